@@ -1,0 +1,152 @@
+//! Which positions of which paths hold values though their looks do not say so: what the inventory learned.
+//!
+//! In: (host, prefix of a template) pairs, decided between windows from merged aggregates. Out: whether the segment that
+//! follows a prefix is a parameter. An immutable set on the data path; the inventory makes the next one aside.
+//! Refused: more than [`MAX_PREFIXES`] prefixes; those that came first stay (a key with history is not evicted).
+
+use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeMap;
+
+/// Prefixes that are kept; an API has a handful, ten thousand endpoints some hundreds.
+pub const MAX_PREFIXES: usize = 16_384;
+
+/// A fixed seed: the set is filled by our own decisions, and it is bounded.
+type Hasher = foldhash::fast::FixedState;
+/// Templates whose next segment is a parameter, without a trailing slash: `/v1/articles`, `/users/{id}/pages`; the
+/// empty one stands for the first segment.
+pub(super) type Prefixes = HashSet<Box<str>, Hasher>;
+
+/// The learned parameters of all hosts.
+#[derive(Clone, Debug, Default)]
+pub struct LearnedParameters {
+    hosts: HashMap<Box<str>, Prefixes, Hasher>,
+    count: usize,
+}
+
+impl LearnedParameters {
+    pub fn new() -> LearnedParameters {
+        LearnedParameters::default()
+    }
+
+    /// Learns that below `prefix` (a template without trailing slash) of `host` the next segment is a value. False where
+    /// that is known already or the set is full.
+    pub fn learn(&mut self, host: &str, prefix: &str) -> bool {
+        let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+        if self.count >= MAX_PREFIXES || self.contains(host, prefix) {
+            return false;
+        }
+        self.hosts.entry_ref(host).or_default().insert(prefix.into());
+        self.count += 1;
+        true
+    }
+
+    /// Unlearns; true where there was something to.
+    pub fn forget(&mut self, host: &str, prefix: &str) -> bool {
+        let Some(prefixes) = self.hosts.get_mut(host) else { return false };
+        let is_removed = prefixes.remove(prefix.strip_suffix('/').unwrap_or(prefix));
+        if prefixes.is_empty() {
+            self.hosts.remove(host);
+        }
+        self.count -= usize::from(is_removed);
+        is_removed
+    }
+
+    pub fn contains(&self, host: &str, prefix: &str) -> bool {
+        self.hosts.get(host).is_some_and(|prefixes| prefixes.contains(prefix))
+    }
+
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Every (host, prefix), in order: what is written to the state.
+    pub fn iter_sorted(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut all: Vec<(&str, &str)> = self
+            .hosts
+            .iter()
+            .flat_map(|(host, prefixes)| prefixes.iter().map(move |prefix| (&**host, &**prefix)))
+            .collect();
+        all.sort_unstable();
+        all.into_iter()
+    }
+
+    pub(super) fn of_host(&self, host: &str) -> Option<&Prefixes> {
+        if self.hosts.is_empty() { None } else { self.hosts.get(host) }
+    }
+}
+
+impl<H: AsRef<str>, P: AsRef<str>> FromIterator<(H, P)> for LearnedParameters {
+    fn from_iter<I: IntoIterator<Item = (H, P)>>(pairs: I) -> LearnedParameters {
+        let mut learned = LearnedParameters::new();
+        for (host, prefix) in pairs {
+            learned.learn(host.as_ref(), prefix.as_ref());
+        }
+        learned
+    }
+}
+
+impl serde::Serialize for LearnedParameters {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut hosts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (host, prefix) in self.iter_sorted() {
+            hosts.entry(host).or_default().push(prefix);
+        }
+        hosts.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for LearnedParameters {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<LearnedParameters, D::Error> {
+        let hosts = BTreeMap::<String, Vec<String>>::deserialize(deserializer)?;
+        Ok(hosts.iter().flat_map(|(host, prefixes)| prefixes.iter().map(move |prefix| (host, prefix))).collect())
+    }
+}
+
+/// A segment of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    pub text: &'a str,
+    /// From 0.
+    pub position: usize,
+    /// Holds a placeholder, whole or in part.
+    pub is_parameter: bool,
+    /// The template before it, without trailing slash: what [`LearnedParameters::learn`] takes to make it a parameter.
+    pub prefix: &'a str,
+}
+
+/// The segments of a template, in order.
+pub fn segments(template: &str) -> impl Iterator<Item = Segment<'_>> {
+    let mut start = 0_usize;
+    template
+        .split('/')
+        .filter_map(move |text| {
+            let (at, prefix) = (start, template.get(..start.saturating_sub(1)).unwrap_or_default());
+            start = at + text.len() + 1;
+            (!text.is_empty()).then_some((text, prefix))
+        })
+        .enumerate()
+        .map(|(position, (text, prefix))| Segment { text, position, is_parameter: text.contains('{'), prefix })
+}
+
+/// The literal segment at `position` with the template above it: the parent whose children are counted and the
+/// candidate for a slug. `None` where there is none, or where it is a parameter already.
+pub fn parent_and_segment(template: &str, position: usize) -> Option<(&str, &str)> {
+    segments(template)
+        .nth(position)
+        .filter(|segment| !segment.is_parameter)
+        .map(|segment| (segment.prefix, segment.text))
+}
+
+/// The template with the segment at `position` made a parameter; unchanged where it has no such segment.
+pub fn with_slug(template: &str, position: usize) -> String {
+    let mut out = String::with_capacity(template.len() + 4);
+    for segment in segments(template) {
+        out.push('/');
+        out.push_str(if segment.position == position { super::ParamKind::Slug.placeholder() } else { segment.text });
+    }
+    if out.is_empty() { template.to_owned() } else { out }
+}

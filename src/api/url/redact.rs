@@ -1,0 +1,169 @@
+//! A request target as it may be shown: secrets out, control characters escaped.
+//!
+//! A value is a secret when its *name* says so; what counts as such a name is the caller's to say. Looked at are query
+//! parameters, `;matrix` parameters of the path, parameters of a fragment, and parameters of a URL that is itself the
+//! value of a parameter (`?next=https%3A%2F%2Fx%2F%3Ftoken%3D...`), two levels deep. Names are judged after decoding.
+
+use super::{REDACTED, percent_decode};
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Levels of URLs within URLs that are searched for secrets.
+const NESTED_LEVELS: u32 = 2;
+
+/// `target` with the values of secret parameters and any user information replaced by `REDACTED`, names kept, control
+/// and bidirectional-override characters percent-encoded. Borrows where nothing has to change.
+pub fn redact<'a>(target: &'a str, is_secret_name: impl Fn(&[u8]) -> bool) -> Cow<'a, str> {
+    let redacted = redact_secrets(target, &is_secret_name);
+    if redacted.chars().any(needs_escape) { Cow::Owned(escape(&redacted)) } else { redacted }
+}
+
+fn redact_secrets<'a>(target: &'a str, is_secret_name: &dyn Fn(&[u8]) -> bool) -> Cow<'a, str> {
+    let mut out: Option<String> = None;
+    let mut copied = 0;
+    let mut replace = |from: usize, to: usize| {
+        let out = out.get_or_insert_with(|| String::with_capacity(target.len()));
+        // Both are positions of ASCII delimiters in `target` or its end, ascending: `get` always gives the slice.
+        out.push_str(target.get(copied..from).unwrap_or_default());
+        out.push_str(REDACTED);
+        copied = to;
+    };
+    let mut position = 0;
+    if let Some((from, to)) = user_information(target) {
+        replace(from, to);
+        position = to;
+    }
+    let path_end = target.find(['?', '#']).unwrap_or(target.len());
+    while let Some(offset) = target.get(position..).unwrap_or_default().find(['?', '&', ';', '#']) {
+        let start = position + offset + 1;
+        let piece = parameter_at(target, start, start <= path_end);
+        position = start + piece.len();
+        let Some((name, value)) = piece.split_once('=').filter(|(_, value)| !value.is_empty()) else { continue };
+        if is_secret(name, is_secret_name) || has_nested_secret(value, is_secret_name, NESTED_LEVELS) {
+            replace(start + name.len() + 1, position);
+        }
+    }
+    match out {
+        Some(mut out) => {
+            out.push_str(target.get(copied..).unwrap_or_default());
+            Cow::Owned(out)
+        }
+        None => Cow::Borrowed(target),
+    }
+}
+
+/// The parameter that starts at `start`, up to the next delimiter. A `?` ends none: queries may hold it bare. A `/`
+/// ends one only in the path (a matrix parameter), that is before the first `?`.
+fn parameter_at(target: &str, start: usize, is_in_path: bool) -> &str {
+    let rest = target.get(start..).unwrap_or_default();
+    let is_end = |c: char| matches!(c, '&' | ';' | '#') || (is_in_path && matches!(c, '/' | '?'));
+    rest.get(..rest.find(is_end).unwrap_or(rest.len())).unwrap_or_default()
+}
+
+/// Where the user information of an absolute or authority form lies.
+fn user_information(target: &str) -> Option<(usize, usize)> {
+    if target.starts_with('/') {
+        return None;
+    }
+    let from = target.find("://").map_or(0, |at| at + 3);
+    let authority = target.get(from..)?;
+    let authority = authority.get(..authority.find(['/', '?', '#']).unwrap_or(authority.len()))?;
+    let length = authority.rfind('@')?;
+    (length > 0).then_some((from, from + length))
+}
+
+fn is_secret(raw_name: &str, is_secret_name: &dyn Fn(&[u8]) -> bool) -> bool {
+    is_secret_name(percent_decode(raw_name.as_bytes(), true, &mut Vec::new()))
+}
+
+/// Whether a value, decoded, reads as a URL or query with a secret parameter.
+fn has_nested_secret(value: &str, is_secret_name: &dyn Fn(&[u8]) -> bool, levels: u32) -> bool {
+    if levels == 0 || !(value.contains('=') || value.contains("%3D") || value.contains("%3d") || value.contains("%25"))
+    {
+        return false;
+    }
+    let mut scratch = Vec::new();
+    let decoded = String::from_utf8_lossy(percent_decode(value.as_bytes(), true, &mut scratch));
+    if user_information(&decoded).is_some() && decoded.contains("://") {
+        return true;
+    }
+    decoded.split(['?', '&', ';', '#']).any(|piece| {
+        piece.split_once('=').is_some_and(|(name, value)| {
+            !value.is_empty()
+                && (is_secret(name, is_secret_name) || has_nested_secret(value, is_secret_name, levels - 1))
+        }) || (piece.contains('%') && has_nested_secret(piece, is_secret_name, levels - 1))
+    })
+}
+
+/// Control characters, and those that make a terminal show text in another order than it is.
+fn needs_escape(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if needs_escape(c) {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(out, "%{byte:02X}"); // writing to a String cannot fail
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(target: &str) -> Cow<'_, str> {
+        redact(target, |name| matches!(name, b"token" | b"api_key" | b"jsessionid"))
+    }
+
+    #[test]
+    fn a_target_without_secrets_is_borrowed() {
+        assert!(matches!(shown("/a/b?x=1&y=2"), Cow::Borrowed("/a/b?x=1&y=2")));
+        assert!(matches!(shown("/tokens?token=&x"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn values_of_secret_parameters_go_and_names_stay() {
+        for (target, expected) in [
+            ("/a?token=abc&x=1", "/a?token=REDACTED&x=1"),
+            ("/a?x=1&token=abc=def?g", "/a?x=1&token=REDACTED"),
+            ("/a?%74oken=abc", "/a?%74oken=REDACTED"),
+            ("/a?x=1;token=abc;y=2", "/a?x=1;token=REDACTED;y=2"),
+            ("/a?token=abc#api_key=k", "/a?token=REDACTED#api_key=REDACTED"),
+            ("/a;jsessionid=77/b?x=1", "/a;jsessionid=REDACTED/b?x=1"),
+            ("/a?token=a&token=b", "/a?token=REDACTED&token=REDACTED"),
+            ("/a?token=a/b?c", "/a?token=REDACTED"),
+            ("/a?x=caf\u{e9}&token=\u{e9}&z", "/a?x=caf\u{e9}&token=REDACTED&z"),
+        ] {
+            assert_eq!(shown(target), expected);
+        }
+    }
+
+    #[test]
+    fn user_information_goes() {
+        assert_eq!(shown("http://bob:pw@shop.test/a@b?x"), "http://REDACTED@shop.test/a@b?x");
+        assert_eq!(shown("bob:pw@shop.test:443"), "REDACTED@shop.test:443");
+        assert_eq!(shown("/users/bob@shop.test"), "/users/bob@shop.test");
+    }
+
+    #[test]
+    fn a_secret_in_a_url_within_the_url_goes_too() {
+        assert_eq!(shown("/go?next=https%3A%2F%2Fx%2F%3Ftoken%3Dabc&y=1"), "/go?next=REDACTED&y=1");
+        assert_eq!(shown("/go?next=https://x/?token=abc"), "/go?next=REDACTED");
+        assert_eq!(shown("/go?next=%2Fa%3Fnext%3D%252Fb%253Ftoken%253Dabc"), "/go?next=REDACTED");
+        assert_eq!(shown("/go?next=https%3A%2F%2Fx%2F%3Fpage%3D2"), "/go?next=https%3A%2F%2Fx%2F%3Fpage%3D2");
+    }
+
+    #[test]
+    fn control_and_bidirectional_characters_are_escaped() {
+        assert_eq!(shown("/a\u{1b}[31m\r\n?x=\u{202e}y"), "/a%1B[31m%0D%0A?x=%E2%80%AEy");
+        assert_eq!(shown("/a\n?token=b\n"), "/a%0A?token=REDACTED");
+    }
+}

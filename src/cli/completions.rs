@@ -1,0 +1,78 @@
+//! `apitap completions` and `apitap man`: made from the definitions of the command line, so that they cannot differ.
+
+use super::args::Cli;
+use clap::CommandFactory;
+use clap_complete::Shell;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+pub fn print_completions(shell: Shell) -> anyhow::Result<ExitCode> {
+    write_completions(shell, &mut io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn print_man_page() -> anyhow::Result<ExitCode> {
+    write_man_page(&mut io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_completions(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
+    let mut script = Vec::new(); // the generator panics where it cannot write; a `Vec` takes all
+    clap_complete::generate(shell, &mut Cli::command(), "apitap", &mut script);
+    out.write_all(&script)
+}
+
+/// One page for the program and all its commands.
+fn write_man_page(out: &mut dyn Write) -> io::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    let mut page = Vec::new();
+    let whole = clap_mangen::Man::new(command.clone());
+    whole.render(&mut page)?;
+    for part in command.get_subcommands().filter(|part| part.get_name() != "help") {
+        write_command(part, &mut page)?;
+    }
+    out.write_all(&page)
+}
+
+fn write_command(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let name = command.get_bin_name().unwrap_or(command.get_name()).to_uppercase();
+    writeln!(page, ".SH \"{name}\"")?;
+    let man = clap_mangen::Man::new(command.clone());
+    let mut sections = Vec::new();
+    man.render_description_section(&mut sections)?;
+    man.render_synopsis_section(&mut sections)?;
+    man.render_options_section(&mut sections)?;
+    man.render_extra_section(&mut sections)?;
+    // A section of a command is a subsection of the page.
+    page.extend_from_slice(String::from_utf8_lossy(&sections).replace("\n.SH ", "\n.SS ").as_bytes());
+    for part in command.get_subcommands().filter(|part| part.get_name() != "help") {
+        write_command(part, page)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shell_gets_a_script_that_knows_the_commands() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell, Shell::Elvish] {
+            let mut script = Vec::new();
+            write_completions(shell, &mut script).unwrap();
+            let script = String::from_utf8(script).unwrap();
+            assert!(script.contains("fail-on") && script.contains("simulate"), "{shell}");
+        }
+    }
+
+    #[test]
+    fn the_man_page_describes_every_command_and_its_options() {
+        let mut page = Vec::new();
+        write_man_page(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        for text in ["APITAP REPLAY", "APITAP RULES CHECK", "fail\\-on", "no\\-follow", "Exit status"] {
+            assert!(page.contains(text), "{text} is missing");
+        }
+    }
+}

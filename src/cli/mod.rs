@@ -1,0 +1,85 @@
+//! The command line: arguments in, an exit status out. One file a subcommand.
+//!
+//! Status 0: done. 1: failed, with a message that says what to do. 2: wrong usage (clap's own). 3: `--fail-on` was met.
+//! A closed pipe (`| head`) is no failure: whoever closed it has seen enough.
+
+pub mod args;
+mod completions;
+mod inventory;
+mod nearest;
+mod replay;
+mod score;
+mod simulate;
+mod tail;
+
+use crate::alert::escape::escape_lines;
+use crate::rule::Ruleset;
+use anyhow::Context;
+use args::{Cli, Command, RulesCommand};
+use clap::Parser;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(status) => status,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            note(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Replay(args) => replay::run(*args),
+        Command::Tail(args) => tail::run(&args),
+        Command::Inventory(args) => inventory::run(args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Rules(rules) => match rules.command {
+            RulesCommand::Check { dir } => check_rules(dir.as_deref()),
+        },
+        Command::Completions { shell } => completions::print_completions(shell),
+        Command::Man => completions::print_man_page(),
+    }
+}
+
+fn check_rules(dir: Option<&Path>) -> anyhow::Result<ExitCode> {
+    Ruleset::load(dir).context("the rules are not valid")?;
+    let whose = dir.map_or("the built-in rules".to_owned(), |dir| format!("the rules of {}", dir.display()));
+    writeln!(io::stdout(), "{whose} are valid")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A message on standard error. What it quotes cannot act on the terminal, and a closed standard error is borne.
+fn note(message: &str) {
+    let _ = writeln!(io::stderr(), "apitap: {}", escape_lines(message));
+}
+
+/// Whether the reader of what we write has gone.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let of_io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let of_json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        of_io.or(of_json) == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_known_at_any_depth() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_closed_pipe(&broken().into()));
+        assert!(is_closed_pipe(&anyhow::Error::from(broken()).context("cannot write")));
+        assert!(is_closed_pipe(&serde_json::Error::io(broken()).into()));
+        assert!(!is_closed_pipe(&io::Error::from(io::ErrorKind::StorageFull).into()));
+        assert!(!is_closed_pipe(&anyhow::anyhow!("other")));
+    }
+}

@@ -1,0 +1,164 @@
+//! Which alerts `apitap tail` shows.
+
+use super::super::args::TailArgs;
+use crate::alert::record::{AlertRecord, Severity};
+use crate::time::Timestamp;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A log is in the order of event time, but several writers and restarts disturb it a little: reading backwards for
+/// `--since` goes on this far before giving up.
+const DISORDER: Duration = Duration::from_secs(3600);
+
+#[derive(Clone, Default, Debug)]
+pub struct Filter {
+    pub severity: Option<Severity>,
+    pub detectors: Vec<String>,
+    pub client: Option<IpAddr>,
+    pub endpoint: Option<String>,
+    pub since: Option<Timestamp>,
+}
+
+impl Filter {
+    pub fn of(args: &TailArgs, now: Timestamp) -> Filter {
+        Filter {
+            severity: args.severity,
+            detectors: args.detector.clone(),
+            client: args.client,
+            endpoint: args.endpoint.clone(),
+            since: args.since.map(|since| since.before(now)),
+        }
+    }
+
+    pub fn matches(&self, record: &AlertRecord) -> bool {
+        let alert = &record.apitap;
+        self.severity.is_none_or(|least| alert.severity >= least)
+            && (self.detectors.is_empty() || self.detectors.contains(&alert.detector))
+            && self.since.is_none_or(|since| record.timestamp >= since)
+            && self.client.is_none_or(|client| names_client(record, client))
+            && self.endpoint.as_deref().is_none_or(|glob| {
+                let endpoint = alert.endpoint.as_deref().unwrap_or(&alert.subject.value);
+                endpoint_matches(glob, endpoint)
+            })
+    }
+
+    /// Whether no line before this one can match any more.
+    pub fn is_past(&self, record: &AlertRecord) -> bool {
+        self.since.is_some_and(|since| record.timestamp < since.saturating_sub(DISORDER))
+    }
+}
+
+fn names_client(record: &AlertRecord, client: IpAddr) -> bool {
+    let alert = &record.apitap;
+    alert.client == Some(client)
+        || record.src_ip == Some(client)
+        || alert.clients.as_ref().is_some_and(|clients| clients.sample.contains(&client))
+        || alert.evidence.iter().any(|evidence| evidence.src_ip == client)
+        || alert.network.as_deref().is_some_and(|network| network_contains(network, client))
+}
+
+/// Whether `203.0.113.0/24` holds an address; no for what is no network.
+pub fn network_contains(network: &str, address: IpAddr) -> bool {
+    let Some((base, prefix)) = network.split_once('/') else { return false };
+    let (Ok(base), Ok(prefix)) = (base.parse::<IpAddr>(), prefix.parse::<u32>()) else { return false };
+    match (base, address) {
+        (IpAddr::V4(base), IpAddr::V4(address)) if prefix <= 32 => {
+            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+            u32::from(base) & mask == u32::from(address) & mask
+        }
+        (IpAddr::V6(base), IpAddr::V6(address)) if prefix <= 128 => {
+            let mask = u128::MAX.checked_shl(128 - prefix).unwrap_or(0);
+            u128::from(base) & mask == u128::from(address) & mask
+        }
+        _ => false,
+    }
+}
+
+/// Whether the glob fits `METHOD host/path`, or that without its method, or its path alone.
+fn endpoint_matches(glob: &str, endpoint: &str) -> bool {
+    let without_method = endpoint.split_once(' ').map(|(_, rest)| rest);
+    let path = endpoint.find('/').and_then(|at| endpoint.get(at..));
+    [Some(endpoint), without_method, path].into_iter().flatten().any(|text| glob_matches(glob, text))
+}
+
+/// `*` is any text, `?` any one character (greedy with one point to fall back to: linear memory, never exponential).
+fn glob_matches(glob: &str, text: &str) -> bool {
+    let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
+    let (mut g, mut t) = (0, 0);
+    let mut fall_back: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match glob.get(g) {
+            Some('*') => {
+                fall_back = Some((g, t));
+                g += 1;
+            }
+            Some('?') => (g, t) = (g + 1, t + 1),
+            Some(c) if text.get(t) == Some(c) => (g, t) = (g + 1, t + 1),
+            _ => match &mut fall_back {
+                Some((star, taken)) => {
+                    *taken += 1;
+                    (g, t) = (*star + 1, *taken);
+                }
+                None => return false,
+            },
+        }
+    }
+    glob.iter().skip(g).all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::record::samples;
+
+    #[test]
+    fn a_glob_fits_the_whole_the_place_or_the_path() {
+        let endpoint = "POST api.shop.example/v1/users/{id}";
+        for glob in
+            ["*", "POST *", "*/v1/users/*", "/v1/users/{id}", "api.*/v1/*", "POST api.shop.example/v?/*", endpoint]
+        {
+            assert!(endpoint_matches(glob, endpoint), "{glob}");
+        }
+        for glob in ["", "GET *", "/v1", "/v1/users/?", "*login", "post *"] {
+            assert!(!endpoint_matches(glob, endpoint), "{glob}");
+        }
+        assert!(endpoint_matches("/v1/login", "POST api.shop.example /v1/login"));
+    }
+
+    #[test]
+    fn a_glob_of_many_stars_is_no_work() {
+        assert!(!glob_matches(&"*a".repeat(40), &"a".repeat(39)));
+        assert!(glob_matches(&"*a".repeat(40), &"a".repeat(40)));
+        assert!(!glob_matches(&("*a".repeat(30) + "b"), &"a".repeat(20_000)));
+    }
+
+    #[test]
+    fn a_network_holds_its_addresses_and_no_others() {
+        let holds = |network: &str, address: &str| network_contains(network, address.parse().unwrap());
+        assert!(holds("203.0.113.0/24", "203.0.113.255") && !holds("203.0.113.0/24", "203.0.114.0"));
+        assert!(holds("2001:db8::/64", "2001:db8::ffff") && !holds("2001:db8::/64", "2001:db8:0:1::1"));
+        assert!(holds("0.0.0.0/0", "8.8.8.8") && holds("::/0", "::1"));
+        assert!(!holds("0.0.0.0/0", "::1") && !holds("0.0.0.0/33", "0.0.0.0") && !holds("net", "0.0.0.0"));
+    }
+
+    #[test]
+    fn each_condition_narrows() {
+        let record = samples::alert();
+        let fits = |filter: Filter| filter.matches(&record);
+        assert!(fits(Filter::default()));
+        assert!(fits(Filter { severity: Some(Severity::High), ..Filter::default() }));
+        assert!(!fits(Filter { severity: Some(Severity::Critical), ..Filter::default() }));
+        assert!(!fits(Filter { detectors: vec!["scanner".to_owned()], ..Filter::default() }));
+        assert!(fits(Filter {
+            detectors: vec!["scanner".to_owned(), "credential_stuffing".to_owned()],
+            ..Filter::default()
+        }));
+        assert!(fits(Filter { client: "198.51.100.9".parse().ok(), ..Filter::default() }));
+        assert!(!fits(Filter { client: "198.51.100.10".parse().ok(), ..Filter::default() }));
+        assert!(fits(Filter { since: Some(record.timestamp), ..Filter::default() }));
+        assert!(!fits(Filter {
+            since: Some(record.timestamp.saturating_add(Duration::from_nanos(1))),
+            ..Filter::default()
+        }));
+    }
+}

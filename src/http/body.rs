@@ -1,0 +1,152 @@
+//! A body as it passes: framing removed, content coding decoded, bytes shown to the observer.
+
+use super::decode::{BodyDecoder, DecoderPool, Outcome, codings_of};
+use super::framing::{ChunkStep, Framing};
+use super::head::{Field, Head};
+use super::{Marks, Observer, Side};
+
+/// The body of one message under way.
+pub struct Body<S> {
+    framing: Framing,
+    decoder: Option<BodyDecoder>,
+    scan: Option<S>,
+    length: u64,
+    marks: Marks,
+}
+
+/// Where a body stands after some bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    More,
+    Complete,
+    /// The framing broke: the message ends here and what follows it is unknown.
+    Broken,
+}
+
+/// What a body was, once it is over.
+pub struct Finished<R> {
+    pub length: u64,
+    pub report: Option<R>,
+    pub marks: Marks,
+}
+
+impl<S> Body<S> {
+    pub fn begin<O: Observer<Scan = S>>(
+        side: Side,
+        head: &Head,
+        framing: Framing,
+        pool: &mut DecoderPool,
+        observer: &mut O,
+    ) -> Body<S> {
+        let scan = if framing == Framing::Empty { None } else { observer.begin(side, head) };
+        let mut marks = Marks::none();
+        let coding = scan.as_ref().and(head.get(Field::ContentEncoding));
+        let codings = coding.map(|coding| codings_of(&String::from_utf8_lossy(coding)));
+        let (decoder, scan) = match codings {
+            None => (None, scan),
+            Some(Some(codings)) if codings.is_empty() => (None, scan),
+            Some(Some(codings)) => (Some(BodyDecoder::for_codings(&codings, pool)), scan),
+            Some(None) => {
+                marks |= Marks::UNDECODABLE_BODY;
+                (None, None)
+            }
+        };
+        Body { framing, decoder, scan, length: 0, marks }
+    }
+
+    /// Takes in bytes, cutting what belongs to the body off the front.
+    pub fn data<O: Observer<Scan = S>>(
+        &mut self,
+        bytes: &mut &[u8],
+        pool: &mut DecoderPool,
+        observer: &mut O,
+    ) -> Progress {
+        match &mut self.framing {
+            Framing::Empty => Progress::Complete,
+            Framing::UntilClose => {
+                let all = std::mem::take(bytes);
+                self.content(all, pool, observer);
+                Progress::More
+            }
+            Framing::Length(remaining) => {
+                let take = (*remaining).min(bytes.len() as u64) as usize;
+                *remaining -= take as u64;
+                let is_complete = *remaining == 0;
+                let (content, rest) = bytes.split_at(take);
+                *bytes = rest;
+                self.content(content, pool, observer);
+                if is_complete { Progress::Complete } else { Progress::More }
+            }
+            Framing::Chunked(_) => loop {
+                let Framing::Chunked(chunked) = &mut self.framing else { return Progress::Broken };
+                match chunked.step(bytes, &mut self.marks) {
+                    ChunkStep::Data(content) => self.content(content, pool, observer),
+                    ChunkStep::More => return Progress::More,
+                    ChunkStep::Done => return Progress::Complete,
+                    ChunkStep::Broken => return Progress::Broken,
+                }
+            },
+        }
+    }
+
+    /// A hole of `length` bytes in the stream.
+    pub fn gap<O: Observer<Scan = S>>(&mut self, length: u64, pool: &mut DecoderPool, observer: &mut O) -> Progress {
+        self.marks |= Marks::GAP_IN_BODY;
+        let progress = match &mut self.framing {
+            Framing::UntilClose => Progress::More,
+            Framing::Length(remaining) if length < *remaining => {
+                *remaining -= length;
+                Progress::More
+            }
+            Framing::Length(remaining) if length == *remaining => {
+                *remaining = 0;
+                Progress::Complete
+            }
+            Framing::Chunked(chunked) => {
+                if chunked.gap(length) {
+                    Progress::More
+                } else {
+                    Progress::Broken
+                }
+            }
+            Framing::Length(_) | Framing::Empty => Progress::Broken,
+        };
+        if progress != Progress::Broken {
+            self.length += length;
+        }
+        if let Some(scan) = &mut self.scan {
+            observer.gap(scan);
+        }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.gap(pool);
+        }
+        progress
+    }
+
+    /// The stream ended. True when that is how this body is meant to end.
+    pub fn ends_with_stream(&self) -> bool {
+        self.framing == Framing::UntilClose
+    }
+
+    pub fn finish<O: Observer<Scan = S>>(self, pool: &mut DecoderPool, observer: &mut O) -> Finished<O::Report> {
+        let mut marks = self.marks;
+        if let Some(decoder) = self.decoder {
+            match decoder.finish(pool).outcome {
+                Outcome::Complete | Outcome::Truncated => {}
+                Outcome::Corrupt => marks |= Marks::UNDECODABLE_BODY,
+                Outcome::TooLarge | Outcome::RatioExceeded => marks |= Marks::BODY_OVER_LIMIT,
+            }
+        }
+        let report = self.scan.map(|scan| observer.finish(scan));
+        Finished { length: self.length, report, marks }
+    }
+
+    fn content<O: Observer<Scan = S>>(&mut self, content: &[u8], pool: &mut DecoderPool, observer: &mut O) {
+        self.length += content.len() as u64;
+        let Some(scan) = &mut self.scan else { return };
+        match &mut self.decoder {
+            None => observer.data(scan, content),
+            Some(decoder) => decoder.feed(pool, content, |decoded| observer.data(scan, decoded)),
+        }
+    }
+}

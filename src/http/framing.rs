@@ -1,0 +1,268 @@
+//! Body framing: how long a message's body is (RFC 9112 §6.3), and chunked coding (§7.1) as a state machine.
+
+use super::head::{Field, Head};
+use super::marks::Marks;
+
+/// What ends a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Framing {
+    Empty,
+    /// Bytes still to come.
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+}
+
+/// What the response's framing depends on besides its own head.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    pub by_head: bool,
+    pub by_connect: bool,
+}
+
+/// RFC 9112 §6.3 for a request.
+pub fn of_request(head: &Head) -> (Framing, Marks) {
+    let (coding, mut marks) = transfer_coding(head);
+    let (length, length_marks) = content_length(head);
+    marks |= length_marks;
+    match coding {
+        TransferCoding::None => (length.map_or(Framing::Empty, from_length), marks),
+        TransferCoding::Chunked => {
+            if head.get(Field::ContentLength).is_some() {
+                marks |= Marks::LENGTH_AND_CHUNKED;
+            }
+            (Framing::Chunked(Chunked::default()), marks)
+        }
+        // "the message body length cannot be determined reliably; the server MUST respond with 400": read on by the
+        // length where there is one, because a server that ignores the coding does.
+        TransferCoding::Other => {
+            (length.map_or(Framing::Empty, from_length), marks | Marks::BAD_TRANSFER_ENCODING)
+        }
+    }
+}
+
+/// RFC 9112 §6.3 for a response.
+pub fn of_response(head: &Head, asked: Asked) -> (Framing, Marks) {
+    let (coding, mut marks) = transfer_coding(head);
+    let (length, length_marks) = content_length(head);
+    marks |= length_marks;
+    let status = head.status();
+    if asked.by_head || (100..200).contains(&status) || status == 204 || status == 304 {
+        return (Framing::Empty, marks);
+    }
+    if asked.by_connect && (200..300).contains(&status) {
+        return (Framing::Empty, marks);
+    }
+    match coding {
+        TransferCoding::None => (length.map_or(Framing::UntilClose, from_length), marks),
+        TransferCoding::Chunked => {
+            if head.get(Field::ContentLength).is_some() {
+                marks |= Marks::LENGTH_AND_CHUNKED;
+            }
+            (Framing::Chunked(Chunked::default()), marks)
+        }
+        TransferCoding::Other => (Framing::UntilClose, marks),
+    }
+}
+
+fn from_length(length: u64) -> Framing {
+    if length == 0 { Framing::Empty } else { Framing::Length(length) }
+}
+
+enum TransferCoding {
+    None,
+    /// The last coding is chunked.
+    Chunked,
+    Other,
+}
+
+fn transfer_coding(head: &Head) -> (TransferCoding, Marks) {
+    let mut coding = TransferCoding::None;
+    let mut marks = Marks::none();
+    let mut chunked_seen = false;
+    for line in head.all(Field::TransferEncoding) {
+        for item in line.split(|byte| *byte == b',') {
+            let name = item.split(|byte| *byte == b';').next().unwrap_or(&[]).trim_ascii();
+            if name.is_empty() {
+                continue;
+            }
+            if chunked_seen {
+                marks |= Marks::BAD_TRANSFER_ENCODING; // chunked twice, or not last
+            }
+            let is_chunked = name.eq_ignore_ascii_case(b"chunked");
+            chunked_seen |= is_chunked;
+            coding = if is_chunked {
+                TransferCoding::Chunked
+            } else if name.eq_ignore_ascii_case(b"identity") && !chunked_seen {
+                TransferCoding::None // obsolete, means no coding (RFC 2616 §3.6)
+            } else {
+                TransferCoding::Other
+            };
+        }
+    }
+    if head.minor == 0 && chunked_seen {
+        marks |= Marks::BAD_TRANSFER_ENCODING; // RFC 9112 §6.1: HTTP/1.0 with Transfer-Encoding is faulty
+    }
+    (coding, marks)
+}
+
+/// The value of Content-Length; repeated equal values are one (RFC 9110 §8.6), different ones are a conflict in which
+/// the first is followed.
+fn content_length(head: &Head) -> (Option<u64>, Marks) {
+    let mut found = None;
+    let mut marks = Marks::none();
+    let mut values = 0;
+    for line in head.all(Field::ContentLength) {
+        for item in line.split(|byte| *byte == b',') {
+            values += 1;
+            let item = item.trim_ascii();
+            let digits = item.iter().all(u8::is_ascii_digit) && !item.is_empty();
+            let value = std::str::from_utf8(item).ok().filter(|_| digits).and_then(|text| text.parse::<u64>().ok());
+            match (value, found) {
+                (None, _) => marks |= Marks::CONTENT_LENGTH_CONFLICT,
+                (Some(value), None) => found = Some(value),
+                (Some(value), Some(first)) if value != first => marks |= Marks::CONTENT_LENGTH_CONFLICT,
+                _ => {}
+            }
+        }
+    }
+    if values > 1 {
+        marks |= Marks::CONTENT_LENGTH_CONFLICT;
+    }
+    (found, marks)
+}
+
+/// Chunked coding under way.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Chunked {
+    state: ChunkState,
+    trailer_bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum ChunkState {
+    Size { value: u64, digits: u8 },
+    Extension { value: u64 },
+    SizeLf { value: u64 },
+    Data { remaining: u64 },
+    DataCr,
+    DataLf,
+    /// At the start of a trailer line; `empty_so_far` while nothing but a CR was seen.
+    Trailer { empty_so_far: bool },
+    Done,
+}
+
+impl Default for ChunkState {
+    fn default() -> Self {
+        ChunkState::Size { value: 0, digits: 0 }
+    }
+}
+
+/// What a step through chunked coding found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ChunkStep<'a> {
+    /// Body bytes.
+    Data(&'a [u8]),
+    /// The input is used up.
+    More,
+    /// The body is complete; what is left belongs to the next message.
+    Done,
+    /// Not chunked coding.
+    Broken,
+}
+
+/// Hex digits in a chunk size: 16 make 2^64.
+const MAX_SIZE_DIGITS: u8 = 16;
+/// Trailer fields are bounded like heads.
+const MAX_TRAILER_BYTES: usize = 64 << 10;
+
+impl Chunked {
+    /// Takes the next step, cutting what it used off the front of `bytes`.
+    pub fn step<'a>(&mut self, bytes: &mut &'a [u8], marks: &mut Marks) -> ChunkStep<'a> {
+        loop {
+            if self.state == ChunkState::Done {
+                return ChunkStep::Done;
+            }
+            if let ChunkState::Data { remaining } = &mut self.state {
+                if bytes.is_empty() {
+                    return ChunkStep::More;
+                }
+                let take = (*remaining).min(bytes.len() as u64) as usize;
+                let (data, rest) = bytes.split_at(take);
+                *bytes = rest;
+                *remaining -= take as u64;
+                if *remaining == 0 {
+                    self.state = ChunkState::DataCr;
+                }
+                return ChunkStep::Data(data);
+            }
+            let Some((byte, rest)) = bytes.split_first() else { return ChunkStep::More };
+            let Some(next) = self.after(*byte, marks) else { return ChunkStep::Broken };
+            *bytes = rest;
+            self.state = next;
+        }
+    }
+
+    /// A hole of `length` bytes. True when it lies inside the data of one chunk, so that the framing goes on.
+    pub fn gap(&mut self, length: u64) -> bool {
+        match &mut self.state {
+            ChunkState::Data { remaining } if *remaining >= length => {
+                *remaining -= length;
+                if *remaining == 0 {
+                    self.state = ChunkState::DataCr;
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The state after one byte of chunk framing; `None` where the grammar has no such byte and peers have no mercy.
+    fn after(&mut self, byte: u8, marks: &mut Marks) -> Option<ChunkState> {
+        let lenient = |marks: &mut Marks, state| {
+            *marks |= Marks::LENIENT_CHUNK;
+            Some(state)
+        };
+        match self.state {
+            ChunkState::Size { value, digits } => match byte {
+                b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' if digits < MAX_SIZE_DIGITS => {
+                    let digit = (byte as char).to_digit(16)?;
+                    Some(ChunkState::Size { value: value << 4 | u64::from(digit), digits: digits + 1 })
+                }
+                _ if digits == 0 => None,
+                b'\r' => Some(ChunkState::SizeLf { value }),
+                b'\n' => lenient(marks, after_size(value)),
+                b';' => Some(ChunkState::Extension { value }),
+                b' ' | b'\t' => lenient(marks, ChunkState::Extension { value }),
+                _ => None,
+            },
+            ChunkState::Extension { value } => match byte {
+                b'\r' => Some(ChunkState::SizeLf { value }),
+                b'\n' => lenient(marks, after_size(value)),
+                _ => Some(ChunkState::Extension { value }),
+            },
+            ChunkState::SizeLf { value } => (byte == b'\n').then(|| after_size(value)),
+            ChunkState::DataCr => match byte {
+                b'\r' => Some(ChunkState::DataLf),
+                b'\n' => lenient(marks, ChunkState::default()),
+                _ => None,
+            },
+            ChunkState::DataLf => (byte == b'\n').then(ChunkState::default),
+            ChunkState::Trailer { empty_so_far } => {
+                self.trailer_bytes += 1;
+                match byte {
+                    b'\n' if empty_so_far => Some(ChunkState::Done),
+                    b'\n' => Some(ChunkState::Trailer { empty_so_far: true }),
+                    b'\r' => Some(ChunkState::Trailer { empty_so_far }),
+                    _ if self.trailer_bytes > MAX_TRAILER_BYTES => None,
+                    _ => Some(ChunkState::Trailer { empty_so_far: false }),
+                }
+            }
+            ChunkState::Data { .. } | ChunkState::Done => None,
+        }
+    }
+}
+
+fn after_size(value: u64) -> ChunkState {
+    if value == 0 { ChunkState::Trailer { empty_so_far: true } } else { ChunkState::Data { remaining: value } }
+}

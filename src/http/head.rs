@@ -1,0 +1,329 @@
+//! Message heads: the bytes of a start line and fields in, a [`Head`] out.
+//!
+//! `httparse` reads what follows the grammar; what real peers accept and it refuses goes to [`super::lenient`] and is
+//! marked. A head keeps its bytes in one buffer and the places of the fields that matter; nothing is copied per field.
+
+use super::lenient;
+use super::marks::Marks;
+use memchr::memchr;
+use smallvec::SmallVec;
+
+/// Fields that something here reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Field {
+    Host,
+    UserAgent,
+    ContentType,
+    ContentLength,
+    TransferEncoding,
+    ContentEncoding,
+    Connection,
+    Upgrade,
+    Authorization,
+    Cookie,
+    SetCookie,
+    Location,
+    Referer,
+    Forwarded,
+    XForwardedFor,
+    WwwAuthenticate,
+    /// Any of the common names for an API key or session token of its own (`X-Api-Key`, `Api-Key`, `X-Auth-Token` …).
+    ApiKey,
+}
+
+const FIELDS: usize = Field::ApiKey as usize + 1;
+
+/// Names under which API keys and tokens travel in fields of their own, lower case.
+const API_KEY_FIELDS: [&[u8]; 11] = [
+    b"x-api-key",
+    b"api-key",
+    b"apikey",
+    b"x-apikey",
+    b"x-auth-token",
+    b"x-access-token",
+    b"x-api-token",
+    b"x-session-token",
+    b"x-auth-key",
+    b"ocp-apim-subscription-key",
+    b"private-token",
+];
+
+impl Field {
+    /// The field of a name, in any case.
+    fn of(name: &[u8]) -> Option<Field> {
+        let mut lower = [0u8; 32];
+        let lower = lower.get_mut(..name.len())?;
+        for (to, from) in lower.iter_mut().zip(name) {
+            *to = from.to_ascii_lowercase();
+        }
+        Some(match &*lower {
+            b"host" => Field::Host,
+            b"cookie" => Field::Cookie,
+            b"referer" => Field::Referer,
+            b"upgrade" => Field::Upgrade,
+            b"location" => Field::Location,
+            b"forwarded" => Field::Forwarded,
+            b"user-agent" => Field::UserAgent,
+            b"connection" => Field::Connection,
+            b"set-cookie" => Field::SetCookie,
+            b"content-type" => Field::ContentType,
+            b"authorization" => Field::Authorization,
+            b"content-length" => Field::ContentLength,
+            b"x-forwarded-for" => Field::XForwardedFor,
+            b"www-authenticate" => Field::WwwAuthenticate,
+            b"content-encoding" => Field::ContentEncoding,
+            b"transfer-encoding" => Field::TransferEncoding,
+            other if API_KEY_FIELDS.contains(&other) => Field::ApiKey,
+            _ => return None,
+        })
+    }
+}
+
+/// A place in the head's bytes; empty at 0 when the field is absent.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    /// The place of `part` in `whole`, which it must be a slice of.
+    pub(super) fn of(whole: &[u8], part: &[u8]) -> Span {
+        let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        Span { start: start as u32, end: (start + part.len()) as u32 }
+    }
+
+    fn is_absent(self) -> bool {
+        self.start == 0
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartLine {
+    Request { method: Span, target: Span },
+    Response { status: u16 },
+}
+
+/// The head of a request or response.
+#[derive(Clone, Debug)]
+pub struct Head {
+    bytes: Box<[u8]>,
+    pub(super) start: StartLine,
+    /// Minor version of HTTP/1.
+    pub minor: u8,
+    pub marks: Marks,
+    fields: [Span; FIELDS],
+    /// Second and later lines of the same field.
+    more: SmallVec<[(Field, Span); 2]>,
+}
+
+/// Why bytes are not a head.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum HeadError {
+    #[error("not an HTTP/1 start line")]
+    NotHttp,
+    #[error("a field line that no peer would accept")]
+    BadField,
+}
+
+impl Head {
+    pub fn method(&self) -> &[u8] {
+        match self.start {
+            StartLine::Request { method, .. } => self.at(method),
+            StartLine::Response { .. } => b"",
+        }
+    }
+
+    /// The request target as on the wire.
+    pub fn target(&self) -> &[u8] {
+        match self.start {
+            StartLine::Request { target, .. } => self.at(target),
+            StartLine::Response { .. } => b"",
+        }
+    }
+
+    pub fn status(&self) -> u16 {
+        match self.start {
+            StartLine::Request { .. } => 0,
+            StartLine::Response { status } => status,
+        }
+    }
+
+    /// The first line of a field, without white space around it.
+    pub fn get(&self, field: Field) -> Option<&[u8]> {
+        let span = self.fields[field as usize];
+        (!span.is_absent()).then(|| self.at(span))
+    }
+
+    /// Every line of a field, in order.
+    pub fn all(&self, field: Field) -> impl Iterator<Item = &[u8]> {
+        self.get(field)
+            .into_iter()
+            .chain(self.more.iter().filter(move |(more, _)| *more == field).map(|(_, span)| self.at(*span)))
+    }
+
+    /// Bytes of the head on the wire.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// True when a list field has a member, in any case (RFC 9110 §5.6.1).
+    pub fn lists(&self, field: Field, member: &str) -> bool {
+        self.all(field).any(|line| {
+            line.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(member.as_bytes()))
+        })
+    }
+
+    fn at(&self, span: Span) -> &[u8] {
+        self.bytes.get(span.start as usize..span.end as usize).unwrap_or(&[])
+    }
+
+    pub(super) fn new(bytes: &[u8], start: StartLine, minor: u8, marks: Marks) -> Head {
+        Head { bytes: bytes.into(), start, minor, marks, fields: [Span::default(); FIELDS], more: SmallVec::new() }
+    }
+
+    pub(super) fn add(&mut self, name: &[u8], value: Span) {
+        let Some(field) = Field::of(name) else { return };
+        let slot = &mut self.fields[field as usize];
+        if slot.is_absent() {
+            *slot = value;
+        } else if self.more.len() < MAX_REPEATED_FIELDS {
+            self.more.push((field, value));
+        }
+    }
+}
+
+/// Repeated lines kept of the fields above; a head with more has them counted by its framing marks, not kept.
+const MAX_REPEATED_FIELDS: usize = 64;
+/// Fields read by the quick parser; a head with more goes to the lenient one, which has no such limit.
+const QUICK_FIELDS: usize = 64;
+
+/// What the bytes at the start of a message are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guess {
+    Request,
+    Response,
+    /// Too few bytes to tell.
+    More,
+    Neither,
+}
+
+/// Tells from the first bytes whether a message begins here. Only HTTP/1 is HTTP; a request line must be whole (or the
+/// target longer than [`MAX_SNIFFED_LINE`]) before it is believed, because SIP, RTSP and ICAP requests look alike up
+/// to their version.
+pub fn guess(bytes: &[u8]) -> Guess {
+    let bytes = skip_empty_lines(bytes);
+    let version = b"HTTP/1.";
+    if bytes.starts_with(version) {
+        return Guess::Response;
+    }
+    if bytes.len() < version.len() && version.starts_with(bytes) {
+        return Guess::More;
+    }
+    let method = bytes.iter().take(MAX_METHOD + 1).take_while(|byte| is_method_byte(**byte)).count();
+    if method > MAX_METHOD {
+        return Guess::Neither;
+    }
+    match bytes.get(method) {
+        None => return Guess::More,
+        Some(b' ' | b'\t') if method > 0 => {}
+        Some(_) => return Guess::Neither,
+    }
+    match memchr(b'\n', bytes) {
+        Some(end) => {
+            let line = bytes[..end].trim_ascii_end();
+            let version = line.len().saturating_sub(b"HTTP/1.1".len());
+            if line[version..].starts_with(b"HTTP/1.") { Guess::Request } else { Guess::Neither }
+        }
+        // A lone LF-less line of binary data must not be waited for: a target has no control characters.
+        None if bytes.iter().any(|byte| *byte < b'\t') => Guess::Neither,
+        None if bytes.len() >= MAX_SNIFFED_LINE => Guess::Neither,
+        None => Guess::More,
+    }
+}
+
+/// The longest method that is believed (`UPDATEREDIRECTREF` of RFC 4437 has 17).
+const MAX_METHOD: usize = 24;
+/// How much of a request line without an end is waited for.
+pub const MAX_SNIFFED_LINE: usize = 32 << 10;
+
+/// Methods are case-sensitive tokens, by convention upper case (RFC 9110 §9.1).
+fn is_method_byte(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte == b'-' || byte == b'_'
+}
+
+/// Empty lines before a start line are passed over (RFC 9112 §2.2).
+pub fn skip_empty_lines(mut bytes: &[u8]) -> &[u8] {
+    while let [b'\r' | b'\n', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The length of a whole head at the start of `bytes`, which must not begin with an empty line; `from` is where an
+/// earlier call with fewer bytes left off.
+pub fn head_length(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(found) = memchr(b'\n', bytes.get(at..)?) {
+        let next = at + found + 1;
+        match bytes.get(next..) {
+            Some([b'\n', ..]) => return Some(next + 1),
+            Some([b'\r', b'\n', ..]) => return Some(next + 2),
+            _ => at = next,
+        }
+    }
+    None
+}
+
+/// Reads a whole request head.
+pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
+    let mut storage = [const { std::mem::MaybeUninit::uninit() }; QUICK_FIELDS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, &mut storage) {
+        Ok(httparse::Status::Complete(_)) => {}
+        _ => return lenient::parse_request(bytes),
+    }
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
+        return lenient::parse_request(bytes);
+    };
+    let start = StartLine::Request {
+        method: Span::of(bytes, method.as_bytes()),
+        target: Span::of(bytes, target.as_bytes()),
+    };
+    let mut head = Head::new(bytes, start, minor, line_end_marks(bytes));
+    for header in request.headers.iter() {
+        head.add(header.name.as_bytes(), Span::of(bytes, header.value));
+    }
+    Ok(head)
+}
+
+/// Reads a whole response head.
+pub fn parse_response(bytes: &[u8]) -> Result<Head, HeadError> {
+    let mut storage = [const { std::mem::MaybeUninit::uninit() }; QUICK_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed =
+        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut storage);
+    match parsed {
+        Ok(httparse::Status::Complete(_)) => {}
+        _ => return lenient::parse_response(bytes),
+    }
+    let (Some(status), Some(minor)) = (response.code, response.version) else {
+        return lenient::parse_response(bytes);
+    };
+    let mut head = Head::new(bytes, StartLine::Response { status }, minor, line_end_marks(bytes));
+    for header in response.headers.iter() {
+        head.add(header.name.as_bytes(), Span::of(bytes, header.value));
+    }
+    Ok(head)
+}
+
+/// Marks lines that end with LF alone.
+pub(super) fn line_end_marks(bytes: &[u8]) -> Marks {
+    let bare = memchr::memchr_iter(b'\n', bytes).any(|at| at == 0 || bytes[at - 1] != b'\r');
+    if bare { Marks::BARE_LF } else { Marks::none() }
+}

@@ -1,0 +1,180 @@
+//! From a flow of unknown protocol to an HTTP connection: looks at the first bytes of both directions.
+
+use super::connection::{Connection, Shared};
+use super::decode::DecoderPool;
+use super::head::{Guess, guess, skip_empty_lines};
+use super::{HttpCounters, HttpLimits, Observer};
+use crate::packet::Direction;
+use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};
+use crate::time::Timestamp;
+
+/// How many chunks of a flow that was picked up in the middle are looked at for the start of a message: a long body
+/// may be under way. The look costs a few bytes a chunk.
+const MIDSTREAM_CHUNKS: u16 = 4096;
+/// First bytes of a direction kept while they could still become HTTP; past it they will not.
+const UNDECIDED_BYTES: usize = super::head::MAX_SNIFFED_LINE;
+/// HTTP/2 with prior knowledge begins with this (RFC 9113 §3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
+/// What HTTP knows of a flow.
+pub enum HttpState<S, R> {
+    Undecided(Undecided),
+    Http(Box<Connection<S, R>>),
+    NotHttp,
+}
+
+#[derive(Default)]
+pub struct Undecided {
+    /// First bytes that may become the start of a message, and where they began.
+    first: Option<Box<FirstBytes>>,
+    looked_at: u16,
+    has_gap: bool,
+}
+
+struct FirstBytes {
+    direction: Direction,
+    offset: i64,
+    acknowledged: Option<i64>,
+    time: Timestamp,
+    bytes: Vec<u8>,
+}
+
+/// Reads HTTP from the flows of a partition.
+pub struct HttpHandler<O> {
+    shared: Shared<O>,
+}
+
+impl<O: Observer> HttpHandler<O> {
+    pub fn new(limits: HttpLimits, observer: O) -> HttpHandler<O> {
+        let shared =
+            Shared { limits, counters: HttpCounters::default(), decoders: DecoderPool::new(limits.decode), observer };
+        HttpHandler { shared }
+    }
+
+    pub fn counters(&self) -> &HttpCounters {
+        &self.shared.counters
+    }
+
+    pub fn observer(&mut self) -> &mut O {
+        &mut self.shared.observer
+    }
+
+    fn undecided(
+        &mut self,
+        info: &FlowInfo,
+        undecided: &mut Undecided,
+        direction: Direction,
+        chunk: Chunk<'_>,
+    ) -> Option<HttpState<O::Scan, O::Report>> {
+        let joined = match undecided.first.take() {
+            Some(mut first) if first.direction == direction => {
+                first.bytes.extend_from_slice(chunk.bytes);
+                Some(first)
+            }
+            // The other direction speaks while this one's first words are not whole: what it says decides.
+            other => {
+                undecided.first = other;
+                None
+            }
+        };
+        let bytes = joined.as_ref().map_or(chunk.bytes, |first| &first.bytes);
+        let client = match guess(bytes) {
+            Guess::Request if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) => return self.refuse(true),
+            Guess::Request => direction,
+            Guess::Response => direction.other(),
+            Guess::More if bytes.len() < UNDECIDED_BYTES => {
+                undecided.first = Some(joined.unwrap_or_else(|| {
+                    Box::new(FirstBytes {
+                        direction,
+                        offset: chunk.offset,
+                        acknowledged: chunk.acknowledged,
+                        time: chunk.time,
+                        bytes: chunk.bytes.to_vec(),
+                    })
+                }));
+                return None;
+            }
+            Guess::More | Guess::Neither => {
+                if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) {
+                    return self.refuse(true);
+                }
+                let is_midstream = info.opened_by.is_none() || undecided.has_gap;
+                undecided.looked_at = undecided.looked_at.saturating_add(1);
+                let give_up = !is_midstream || undecided.looked_at > MIDSTREAM_CHUNKS || is_tls(bytes);
+                return if give_up { self.refuse(false) } else { None };
+            }
+        };
+        let mut connection = Connection::new(client);
+        if let Some(first) = undecided.first.take() {
+            self.feed_first(info, &mut connection, &first);
+        }
+        match joined {
+            Some(first) => self.feed_first(info, &mut connection, &first),
+            None => connection.data(info, direction, chunk, &mut self.shared),
+        }
+        Some(HttpState::Http(Box::new(connection)))
+    }
+
+    fn feed_first(&mut self, info: &FlowInfo, connection: &mut Connection<O::Scan, O::Report>, first: &FirstBytes) {
+        let chunk =
+            Chunk { offset: first.offset, acknowledged: first.acknowledged, time: first.time, bytes: &first.bytes };
+        connection.data(info, first.direction, chunk, &mut self.shared);
+    }
+
+    fn refuse(&mut self, is_http2: bool) -> Option<HttpState<O::Scan, O::Report>> {
+        if is_http2 {
+            self.shared.counters.flows_http2 += 1;
+        } else {
+            self.shared.counters.flows_not_http += 1;
+        }
+        Some(HttpState::NotHttp)
+    }
+}
+
+/// A TLS record of version 3.x: handshake, alert, change cipher spec or application data (RFC 8446 §5.1).
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x14..=0x17, 0x03, 0..=4, ..])
+}
+
+impl<O: Observer> Handler for HttpHandler<O> {
+    type State = HttpState<O::Scan, O::Report>;
+
+    fn open(&mut self, _info: &FlowInfo) -> Self::State {
+        HttpState::Undecided(Undecided::default())
+    }
+
+    fn event(&mut self, info: &FlowInfo, state: &mut Self::State, direction: Direction, event: Event<'_>) -> Interest {
+        match state {
+            HttpState::Undecided(undecided) => match event {
+                Event::Data(chunk) => {
+                    if let Some(decided) = self.undecided(info, undecided, direction, chunk) {
+                        *state = decided;
+                    }
+                }
+                Event::Gap { .. } => {
+                    undecided.has_gap = true;
+                    undecided.first = None;
+                }
+                Event::End { .. } => {}
+            },
+            HttpState::Http(connection) => match event {
+                Event::Data(chunk) => connection.data(info, direction, chunk, &mut self.shared),
+                Event::Gap { length, time, .. } => connection.gap(info, direction, length, time, &mut self.shared),
+                Event::End { time, reset } => connection.end(info, direction, time, reset, &mut self.shared),
+            },
+            HttpState::NotHttp => {}
+        }
+        match state {
+            HttpState::Undecided(_) => Interest::Undecided,
+            HttpState::Http(connection) if connection.is_over() => Interest::None,
+            HttpState::Http(_) => Interest::Ours,
+            HttpState::NotHttp => Interest::None,
+        }
+    }
+
+    fn close(&mut self, info: &FlowInfo, state: Self::State, time: Timestamp) {
+        if let HttpState::Http(mut connection) = state {
+            connection.close(info, time, &mut self.shared);
+        }
+    }
+}

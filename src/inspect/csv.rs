@@ -1,0 +1,113 @@
+//! Comma-, semicolon- or tab-separated rows (RFC 4180). The first row names the columns.
+
+use super::Limits;
+use super::field::Field;
+use super::sink::Sink;
+use smallvec::SmallVec;
+
+/// Most columns whose names are kept; further ones have no name.
+const COLUMNS: usize = 128;
+
+pub(super) struct Csv {
+    token_bytes: usize,
+    columns: SmallVec<[Field; 16]>,
+    /// What stands between fields; 0 until the first row has shown it.
+    delimiter: u8,
+    column: usize,
+    in_header: bool,
+    in_quotes: bool,
+    /// The row has anything but its line end.
+    row_open: bool,
+    rows: u32,
+}
+
+impl Csv {
+    pub fn new(limits: &Limits) -> Csv {
+        Csv {
+            token_bytes: limits.token_bytes,
+            columns: SmallVec::new(),
+            delimiter: 0,
+            column: 0,
+            in_header: true,
+            in_quotes: false,
+            row_open: false,
+            rows: 0,
+        }
+    }
+
+    pub fn begin(&mut self) {
+        self.columns.clear();
+        *self = Csv { columns: std::mem::take(&mut self.columns), ..Csv::new(&Limits { token_bytes: self.token_bytes, ..Limits::default() }) };
+    }
+
+    pub fn feed(&mut self, bytes: &[u8], carry: &mut Vec<u8>, sink: &mut Sink) {
+        for &byte in bytes {
+            match byte {
+                b'"' => self.in_quotes = !self.in_quotes,
+                b'\n' if !self.in_quotes || self.in_header => self.end_row(carry, sink),
+                b',' | b';' | b'\t' if !self.in_quotes && (self.delimiter == 0 || self.delimiter == byte) => {
+                    self.delimiter = byte;
+                    self.end_field(carry, sink);
+                }
+                _ => {
+                    self.row_open |= byte != b'\r';
+                    if carry.len() < self.token_bytes {
+                        carry.push(byte);
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn gap(&mut self, carry: &mut Vec<u8>) {
+        carry.clear();
+        self.in_quotes = false;
+        // Which column it goes on in is not known: columns beyond the names have none.
+        self.column = COLUMNS;
+    }
+
+    pub fn finish(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) -> u32 {
+        self.end_row(carry, sink);
+        self.rows
+    }
+
+    fn end_field(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) {
+        self.row_open = true;
+        let text = carry.trim_ascii();
+        if self.in_header {
+            let field = sink.names.look(text);
+            sink.shape_next(field.name);
+            if self.columns.len() < COLUMNS {
+                self.columns.push(field);
+            }
+        } else {
+            let field = self.columns.get(self.column).copied().unwrap_or_default();
+            sink.value(field, text, 1);
+        }
+        self.column = self.column.saturating_add(1);
+        carry.clear();
+    }
+
+    fn end_row(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) {
+        self.in_quotes = false;
+        if self.row_open {
+            self.end_field(carry, sink);
+            if self.in_header && self.is_data() {
+                self.columns.clear();
+            }
+            if !self.in_header || self.columns.is_empty() {
+                self.rows = self.rows.saturating_add(1);
+            }
+            self.in_header = false;
+        }
+        sink.records = u64::from(self.rows);
+        carry.clear();
+        self.column = 0;
+        self.row_open = false;
+    }
+
+    /// Whether the first row names nothing that is known and has a single column: then it may as well be a list.
+    fn is_data(&self) -> bool {
+        self.columns.len() == 1 && self.columns.iter().all(|field| field.hint == super::field::Hint::NONE)
+    }
+}

@@ -1,0 +1,87 @@
+//! Content checks: bytes of bodies, header values and query values in; classes of sensitive data, records, login
+//! fields and outcomes out. Sans-I/O, streaming, no clock.
+//!
+//! [`BodyScan`] takes one body in any pieces and gives a [`BodyReport`]; [`scan_text`] looks at one value. A value is
+//! hashed with the sensor's key the moment it is recognised; only counts, hashes and one masked sample a class are
+//! kept ([`mask`]).
+//!
+//! What counts is decided in this order: a name that promises something ([`field`]), a shape that only one thing has,
+//! a check digit. Ordinary ids, time stamps, prices, UUIDs and hashes do not count: bare digits without a promise are
+//! a payment card (issuer, length and Luhn) or nothing.
+//!
+//! It refuses nothing: broken UTF-8, unbalanced brackets, endless strings and missing bytes are walked over, in linear
+//! time and in memory bounded by [`Limits`]. Not looked into: formats other than [`BodyKind`] names, images, archives,
+//! text in other encodings than UTF-8 and its supersets of ASCII.
+
+mod block;
+mod body;
+mod checks;
+mod class;
+mod csv;
+mod email;
+mod field;
+mod form;
+mod json;
+mod kind;
+mod letters;
+mod markup;
+mod mask;
+mod multipart;
+mod numbers;
+mod report;
+mod secrets;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod text;
+mod value;
+mod verdict;
+
+pub use body::BodyScan;
+pub use class::{DataClass, Sensitivity};
+pub use field::is_secret_name;
+pub use kind::BodyKind;
+pub use mask::mask;
+pub use report::{BodyReport, ClassReport, LoginFields};
+pub use verdict::user_hash;
+
+use std::ops::Range;
+
+/// Who sent the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    Request,
+    Response,
+}
+
+/// Bounds of a scan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Bytes of a body that are looked at; past them they are only counted.
+    pub max_scanned_bytes: u64,
+    /// JSON levels that are looked into; what is deeper is passed over. At most 128.
+    pub max_depth: u32,
+    /// Distinct values kept of each class, as hashes of 8 bytes.
+    pub max_distinct_per_class: usize,
+    /// Longest value that is looked at; of a longer one, its head.
+    pub token_bytes: usize,
+}
+
+impl Default for Limits {
+    /// 8 MiB is more than an API answers at once; 64 levels more than anyone nests; 256 values tell a leak from a
+    /// profile; 512 bytes hold the head of a JWT or of a PEM block.
+    fn default() -> Limits {
+        Limits { max_scanned_bytes: 8 << 20, max_depth: 64, max_distinct_per_class: 256, token_bytes: 512 }
+    }
+}
+
+/// Every sensitive value in one text, with its place. `field` is the name of the field that holds the text: weak shapes
+/// count only where it promises them.
+pub fn scan_text(text: &[u8], field: Option<&str>, role: Role) -> Vec<(DataClass, Range<usize>)> {
+    let hint = field.map_or(field::Hint::NONE, |name| field::hint_of(name.as_bytes()));
+    let mut found = Vec::new();
+    if value::worth_a_look(text, hint) {
+        value::scan(text, hint, role == Role::Response, &mut |class, range| found.push((class, range)));
+    }
+    found
+}

@@ -1,0 +1,140 @@
+//! What a body scan gives: counts, keyed hashes and masked samples; never a value.
+
+use super::class::DataClass;
+use super::mask::mask;
+use crate::hash::HashKey;
+use smallvec::SmallVec;
+use std::ops::Range;
+
+/// What one body said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyReport {
+    /// Rows: objects in JSON arrays (the outermost such arrays), documents of NDJSON, repeated XML siblings, CSV rows,
+    /// HTML table rows. A single JSON object is one.
+    pub records: u32,
+    /// Sorted by class.
+    pub classes: SmallVec<[ClassReport; 2]>,
+    pub login: LoginFields,
+    /// What a response says of success; `None` where it says nothing.
+    pub outcome: Option<bool>,
+    /// A response carries a session or access token in a field named so.
+    pub has_token: bool,
+    /// Fingerprint of the look of the document that ignores values: catch-all pages of different paths share it.
+    pub shape: u64,
+    pub bytes: u64,
+    /// The body was longer than [`super::Limits::max_scanned_bytes`]; the rest was only counted.
+    pub truncated: bool,
+}
+
+impl BodyReport {
+    pub fn class(&self, class: DataClass) -> Option<&ClassReport> {
+        self.classes.iter().find(|report| report.class == class)
+    }
+}
+
+/// One class in one body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassReport {
+    pub class: DataClass,
+    pub occurrences: u32,
+    /// Sorted keyed hashes of the distinct values: of more than [`super::Limits::max_distinct_per_class`] the smallest,
+    /// so that merging samples does not depend on the order.
+    pub distinct: SmallVec<[u64; 4]>,
+    /// Distinct records that carried it.
+    pub records: u32,
+    /// The first value, masked.
+    pub sample: String,
+}
+
+/// The login fields of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoginFields {
+    pub has_password: bool,
+    /// A one-time code was sent.
+    pub has_otp: bool,
+    /// Keyed hash (purpose `user`) of the user name, trimmed and in lower case.
+    pub user: Option<u64>,
+    /// Keyed hash (purpose `password`).
+    pub password: Option<u64>,
+}
+
+/// Longest normalised value that is hashed, in bytes; of longer ones (a JWT) the head stands for the whole.
+const NORMALISED_BYTES: usize = 512;
+
+/// Counts values by class while a body passes.
+pub(super) struct Tally {
+    key: HashKey,
+    max_distinct: usize,
+    classes: SmallVec<[ClassReport; 2]>,
+    /// The record in which each class was last seen, plus one.
+    last_record: [u64; DataClass::COUNT],
+}
+
+impl Tally {
+    pub fn new(key: HashKey, max_distinct: usize) -> Tally {
+        Tally { key, max_distinct: max_distinct.max(1), classes: SmallVec::new(), last_record: [0; DataClass::COUNT] }
+    }
+
+    pub fn clear(&mut self) {
+        self.classes.clear();
+        self.last_record = [0; DataClass::COUNT];
+    }
+
+    /// Counts the value at `range` of `text`, seen in the given record.
+    pub fn add(&mut self, class: DataClass, text: &[u8], range: Range<usize>, record: u64) {
+        let value = text.get(range).unwrap_or_default();
+        let mut buffer = [0u8; NORMALISED_BYTES];
+        let hash = self.key.secret(class.name(), normalised(class, value, &mut buffer));
+        let index = match self.classes.binary_search_by_key(&class, |report| report.class) {
+            Ok(index) => index,
+            Err(index) => {
+                let sample = mask(class, value);
+                let distinct = SmallVec::new();
+                self.classes.insert(index, ClassReport { class, occurrences: 0, distinct, records: 0, sample });
+                index
+            }
+        };
+        let (Some(report), Some(last)) = (self.classes.get_mut(index), self.last_record.get_mut(class as usize)) else {
+            return;
+        };
+        report.occurrences = report.occurrences.saturating_add(1);
+        if *last != record + 1 {
+            *last = record + 1;
+            report.records = report.records.saturating_add(1);
+        }
+        if let Err(place) = report.distinct.binary_search(&hash) {
+            if place < self.max_distinct {
+                report.distinct.insert(place, hash);
+                report.distinct.truncate(self.max_distinct);
+            }
+        }
+    }
+
+    pub fn take(&mut self) -> SmallVec<[ClassReport; 2]> {
+        std::mem::take(&mut self.classes)
+    }
+}
+
+/// The same value written in another way gives the same bytes: letters and digits of numbers in upper case, addresses
+/// in lower case, secrets as they are.
+fn normalised<'a>(class: DataClass, value: &'a [u8], buffer: &'a mut [u8; NORMALISED_BYTES]) -> &'a [u8] {
+    let mut length = 0;
+    match class {
+        DataClass::Jwt | DataClass::PrivateKey | DataClass::ApiKey | DataClass::PasswordHash => {
+            return value.get(..value.len().min(NORMALISED_BYTES)).unwrap_or_default();
+        }
+        DataClass::Email => {
+            for (slot, byte) in buffer.iter_mut().zip(value) {
+                *slot = byte.to_ascii_lowercase();
+                length += 1;
+            }
+        }
+        _ => {
+            for (slot, byte) in buffer.iter_mut().zip(value.iter().filter(|byte| byte.is_ascii_alphanumeric())) {
+                *slot = byte.to_ascii_uppercase();
+                length += 1;
+            }
+        }
+    }
+    buffer.get(..length).unwrap_or_default()
+}

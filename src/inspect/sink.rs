@@ -1,0 +1,135 @@
+//! Where the format walkers hand in what they find: names, values, records.
+
+use super::Role;
+use super::field::{Field, FieldCache, Hint};
+use super::report::Tally;
+use super::value;
+use super::verdict::{Login, Outcome};
+use crate::hash::{HashKey, mix};
+
+/// JSON keys this deep or less speak for the whole response.
+const OUTCOME_DEPTH: u32 = 2;
+/// Login fields lie this deep or less: GraphQL puts them at `variables.input`.
+const LOGIN_DEPTH: u32 = 4;
+/// Digits of an unquoted number that is looked at without a promise: a card number has more.
+pub(super) const LONG_NUMBER: usize = 12;
+/// Longest unquoted scalar that is looked at, in bytes.
+pub(super) const SCALAR_BYTES: usize = 40;
+
+pub(super) struct Sink {
+    key: HashKey,
+    pub role: Role,
+    pub tally: Tally,
+    pub login: Login,
+    pub outcome: Outcome,
+    pub names: FieldCache,
+    /// Fingerprint so far.
+    pub shape: u64,
+    /// Rows so far; also the number of the row that values belong to.
+    pub records: u64,
+    /// Hints that always deserve a look in this role.
+    forced: Hint,
+}
+
+impl Sink {
+    pub fn new(key: HashKey, max_distinct: usize) -> Sink {
+        Sink {
+            key,
+            role: Role::Request,
+            tally: Tally::new(key, max_distinct),
+            login: Login::default(),
+            outcome: Outcome::default(),
+            names: FieldCache::new(),
+            shape: 0,
+            records: 0,
+            forced: Hint::NONE,
+        }
+    }
+
+    pub fn begin(&mut self, role: Role) {
+        self.role = role;
+        self.tally.clear();
+        self.login = Login::default();
+        self.outcome = Outcome::default();
+        self.shape = 0;
+        self.records = 0;
+        let secrets = Hint::HASH.with(Hint::API_KEY);
+        self.forced = match role {
+            Role::Request => Hint::LOGIN.with(secrets),
+            Role::Response => Hint::OUTCOME.with(Hint::TOKEN).with(Hint::PASSWORD).with(secrets),
+        };
+    }
+
+    /// Whether values under this hint are to be handed in whatever they look like.
+    #[inline(always)]
+    pub fn forces(&self, hint: Hint) -> bool {
+        hint.any(self.forced)
+    }
+
+    /// Whether unquoted scalars under this hint are to be handed in.
+    #[inline(always)]
+    pub fn wants_scalar(&self, hint: Hint) -> bool {
+        hint.any(self.forced.with(Hint::PERSONAL))
+    }
+
+    /// A string value, unescaped. `depth` is that of the object it is in.
+    pub fn value(&mut self, field: Field, value: &[u8], depth: u32) {
+        let hint = field.hint;
+        if self.forces(hint) {
+            match self.role {
+                Role::Request if depth <= LOGIN_DEPTH => self.login.field(hint, value, &self.key),
+                Role::Request => {}
+                Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH),
+            }
+        }
+        if value::worth_a_look(value, hint) {
+            self.look(value, hint);
+        }
+    }
+
+    /// An unquoted scalar; `promised` says that it is the direct value of a named field.
+    pub fn scalar(&mut self, field: Field, value: &[u8], promised: bool, depth: u32) {
+        if value.len() > SCALAR_BYTES {
+            return;
+        }
+        let hint = if promised { field.hint } else { Hint::NONE };
+        if self.forces(hint) {
+            match self.role {
+                Role::Request if depth <= LOGIN_DEPTH && value.first().is_some_and(u8::is_ascii_digit) => {
+                    self.login.field(hint, value, &self.key)
+                }
+                Role::Request => {}
+                Role::Response => self.outcome.literal(hint, value, depth <= OUTCOME_DEPTH),
+            }
+        }
+        let enough = value.len() >= LONG_NUMBER || hint.any(Hint::PERSONAL) && value.len() >= value::DIGITS_PROMISED as usize;
+        if enough && value.iter().all(u8::is_ascii_digit) {
+            self.look(value, hint);
+        }
+    }
+
+    /// Text that is the value of no field.
+    pub fn text(&mut self, text: &[u8]) {
+        if value::worth_a_look(text, Hint::NONE) {
+            self.look(text, Hint::NONE);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self, text: &[u8], hint: Hint) {
+        let (tally, record) = (&mut self.tally, self.records);
+        value::scan(text, hint, self.role == Role::Response, &mut |class, range| tally.add(class, text, range, record));
+    }
+
+    /// Mixes a name into the fingerprint; the order does not matter.
+    #[inline(always)]
+    pub fn shape_member(&mut self, name: u64) {
+        self.shape = self.shape.wrapping_add(mix(name));
+    }
+
+    /// Mixes something into the fingerprint; the order matters.
+    pub fn shape_next(&mut self, what: u64) {
+        self.shape = mix(self.shape.rotate_left(7) ^ what);
+    }
+}

@@ -1,0 +1,206 @@
+//! Whole bodies in, reports out.
+
+use crate::hash::HashKey;
+use crate::inspect::{BodyKind, BodyReport, BodyScan, DataClass, Limits, Role, user_hash};
+
+pub(super) const KEY: HashKey = HashKey::new([7; 16]);
+
+pub(super) fn report(role: Role, kind: BodyKind, body: &[u8]) -> BodyReport {
+    let mut scan = BodyScan::new(Limits::default(), KEY);
+    scan.begin(role, kind);
+    scan.feed(body);
+    scan.finish()
+}
+
+fn response(body: &str) -> BodyReport {
+    report(Role::Response, BodyKind::Json, body.as_bytes())
+}
+
+fn request(body: &str) -> BodyReport {
+    report(Role::Request, BodyKind::Json, body.as_bytes())
+}
+
+fn counts(report: &BodyReport) -> Vec<(DataClass, u32, usize, u32)> {
+    report.classes.iter().map(|c| (c.class, c.occurrences, c.distinct.len(), c.records)).collect()
+}
+
+#[test]
+fn an_ordinary_answer_carries_nothing() {
+    let report = response(
+        r#"{"id":"9f1c2a34-1111-4222-8333-444455556666","created_at":"2025-11-23T10:00:00.123456Z","total":1299.00,
+        "updated":1700000000,"ms":1700000000123,"snowflake":1234567890123456789,"sku":"AB-1234-XY-77","version":"1.2.3-4567",
+        "sha":"da39a3ee5e6b4b0d3255bfef95601890afd80709","ip":"192.168.100.101","price":"12.99","number":"1234567890",
+        "tracking":"1Z999AA10123456784","date":"2025-11-23","phone_id":4155550132,"ratio":0.4111111111111111,
+        "name":"Widget 3000","url":"https://cdn.example.com/a/b/1234567890123/img-800x600.png","code":"200-300-400"}"#,
+    );
+    assert_eq!(counts(&report), []);
+    assert_eq!((report.records, report.outcome, report.has_token), (1, None, false));
+}
+
+#[test]
+fn classes_are_counted_by_occurrence_distinct_value_and_record() {
+    let report = response(
+        r#"{"total":3,"users":[{"email":"jane@example.com","alt":"JANE@example.com"},{"email":"joe@example.com"},{"x":1}]}"#,
+    );
+    assert_eq!(counts(&report), [(DataClass::Email, 3, 2, 2)]);
+    assert_eq!(report.classes[0].sample, "j***@e***.com");
+    assert_eq!(report.records, 3);
+}
+
+#[test]
+fn records_are_the_objects_of_the_outermost_arrays() {
+    assert_eq!(response(r#"{"a":[{"b":[{"c":1},{"c":2}]},{"b":[]}]}"#).records, 2);
+    assert_eq!(response(r#"[{"a":1},{"a":2},{"a":3}]"#).records, 3);
+    assert_eq!(response(r#"{"a":[{},{}],"b":[{}]}"#).records, 3);
+    assert_eq!(response("{\"a\":1}\n{\"a\":2}\n").records, 2);
+    assert_eq!(response(r#"{"a":[1,2,3]}"#).records, 1);
+    assert_eq!(response("[]").records, 0);
+}
+
+#[test]
+fn numbers_without_quotes_count_like_strings() {
+    let quoted = response(r#"{"card":"4111111111111111","phone":"61412345678"}"#);
+    let bare = response(r#"{"card": 4111111111111111 , "phone":61412345678}"#);
+    assert_eq!(counts(&bare), [(DataClass::PaymentCard, 1, 1, 1), (DataClass::Phone, 1, 1, 1)]);
+    assert_eq!(counts(&bare), counts(&quoted));
+    assert_eq!(bare.classes[0].distinct, quoted.classes[0].distinct);
+    assert_eq!(counts(&response(r#"{"v":4111111111111111}"#)), [(DataClass::PaymentCard, 1, 1, 1)]);
+    assert_eq!(counts(&response(r#"{"v":4111111111111111.5}"#)), []);
+    assert_eq!(counts(&response(r#"{"v":-4111111111111111}"#)), []);
+}
+
+#[test]
+fn the_field_decides_about_bare_digits() {
+    for (body, expected) in [
+        (r#"{"id":"4155550132"}"#, None),
+        (r#"{"phone":"4155550132"}"#, Some(DataClass::Phone)),
+        (r#"{"ref":"078051121"}"#, None),
+        (r#"{"customerSSN":"078051121"}"#, Some(DataClass::UsSsn)),
+        (r#"{"ref":"078-05-1121"}"#, Some(DataClass::UsSsn)),
+        (r#"{"created":"1980-01-31"}"#, None),
+        (r#"{"dateOfBirth":"1980-01-31"}"#, Some(DataClass::DateOfBirth)),
+        (r#"{"birth_date":"1980-01-31T00:00:00Z"}"#, Some(DataClass::DateOfBirth)),
+        (r#"{"dob":"1/31/1980"}"#, Some(DataClass::DateOfBirth)),
+        (r#"{"passportNumber":"AB1234567"}"#, Some(DataClass::Passport)),
+        (r#"{"sku":"AB1234567"}"#, None),
+        (r#"{"account":"GB82 WEST 1234 5698 7654 32"}"#, Some(DataClass::Iban)),
+        (r#"{"account":"DE89370400440532013000"}"#, Some(DataClass::Iban)),
+        (r#"{"account":"DE89370400440532013001"}"#, None),
+    ] {
+        let found: Vec<DataClass> = response(body).classes.iter().map(|c| c.class).collect();
+        assert_eq!(found, Vec::from_iter(expected), "{body}");
+    }
+}
+
+#[test]
+fn secrets_are_known_by_their_looks() {
+    let jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+    for (value, class) in [
+        (jwt, DataClass::Jwt),
+        ("-----BEGIN RSA PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA", DataClass::PrivateKey),
+        ("AKIAIOSFODNN7EXAMPLE", DataClass::ApiKey),
+        ("key=AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY", DataClass::ApiKey),
+        ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", DataClass::ApiKey),
+        ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", DataClass::ApiKey),
+        ("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW", DataClass::PasswordHash),
+        ("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaasdfasdfA", DataClass::PasswordHash),
+    ] {
+        let found = response(&format!("{{\"v\":\"{value}\"}}"));
+        assert_eq!(found.classes.iter().map(|c| c.class).collect::<Vec<_>>(), [class], "{value}");
+        assert!(!found.classes[0].sample.contains(&value[12..]), "{value}");
+    }
+    let hash = r#"{"password_hash":"5f4dcc3b5aa765d61d8327deb882cf99"}"#;
+    assert_eq!(counts(&response(hash)), [(DataClass::PasswordHash, 1, 1, 1)]);
+    assert_eq!(counts(&response(r#"{"etag":"5f4dcc3b5aa765d61d8327deb882cf99"}"#)), []);
+    for not in ["eyJub3QiOiJhIGp3dCJ9.eyJh.b", "sk_live_placeholderplaceholder", "AKIAIOSFODNN", "-----BEGIN CERTIFICATE-----"] {
+        assert_eq!(counts(&response(&format!("{{\"v\":\"{not}\"}}"))), [], "{not}");
+    }
+}
+
+#[test]
+fn escapes_in_strings_and_names_are_undone() {
+    assert_eq!(counts(&response(r#"{"v":"jane\u0040example.com"}"#)), [(DataClass::Email, 1, 1, 1)]);
+    assert_eq!(counts(&response(r#"{"ph\u006fne":"4155550132"}"#)), [(DataClass::Phone, 1, 1, 1)]);
+    assert_eq!(counts(&response(r#"{"v":"a\\","w":"jane@example.com"}"#)), [(DataClass::Email, 1, 1, 1)]);
+    assert_eq!(counts(&response(r#"{"v":"say \"jane@example.com\""}"#)), [(DataClass::Email, 1, 1, 1)]);
+}
+
+#[test]
+fn login_fields_are_taken_from_requests_alone() {
+    let body = r#"{"username":" Jane@Example.com ","password":"hunter2","otp":"123456"}"#;
+    let login = request(body).login;
+    assert!(login.has_password && login.has_otp);
+    assert_eq!(login.user, Some(user_hash(b"jane@example.com", &KEY)));
+    assert_eq!(login.password, Some(KEY.secret("password", b"hunter2")));
+    assert!(!response(body).login.has_password);
+    let nested = request(r#"{"variables":{"input":{"email":"jane@example.com","password":"hunter2"}}}"#);
+    assert_eq!((nested.login.user, nested.login.password), (login.user, login.password));
+    let form = report(Role::Request, BodyKind::Form, b"user=jane%40example.com&pass=hunter2&remember=1");
+    assert_eq!((form.login.user, form.login.password), (login.user, login.password));
+    let multipart = "--xx\r\nContent-Disposition: form-data; name=\"login\"\r\n\r\njane@example.com\r\n--xx\r\n\
+        Content-Disposition: form-data; name=\"password\"\r\n\r\nhunter2\r\n--xx--\r\n";
+    let multipart = report(Role::Request, BodyKind::Multipart, multipart.as_bytes());
+    assert_eq!((multipart.login.user, multipart.login.password), (login.user, login.password));
+    assert_eq!(request(r#"{"query":"shoes","page":2}"#).login, Default::default());
+}
+
+#[test]
+fn responses_say_whether_it_worked() {
+    for (body, outcome) in [
+        (r#"{"success":false}"#, Some(false)),
+        (r#"{"success": true}"#, Some(true)),
+        (r#"{"status":"error","message":"x"}"#, Some(false)),
+        (r#"{"status":"ok"}"#, Some(true)),
+        (r#"{"error":"invalid_grant"}"#, Some(false)),
+        (r#"{"error":{"code":401}}"#, Some(false)),
+        (r#"{"errors":[{"message":"no"}]}"#, Some(false)),
+        (r#"{"error":null,"data":{}}"#, None),
+        (r#"{"errors":[]}"#, None),
+        (r#"{"authenticated":false}"#, Some(false)),
+        (r#"{"message":"Invalid credentials."}"#, Some(false)),
+        (r#"{"access_token":"abcdefgh12345","expires_in":3600}"#, Some(true)),
+        (r#"{"data":{"token":"abcdefgh12345"}}"#, Some(true)),
+        (r#"{"items":[{"status":"failed"},{"success":false}]}"#, None),
+        (r#"{"id":1,"name":"x"}"#, None),
+    ] {
+        assert_eq!(response(body).outcome, outcome, "{body}");
+    }
+    assert!(response(r#"{"access_token":"abcdefgh12345"}"#).has_token);
+    assert!(!response(r#"{"csrf_token":"abcdefgh12345","next_page_token":"abcdefgh12345"}"#).has_token);
+    let page = b"<html><body><form><p class=error>Incorrect username or password.</p></form></body></html>";
+    assert_eq!(report(Role::Response, BodyKind::Html, page).outcome, Some(false));
+    assert_eq!(report(Role::Response, BodyKind::Text, b"Login failed").outcome, Some(false));
+    assert_eq!(report(Role::Response, BodyKind::Text, b"Welcome").outcome, None);
+}
+
+#[test]
+fn pages_that_look_the_same_have_the_same_shape() {
+    let shape = |body: &str| response(body).shape;
+    assert_eq!(shape(r#"{"path":"/a","error":"x"}"#), shape(r#"{"error":"yyyyyyy","path":"/b/c"}"#));
+    assert_ne!(shape(r#"{"path":"/a"}"#), shape(r#"{"id":"/a"}"#));
+    assert_eq!(shape(r#"[{"a":1},{"a":2,"b":3}]"#), shape(r#"[{"a":7}]"#));
+    let page = |title: &str| {
+        let page = format!("<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
+        report(Role::Response, BodyKind::Html, page.as_bytes()).shape
+    };
+    assert_eq!(page("one"), page("another"));
+}
+
+#[test]
+fn xml_and_csv_have_records_and_named_fields() {
+    let xml = r#"<?xml version="1.0"?><users><user id="1"><email>jane@example.com</email><ssn>078051121</ssn></user>
+        <user id="2"><email>joe@example.com</email></user><user/></users>"#;
+    let xml = report(Role::Response, BodyKind::Xml, xml.as_bytes());
+    assert_eq!(xml.records, 3);
+    assert_eq!(counts(&xml), [(DataClass::Email, 2, 2, 2), (DataClass::UsSsn, 1, 1, 1)]);
+    let csv = "id,email,phone\n1,jane@example.com,4155550132\n2,\"joe@example.com\",4155550133\n";
+    let csv = report(Role::Response, BodyKind::Csv, csv.as_bytes());
+    assert_eq!(csv.records, 2);
+    assert_eq!(counts(&csv), [(DataClass::Email, 2, 2, 2), (DataClass::Phone, 2, 2, 2)]);
+}
+
+#[test]
+fn json_that_says_it_is_html_is_read_as_json() {
+    let report = report(Role::Response, BodyKind::Html, b"  {\"success\":false}");
+    assert_eq!(report.outcome, Some(false));
+}

@@ -1,0 +1,440 @@
+//! One value, or one stretch of text: which sensitive values are in it, and where.
+//!
+//! [`worth_a_look`] turns ordinary values away after one pass; it never turns away what [`scan`] would find, so
+//! callers may test it or something weaker. [`scan`] walks over words (runs of letters and digits), joins digit words
+//! with what people put between them, and asks `numbers`, `letters`, `secrets` and `email` about each. Both are linear
+//! in the length of the text: a number is joined from at most [`MAX_GROUPS`] words.
+
+use super::class::DataClass;
+use super::email::{self};
+use super::field::{Hint, hint_of};
+use super::letters::{self, MAX_TOKEN, MIN_TOKEN};
+use super::numbers::{self, Grouped, MAX_DIGITS, MAX_GROUPS, MIN_DIGITS, Separator, Style};
+use super::secrets;
+use std::ops::Range;
+
+/// Fewest digits of a value whose field promises nothing: a US Medicare beneficiary number has five.
+pub(super) const DIGITS_UNPROMISED: u32 = 5;
+/// Fewest digits of a value whose field promises something personal: an Indian tax number has four.
+pub(super) const DIGITS_PROMISED: u32 = 4;
+/// Shortest secret that is known by its own looks.
+pub(super) const SECRET_BYTES: usize = 18;
+/// Text before a number that can say what it is, in bytes: `my passport number is`.
+const CONTEXT_BYTES: usize = 40;
+
+const DIGIT: u8 = 1;
+const LETTER: u8 = 2;
+/// `_` and everything beyond ASCII: parts of words, never of identifiers.
+const JOINER: u8 = 4;
+
+static KIND: [u8; 256] = {
+    let mut kinds = [0u8; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b'_' | 0x80.. => JOINER,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+#[inline(always)]
+fn kind(byte: u8) -> u8 {
+    KIND[usize::from(byte)] // 256 entries
+}
+
+fn kind_at(text: &[u8], index: usize) -> u8 {
+    text.get(index).map_or(0, |&byte| kind(byte))
+}
+
+/// Whether a value may hold anything, given what its field promises. `forced` are the hints that always deserve a look.
+pub(super) fn worth_a_look(text: &[u8], hint: Hint) -> bool {
+    let (mut digits, mut at, mut upper, mut run, mut longest) = (0u32, false, false, 0usize, 0usize);
+    for &byte in text {
+        digits += u32::from(byte.is_ascii_digit());
+        at |= byte == b'@';
+        upper |= byte.is_ascii_uppercase();
+        run = if byte == b' ' { 0 } else { run + 1 };
+        longest = longest.max(run);
+    }
+    let enough = if hint.any(Hint::PERSONAL) { DIGITS_PROMISED } else { DIGITS_UNPROMISED };
+    let secret = longest >= 16 && text.len() >= SECRET_BYTES && (upper || hint.any(Hint::API_KEY.with(Hint::HASH)));
+    at || secret || digits >= enough && !(ordinary(text) && !hint.any(Hint::PERSONAL))
+}
+
+/// Time stamps, dates and UUIDs: full of digits and never anything else.
+#[inline]
+pub(super) fn ordinary(text: &[u8]) -> bool {
+    let at = |index: usize| text.get(index).copied().unwrap_or(0);
+    match text.len() {
+        36 => at(8) == b'-' && at(13) == b'-' && at(18) == b'-' && at(23) == b'-',
+        10 => at(4) == b'-' && at(7) == b'-',
+        16..=35 => at(4) == b'-' && at(7) == b'-' && matches!(at(10), b'T' | b' ') && at(13) == b':',
+        _ => false,
+    }
+}
+
+/// Every sensitive value in a text. `hint` is what the field name promises, `response` that a server sent it.
+pub(super) fn scan(text: &[u8], hint: Hint, response: bool, found: &mut impl FnMut(DataClass, Range<usize>)) {
+    let trimmed = text.trim_ascii();
+    if let Some(class) = secrets::promised_secret(trimmed, hint, response).filter(|_| secrets::secret_at(trimmed, 0).is_none()) {
+        let start = text.len() - text.trim_ascii_start().len();
+        return found(class, start..start + trimmed.len());
+    }
+    if hint.any(Hint::BIRTH) && numbers::birth_date_with_time(trimmed) {
+        let start = text.len() - text.trim_ascii_start().len();
+        return found(DataClass::DateOfBirth, start..start + 10);
+    }
+    Walk { text, hint, found }.run();
+}
+
+struct Walk<'a, F: FnMut(DataClass, Range<usize>)> {
+    text: &'a [u8],
+    hint: Hint,
+    found: &'a mut F,
+}
+
+impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
+    fn run(&mut self) {
+        let text = self.text;
+        let mut at = 0;
+        let mut address = email::next(text, 0);
+        while let Some(&byte) = text.get(at) {
+            if let Some(range) = address.clone().filter(|range| at >= range.start) {
+                at = range.end.max(at);
+                (self.found)(DataClass::Email, range);
+                address = email::next(text, at);
+                continue;
+            }
+            if kind(byte) == 0 {
+                at = self.mark(at, byte);
+                continue;
+            }
+            let start = at;
+            let mut kinds = 0;
+            while let Some(&byte) = text.get(at) {
+                let kind = kind(byte);
+                if kind == 0 {
+                    break;
+                }
+                kinds |= kind;
+                at += 1;
+            }
+            at = self.word(start, at, kinds);
+        }
+    }
+
+    /// A byte between words: only `-----BEGIN` and `$2b$` matter. Gives where to go on.
+    fn mark(&mut self, at: usize, byte: u8) -> usize {
+        if byte == b'-' && self.text.get(at..at + 6) == Some(b"-----B") || byte == b'$' && at.checked_sub(1).is_none_or(|before| kind_at(self.text, before) == 0) {
+            if let Some((class, end)) = secrets::secret_at(self.text, at) {
+                (self.found)(class, at..end);
+                return end;
+            }
+        }
+        at + 1
+    }
+
+    /// A word from `start` to `end`. Gives where to go on.
+    fn word(&mut self, start: usize, end: usize, kinds: u8) -> usize {
+        if end - start >= 2 {
+            if let Some((class, secret_end)) = secrets::secret_at(self.text, start) {
+                (self.found)(class, start..secret_end);
+                return secret_end;
+            }
+        }
+        if kinds & DIGIT == 0 {
+            return if end - start == 2 && kinds == LETTER { self.spaced(start).unwrap_or(end) } else { end };
+        }
+        if kinds == DIGIT {
+            return self.number(start, end);
+        }
+        if kinds == DIGIT | LETTER { self.mixed(start, end) } else { end }
+    }
+
+    /// `AA 12 34 56 B`: two letters and then digits in groups.
+    fn spaced(&mut self, start: usize) -> Option<usize> {
+        if self.text.get(start + 2) != Some(&b' ') || kind_at(self.text, start + 3) != DIGIT {
+            return None;
+        }
+        let (token, end) = gather(self.text, start, 9, b" ")?;
+        let class = letters::class_of(token.bytes(), self.hint_near(start), token.upper, true)?;
+        (self.found)(class, start..end);
+        Some(end)
+    }
+
+    /// A word of letters and digits, perhaps with more behind dashes. Gives where to go on.
+    fn mixed(&mut self, start: usize, end: usize) -> usize {
+        let hint = self.hint_near(start);
+        if let Some(country) = self.text.get(start..).and_then(|rest| rest.first_chunk::<2>()) {
+            let country = [country[0].to_ascii_uppercase(), country[1].to_ascii_uppercase()]; // two elements
+            let length = super::checks::iban_length(&country);
+            if let Some((token, iban_end)) = length.and_then(|length| gather(self.text, start, length, b" -")) {
+                if super::checks::iban(token.bytes()) {
+                    (self.found)(DataClass::Iban, start..iban_end);
+                    return iban_end;
+                }
+            }
+        }
+        let mut ends = [end; 3];
+        let mut count = 1;
+        while count < 3 {
+            let last = ends[count - 1]; // count is 1 or 2
+            if self.text.get(last) != Some(&b'-') || kind_at(self.text, last + 1) == 0 {
+                break;
+            }
+            let next = last + 1 + self.text.iter().skip(last + 1).take(MAX_TOKEN + 1).take_while(|&&byte| kind(byte) != 0).count();
+            ends[count] = next; // count is 1 or 2
+            count += 1;
+        }
+        for &stop in ends.iter().take(count).rev() {
+            if let Some(class) = self.token(start, stop, hint) {
+                (self.found)(class, start..stop);
+                return stop;
+            }
+        }
+        end
+    }
+
+    /// The class of the text `start..end` as one identifier, dashes in it or not.
+    fn token(&self, start: usize, end: usize, hint: Hint) -> Option<DataClass> {
+        let joined = |index: usize| matches!(self.text.get(index), Some(b'-' | b'_'));
+        let glued = joined(end) && kind_at(self.text, end + 1) != 0
+            || start.checked_sub(1).is_some_and(|before| joined(before) && before > 0 && kind_at(self.text, before - 1) != 0);
+        let raw = self.text.get(start..end)?;
+        if raw.len() < MIN_TOKEN || raw.len() > MAX_TOKEN || glued && !hint.any(Hint::PERSONAL) {
+            return None;
+        }
+        let mut token = Token::default();
+        raw.iter().filter(|&&byte| byte != b'-').for_each(|&byte| token.push(byte));
+        letters::class_of(token.bytes(), hint, token.upper, false).or_else(|| {
+            let mut whole = Token::default();
+            raw.iter().for_each(|&byte| whole.push(byte));
+            if raw.len() == token.length { None } else { letters::class_of(whole.bytes(), hint, whole.upper, false) }
+        })
+    }
+
+    /// A word of digits: the number it begins, or else an identifier that goes on with letters. Gives where to go on.
+    fn number(&mut self, start: usize, end: usize) -> usize {
+        let sequence = Sequence::from(self.text, start, end);
+        if usize::from(sequence.digit_count) >= MIN_DIGITS {
+            if let Some(end) = self.numbers_in(&sequence) {
+                return end;
+            }
+        }
+        if self.text.get(end) == Some(&b'-') && kind_at(self.text, end + 1) != 0 && (6..=8).contains(&(end - start)) {
+            return self.mixed(start, end);
+        }
+        sequence.ends.get(sequence.count.saturating_sub(1)).copied().unwrap_or(end).max(end)
+    }
+
+    /// Reports every number that the groups make, longest first from the left. Gives the end of the last one.
+    fn numbers_in(&mut self, sequence: &Sequence) -> Option<usize> {
+        let start = sequence.starts.first().copied()?;
+        let hint = self.hint_near(start);
+        let promised = self.hint.any(Hint::PERSONAL);
+        if sequence.glued(self.text) && !promised {
+            return None;
+        }
+        let (mut first, mut reached) = (0, None);
+        while first < sequence.count {
+            let hit = (first + 1..=sequence.count).rev().find_map(|last| {
+                let number = sequence.grouped(first, last)?;
+                let hint = if !promised && number.digits.len() < 9 { hint.lacking(Hint::PHONE) } else { hint };
+                let class = numbers::class_of(&number, hint)?;
+                sequence.stands_alone(first, last, class).then_some((class, last))
+            });
+            first = match hit {
+                Some((class, last)) => {
+                    let range = sequence.range(first, last);
+                    reached = Some(range.end);
+                    (self.found)(class, range);
+                    last
+                }
+                None => first + 1,
+            };
+        }
+        reached.map(|_| sequence.range(0, sequence.count).end)
+    }
+
+    /// What the field promises, and failing that the words just before.
+    fn hint_near(&self, start: usize) -> Hint {
+        if self.hint.any(Hint::PERSONAL) || start < 4 {
+            return self.hint;
+        }
+        let before = self.text.get(start.saturating_sub(CONTEXT_BYTES)..start).unwrap_or_default();
+        // Only the sentence the number is in.
+        let cut = before.iter().rposition(|byte| matches!(byte, b'\n' | b';' | b',' | b'|' | b'"')).map_or(0, |place| place + 1);
+        let words = before.get(cut..).unwrap_or_default();
+        if words.iter().any(u8::is_ascii_alphabetic) { self.hint.with(hint_of(words).personal()) } else { self.hint }
+    }
+}
+
+/// An identifier in upper case, without separators.
+struct Token {
+    bytes: [u8; MAX_TOKEN],
+    length: usize,
+    /// No letter was in lower case.
+    upper: bool,
+}
+
+impl Default for Token {
+    fn default() -> Token {
+        Token { bytes: [0; MAX_TOKEN], length: 0, upper: true }
+    }
+}
+
+impl Token {
+    fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.length) {
+            *slot = byte.to_ascii_uppercase();
+            self.length += 1;
+            self.upper &= !byte.is_ascii_lowercase();
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// Exactly `count` letters and digits from `start`, single separators between them skipped; nothing if the word goes on
+/// behind them.
+fn gather(text: &[u8], start: usize, count: usize, separators: &[u8]) -> Option<(Token, usize)> {
+    let mut token = Token::default();
+    let mut at = start;
+    while token.length < count {
+        let byte = *text.get(at)?;
+        if byte.is_ascii_alphanumeric() {
+            token.push(byte);
+        } else if !separators.contains(&byte) || kind_at(text, at.checked_sub(1)?) == 0 {
+            return None;
+        }
+        at += 1;
+        if token.length >= MAX_TOKEN {
+            break;
+        }
+    }
+    (token.length == count && kind_at(text, at) == 0).then_some((token, at))
+}
+
+/// Words of digits in a row, each held to the next by what people write between groups.
+struct Sequence {
+    digits: [u8; MAX_DIGITS],
+    digit_count: u8,
+    starts: [usize; MAX_GROUPS],
+    ends: [usize; MAX_GROUPS],
+    lengths: [u8; MAX_GROUPS],
+    /// What stands behind each group.
+    separators: [Separator; MAX_GROUPS],
+    count: usize,
+    plus: bool,
+}
+
+impl Sequence {
+    /// The groups from the word of digits `start..end` on.
+    fn from(text: &[u8], start: usize, end: usize) -> Sequence {
+        let mut sequence = Sequence {
+            digits: [0; MAX_DIGITS],
+            digit_count: 0,
+            starts: [0; MAX_GROUPS],
+            ends: [0; MAX_GROUPS],
+            lengths: [0; MAX_GROUPS],
+            separators: [Separator::Bracket; MAX_GROUPS],
+            count: 0,
+            plus: matches!(text.get(..start).unwrap_or_default(), [.., b'+'] | [.., b'+', b'(']),
+        };
+        let (mut group, mut group_end) = (start, end);
+        while sequence.push(text, group, group_end) {
+            let Some((separator, next)) = separator_at(text, group_end) else { break };
+            let next_end = next + text.iter().skip(next).take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
+            if kind_at(text, next_end) != 0 {
+                break;
+            }
+            if let Some(slot) = sequence.separators.get_mut(sequence.count - 1) {
+                *slot = separator;
+            }
+            (group, group_end) = (next, next_end);
+        }
+        sequence
+    }
+
+    /// Adds a group if there is room for all of it.
+    fn push(&mut self, text: &[u8], start: usize, end: usize) -> bool {
+        let length = end - start;
+        let from = usize::from(self.digit_count);
+        let (Some(slots), Some(bytes)) = (self.digits.get_mut(from..from + length), text.get(start..end)) else { return false };
+        if self.count == MAX_GROUPS {
+            return false;
+        }
+        for (slot, byte) in slots.iter_mut().zip(bytes) {
+            *slot = byte.wrapping_sub(b'0');
+        }
+        self.starts[self.count] = start; // count < MAX_GROUPS, tested above; so for the two lines below
+        self.ends[self.count] = end;
+        self.lengths[self.count] = length as u8;
+        self.digit_count += length as u8;
+        self.count += 1;
+        true
+    }
+
+    /// The groups `first..last` as one number.
+    fn grouped(&self, first: usize, last: usize) -> Option<Grouped<'_>> {
+        let lengths = self.lengths.get(first..last)?;
+        let skipped: usize = self.lengths.iter().take(first).map(|&length| usize::from(length)).sum();
+        let count: usize = lengths.iter().map(|&length| usize::from(length)).sum();
+        let separators = self.separators.get(first..last.checked_sub(1)?)?;
+        let style = match separators {
+            [] => Style::Bare,
+            all if all.contains(&Separator::Bracket) => Style::Bracket,
+            [Separator::Char(byte), rest @ ..] if rest.iter().all(|other| *other == Separator::Char(*byte)) => Style::Uniform(*byte),
+            _ => Style::Mixed,
+        };
+        Some(Grouped { digits: self.digits.get(skipped..skipped + count)?, lengths, style, plus: self.plus && first == 0 })
+    }
+
+    /// Whether the groups `first..last` are a number of their own and not the middle of a longer one: only a space or a
+    /// bracket may hold them to their neighbours, and not even a space if it is also what holds them together.
+    fn stands_alone(&self, first: usize, last: usize, class: DataClass) -> bool {
+        let spaced = last - first > 1 && self.separators.get(first) == Some(&Separator::Char(b' '));
+        let free = |separator: Option<&Separator>| match separator {
+            None | Some(Separator::Bracket) => true,
+            Some(Separator::Char(b' ')) => !spaced || class == DataClass::PaymentCard,
+            Some(_) => false,
+        };
+        let before = first.checked_sub(1).and_then(|index| self.separators.get(index));
+        let after = (last < self.count).then(|| self.separators.get(last - 1)).flatten();
+        free(before) && free(after)
+    }
+
+    /// Whether a dash, dot or slash ties the whole to a word before or behind it: `ord-4155550132`, `1.0.0-4155550132`.
+    fn glued(&self, text: &[u8]) -> bool {
+        let ties = |index: usize| matches!(text.get(index), Some(b'-' | b'.' | b'/' | b'_' | b'#' | b'%' | b'\\'));
+        let start = self.starts.first().copied().unwrap_or(0);
+        let end = self.ends.get(self.count.saturating_sub(1)).copied().unwrap_or(0);
+        let before = start.checked_sub(1).is_some_and(|before| ties(before) && (before == 0 || kind_at(text, before - 1) != 0));
+        before || ties(end) && kind_at(text, end + 1) != 0
+    }
+
+    /// Where the groups `first..last` are, with the plus or bracket before them.
+    fn range(&self, first: usize, last: usize) -> Range<usize> {
+        let start = self.starts.get(first).copied().unwrap_or(0);
+        let end = self.ends.get(last.saturating_sub(1)).copied().unwrap_or(start);
+        if first == 0 && self.plus { start - 1..end } else { start..end }
+    }
+}
+
+/// What stands at `at` between two groups of digits, and where the next group begins.
+fn separator_at(text: &[u8], at: usize) -> Option<(Separator, usize)> {
+    let byte = *text.get(at)?;
+    if matches!(byte, b' ' | b'-' | b'.' | b'/' | b':') && text.get(at + 1).is_some_and(u8::is_ascii_digit) {
+        return Some((Separator::Char(byte), at + 1));
+    }
+    let between = text.iter().skip(at).take(3).take_while(|byte| matches!(byte, b' ' | b'(' | b')' | b'-' | b'.')).count();
+    let bracket = text.get(at..at + between)?.iter().any(|byte| matches!(byte, b'(' | b')'));
+    (bracket && text.get(at + between).is_some_and(u8::is_ascii_digit)).then_some((Separator::Bracket, at + between))
+}

@@ -1,0 +1,12 @@
+//! apitap: a passive API security sensor.
+//!
+//! Frames become packets, streams, HTTP transactions, observations and windows; windows become findings and alerts.
+//! `docs/ARCHITECTURE.md` has the whole picture. Each module imports only modules above it in this list.
+
+pub mod hash;
+pub mod time;
+
+pub mod capture;
+pub mod packet;
+pub mod stream;
+pub mod http;

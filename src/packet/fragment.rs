@@ -1,0 +1,143 @@
+//! IP fragments in, whole datagrams out (RFC 791 §3.2, RFC 8200 §4.5).
+//!
+//! Fragments may come in any order. A datagram with overlapping fragments is dropped whole and counted, as RFC 5722
+//! asks for IPv6 and as is safe for IPv4: which copy the receiver keeps cannot be known. An exact duplicate is not an
+//! overlap. Bounded in datagrams and bytes; at the bound the oldest datagram goes first.
+
+use super::network::{Datagram, Fragment};
+use super::{PacketCounters, PacketLimits};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// RFC 8200 §4.5: reassembly is abandoned after 60 seconds; Linux gives 30.
+const REASSEMBLY_TIME: Duration = Duration::from_secs(30);
+/// The largest payload an IPv4 or IPv6 datagram can have without jumbograms.
+const MAX_DATAGRAM: usize = 65_535;
+
+type DatagramKey = (IpAddr, IpAddr, u8, u32);
+
+struct Partial {
+    started: Timestamp,
+    pieces: BTreeMap<usize, Vec<u8>>,
+    /// Payload length of the whole datagram, known once its last fragment is here.
+    total: Option<usize>,
+    held: usize,
+    /// The protocol behind the first fragment's extension headers.
+    protocol: u8,
+    /// An overlap was seen: what still comes of this datagram is ignored.
+    condemned: bool,
+}
+
+pub struct FragmentTable {
+    limits: PacketLimits,
+    partials: HashMap<DatagramKey, Partial>,
+    by_age: VecDeque<DatagramKey>,
+    held: usize,
+    whole: Vec<u8>,
+}
+
+impl FragmentTable {
+    pub fn new(limits: PacketLimits) -> FragmentTable {
+        FragmentTable { limits, partials: HashMap::new(), by_age: VecDeque::new(), held: 0, whole: Vec::new() }
+    }
+
+    /// Takes in one fragment; gives the datagram once it is whole.
+    pub fn add<'a>(
+        &'a mut self,
+        time: Timestamp,
+        datagram: &Datagram<'_>,
+        fragment: Fragment,
+        counters: &mut PacketCounters,
+    ) -> Option<Datagram<'a>> {
+        self.evict(time, counters);
+        if datagram.cut > 0 {
+            return None; // a hole in the middle of a datagram: TCP above sees the whole datagram missing
+        }
+        let end = fragment.offset + datagram.payload.len();
+        if end > MAX_DATAGRAM || (fragment.more && !datagram.payload.len().is_multiple_of(8)) {
+            counters.malformed += 1;
+            return None;
+        }
+        // IPv6 fragments behind the first do not know the protocol behind the extension headers: it is not in the key.
+        let key_protocol = if datagram.source.is_ipv4() { datagram.protocol } else { 0 };
+        let key = (datagram.source, datagram.destination, key_protocol, fragment.identification);
+        let partial = self.partials.entry(key).or_insert_with(|| {
+            self.by_age.push_back(key);
+            Partial {
+                started: time,
+                pieces: BTreeMap::new(),
+                total: None,
+                held: 0,
+                protocol: datagram.protocol,
+                condemned: false,
+            }
+        });
+        if partial.condemned || partial.pieces.get(&fragment.offset).is_some_and(|held| held == datagram.payload) {
+            return None;
+        }
+        if partial.overlaps(fragment.offset, end) {
+            counters.fragments_overlapping += 1;
+            self.held -= partial.held;
+            partial.held = 0;
+            partial.pieces.clear();
+            partial.condemned = true;
+            return None;
+        }
+        if fragment.offset == 0 {
+            partial.protocol = datagram.protocol;
+        }
+        if !fragment.more {
+            partial.total = Some(end);
+        }
+        partial.held += datagram.payload.len();
+        self.held += datagram.payload.len();
+        partial.pieces.insert(fragment.offset, datagram.payload.to_vec());
+        if partial.total != Some(partial.held) {
+            return None;
+        }
+        let partial = self.partials.remove(&key)?;
+        self.held -= partial.held;
+        self.whole.clear();
+        for piece in partial.pieces.values() {
+            self.whole.extend_from_slice(piece);
+        }
+        counters.datagrams_reassembled += 1;
+        Some(Datagram {
+            source: datagram.source,
+            destination: datagram.destination,
+            protocol: partial.protocol,
+            payload: &self.whole,
+            cut: 0,
+            fragment: None,
+        })
+    }
+
+    fn evict(&mut self, now: Timestamp, counters: &mut PacketCounters) {
+        while let Some(oldest) = self.by_age.front() {
+            let Some(partial) = self.partials.get(oldest) else {
+                self.by_age.pop_front(); // it became whole
+                continue;
+            };
+            let over = self.partials.len() > self.limits.fragmented_datagrams || self.held > self.limits.fragment_bytes;
+            if !over && now.since(partial.started) < REASSEMBLY_TIME {
+                return;
+            }
+            counters.fragments_evicted += u64::from(!partial.condemned);
+            self.held -= partial.held;
+            self.partials.remove(oldest);
+            self.by_age.pop_front();
+        }
+    }
+}
+
+impl Partial {
+    fn overlaps(&self, start: usize, end: usize) -> bool {
+        let before = self.pieces.range(..=start).next_back();
+        let after = self.pieces.range(start..).next();
+        before.is_some_and(|(offset, piece)| offset + piece.len() > start)
+            || after.is_some_and(|(offset, _)| *offset < end)
+            || self.total.is_some_and(|total| end > total)
+    }
+}

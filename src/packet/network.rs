@@ -1,0 +1,203 @@
+//! IP and TCP headers: an IP packet in, a datagram (or fragment), then a segment out.
+
+use super::{Direction, FlowKey, PacketCounters, Peer, Segment, TcpFlags, checksum};
+use crate::hash::HashKey;
+use crate::time::Timestamp;
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice, TcpHeaderSlice};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// IPv6 extension headers followed in one packet (RFC 8200 §4 names each once, destination options twice).
+const MAX_EXTENSION_HEADERS: usize = 12;
+const TCP: u8 = IpNumber::TCP.0;
+const TCP_HEADER_BYTES: usize = 20;
+
+/// Where a fragment belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    pub identification: u32,
+    /// Bytes from the start of the datagram's payload.
+    pub offset: usize,
+    pub more: bool,
+}
+
+/// The payload of an IP packet and what is needed to go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    pub protocol: u8,
+    pub payload: &'a [u8],
+    /// Payload bytes that were on the wire and are not in the capture.
+    pub cut: usize,
+    pub fragment: Option<Fragment>,
+}
+
+/// Splits `rest`, what was captured behind an IP header that announces `length` payload bytes, into the payload and
+/// the number of bytes cut. Ethernet padding behind the packet is dropped.
+fn bounded(rest: &[u8], length: usize) -> (&[u8], usize) {
+    (&rest[..length.min(rest.len())], length.saturating_sub(rest.len()))
+}
+
+/// `missing` is what the frame lacks of its length on the wire: an announced length that is zero (segmentation
+/// offload on the capturing host) means "up to the end of the frame".
+pub fn ipv4<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters) -> Option<Datagram<'a>> {
+    let Ok(header) = Ipv4HeaderSlice::from_slice(packet) else {
+        counters.malformed += 1;
+        return None;
+    };
+    let header_bytes = header.slice().len();
+    if !checksum::header_is_right(header.slice()) {
+        counters.bad_ip_checksum += 1;
+    }
+    let rest = &packet[header_bytes..];
+    let length = match usize::from(header.total_len()) {
+        0 => rest.len() + missing,
+        total if total < header_bytes => {
+            counters.malformed += 1;
+            return None;
+        }
+        total => total - header_bytes,
+    };
+    let (payload, cut) = bounded(rest, length);
+    let fragment = (header.more_fragments() || header.fragments_offset().value() != 0).then(|| Fragment {
+        identification: u32::from(header.identification()),
+        offset: usize::from(header.fragments_offset().value()) * 8,
+        more: header.more_fragments(),
+    });
+    Some(Datagram {
+        source: IpAddr::V4(Ipv4Addr::from(header.source())),
+        destination: IpAddr::V4(Ipv4Addr::from(header.destination())),
+        protocol: header.protocol().0,
+        payload,
+        cut,
+        fragment,
+    })
+}
+
+pub fn ipv6<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters) -> Option<Datagram<'a>> {
+    let Ok(header) = Ipv6HeaderSlice::from_slice(packet) else {
+        counters.malformed += 1;
+        return None;
+    };
+    let rest = &packet[header.slice().len()..];
+    let length = match usize::from(header.payload_length()) {
+        0 => rest.len() + missing,
+        length => length,
+    };
+    let (mut payload, cut) = bounded(rest, length);
+    let mut protocol = header.next_header().0;
+    let mut fragment = None;
+    for _ in 0..MAX_EXTENSION_HEADERS {
+        // Lengths: RFC 8200 §4.3 to §4.6 in units of 8 bytes beyond the first, RFC 4302 §2.2 in units of 4 beyond two.
+        let bytes = match (protocol, payload.get(1)) {
+            (0 | 43 | 60 | 135 | 139 | 140, Some(length)) => 8 + usize::from(*length) * 8,
+            (51, Some(length)) => 8 + usize::from(*length) * 4,
+            (44, _) => 8,
+            (0 | 43 | 60 | 135 | 139 | 140 | 51, None) => {
+                counters.malformed += 1;
+                return None;
+            }
+            _ => break,
+        };
+        let Some((extension, behind)) = payload.split_at_checked(bytes) else {
+            counters.malformed += 1;
+            return None;
+        };
+        if protocol == 44 {
+            let word = u16::from_be_bytes([extension[2], extension[3]]);
+            let identification = u32::from_be_bytes([extension[4], extension[5], extension[6], extension[7]]);
+            let found = Fragment { identification, offset: usize::from(word & !7), more: word & 1 != 0 };
+            // An atomic fragment (RFC 6946) is a whole datagram.
+            fragment = (found.more || found.offset != 0).then_some(found);
+        }
+        protocol = extension[0];
+        payload = behind;
+        if fragment.is_some_and(|fragment| fragment.offset != 0) {
+            break; // what follows is the middle of the datagram, not a header
+        }
+    }
+    Some(Datagram {
+        source: IpAddr::V6(Ipv6Addr::from(header.source())),
+        destination: IpAddr::V6(Ipv6Addr::from(header.destination())),
+        protocol,
+        payload,
+        cut,
+        fragment,
+    })
+}
+
+/// The TCP segment in a datagram.
+pub fn tcp<'a>(
+    time: Timestamp,
+    datagram: &Datagram<'a>,
+    key: &HashKey,
+    counters: &mut PacketCounters,
+) -> Option<Segment<'a>> {
+    if datagram.protocol != TCP {
+        counters.not_tcp += 1;
+        return None;
+    }
+    let bytes = datagram.payload;
+    let Some(fixed) = bytes.get(..TCP_HEADER_BYTES) else {
+        counters.malformed += 1;
+        return None;
+    };
+    let header_bytes = usize::from(fixed[12] >> 4) * 4;
+    if header_bytes < TCP_HEADER_BYTES || header_bytes > bytes.len() + datagram.cut {
+        counters.malformed += 1;
+        return None;
+    }
+    if datagram.cut > 0 {
+        counters.cut_by_snaplen += 1;
+    } else if !tcp_checksum_is_right(datagram) {
+        counters.bad_tcp_checksum += 1;
+    }
+    // The options may be cut by the snap length; the twenty fixed bytes say all that is needed.
+    let payload = bytes.get(header_bytes..).unwrap_or(&[]);
+    let cut = if bytes.len() < header_bytes { datagram.cut - (header_bytes - bytes.len()) } else { datagram.cut };
+    let (source_port, destination_port, sequence, acknowledgement) = match TcpHeaderSlice::from_slice(bytes) {
+        Ok(header) => {
+            (header.source_port(), header.destination_port(), header.sequence_number(), header.acknowledgment_number())
+        }
+        Err(_) => (
+            u16::from_be_bytes([fixed[0], fixed[1]]),
+            u16::from_be_bytes([fixed[2], fixed[3]]),
+            u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
+            u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
+        ),
+    };
+    let (flow, direction): (FlowKey, Direction) = FlowKey::of(
+        Peer { address: datagram.source, port: source_port },
+        Peer { address: datagram.destination, port: destination_port },
+    );
+    counters.tcp_segments += 1;
+    Some(Segment {
+        time,
+        flow,
+        hash: flow.hash(key),
+        direction,
+        sequence,
+        acknowledgement,
+        flags: TcpFlags(fixed[13]),
+        payload,
+        cut: cut as u32,
+    })
+}
+
+fn tcp_checksum_is_right(datagram: &Datagram<'_>) -> bool {
+    match (datagram.source, datagram.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let mut addresses = [0u8; 8];
+            addresses[..4].copy_from_slice(&source.octets());
+            addresses[4..].copy_from_slice(&destination.octets());
+            checksum::tcp_is_right(&addresses, datagram.payload)
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let mut addresses = [0u8; 32];
+            addresses[..16].copy_from_slice(&source.octets());
+            addresses[16..].copy_from_slice(&destination.octets());
+            checksum::tcp_is_right(&addresses, datagram.payload)
+        }
+        _ => false,
+    }
+}

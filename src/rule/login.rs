@@ -1,0 +1,185 @@
+//! Rules of the detectors that watch logins: `credential_stuffing.toml`.
+
+use super::alert::AlertText;
+use super::severity::Severity;
+use super::source::Check;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LoginFile {
+    pub credential_stuffing: CredentialStuffing,
+    pub brute_force: BruteForce,
+    pub password_spraying: PasswordSpraying,
+}
+
+/// Many user names, each tried once or twice, most of them failing.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialStuffing {
+    pub enabled: bool,
+    /// Failures per user name (mean) up to which it is stuffing; above, it is brute force.
+    pub max_failures_per_user: f64,
+    /// Severity once a source that mostly failed has opened an account.
+    pub success_severity: Severity,
+    pub endpoint: StuffingOfEndpoint,
+    pub client: StuffingFromClient,
+    pub network: StuffingFromNetwork,
+    pub alert: AlertText,
+}
+
+/// A login endpoint judged as a whole, against its own baseline.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StuffingOfEndpoint {
+    /// Spans of event time, each judged by itself, ascending.
+    pub horizons_seconds: Vec<u64>,
+    /// Failed logins within a horizon.
+    pub min_failures: u64,
+    /// Different user names among the failures.
+    pub min_users: u64,
+    /// Failed logins / logins.
+    pub min_failure_share: f64,
+    /// Failure share / the baseline's failure share.
+    pub baseline_factor: f64,
+    /// Of `stats::ratio_test`.
+    pub max_probability: f64,
+    /// Logins that the baseline weighs at most in that test.
+    pub prior_strength: f64,
+    /// Logins that the baseline must have seen.
+    pub min_baseline_logins: u64,
+}
+
+/// One address; no baseline needed.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StuffingFromClient {
+    pub window_seconds: u64,
+    pub min_failures: u64,
+    /// Different user names among the failures.
+    pub min_users: u64,
+    /// Failed logins / logins of this client.
+    pub min_failure_share: f64,
+}
+
+/// One /24 or /64; no baseline needed.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StuffingFromNetwork {
+    pub window_seconds: u64,
+    pub min_failures: u64,
+    /// Different user names among the failures.
+    pub min_users: u64,
+    /// Different client addresses among the failures.
+    pub min_clients: u64,
+    /// Failed logins / logins of this network.
+    pub min_failure_share: f64,
+}
+
+impl CredentialStuffing {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.factor("max_failures_per_user", self.max_failures_per_user);
+        check.not_below("success_severity", self.success_severity, self.alert.severity, "`alert.severity`");
+        check.table("endpoint", |check| {
+            let rule = &self.endpoint;
+            check.horizons("horizons_seconds", &rule.horizons_seconds);
+            check.at_least("min_failures", rule.min_failures, 1);
+            check.at_least("min_users", rule.min_users, 2);
+            check.share("min_failure_share", rule.min_failure_share);
+            check.factor("baseline_factor", rule.baseline_factor);
+            check.probability("max_probability", rule.max_probability);
+            check.strength("prior_strength", rule.prior_strength);
+            check.at_least("min_baseline_logins", rule.min_baseline_logins, 1);
+        });
+        check.table("client", |check| {
+            let rule = &self.client;
+            check.seconds("window_seconds", rule.window_seconds);
+            check.at_least("min_failures", rule.min_failures, 1);
+            check.at_least("min_users", rule.min_users, 2);
+            check.share("min_failure_share", rule.min_failure_share);
+        });
+        check.table("network", |check| {
+            let rule = &self.network;
+            check.seconds("window_seconds", rule.window_seconds);
+            check.at_least("min_failures", rule.min_failures, 1);
+            check.at_least("min_users", rule.min_users, 2);
+            check.at_least("min_clients", rule.min_clients, 2);
+            check.share("min_failure_share", rule.min_failure_share);
+        });
+        self.alert.check(check);
+    }
+}
+
+/// One account or very few, many passwords.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BruteForce {
+    pub enabled: bool,
+    pub window_seconds: u64,
+    /// Failures for one user name within the window.
+    pub min_failures: u64,
+    /// User names that a source tries at most; above, it is stuffing or spraying.
+    pub max_users: u64,
+    /// Client addresses that share the work on one account at most.
+    pub max_clients: u64,
+    /// Different passwords among the failures: a program with an old password has one.
+    pub min_passwords: u64,
+    /// Failed logins / logins of the account from these clients.
+    pub min_failure_share: f64,
+    pub slow_window_seconds: u64,
+    /// Failures for one user name within the slow window.
+    pub slow_min_failures: u64,
+    /// Severity once the account was opened.
+    pub success_severity: Severity,
+    pub alert: AlertText,
+}
+
+impl BruteForce {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.seconds("window_seconds", self.window_seconds);
+        check.at_least("min_failures", self.min_failures, 1);
+        check.at_least("max_users", self.max_users, 1);
+        check.at_least("max_clients", self.max_clients, 1);
+        check.within("min_passwords", self.min_passwords, 1, self.min_failures.max(1));
+        check.share("min_failure_share", self.min_failure_share);
+        check.seconds("slow_window_seconds", self.slow_window_seconds);
+        check.at_least("slow_window_seconds", self.slow_window_seconds, self.window_seconds);
+        check.at_least("slow_min_failures", self.slow_min_failures, self.min_failures);
+        check.not_below("success_severity", self.success_severity, self.alert.severity, "`alert.severity`");
+        self.alert.check(check);
+    }
+}
+
+/// Many accounts, few passwords.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordSpraying {
+    pub enabled: bool,
+    /// Spans of event time, each judged by itself, ascending.
+    pub horizons_seconds: Vec<u64>,
+    /// Different user names among the failures.
+    pub min_users: u64,
+    pub min_failures: u64,
+    /// Different user names / different passwords.
+    pub min_users_per_password: f64,
+    /// Failures / user names; above, single accounts are being guessed.
+    pub max_failures_per_user: f64,
+    /// Failed logins / logins.
+    pub min_failure_share: f64,
+    /// Severity once an account was opened.
+    pub success_severity: Severity,
+    pub alert: AlertText,
+}
+
+impl PasswordSpraying {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.horizons("horizons_seconds", &self.horizons_seconds);
+        check.at_least("min_users", self.min_users, 2);
+        check.at_least("min_failures", self.min_failures, 1);
+        check.factor("min_users_per_password", self.min_users_per_password);
+        check.factor("max_failures_per_user", self.max_failures_per_user);
+        check.share("min_failure_share", self.min_failure_share);
+        check.not_below("success_severity", self.success_severity, self.alert.severity, "`alert.severity`");
+        self.alert.check(check);
+    }
+}

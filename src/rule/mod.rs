@@ -1,0 +1,234 @@
+//! The rules: thresholds, names and suppressions, one TOML file for each family of detectors.
+//!
+//! In go the files of `rules/` that are embedded in the binary and, laid over them file by file and key by key, those of
+//! the folder given by `--rules`. Out comes a [`Ruleset`]: typed, checked, immutable. Refused, with file, line and mend:
+//! unknown files and keys, values out of range. Units stand in the names (`window_seconds`, `min_bytes`); shares and
+//! probabilities go from 0 to 1.
+
+mod alert;
+mod client_errors;
+mod enumeration;
+mod exposure;
+mod login;
+mod names;
+pub mod pattern;
+mod severity;
+mod source;
+mod suppress;
+
+pub use alert::{AlertText, SIGNATURE_IDS};
+pub use client_errors::{ClientErrorSpike, ErrorShare, Scanner};
+pub use enumeration::ObjectEnumeration;
+pub use exposure::{BySensitivity, Excess, ExcessiveDataExposure, ShadowEndpoint, UnauthenticatedDataExposure};
+pub use login::{
+    BruteForce, CredentialStuffing, PasswordSpraying, StuffingFromClient, StuffingFromNetwork, StuffingOfEndpoint,
+};
+pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
+pub use severity::Severity;
+pub use source::{FILE_BYTES, RuleError};
+pub use suppress::{Network, Suppression};
+
+use crate::time::Timestamp;
+use serde::de::DeserializeOwned;
+use source::{Check, Source, nearest};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+
+/// The files of a rules folder and what they say where the folder has none.
+const EMBEDDED: [(&str, &str); 8] = [
+    ("api.toml", include_str!("../../rules/api.toml")),
+    ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
+    ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
+    ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
+    ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
+    ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
+    ("suppress.toml", include_str!("../../rules/suppress.toml")),
+    ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
+];
+
+const DETECTORS: [&str; 9] = [
+    "credential_stuffing",
+    "brute_force",
+    "password_spraying",
+    "client_error_spike",
+    "scanner",
+    "shadow_endpoint",
+    "excessive_data_exposure",
+    "unauthenticated_data_exposure",
+    "object_enumeration",
+];
+
+/// Everything that detectors and the stages before them take from the rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ruleset {
+    pub credential_stuffing: CredentialStuffing,
+    pub brute_force: BruteForce,
+    pub password_spraying: PasswordSpraying,
+    pub client_error_spike: ClientErrorSpike,
+    pub scanner: Scanner,
+    pub shadow_endpoint: ShadowEndpoint,
+    pub excessive_data_exposure: ExcessiveDataExposure,
+    pub unauthenticated_data_exposure: UnauthenticatedDataExposure,
+    pub object_enumeration: ObjectEnumeration,
+    pub names: ApiNames,
+    pub suppressions: Vec<Suppression>,
+}
+
+impl Default for Ruleset {
+    /// The embedded rules.
+    fn default() -> Ruleset {
+        Ruleset::of(&Files::default()).expect("the embedded files are valid, as a test shows")
+    }
+}
+
+impl Ruleset {
+    /// The rules of a folder over the embedded ones; without a folder, the embedded ones.
+    pub fn load(folder: Option<&Path>) -> Result<Ruleset, RuleError> {
+        match folder {
+            Some(folder) => Ruleset::of(&Files::of_folder(folder)?),
+            None => Ok(Ruleset::default()),
+        }
+    }
+
+    /// The names of all detectors, in a fixed order.
+    pub fn detectors() -> &'static [&'static str] {
+        &DETECTORS
+    }
+
+    /// The names of the files that a rules folder may have, and their embedded text.
+    pub fn embedded_files() -> &'static [(&'static str, &'static str)] {
+        &EMBEDDED
+    }
+
+    /// What alerts of a detector say.
+    pub fn alert_text(&self, detector: &str) -> Option<&AlertText> {
+        Some(match detector {
+            "credential_stuffing" => &self.credential_stuffing.alert,
+            "brute_force" => &self.brute_force.alert,
+            "password_spraying" => &self.password_spraying.alert,
+            "client_error_spike" => &self.client_error_spike.alert,
+            "scanner" => &self.scanner.alert,
+            "shadow_endpoint" => &self.shadow_endpoint.alert,
+            "excessive_data_exposure" => &self.excessive_data_exposure.alert,
+            "unauthenticated_data_exposure" => &self.unauthenticated_data_exposure.alert,
+            "object_enumeration" => &self.object_enumeration.alert,
+            _ => return None,
+        })
+    }
+
+    /// Whether a finding is known and shall not be reported. `endpoint` is `METHOD host template`; a suppression that
+    /// names an endpoint or a client does not hold for a finding without one.
+    pub fn suppressed(&self, detector: &str, endpoint: Option<&str>, client: Option<IpAddr>, now: Timestamp) -> bool {
+        self.suppression(detector, endpoint, client, now).is_some()
+    }
+
+    /// The first suppression that holds, for those who ask for its reason.
+    pub fn suppression(
+        &self,
+        detector: &str,
+        endpoint: Option<&str>,
+        client: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Option<&Suppression> {
+        self.suppressions.iter().find(|suppression| suppression.holds(detector, endpoint, client, now))
+    }
+
+    fn of(files: &Files) -> Result<Ruleset, RuleError> {
+        let logins: login::LoginFile = files.read("credential_stuffing.toml", |file: &login::LoginFile, check| {
+            check.table("credential_stuffing", |check| file.credential_stuffing.check(check));
+            check.table("brute_force", |check| file.brute_force.check(check));
+            check.table("password_spraying", |check| file.password_spraying.check(check));
+        })?;
+        let errors: client_errors::ClientErrorsFile =
+            files.read("client_error_spike.toml", |file: &client_errors::ClientErrorsFile, check| {
+                check.table("client_error_spike", |check| file.client_error_spike.check(check));
+                check.table("scanner", |check| file.scanner.check(check));
+            })?;
+        let shadow: exposure::ShadowFile =
+            files.read("shadow_endpoint.toml", |file: &exposure::ShadowFile, check| {
+                check.table("shadow_endpoint", |check| file.shadow_endpoint.check(check));
+            })?;
+        let excessive: exposure::ExcessiveFile =
+            files.read("excessive_data_exposure.toml", |file: &exposure::ExcessiveFile, check| {
+                check.table("excessive_data_exposure", |check| file.excessive_data_exposure.check(check));
+            })?;
+        let unauthenticated: exposure::UnauthenticatedFile =
+            files.read("unauthenticated_data_exposure.toml", |file: &exposure::UnauthenticatedFile, check| {
+                check.table("unauthenticated_data_exposure", |check| file.unauthenticated_data_exposure.check(check));
+            })?;
+        let enumeration: enumeration::EnumerationFile =
+            files.read("object_enumeration.toml", |file: &enumeration::EnumerationFile, check| {
+                check.table("object_enumeration", |check| file.object_enumeration.check(check));
+            })?;
+        let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
+        let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
+        Ok(Ruleset {
+            credential_stuffing: logins.credential_stuffing,
+            brute_force: logins.brute_force,
+            password_spraying: logins.password_spraying,
+            client_error_spike: errors.client_error_spike,
+            scanner: errors.scanner,
+            shadow_endpoint: shadow.shadow_endpoint,
+            excessive_data_exposure: excessive.excessive_data_exposure,
+            unauthenticated_data_exposure: unauthenticated.unauthenticated_data_exposure,
+            object_enumeration: enumeration.object_enumeration,
+            names,
+            suppressions: suppress.into_suppressions(files.source("suppress.toml"), &DETECTORS)?,
+        })
+    }
+}
+
+/// The rules files by name, and the embedded text that each is laid over.
+struct Files(BTreeMap<&'static str, (Source, &'static str)>);
+
+impl Default for Files {
+    fn default() -> Files {
+        let of_embedded = |&(name, text): &(&'static str, &'static str)| (name, (Source::new(name, text), text));
+        Files(EMBEDDED.iter().map(of_embedded).collect())
+    }
+}
+
+impl Files {
+    fn of_folder(folder: &Path) -> Result<Files, RuleError> {
+        let unreadable = |error: std::io::Error| RuleError::Unreadable {
+            path: folder.to_owned(),
+            message: format!("the rules folder cannot be read: {error}"),
+        };
+        let mut files = Files::default();
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml")) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            match files.0.get_mut(name.as_ref()) {
+                Some((source, _)) => *source = Source::read(path)?,
+                None => {
+                    let known: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+                    let near = nearest(&name, known.iter().copied());
+                    let hint = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+                    return Err(RuleError::UnknownFile { path: path.clone(), hint, known });
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    fn source(&self, name: &str) -> &Source {
+        &self.0[name].0 // only called with names of EMBEDDED, which are all there
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str, checks: impl FnOnce(&T, &mut Check<'_>)) -> Result<T, RuleError> {
+        let (source, default) = &self.0[name]; // only called with names of EMBEDDED, which are all there
+        let value = source.parse(default)?;
+        let mut check = Check::new(source);
+        checks(&value, &mut check);
+        check.finish()?;
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Names by which logins, sessions and keys are recognised: `api.toml`.
+
+use super::pattern;
+use super::source::Check;
+use serde::Deserialize;
+
+/// Names and patterns; letter case does not matter in any of them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiNames {
+    pub login: LoginNames,
+    pub session: SessionNames,
+    pub api_key: ApiKeyNames,
+    pub redact: RedactedNames,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginNames {
+    /// Patterns of endpoints (`METHOD host path`) that are logins whatever they look like.
+    pub endpoints: Vec<String>,
+    /// Patterns of endpoints that are none.
+    pub excepted_endpoints: Vec<String>,
+    /// Path segments that make a login likely where a password is sent.
+    pub path_words: Vec<String>,
+    /// Request fields that carry a user name, beside those known by themselves.
+    pub user_fields: Vec<String>,
+    /// Request fields that carry a password, beside those known by themselves.
+    pub password_fields: Vec<String>,
+    /// Response fields that only a success carries.
+    pub token_fields: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionNames {
+    /// Patterns of cookie names that carry a session.
+    pub cookies: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeyNames {
+    /// Header names that carry a key.
+    pub headers: Vec<String>,
+    /// Query parameters that carry a key.
+    pub parameters: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedactedNames {
+    /// Query parameters whose values are never written.
+    pub parameters: Vec<String>,
+}
+
+impl ApiNames {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.table("login", |check| {
+            check.names("endpoints", &self.login.endpoints);
+            check.names("excepted_endpoints", &self.login.excepted_endpoints);
+            check.names("path_words", &self.login.path_words);
+            check.names("user_fields", &self.login.user_fields);
+            check.names("password_fields", &self.login.password_fields);
+            check.names("token_fields", &self.login.token_fields);
+        });
+        check.table("session", |check| check.names("cookies", &self.session.cookies));
+        check.table("api_key", |check| {
+            check.names("headers", &self.api_key.headers);
+            check.names("parameters", &self.api_key.parameters);
+        });
+        check.table("redact", |check| check.names("parameters", &self.redact.parameters));
+    }
+
+    pub fn is_session_cookie(&self, name: &str) -> bool {
+        pattern::any_matches(&self.session.cookies, name)
+    }
+
+    pub fn is_api_key_header(&self, name: &str) -> bool {
+        pattern::any_matches(&self.api_key.headers, name)
+    }
+
+    pub fn is_api_key_parameter(&self, name: &str) -> bool {
+        pattern::any_matches(&self.api_key.parameters, name)
+    }
+
+    pub fn is_redacted_parameter(&self, name: &str) -> bool {
+        pattern::any_matches(&self.redact.parameters, name)
+    }
+
+    /// What the operator said about an endpoint (`METHOD host path`): `Some(true)` is a login, `Some(false)` is none.
+    pub fn is_login_endpoint(&self, endpoint: &str) -> Option<bool> {
+        if pattern::any_matches(&self.login.excepted_endpoints, endpoint) {
+            Some(false)
+        } else if pattern::any_matches(&self.login.endpoints, endpoint) {
+            Some(true)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a segment of a path speaks of signing in.
+    pub fn has_login_word(&self, path: &str) -> bool {
+        path.split('/').any(|segment| pattern::any_matches(&self.login.path_words, segment))
+    }
+}

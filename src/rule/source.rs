@@ -1,0 +1,245 @@
+//! A rules file: read, laid over its embedded default, checked value by value.
+//!
+//! In goes TOML text, out comes a typed value, or a [`RuleError`] that names file, line and mend. Keys that a file leaves
+//! out keep the embedded value (tables are laid over each other key by key, lists are replaced). Refused: unknown keys
+//! (with the nearest known one), wrong types, values out of range, files above [`FILE_BYTES`].
+
+use super::severity::Severity;
+use serde::Deserialize;
+use std::fmt::Display;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
+
+/// A rules file is written by hand; what is larger is something else.
+pub const FILE_BYTES: u64 = 1 << 20;
+
+/// What is wrong with the rules, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    #[error("{}: {message}", path.display())]
+    Unreadable { path: PathBuf, message: String },
+    /// A TOML file that no detector reads: most likely a misspelt name, whose rules would silently not hold.
+    #[error("{}: no rules file has this name{hint}; the names are {}", path.display(), known.join(", "))]
+    UnknownFile { path: PathBuf, hint: String, known: Vec<&'static str> },
+    #[error("{file}:{line}: {message}")]
+    Invalid { file: String, line: usize, message: String },
+}
+
+/// The text of one rules file, and how messages call it.
+pub(super) struct Source {
+    file: String,
+    text: String,
+}
+
+impl Source {
+    pub fn new(file: impl Into<String>, text: impl Into<String>) -> Source {
+        Source { file: file.into(), text: text.into() }
+    }
+
+    pub fn read(path: &Path) -> Result<Source, RuleError> {
+        let unreadable = |message: String| RuleError::Unreadable { path: path.to_owned(), message };
+        let cannot = |error: std::io::Error| unreadable(format!("cannot be read: {error}"));
+        let bytes = std::fs::metadata(path).map_err(cannot)?.len();
+        if bytes > FILE_BYTES {
+            return Err(unreadable(format!("has {bytes} bytes; a rules file has at most {FILE_BYTES}")));
+        }
+        let text = std::fs::read(path).map_err(cannot)?;
+        let text = String::from_utf8(text)
+            .map_err(|error| unreadable(format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+        Ok(Source::new(path.display().to_string(), text))
+    }
+
+    /// The typed content, what is left out taken from `default`.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self, default: &'a str) -> Result<T, RuleError> {
+        let mut table = DeTable::parse(default).map_err(|error| self.invalid(error.span(), error.message()))?;
+        let over = DeTable::parse(&self.text).map_err(|error| self.invalid(error.span(), error.message()))?;
+        lay_over(table.get_mut(), over.into_inner());
+        T::deserialize(toml::Deserializer::from(table))
+            .map_err(|error| self.invalid(error.span(), &with_nearest(error.message())))
+    }
+
+    pub fn invalid(&self, span: Option<Range<usize>>, message: &str) -> RuleError {
+        let before = self.text.get(..span.map_or(0, |span| span.start)).unwrap_or_default();
+        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+        RuleError::Invalid { file: self.file.clone(), line, message: message.to_owned() }
+    }
+
+    /// Where a key stands; nothing where its value came from the default.
+    fn span_of(&self, path: &[&str]) -> Option<Range<usize>> {
+        let document = DeTable::parse(&self.text).ok()?;
+        let (last, tables) = path.split_last()?;
+        let mut table = document.get_ref();
+        for name in tables {
+            table = table.get(*name)?.get_ref().as_table()?;
+        }
+        table.get_key_value(*last).map(|(key, _)| key.span())
+    }
+}
+
+/// Tables are joined, everything else is replaced; keys keep the place where they were written last.
+fn lay_over<'a>(table: &mut DeTable<'a>, over: DeTable<'a>) {
+    for (key, mut value) in over {
+        let below = table.remove(key.get_ref().as_ref());
+        if let (Some(mut below), DeValue::Table(upper)) = (below, value.get_mut()) {
+            if let DeValue::Table(lower) = below.get_mut() {
+                lay_over(lower, std::mem::take(upper));
+                *upper = std::mem::take(lower);
+            }
+        }
+        table.insert(key, value);
+    }
+}
+
+/// serde's message for an unknown key or variant, and the known one that is nearest.
+fn with_nearest(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let (Some(typed), true) = (quoted.next(), message.starts_with("unknown ")) else { return message.to_owned() };
+    match nearest(typed, quoted) {
+        Some(near) => format!("{message}; did you mean `{near}`?"),
+        None => message.to_owned(),
+    }
+}
+
+/// The known name that a typing error would make of `typed`: at most a third of its letters differ.
+pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let farthest = (typed.chars().count() / 3).max(1);
+    known.map(|name| (distance(typed, name), name)).filter(|(far, _)| *far <= farthest).min().map(|(_, name)| name)
+}
+
+/// Optimal string alignment distance (Levenshtein's with swaps of neighbours; Wikipedia "Damerau-Levenshtein distance").
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            // Rows have b.len() + 1 elements, and `row` has j + 1 already.
+            let mut best = (last[j] + usize::from(from != to)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == *to && b[j - 1] == *from {
+                best = best.min(before_last[j - 1] + 1);
+            }
+            row.push(best);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or_default()
+}
+
+/// Checks the values of one file and keeps the first that is out of range.
+pub(super) struct Check<'a> {
+    source: &'a Source,
+    path: Vec<&'static str>,
+    error: Option<RuleError>,
+}
+
+impl<'a> Check<'a> {
+    pub fn new(source: &'a Source) -> Check<'a> {
+        Check { source, path: Vec::new(), error: None }
+    }
+
+    pub fn finish(self) -> Result<(), RuleError> {
+        self.error.map_or(Ok(()), Err)
+    }
+
+    pub fn table(&mut self, name: &'static str, checks: impl FnOnce(&mut Self)) {
+        self.path.push(name);
+        checks(self);
+        self.path.pop();
+    }
+
+    pub fn fail(&mut self, key: &'static str, message: &str) {
+        if self.error.is_none() {
+            self.path.push(key);
+            self.error = Some(self.source.invalid(self.source.span_of(&self.path), message));
+            self.path.pop();
+        }
+    }
+
+    pub fn at_least(&mut self, key: &'static str, value: u64, least: u64) {
+        if value < least {
+            self.fail(key, &format!("`{key}` is {value}; it must be at least {least}"));
+        }
+    }
+
+    pub fn within<T: PartialOrd + Display>(&mut self, key: &'static str, value: T, least: T, most: T) {
+        // Negated, so that what is not a number fails.
+        if !(value >= least && value <= most) {
+            self.fail(key, &format!("`{key}` is {value}; it must be from {least} to {most}"));
+        }
+    }
+
+    pub fn share(&mut self, key: &'static str, value: f64) {
+        self.within(key, value, 0.0, 1.0);
+    }
+
+    pub fn probability(&mut self, key: &'static str, value: f64) {
+        if !(value > 0.0 && value <= MAX_PROBABILITY) {
+            self.fail(key, &format!("`{key}` is {value}; it must be above 0 and at most {MAX_PROBABILITY}"));
+        }
+    }
+
+    /// How many times the normal.
+    pub fn factor(&mut self, key: &'static str, value: f64) {
+        self.within(key, value, 1.0, 1e6);
+    }
+
+    /// Observations that a baseline weighs.
+    pub fn strength(&mut self, key: &'static str, value: f64) {
+        self.within(key, value, 1.0, 1e6);
+    }
+
+    pub fn seconds(&mut self, key: &'static str, value: u64) {
+        self.within(key, value, SHORTEST_SECONDS, LONGEST_SECONDS);
+    }
+
+    pub fn horizons(&mut self, key: &'static str, seconds: &[u64]) {
+        if seconds.is_empty() || seconds.len() > MAX_HORIZONS {
+            self.fail(key, &format!("`{key}` has {} spans; it must have 1 to {MAX_HORIZONS}", seconds.len()));
+        }
+        for &span in seconds {
+            self.seconds(key, span);
+        }
+        if seconds.windows(2).any(|pair| pair[0] >= pair[1]) {
+            self.fail(key, &format!("`{key}` must go from the shortest span to the longest"));
+        }
+    }
+
+    pub fn text(&mut self, key: &'static str, value: &str) {
+        if value.trim().is_empty() || value.chars().any(char::is_control) {
+            self.fail(key, &format!("`{key}` must be a line of text"));
+        }
+    }
+
+    /// A list of names or patterns: none empty.
+    pub fn names(&mut self, key: &'static str, values: &[String]) {
+        if values.iter().any(|value| value.trim().is_empty()) {
+            self.fail(key, &format!("`{key}` has an empty name; take it out"));
+        }
+    }
+
+    pub fn statuses(&mut self, key: &'static str, statuses: &[u16]) {
+        for &status in statuses {
+            if !(400..=499).contains(&status) {
+                self.fail(key, &format!("`{key}` has {status}; it must have statuses from 400 to 499"));
+            }
+        }
+    }
+
+    /// A severity that stands for something worse than another.
+    pub fn not_below(&mut self, key: &'static str, value: Severity, least: Severity, of: &str) {
+        if value < least {
+            self.fail(key, &format!("`{key}` is {value}; it must not be below {of}, which is {least}"));
+        }
+    }
+}
+
+/// A test that fires more often than one in a hundred windows by chance is none.
+const MAX_PROBABILITY: f64 = 0.01;
+/// One window of the pipeline.
+const SHORTEST_SECONDS: u64 = 10;
+/// The longest tier kept is the day; seven of them are the most that a horizon can be made of.
+const LONGEST_SECONDS: u64 = 7 * 86_400;
+/// Each horizon is another look at the same traffic, and another chance for a false alarm.
+const MAX_HORIZONS: usize = 4;

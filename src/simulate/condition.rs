@@ -1,0 +1,119 @@
+//! What is wrong with the servers for a while: releases that break, deploys that fail, filters that were lost.
+//!
+//! A condition changes the answers to benign requests that match it, from one time to another, for a share of them.
+//! Where it is an attack or a benign change of its own, the truth record counts what it changed.
+
+use super::exchange::{Coding, Exchange, Framing, Host};
+use super::people::Person;
+use super::random::Rng;
+use crate::time::Timestamp;
+use std::io::Write as _;
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Effect {
+    /// None; the requests are only counted.
+    Nothing,
+    /// The request is refused as wrong with this status.
+    Refuse(u16),
+    /// The server fails.
+    Fail,
+    /// The answer holds this many customers' records instead of the caller's own.
+    Expose { records: u32 },
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Condition {
+    pub host: Host,
+    /// Method and template; none for every endpoint of the host that takes input.
+    pub endpoint: Option<(&'static str, &'static str)>,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub share: f64,
+    pub effect: Effect,
+    /// The truth record that counts it.
+    pub record: usize,
+}
+
+impl Condition {
+    fn matches(&self, exchange: &Exchange, at: Timestamp) -> bool {
+        let endpoint = match self.endpoint {
+            Some((method, template)) => exchange.method == method && exchange.template == template,
+            None => exchange.method != "OPTIONS" && exchange.template != "/healthz",
+        };
+        endpoint && exchange.host == self.host && exchange.status < 400 && (self.from..self.until).contains(&at)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    all: Vec<Condition>,
+    rng: Rng,
+}
+
+impl Conditions {
+    pub fn new(seed: u64) -> Conditions {
+        Conditions { all: Vec::new(), rng: Rng::named(seed, "conditions", 0) }
+    }
+
+    pub fn add(&mut self, condition: Condition) {
+        self.all.push(condition);
+    }
+
+    /// Before those there are: the first that matches decides.
+    pub fn add_first(&mut self, condition: Condition) {
+        self.all.insert(0, condition);
+    }
+
+    /// Changes the answer of `exchange` if something is wrong; gives the record that counts it.
+    pub fn apply(&mut self, exchange: &mut Exchange, at: Timestamp) -> Option<usize> {
+        let rng = &mut self.rng;
+        let found = self.all.iter().find(|one| one.matches(exchange, at) && rng.chance(one.share))?;
+        if found.effect == Effect::Nothing {
+            return Some(found.record);
+        }
+        exchange.reply_headers.clear();
+        exchange.coding = Coding::Identity;
+        exchange.framing = Framing::Length;
+        match found.effect {
+            Effect::Nothing => {}
+            Effect::Refuse(status) => exchange.json(
+                status,
+                format_args!(r#"{{"error":"validation_failed","field":"quantity","message":"expected integer"}}"#),
+            ),
+            Effect::Fail => {
+                exchange.json(500, format_args!(r#"{{"error":"internal","trace":"{:016x}"}}"#, rng.next_u64()));
+            }
+            Effect::Expose { records } => {
+                exchange.reply.clear();
+                exchange.reply_coded = false;
+                exchange.reply_type = "application/json";
+                let count = rng.between(u64::from(records / 2).max(1), u64::from(records) * 3 / 2);
+                customer_records(&mut exchange.reply, (0..count).map(|_| Person(rng.below(400_000) as u32)));
+            }
+        }
+        Some(found.record)
+    }
+}
+
+/// A JSON array of customers with e-mail, phone, address and card, as a careless serialiser writes them.
+pub fn customer_records(out: &mut Vec<u8>, people: impl Iterator<Item = Person>) {
+    out.push(b'[');
+    for (index, person) in people.enumerate() {
+        let (suburb, state, postcode) = person.town();
+        let comma = if index == 0 { "" } else { "," };
+        // Writing into memory cannot fail.
+        let _ = write!(
+            out,
+            r#"{comma}{{"id":{},"name":"{} {}","email":"{}","phone":"{}","address":"{}, {suburb} {state} {postcode}","card":"{}","tier":"{}"}}"#,
+            person.0,
+            person.first(),
+            person.last(),
+            person.email(),
+            person.phone(),
+            person.street(),
+            person.card(),
+            if person.0 % 5 == 0 { "gold" } else { "basic" },
+        );
+    }
+    out.push(b']');
+}

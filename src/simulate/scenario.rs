@@ -1,0 +1,260 @@
+//! The attacks by name, and the numbers of their levels, in one table.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Scenario {
+    CredentialStuffing,
+    BruteForce,
+    PasswordSpraying,
+    ClientErrorSpike,
+    Scanner,
+    ShadowEndpoint,
+    ExcessiveDataExposure,
+    UnauthenticatedDataExposure,
+    ObjectEnumeration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub enum Level {
+    Easy,
+    #[default]
+    Medium,
+    Stealthy,
+}
+
+/// How large an attack is at one level.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Numbers {
+    /// Client addresses that take part (for changes in the server's answers: none of its own, 0).
+    pub addresses: u32,
+    /// Requests of the attack altogether, where the attacker decides.
+    pub requests: u32,
+    /// How long it lasts; `None` for all the time that is left.
+    pub lasts: Option<Duration>,
+    /// A share, by scenario: of logins that succeed, of calls that fail, of calls that expose.
+    pub share: f64,
+    /// Records in each exposing response; user names of a spray.
+    pub records: u32,
+}
+
+/// What a scenario is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ScenarioInfo {
+    pub scenario: Scenario,
+    pub name: &'static str,
+    pub what: &'static str,
+    /// Detectors that must speak.
+    pub detectors: &'static [&'static str],
+    /// Detectors that may speak as well.
+    pub may: &'static [&'static str],
+    /// Easy, medium, stealthy.
+    pub levels: [Numbers; 3],
+}
+
+const fn minutes(count: u64) -> Option<Duration> {
+    Some(Duration::from_secs(count * 60))
+}
+
+const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f64, records: u32) -> Numbers {
+    Numbers { addresses, requests, lasts, share, records }
+}
+
+static SCENARIOS: [ScenarioInfo; 9] = [
+    ScenarioInfo {
+        scenario: Scenario::CredentialStuffing,
+        name: "credential_stuffing",
+        what: "leaked user names with their passwords tried against a login; 1.5 % are right",
+        detectors: &["credential_stuffing"],
+        may: &["client_error_spike", "password_spraying"],
+        levels: [
+            level(1, 600, minutes(3), 0.015, 0),
+            level(50, 500, minutes(10), 0.015, 0),
+            level(1000, 2000, None, 0.015, 0),
+        ],
+    },
+    ScenarioInfo {
+        scenario: Scenario::BruteForce,
+        name: "brute_force",
+        what: "many passwords tried for one user name",
+        detectors: &["brute_force"],
+        may: &["client_error_spike", "credential_stuffing"],
+        levels: [level(1, 500, minutes(2), 0.0, 0), level(1, 150, minutes(15), 0.0, 0), level(6, 80, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::PasswordSpraying,
+        name: "password_spraying",
+        what: "a few common passwords tried for many user names",
+        detectors: &["password_spraying"],
+        may: &["client_error_spike", "credential_stuffing"],
+        levels: [
+            level(1, 400, minutes(4), 0.01, 200),
+            level(20, 300, minutes(15), 0.01, 150),
+            level(100, 300, None, 0.01, 300),
+        ],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ClientErrorSpike,
+        name: "client_error_spike",
+        what: "an application release breaks: many clients get 400 or 422 from an endpoint, or from a whole host",
+        detectors: &["client_error_spike"],
+        may: &[],
+        levels: [level(0, 0, minutes(15), 0.7, 0), level(0, 0, minutes(20), 0.3, 0), level(0, 0, None, 0.06, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::Scanner,
+        name: "scanner",
+        what: "a word list of paths that mostly do not exist, asked one after the other",
+        detectors: &["scanner"],
+        may: &["client_error_spike", "shadow_endpoint"],
+        levels: [level(1, 1500, minutes(1), 0.0, 0), level(1, 300, minutes(10), 0.0, 0), level(1, 120, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ShadowEndpoint,
+        name: "shadow_endpoint",
+        what: "an endpoint that nobody listed answers an outside client with data",
+        detectors: &["shadow_endpoint"],
+        may: &["unauthenticated_data_exposure", "excessive_data_exposure"],
+        levels: [
+            level(1, 200, minutes(5), 0.0, 3),
+            level(1, 20, minutes(10), 0.0, 1),
+            level(1, 3, minutes(30), 0.0, 1),
+        ],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ExcessiveDataExposure,
+        name: "excessive_data_exposure",
+        what: "an endpoint that gave each caller his own record begins to give hundreds, with e-mails, phones and cards",
+        detectors: &["excessive_data_exposure"],
+        may: &["shadow_endpoint"],
+        levels: [level(0, 0, minutes(30), 1.0, 400), level(0, 0, minutes(30), 0.3, 100), level(0, 0, None, 0.05, 15)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::UnauthenticatedDataExposure,
+        name: "unauthenticated_data_exposure",
+        what: "customer records with passports, Medicare numbers and e-mails are given to clients without credentials",
+        detectors: &["unauthenticated_data_exposure"],
+        may: &["excessive_data_exposure", "shadow_endpoint", "object_enumeration"],
+        levels: [level(3, 300, minutes(10), 0.0, 50), level(2, 40, minutes(20), 0.0, 10), level(1, 12, None, 0.0, 2)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ObjectEnumeration,
+        name: "object_enumeration",
+        what: "one signed-in customer walks through other customers' order ids: in sequence, at random, slowly",
+        detectors: &["object_enumeration"],
+        may: &["excessive_data_exposure", "client_error_spike"],
+        levels: [level(1, 2000, minutes(3), 0.95, 0), level(1, 600, minutes(20), 0.6, 0), level(1, 200, None, 0.6, 0)],
+    },
+];
+
+/// All scenarios, in the order in which they are listed.
+pub fn scenarios() -> &'static [ScenarioInfo] {
+    &SCENARIOS
+}
+
+impl Scenario {
+    pub fn info(self) -> &'static ScenarioInfo {
+        &SCENARIOS[self as usize] // the table has the order of the enum, which a test checks
+    }
+}
+
+impl Level {
+    pub const ALL: [Level; 3] = [Level::Easy, Level::Medium, Level::Stealthy];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Easy => "easy",
+            Level::Medium => "medium",
+            Level::Stealthy => "stealthy",
+        }
+    }
+}
+
+impl ScenarioInfo {
+    pub fn numbers(&self, level: Level) -> &Numbers {
+        &self.levels[level as usize] // three levels, three entries
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.info().name)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ScenarioError {
+    #[error("there is no scenario `{0}`; there are: {names}", names = scenarios().iter().map(|s| s.name).collect::<Vec<_>>().join(", "))]
+    Scenario(String),
+    #[error("there is no level `{0}`; write easy, medium or stealthy")]
+    Level(String),
+}
+
+impl FromStr for Scenario {
+    type Err = ScenarioError;
+
+    fn from_str(text: &str) -> Result<Scenario, ScenarioError> {
+        let found = SCENARIOS.iter().find(|info| info.name == text);
+        found.map(|info| info.scenario).ok_or_else(|| ScenarioError::Scenario(text.to_owned()))
+    }
+}
+
+impl FromStr for Level {
+    type Err = ScenarioError;
+
+    fn from_str(text: &str) -> Result<Level, ScenarioError> {
+        Level::ALL.into_iter().find(|level| level.name() == text).ok_or_else(|| ScenarioError::Level(text.to_owned()))
+    }
+}
+
+/// A scenario at a level, read from `name` or `name:level`; without a level it is medium.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Chosen(pub Scenario, pub Level);
+
+impl FromStr for Chosen {
+    type Err = ScenarioError;
+
+    fn from_str(text: &str) -> Result<Chosen, ScenarioError> {
+        match text.split_once(':') {
+            Some((name, level)) => Ok(Chosen(name.trim().parse()?, level.trim().parse()?)),
+            None => Ok(Chosen(text.trim().parse()?, Level::default())),
+        }
+    }
+}
+
+impl From<Chosen> for (Scenario, Level) {
+    fn from(chosen: Chosen) -> (Scenario, Level) {
+        (chosen.0, chosen.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_order_of_the_enum() {
+        for (index, info) in scenarios().iter().enumerate() {
+            assert_eq!(info.scenario as usize, index);
+            assert_eq!(info.name.parse(), Ok(info.scenario));
+            assert!(info.detectors.contains(&info.name));
+        }
+    }
+
+    #[test]
+    fn a_scenario_is_read_with_and_without_its_level() {
+        assert_eq!("scanner".parse(), Ok(Chosen(Scenario::Scanner, Level::Medium)));
+        assert_eq!("brute_force:stealthy".parse(), Ok(Chosen(Scenario::BruteForce, Level::Stealthy)));
+        let unknown = "phishing".parse::<Chosen>().unwrap_err().to_string();
+        assert!(unknown.contains("credential_stuffing"), "{unknown}");
+        assert!("scanner:hard".parse::<Chosen>().is_err());
+    }
+}

@@ -1,0 +1,542 @@
+//! TCP reassembly of one flow: segments of both directions in; in-order bytes, gaps and ends out.
+//!
+//! In-order payload is handed on as a borrowed slice, without a copy. Payload that cannot be handed on yet is held, up
+//! to [`StreamLimits::held_bytes`] a direction. Two things make payload wait:
+//!
+//! - a **hole** before it: bytes of the same direction that have not come;
+//! - **causality**: it acknowledges bytes of the other direction that have not been handed on. A mirror may deliver a
+//!   response before its request; held back this way, both directions always come out in an order in which they can
+//!   have happened, and what is built on top need not care about disorder.
+//!
+//! A hole is declared a gap when the bound is reached, when the peer has acknowledged its bytes (so they did arrive,
+//! only not here) and a grace has passed, or when the flow ends; the wait for the other direction ends likewise, without
+//! a gap: only bytes behind a hole prove it. Overlaps follow the first copy seen (RFC 9293
+//! §3.10.7.4 leaves the choice to the receiver); a second copy that differs from a held first is counted.
+
+use crate::packet::{Direction, Segment, TcpFlags};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Bytes handed on in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// Position of the first byte in its direction's stream; 0 is the first byte after the SYN, or the first seen.
+    pub offset: i64,
+    /// How far the sender had received the other direction's stream when it sent this.
+    pub acknowledged: Option<i64>,
+    /// When the frame that carried the bytes was captured.
+    pub time: Timestamp,
+    pub bytes: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    Data(Chunk<'a>),
+    /// `length` bytes from `offset` on are missing for good.
+    Gap {
+        offset: i64,
+        length: u64,
+        time: Timestamp,
+    },
+    /// No more bytes come in this direction.
+    End {
+        time: Timestamp,
+        reset: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Bytes one direction may hold out of order (bookkeeping included) before its hole is declared a gap.
+    pub held_bytes: usize,
+    /// Bytes all flows of a partition may hold together.
+    pub partition_held_bytes: usize,
+    /// How long a hole whose bytes the peer has acknowledged is waited for: mirrors deliver within milliseconds.
+    pub acknowledged_grace: Duration,
+    /// The same where the peer's direction is not in the capture at all, so that nothing can be acknowledged: longer
+    /// than the first retransmission timeout (RFC 6298 §2: 1 s) twice over.
+    pub one_sided_grace: Duration,
+}
+
+impl Default for StreamLimits {
+    /// 256 KiB is four full unscaled windows; 2 MiB a partition bounds all partitions to 128 MiB.
+    fn default() -> Self {
+        StreamLimits {
+            held_bytes: 256 << 10,
+            partition_held_bytes: 2 << 20,
+            acknowledged_grace: Duration::from_millis(500),
+            one_sided_grace: Duration::from_secs(3),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamCounters {
+    pub retransmitted_segments: u64,
+    pub out_of_order_segments: u64,
+    pub overlap_conflicts: u64,
+    pub gaps: u64,
+    pub gap_bytes: u64,
+    /// Segments so far from the expected sequence number that they cannot belong to the stream.
+    pub out_of_window: u64,
+    /// Gaps declared because a limit on held bytes was reached.
+    pub gaps_at_limit: u64,
+}
+
+/// A sequence number further from the expected one than this belongs to another connection or to an attacker.
+const MAX_DISTANCE: i64 = 1 << 30;
+/// A RST is believed within this distance of the expected sequence number (the largest common receive window).
+const RESET_DISTANCE: i64 = 4 << 20;
+/// What a held segment costs beside its bytes (map node, vector, times).
+const HELD_OVERHEAD: usize = 96;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sight {
+    /// Nothing is known of this direction.
+    Unseen,
+    /// The peer's acknowledgements say where it is; none of its own segments were seen.
+    Implied,
+    /// Its own segments were seen.
+    Seen,
+}
+
+struct Held {
+    bytes: Vec<u8>,
+    /// Bytes behind `bytes` that the capture cut off.
+    cut: u32,
+    acknowledged: Option<i64>,
+    time: Timestamp,
+    arrived: Timestamp,
+}
+
+impl Held {
+    fn cost(&self) -> usize {
+        self.bytes.len() + HELD_OVERHEAD
+    }
+}
+
+/// One direction.
+struct Half {
+    sight: Sight,
+    /// The sequence number of offset 0.
+    base: u32,
+    /// Offset of the next byte to hand on.
+    next: i64,
+    /// How far the peer has acknowledged.
+    acknowledged: i64,
+    /// Offset of the FIN.
+    fin: Option<i64>,
+    ended: bool,
+    held: BTreeMap<i64, Held>,
+    held_cost: usize,
+    /// The initial sequence number, where the SYN was seen.
+    initial: Option<u32>,
+}
+
+impl Half {
+    fn new() -> Half {
+        Half {
+            sight: Sight::Unseen,
+            base: 0,
+            next: 0,
+            acknowledged: 0,
+            fin: None,
+            ended: false,
+            held: BTreeMap::new(),
+            held_cost: 0,
+            initial: None,
+        }
+    }
+
+    fn offset_of(&self, sequence: u32) -> i64 {
+        let expected = self.base.wrapping_add(self.next as u32);
+        self.next + i64::from(sequence.wrapping_sub(expected) as i32)
+    }
+
+    fn start_at(&mut self, sequence: u32, sight: Sight) {
+        self.base = sequence.wrapping_sub(self.next as u32);
+        self.sight = sight;
+    }
+}
+
+/// Both directions of one flow.
+pub struct Conversation {
+    halves: [Half; 2],
+    /// Up to which acknowledged offset each direction is not held back any more, though the other direction's bytes
+    /// have not come: their grace is over.
+    waived: [i64; 2],
+}
+
+/// Who gets the events, and what is counted and shared between the flows of a partition.
+pub struct Context<'c, F> {
+    pub limits: &'c StreamLimits,
+    pub counters: &'c mut StreamCounters,
+    /// What the flows of the partition hold together, [`StreamLimits::partition_held_bytes`] at most.
+    pub partition_held: &'c mut usize,
+    pub deliver: F,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Conversation::new()
+    }
+}
+
+impl Conversation {
+    pub fn new() -> Conversation {
+        Conversation { halves: [Half::new(), Half::new()], waived: [i64::MIN; 2] }
+    }
+
+    /// True once both directions have ended.
+    pub fn is_over(&self) -> bool {
+        self.halves.iter().all(|half| half.ended)
+    }
+
+    /// True when a SYN is not a repetition of the one that opened this conversation: the ports are being reused.
+    pub fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
+        let half = &self.halves[segment.direction as usize];
+        segment.flags.has(TcpFlags::SYN)
+            && half.sight == Sight::Seen
+            && half.initial != Some(segment.sequence)
+            && half.offset_of(segment.sequence.wrapping_add(1)) != 0
+    }
+
+    /// Takes in one segment.
+    pub fn segment<F: FnMut(Direction, Event<'_>)>(&mut self, segment: &Segment<'_>, context: &mut Context<'_, F>) {
+        let direction = segment.direction;
+        let acknowledged = self.note_acknowledgement(segment);
+        let half = &mut self.halves[direction as usize];
+        let mut sequence = segment.sequence;
+        if segment.flags.has(TcpFlags::SYN) {
+            sequence = sequence.wrapping_add(1);
+            if half.sight != Sight::Seen {
+                half.start_at(sequence, Sight::Seen);
+            }
+            half.initial = Some(segment.sequence);
+        }
+        if segment.flags.has(TcpFlags::RST) {
+            let distance = half.offset_of(sequence) - half.next;
+            if half.sight != Sight::Seen || distance.abs() <= RESET_DISTANCE {
+                self.finish(segment.time, true, context);
+            } else {
+                context.counters.out_of_window += 1;
+            }
+            return;
+        }
+        let has_payload = !segment.payload.is_empty() || segment.cut > 0;
+        let has_fin = segment.flags.has(TcpFlags::FIN);
+        if has_payload || has_fin {
+            if half.sight != Sight::Seen {
+                half.start_at(sequence, Sight::Seen);
+            }
+            let offset = half.offset_of(sequence);
+            if (offset - half.next).abs() > MAX_DISTANCE {
+                context.counters.out_of_window += 1;
+                return;
+            }
+            let end = offset + segment.payload.len() as i64 + i64::from(segment.cut);
+            if has_fin && half.fin.is_none() && end >= half.next {
+                half.fin = Some(end);
+            }
+            if has_payload {
+                self.payload(segment, offset, end, acknowledged, context);
+            }
+            self.end_reached(direction, segment.time, context);
+        }
+        if self.halves.iter().any(|half| half.held_cost > 0) {
+            self.expire(segment.time, context);
+        }
+    }
+
+    /// Time passed: what waited longer than its grace waits no more. Call it now and then when no segments come.
+    pub fn expire<F: FnMut(Direction, Event<'_>)>(&mut self, now: Timestamp, context: &mut Context<'_, F>) {
+        loop {
+            let over_limit = self.halves.iter().any(|half| half.held_cost > context.limits.held_bytes)
+                || *context.partition_held > context.limits.partition_held_bytes;
+            let is_due = |wait: &Wait| over_limit || self.grace_is_over(wait, now, context.limits);
+            let Some(wait) = self.waits().filter(is_due).min_by_key(|wait| (wait.since, wait.direction as u8)) else {
+                return;
+            };
+            context.counters.gaps_at_limit += u64::from(over_limit);
+            self.end_wait(&wait, now, context);
+        }
+    }
+
+    /// The flow is over: what is held comes out with its gaps, then both ends.
+    pub fn finish<F: FnMut(Direction, Event<'_>)>(
+        &mut self,
+        now: Timestamp,
+        reset: bool,
+        context: &mut Context<'_, F>,
+    ) {
+        while let Some(wait) = self.waits().min_by_key(|wait| (wait.since, wait.direction as u8)) {
+            self.end_wait(&wait, now, context);
+        }
+        for direction in [Direction::FromLow, Direction::FromHigh] {
+            let half = &mut self.halves[direction as usize];
+            if half.ended {
+                continue;
+            }
+            // One missing byte at the end of what was acknowledged is the FIN's own sequence number.
+            let missing = half.acknowledged.min(half.fin.unwrap_or(i64::MAX)) - half.next;
+            if half.sight == Sight::Seen && missing > 1 && missing < MAX_DISTANCE {
+                context.counters.gaps += 1;
+                context.counters.gap_bytes += missing as u64;
+                let offset = half.next;
+                half.next += missing;
+                (context.deliver)(direction, Event::Gap { offset, length: missing as u64, time: now });
+            }
+            self.halves[direction as usize].ended = true;
+            (context.deliver)(direction, Event::End { time: now, reset });
+        }
+    }
+
+    /// Bytes held, for the partition's account when the conversation is dropped.
+    pub fn held_cost(&self) -> usize {
+        self.halves.iter().map(|half| half.held_cost).sum()
+    }
+
+    fn note_acknowledgement(&mut self, segment: &Segment<'_>) -> Option<i64> {
+        if !segment.flags.has(TcpFlags::ACK) || segment.flags.has(TcpFlags::RST) {
+            return None;
+        }
+        let peer = &mut self.halves[segment.direction.other() as usize];
+        if peer.sight == Sight::Unseen {
+            peer.start_at(segment.acknowledgement, Sight::Implied);
+        }
+        let offset = peer.offset_of(segment.acknowledgement);
+        if (offset - peer.next).abs() > MAX_DISTANCE {
+            return None;
+        }
+        peer.acknowledged = peer.acknowledged.max(offset);
+        if peer.sight == Sight::Implied && offset > peer.next {
+            peer.next = offset; // nothing of it was seen: keep the place up to date
+        }
+        Some(offset)
+    }
+
+    /// True when everything that was acknowledged with a chunk of `direction` has been handed on.
+    fn is_causal(&self, direction: Direction, acknowledged: Option<i64>) -> bool {
+        let peer = &self.halves[direction.other() as usize];
+        let waived = self.waived[direction as usize];
+        peer.sight != Sight::Seen
+            || acknowledged.is_none_or(|offset| offset <= waived || peer.next >= offset.min(peer.last_byte()))
+    }
+
+    fn payload<F: FnMut(Direction, Event<'_>)>(
+        &mut self,
+        segment: &Segment<'_>,
+        offset: i64,
+        end: i64,
+        acknowledged: Option<i64>,
+        context: &mut Context<'_, F>,
+    ) {
+        let causal = self.is_causal(segment.direction, acknowledged);
+        let half = &mut self.halves[segment.direction as usize];
+        if end <= half.next || half.ended {
+            context.counters.retransmitted_segments += 1;
+            return;
+        }
+        let overlap = (half.next - offset).max(0) as usize;
+        let fresh = segment.payload.get(overlap..).unwrap_or(&[]);
+        let offset = offset.max(half.next);
+        if offset == half.next && causal && half.held.first_key_value().is_none_or(|(held, _)| *held >= end) {
+            let chunk = Chunk { offset, acknowledged, time: segment.time, bytes: fresh };
+            half.next = end;
+            hand_on(segment.direction, chunk, end, context);
+        } else {
+            context.counters.out_of_order_segments += 1;
+            let piece =
+                Held { bytes: Vec::new(), cut: segment.cut, acknowledged, time: segment.time, arrived: segment.time };
+            half.hold(offset, fresh, piece, context.counters, context.partition_held);
+        }
+        if self.halves.iter().any(|half| half.held_cost > 0) {
+            self.drain(context);
+        }
+        self.end_reached(segment.direction.other(), segment.time, context);
+    }
+
+    /// Hands on all that is held and can go.
+    fn drain<F: FnMut(Direction, Event<'_>)>(&mut self, context: &mut Context<'_, F>) {
+        let mut quiet = 0;
+        let mut direction = Direction::FromLow;
+        while quiet < 2 {
+            quiet += 1;
+            while let Some((chunk_offset, piece)) = self.ready(direction) {
+                let half = &mut self.halves[direction as usize];
+                half.held_cost -= piece.cost();
+                *context.partition_held -= piece.cost();
+                let end = chunk_offset + piece.bytes.len() as i64 + i64::from(piece.cut);
+                let skip = (half.next - chunk_offset).max(0);
+                if end > half.next {
+                    let bytes = piece.bytes.get(skip as usize..).unwrap_or(&[]);
+                    let chunk = Chunk {
+                        offset: chunk_offset + skip,
+                        acknowledged: piece.acknowledged,
+                        time: piece.time,
+                        bytes,
+                    };
+                    half.next = end;
+                    hand_on(direction, chunk, end, context);
+                    self.end_reached(direction, piece.time, context);
+                }
+                quiet = 0;
+            }
+            direction = direction.other();
+        }
+    }
+
+    /// The first held piece of a direction, taken out, if nothing keeps it waiting.
+    fn ready(&mut self, direction: Direction) -> Option<(i64, Held)> {
+        let half = &self.halves[direction as usize];
+        let (offset, piece) = half.held.first_key_value()?;
+        if *offset > half.next || !self.is_causal(direction, piece.acknowledged) {
+            return None;
+        }
+        self.halves[direction as usize].held.pop_first()
+    }
+
+    /// Why the first held piece of each direction still waits.
+    fn waits(&self) -> impl Iterator<Item = Wait> + '_ {
+        [Direction::FromLow, Direction::FromHigh].into_iter().filter_map(|direction| {
+            let half = &self.halves[direction as usize];
+            let (offset, piece) = half.held.first_key_value()?;
+            let reason = if *offset > half.next {
+                Reason::Hole { end: *offset }
+            } else {
+                Reason::Causality { acknowledged: piece.acknowledged? }
+            };
+            Some(Wait { direction, since: piece.arrived, reason })
+        })
+    }
+
+    fn grace_is_over(&self, wait: &Wait, now: Timestamp, limits: &StreamLimits) -> bool {
+        let waited = now.since(wait.since);
+        match wait.reason {
+            Reason::Hole { end } if end <= self.halves[wait.direction as usize].acknowledged => {
+                waited > limits.acknowledged_grace
+            }
+            Reason::Hole { .. } => {
+                let peer = &self.halves[wait.direction.other() as usize];
+                peer.sight != Sight::Seen && waited > limits.one_sided_grace
+            }
+            Reason::Causality { .. } => waited > limits.acknowledged_grace,
+        }
+    }
+
+    /// Stops waiting: a hole becomes a gap, an acknowledgement of bytes that did not come is passed over.
+    fn end_wait<F: FnMut(Direction, Event<'_>)>(&mut self, wait: &Wait, now: Timestamp, context: &mut Context<'_, F>) {
+        match wait.reason {
+            Reason::Causality { acknowledged } => self.waived[wait.direction as usize] = acknowledged,
+            Reason::Hole { end } => {
+                let half = &mut self.halves[wait.direction as usize];
+                let (offset, length) = (half.next, (end - half.next) as u64);
+                half.next = end;
+                context.counters.gaps += 1;
+                context.counters.gap_bytes += length;
+                (context.deliver)(wait.direction, Event::Gap { offset, length, time: now });
+                self.end_reached(wait.direction, now, context);
+            }
+        }
+        self.drain(context);
+    }
+
+    fn end_reached<F: FnMut(Direction, Event<'_>)>(
+        &mut self,
+        direction: Direction,
+        time: Timestamp,
+        context: &mut Context<'_, F>,
+    ) {
+        let half = &mut self.halves[direction as usize];
+        if !half.ended && half.fin.is_some_and(|fin| half.next >= fin) {
+            half.ended = true;
+            (context.deliver)(direction, Event::End { time, reset: false });
+        }
+    }
+}
+
+/// A held piece that cannot be handed on yet.
+struct Wait {
+    direction: Direction,
+    since: Timestamp,
+    reason: Reason,
+}
+
+enum Reason {
+    /// Bytes before it, up to `end`, have not come.
+    Hole { end: i64 },
+    /// It acknowledges bytes of the other direction that have not come.
+    Causality { acknowledged: i64 },
+}
+
+impl Half {
+    /// Where the stream ends, as far as is known.
+    fn last_byte(&self) -> i64 {
+        self.fin.unwrap_or(i64::MAX)
+    }
+
+    /// Keeps the parts of `bytes` that no held piece covers yet: the first copy wins.
+    fn hold(&mut self, offset: i64, bytes: &[u8], like: Held, counters: &mut StreamCounters, partition_held: &mut usize) {
+        let end = offset + bytes.len() as i64;
+        let mut at = offset;
+        let mut fresh: Vec<(i64, i64)> = Vec::new();
+        let first = self.held.range(..=offset).next_back().map_or(offset, |(start, _)| *start);
+        for (start, piece) in self.held.range(first..end.max(first)) {
+            let piece_end = start + piece.bytes.len() as i64;
+            if piece_end <= at {
+                continue;
+            }
+            if *start > at {
+                fresh.push((at, *start));
+            }
+            let (from, to) = ((*start).max(offset), piece_end.min(end));
+            if from < to && piece.bytes[(from - start) as usize..(to - start) as usize]
+                != bytes[(from - offset) as usize..(to - offset) as usize]
+            {
+                counters.overlap_conflicts += 1;
+            }
+            at = at.max(piece_end);
+        }
+        if at < end || (bytes.is_empty() && like.cut > 0) {
+            fresh.push((at, end.max(at)));
+        }
+        let last = fresh.len();
+        for (index, (from, to)) in fresh.into_iter().enumerate() {
+            let piece = Held {
+                bytes: bytes[(from - offset) as usize..(to - offset) as usize].to_vec(),
+                cut: if index + 1 == last && to == end { like.cut } else { 0 },
+                ..like
+            };
+            self.held_cost += piece.cost();
+            *partition_held += piece.cost();
+            if let Some(replaced) = self.held.insert(from, piece) {
+                self.held_cost -= replaced.cost();
+                *partition_held -= replaced.cost();
+            }
+        }
+    }
+}
+
+/// Hands on a chunk, and the gap that a snap length made behind it.
+fn hand_on<F: FnMut(Direction, Event<'_>)>(
+    direction: Direction,
+    chunk: Chunk<'_>,
+    end: i64,
+    context: &mut Context<'_, F>,
+) {
+    let behind = chunk.offset + chunk.bytes.len() as i64;
+    let time = chunk.time;
+    if !chunk.bytes.is_empty() {
+        (context.deliver)(direction, Event::Data(chunk));
+    }
+    if end > behind {
+        context.counters.gaps += 1;
+        context.counters.gap_bytes += (end - behind) as u64;
+        (context.deliver)(direction, Event::Gap { offset: behind, length: (end - behind) as u64, time });
+    }
+}
+
+#[cfg(test)]
+#[path = "conversation_tests.rs"]
+mod tests;

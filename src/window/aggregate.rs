@@ -1,0 +1,415 @@
+//! The aggregates a window keeps for each kind of key. All merge commutatively and associatively.
+
+use super::distinct::DistinctSet;
+use super::histogram::{LogHistogram, StatusCounts};
+use super::sample::{BottomK, Earliest};
+use crate::inspect::{ClassReport, DataClass};
+use crate::packet::Peer;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub trait Merge {
+    fn merge(&mut self, other: Self);
+}
+
+impl<A: Merge> Merge for Option<Box<A>> {
+    fn merge(&mut self, other: Self) {
+        match (self.as_deref_mut(), other) {
+            (_, None) => {}
+            (Some(mine), Some(theirs)) => mine.merge(*theirs),
+            (None, theirs) => *self = theirs,
+        }
+    }
+}
+
+/// First and last time of something. Empty: [`Timestamp::MAX`] and [`Timestamp::MIN`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+impl Default for Moment {
+    fn default() -> Self {
+        Moment { first: Timestamp::MAX, last: Timestamp::MIN }
+    }
+}
+
+impl Moment {
+    pub fn record(&mut self, time: Timestamp) {
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+    }
+}
+
+impl Merge for Moment {
+    fn merge(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// Time, flow and position in the flow: names one transaction and orders evidence.
+pub type EvidenceKey = (Timestamp, u64, u32);
+
+/// A transaction as an alert shows it. Nothing secret: the URL is redacted when it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub time: Timestamp,
+    pub flow_id: u64,
+    pub source: (IpAddr, u16),
+    pub destination: (IpAddr, u16),
+    pub method: String,
+    pub host: String,
+    pub url: String,
+    pub status: Option<u16>,
+    pub length: Option<u64>,
+    pub user_agent: Option<String>,
+}
+
+impl Evidence {
+    pub fn peers(client: Peer, server: Peer) -> ((IpAddr, u16), (IpAddr, u16)) {
+        ((client.address, client.port), (server.address, server.port))
+    }
+}
+
+/// The transactions shown with an alert: the first five.
+pub type EvidenceSample = Earliest<EvidenceKey, Arc<Evidence>, 5>;
+
+/// Requests and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    pub requests: u64,
+    pub statuses: StatusCounts,
+    /// Requests with credentials of any kind.
+    pub with_credentials: u64,
+    pub request_bytes: u64,
+    pub response_bytes: u64,
+    pub moment: Moment,
+}
+
+impl Merge for Tally {
+    fn merge(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.statuses.merge(&other.statuses);
+        self.with_credentials += other.with_credentials;
+        self.request_bytes += other.request_bytes;
+        self.response_bytes += other.response_bytes;
+        self.moment.merge(other.moment);
+    }
+}
+
+/// Client errors (4XX) with what tells them apart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Errors {
+    pub statuses: StatusCounts,
+    /// Distinct paths that were not found.
+    pub missing_paths: DistinctSet,
+    pub clients: DistinctSet,
+    pub client_sample: BottomK<IpAddr, 5>,
+    pub moment: Moment,
+    pub evidence: EvidenceSample,
+}
+
+impl Merge for Errors {
+    fn merge(&mut self, other: Self) {
+        self.statuses.merge(&other.statuses);
+        self.missing_paths.merge(&other.missing_paths);
+        self.clients.merge(&other.clients);
+        self.client_sample.merge(&other.client_sample);
+        self.moment.merge(other.moment);
+        self.evidence.merge(&other.evidence);
+    }
+}
+
+/// Login attempts: at an endpoint, of a client there, or for an account there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// The endpoint's key, and the address or the user this is about, where it is about one.
+    pub endpoint: u64,
+    pub client: Option<IpAddr>,
+    pub user: Option<u64>,
+    pub failures: u64,
+    pub successes: u64,
+    /// Attempts whose outcome is not known.
+    pub unknown: u64,
+    /// Successes that came with a session cookie or a token.
+    pub with_session: u64,
+    /// Users of failed attempts.
+    pub failed_users: DistinctSet,
+    /// Passwords of failed attempts.
+    pub passwords: DistinctSet,
+    pub failing_clients: DistinctSet,
+    pub client_sample: BottomK<IpAddr, 16>,
+    /// Users that got in.
+    pub succeeded: BottomK<u64, 8>,
+    pub moment: Moment,
+    pub evidence: EvidenceSample,
+}
+
+impl Attempts {
+    pub fn total(&self) -> u64 {
+        self.failures + self.successes + self.unknown
+    }
+}
+
+impl Merge for Attempts {
+    fn merge(&mut self, other: Self) {
+        self.endpoint = self.endpoint.max(other.endpoint);
+        self.client = self.client.max(other.client);
+        self.user = self.user.max(other.user);
+        self.failures += other.failures;
+        self.successes += other.successes;
+        self.unknown += other.unknown;
+        self.with_session += other.with_session;
+        self.failed_users.merge(&other.failed_users);
+        self.passwords.merge(&other.passwords);
+        self.failing_clients.merge(&other.failing_clients);
+        self.client_sample.merge(&other.client_sample);
+        self.succeeded.merge(&other.succeeded);
+        self.moment.merge(other.moment);
+        self.evidence.merge(&other.evidence);
+    }
+}
+
+/// Sensitive values of one class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassExposure {
+    pub class: DataClass,
+    pub occurrences: u64,
+    pub records: u64,
+    pub responses: u64,
+    pub values: DistinctSet,
+    /// One masked value: that of the smallest hash.
+    pub sample: BottomK<String, 1>,
+}
+
+/// Sensitive data in responses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Exposure {
+    /// Responses that carried any.
+    pub responses: u64,
+    pub records: u64,
+    pub bytes: u64,
+    /// Sorted by class.
+    pub classes: SmallVec<[ClassExposure; 1]>,
+    pub clients: DistinctSet,
+    pub client_sample: BottomK<IpAddr, 5>,
+    pub moment: Moment,
+    pub evidence: EvidenceSample,
+}
+
+impl Exposure {
+    pub fn class(&self, class: DataClass) -> Option<&ClassExposure> {
+        self.classes.binary_search_by_key(&class, |exposure| exposure.class).ok().map(|at| &self.classes[at])
+    }
+
+    pub fn add_class(&mut self, report: &ClassReport) {
+        let at = match self.classes.binary_search_by_key(&report.class, |exposure| exposure.class) {
+            Ok(at) => at,
+            Err(at) => {
+                self.classes.insert(
+                    at,
+                    ClassExposure {
+                        class: report.class,
+                        occurrences: 0,
+                        records: 0,
+                        responses: 0,
+                        values: DistinctSet::new(),
+                        sample: BottomK::new(),
+                    },
+                );
+                at
+            }
+        };
+        let exposure = &mut self.classes[at];
+        exposure.occurrences += u64::from(report.occurrences);
+        exposure.records += u64::from(report.records);
+        exposure.responses += 1;
+        for value in &report.distinct {
+            exposure.values.insert(*value);
+        }
+        if let Some(smallest) = report.distinct.first() {
+            exposure.sample.insert_with(*smallest, || report.sample.clone());
+        }
+    }
+}
+
+impl Merge for Exposure {
+    fn merge(&mut self, other: Self) {
+        self.responses += other.responses;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        for theirs in other.classes {
+            match self.classes.binary_search_by_key(&theirs.class, |exposure| exposure.class) {
+                Ok(at) => {
+                    let mine = &mut self.classes[at];
+                    mine.occurrences += theirs.occurrences;
+                    mine.records += theirs.records;
+                    mine.responses += theirs.responses;
+                    mine.values.merge(&theirs.values);
+                    mine.sample.merge(&theirs.sample);
+                }
+                Err(at) => self.classes.insert(at, theirs),
+            }
+        }
+        self.clients.merge(&other.clients);
+        self.client_sample.merge(&other.client_sample);
+        self.moment.merge(other.moment);
+        self.evidence.merge(&other.evidence);
+    }
+}
+
+/// One endpoint: method, host and path template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointWindow {
+    pub method: Arc<str>,
+    pub host: Arc<str>,
+    pub template: Arc<str>,
+    pub tally: Tally,
+    /// Something in this window makes it an endpoint (a success, a login, a candidate's status).
+    pub is_made: bool,
+    /// Whether a description names it; `None` where no description covers its host.
+    pub documented: Option<bool>,
+    /// Successful responses, and of these with a body that says "no", or that is a page like any other.
+    pub successes: u64,
+    /// Microseconds from the end of the request to the start of the response.
+    pub latency: LogHistogram,
+    /// Body bytes of successful responses.
+    pub sizes: LogHistogram,
+    /// Rows of successful responses.
+    pub records: LogHistogram,
+    /// Distinct sensitive values in successful responses that carry any.
+    pub sensitive_values: LogHistogram,
+    pub clients: DistinctSet,
+    pub client_sample: BottomK<IpAddr, 5>,
+    pub principals: DistinctSet,
+    /// Fingerprints of successful pages that are not data (HTML, text).
+    pub page_shapes: BottomK<u64, 4>,
+    pub errors: Option<Box<Errors>>,
+    pub logins: Option<Box<Attempts>>,
+    pub exposure: Option<Box<Exposure>>,
+    /// The part of the exposure that went to clients without credentials.
+    pub open_exposure: Option<Box<Exposure>>,
+    /// Kinds of credentials seen, as bits of [`crate::api::CredentialKind`].
+    pub credential_kinds: u8,
+    /// First successful transactions.
+    pub evidence: EvidenceSample,
+    /// Slug candidates: distinct values of the last literal segment are counted by the parent, see the inventory.
+    pub last_segment: Option<Box<str>>,
+}
+
+impl Merge for EndpointWindow {
+    fn merge(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.is_made |= other.is_made;
+        self.documented = self.documented.max(other.documented);
+        self.successes += other.successes;
+        self.latency.merge(&other.latency);
+        self.sizes.merge(&other.sizes);
+        self.records.merge(&other.records);
+        self.sensitive_values.merge(&other.sensitive_values);
+        self.clients.merge(&other.clients);
+        self.client_sample.merge(&other.client_sample);
+        self.principals.merge(&other.principals);
+        self.page_shapes.merge(&other.page_shapes);
+        self.errors.merge(other.errors);
+        self.logins.merge(other.logins);
+        self.exposure.merge(other.exposure);
+        self.open_exposure.merge(other.open_exposure);
+        self.credential_kinds |= other.credential_kinds;
+        self.evidence.merge(&other.evidence);
+    }
+}
+
+/// One client address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientWindow {
+    pub address: IpAddr,
+    pub tally: Tally,
+    pub errors: Option<Box<Errors>>,
+    pub exposure: Option<Box<Exposure>>,
+    /// Endpoints it used.
+    pub endpoints: DistinctSet,
+}
+
+impl Merge for ClientWindow {
+    fn merge(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.errors.merge(other.errors);
+        self.exposure.merge(other.exposure);
+        self.endpoints.merge(&other.endpoints);
+    }
+}
+
+/// One principal: an API key, token subject, session or Basic user, by its keyed hash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrincipalWindow {
+    pub tally: Tally,
+    pub clients: DistinctSet,
+    pub client_sample: BottomK<IpAddr, 5>,
+    pub exposure: Option<Box<Exposure>>,
+}
+
+impl Merge for PrincipalWindow {
+    fn merge(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.clients.merge(&other.clients);
+        self.client_sample.merge(&other.client_sample);
+        self.exposure.merge(other.exposure);
+    }
+}
+
+/// One host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostWindow {
+    pub host: Arc<str>,
+    pub tally: Tally,
+    pub errors: Option<Box<Errors>>,
+}
+
+impl Merge for HostWindow {
+    fn merge(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.errors.merge(other.errors);
+    }
+}
+
+/// Objects of one endpoint that one subject asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reach {
+    pub endpoint: u64,
+    pub client: IpAddr,
+    /// The principal, where the requests carried accepted credentials.
+    pub principal: Option<u64>,
+    pub requests: u64,
+    /// Answered with success, and with 401, 403 or 404.
+    pub successes: u64,
+    pub misses: u64,
+    pub objects: DistinctSet,
+    /// Smallest and largest numeric id.
+    pub lowest: u64,
+    pub highest: u64,
+    /// Responses that carried sensitive data.
+    pub sensitive: u64,
+    pub moment: Moment,
+    pub evidence: EvidenceSample,
+}
+
+impl Merge for Reach {
+    fn merge(&mut self, other: Self) {
+        self.client = self.client.min(other.client);
+        self.requests += other.requests;
+        self.successes += other.successes;
+        self.misses += other.misses;
+        self.objects.merge(&other.objects);
+        self.lowest = self.lowest.min(other.lowest);
+        self.highest = self.highest.max(other.highest);
+        self.sensitive += other.sensitive;
+        self.moment.merge(other.moment);
+        self.evidence.merge(&other.evidence);
+    }
+}

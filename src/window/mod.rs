@@ -1,0 +1,180 @@
+//! A window: what one slice of event time amounts to, keyed by endpoint, client, principal, host and pairs of them.
+//!
+//! Observations in, one [`Window`] a slice and partition out. Everything in a window is a commutative, associative
+//! aggregate of integers, sets and samples, so that merging the windows of all partitions gives the same result in any
+//! order, on any number of threads. Keys are bounded; what the bound leaves out is chosen by the key's hash, never by
+//! arrival, and keys with a history come first.
+
+mod aggregate;
+pub mod distinct;
+pub mod histogram;
+pub mod sample;
+
+pub use aggregate::{
+    Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, Exposure, HostWindow, Merge,
+    Moment, PrincipalWindow, Reach, Tally,
+};
+
+use crate::hash::HashedMap;
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+/// Length of a window.
+pub const WINDOW: Duration = Duration::from_secs(10);
+
+/// Which window an event time belongs to: windows since the Unix epoch.
+pub fn window_of(time: crate::time::Timestamp) -> i64 {
+    time.0.div_euclid(WINDOW.as_nanos() as i64)
+}
+
+/// When a window begins.
+pub fn start_of(window: i64) -> crate::time::Timestamp {
+    crate::time::Timestamp(window.saturating_mul(WINDOW.as_nanos() as i64))
+}
+
+/// Keys of each kind that one partition's window keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowLimits {
+    pub keys: usize,
+}
+
+impl Default for WindowLimits {
+    /// 4,096 keys a kind in each of 64 partitions: a quarter of a million clients active within ten seconds.
+    fn default() -> Self {
+        WindowLimits { keys: 4096 }
+    }
+}
+
+/// The aggregates of one slice of event time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    pub endpoints: Keyed<EndpointWindow>,
+    pub clients: Keyed<ClientWindow>,
+    pub principals: Keyed<PrincipalWindow>,
+    pub hosts: Keyed<HostWindow>,
+    /// Login attempts of one client at one endpoint.
+    pub login_clients: Keyed<Attempts>,
+    /// Login attempts for one user name at one endpoint.
+    pub login_accounts: Keyed<Attempts>,
+    /// Objects of one endpoint that one client or principal asked for.
+    pub reaches: Keyed<Reach>,
+    pub transactions: u64,
+}
+
+impl Window {
+    pub fn is_empty(&self) -> bool {
+        self.transactions == 0
+    }
+
+    pub fn merge(&mut self, other: Window) {
+        self.endpoints.merge(other.endpoints);
+        self.clients.merge(other.clients);
+        self.principals.merge(other.principals);
+        self.hosts.merge(other.hosts);
+        self.login_clients.merge(other.login_clients);
+        self.login_accounts.merge(other.login_accounts);
+        self.reaches.merge(other.reaches);
+        self.transactions += other.transactions;
+    }
+
+    /// Keys that the bounds left out.
+    pub fn left_out(&self) -> u64 {
+        self.endpoints.left_out
+            + self.clients.left_out
+            + self.principals.left_out
+            + self.hosts.left_out
+            + self.login_clients.left_out
+            + self.login_accounts.left_out
+            + self.reaches.left_out
+    }
+}
+
+/// Aggregates by keyed hash, bounded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keyed<A> {
+    map: HashedMap<A>,
+    /// Times that the bound turned a new key away or put a kept one out.
+    pub left_out: u64,
+    /// The largest hash that may come in, once the bound was reached.
+    ceiling: u64,
+}
+
+impl<A> Default for Keyed<A> {
+    fn default() -> Self {
+        Keyed { map: HashedMap::default(), left_out: 0, ceiling: u64::MAX }
+    }
+}
+
+impl<A> Keyed<A> {
+    /// The aggregate of a key. At the bound the keys with the smallest hashes stay; a key that `is_known` from earlier
+    /// always gets in, beyond the bound if need be (the known are bounded by the store).
+    pub fn entry(&mut self, key: u64, is_known: bool, limit: usize, new: impl FnOnce() -> A) -> Option<&mut A> {
+        if self.map.len() >= limit && !is_known && !self.map.contains_key(&key) {
+            if key >= self.ceiling {
+                self.left_out += 1;
+                return None;
+            }
+            self.shrink(limit / 2);
+            self.left_out += 1;
+            if key >= self.ceiling {
+                return None;
+            }
+        }
+        if !is_known && key >= self.ceiling && !self.map.contains_key(&key) {
+            self.left_out += 1;
+            return None;
+        }
+        Some(match self.map.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(new()),
+        })
+    }
+
+    /// Keeps the `keep` smallest keys; from now on only smaller ones than the first dropped come in.
+    fn shrink(&mut self, keep: usize) {
+        let mut keys: Vec<u64> = self.map.keys().copied().collect();
+        let (_, ceiling, _) = keys.select_nth_unstable(keep.min(self.map.len() - 1));
+        self.ceiling = *ceiling;
+        let before = self.map.len();
+        let ceiling = self.ceiling;
+        self.map.retain(|key, _| *key < ceiling);
+        self.left_out += (before - self.map.len()) as u64;
+    }
+
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    pub fn get(&self, key: u64) -> Option<&A> {
+        self.map.get(&key)
+    }
+
+    /// The aggregates in ascending order of key: the only order in which anything is judged.
+    pub fn into_sorted(self) -> Vec<(u64, A)> {
+        let mut items: Vec<(u64, A)> = self.map.into_iter().collect();
+        items.sort_unstable_by_key(|(key, _)| *key);
+        items
+    }
+}
+
+impl<A: Merge> Keyed<A> {
+    pub fn merge(&mut self, other: Keyed<A>) {
+        self.left_out += other.left_out;
+        self.map.reserve(other.map.len());
+        for (key, aggregate) in other.map {
+            match self.map.entry(key) {
+                Entry::Occupied(mut entry) => entry.get_mut().merge(aggregate),
+                Entry::Vacant(entry) => {
+                    entry.insert(aggregate);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
