@@ -23,9 +23,7 @@ fn tshark(row: &serde_json::Value) -> Vec<Line> {
         .map(|transaction| (text(&transaction["method"]), text(&transaction["uri"]), number(&transaction["status"])))
         .collect();
     for response in expected["unpaired_responses"].as_array().into_iter().flatten() {
-        if response["proto"].as_str().is_none_or(|proto| proto == "h1") {
-            lines.push((String::new(), String::new(), number(&response["status"])));
-        }
+        lines.push((String::new(), String::new(), number(response)));
     }
     lines.sort();
     lines
@@ -36,6 +34,12 @@ fn suricata(row: &serde_json::Value) -> Option<Vec<Line>> {
     let transactions = row["peer"]["suricata_run"]["transactions"].as_array()?;
     let mut lines: Vec<Line> =
         transactions.iter().map(|line| (text(&line[0]), text(&line[1]), number(&line[2]))).collect();
+    for line in &mut lines {
+        // How Suricata writes "no request seen".
+        if line.1 == "/libhtp::request_uri_not_seen" {
+            line.1.clear();
+        }
+    }
     lines.sort();
     Some(lines)
 }

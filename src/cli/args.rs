@@ -175,9 +175,9 @@ pub struct TailArgs {
     /// End when the log has been read
     #[arg(long, overrides_with = "follow")]
     pub no_follow: bool,
-    /// Show this many of the last matching alerts [default: 10; with --since: all]
+    /// Show this many of the last matching alerts, or `all` [default: 10; with --since or standard input: all]
     #[arg(short = 'n', long, value_name = "N")]
-    pub lines: Option<usize>,
+    pub lines: Option<Lines>,
     /// Only alerts this severe or worse
     #[arg(long, value_name = "SEVERITY", value_parser = among::<Severity>(&Severity::NAMES))]
     pub severity: Option<Severity>,
@@ -214,6 +214,24 @@ impl TailArgs {
 
     pub fn is_compressed(&self) -> bool {
         self.file.extension().is_some_and(|extension| extension == "gz")
+    }
+}
+
+/// What `--lines` means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lines {
+    Last(usize),
+    All,
+}
+
+impl FromStr for Lines {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Lines, String> {
+        match text {
+            "all" => Ok(Lines::All),
+            _ => text.parse().map(Lines::Last).map_err(|_| "write a number or `all`".to_owned()),
+        }
     }
 }
 
@@ -432,7 +450,7 @@ fn detector_named(name: &str) -> Result<String, String> {
         return Ok(name.to_owned());
     }
     let hint = did_you_mean(name, DETECTORS);
-    Err(format!("there is no detector `{name}`{hint}; there are: {}", DETECTORS.join(", ")))
+    Err(format!("there is no such detector; there are: {}{hint}", DETECTORS.join(", ")))
 }
 
 fn scenario_named(text: &str) -> Result<Chosen, String> {
@@ -441,7 +459,7 @@ fn scenario_named(text: &str) -> Result<Chosen, String> {
         let names = crate::simulate::scenarios().iter().map(|scenario| scenario.name);
         let is_known = names.clone().any(|known| known == name);
         let hint = if is_known { did_you_mean(level, LEVELS) } else { did_you_mean(name, names) };
-        format!("{error}{}", hint.replacen(',', ";", 1))
+        format!("{error}{hint}")
     })
 }
 
@@ -460,3 +478,6 @@ fn rate(text: &str) -> Result<f64, String> {
         _ => Err("not a rate; write a number of transactions a second, 0 or more".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,12 @@
 /// `foo` is not taken for anything.
 const LETTERS_PER_EDIT: usize = 3;
 
-/// `, did you mean `scanner`?`, or nothing where no name is near.
+/// `; did you mean `scanner`?`, or nothing where no name is near.
 pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let nearest = known.into_iter().map(|name| (distance(typed, name), name)).min();
     match nearest {
         Some((edits, name)) if edits <= name.len().max(typed.len()).div_ceil(LETTERS_PER_EDIT) => {
-            format!(", did you mean `{name}`?")
+            format!("; did you mean `{name}`?")
         }
         _ => String::new(),
     }
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn a_misspelt_name_is_understood() {
         for (typed, meant) in [("scaner", "scanner"), ("Brute-Force", "brute_force"), ("cred_stuffing", NAMES[2])] {
-            assert_eq!(did_you_mean(typed, NAMES), format!(", did you mean `{meant}`?"));
+            assert_eq!(did_you_mean(typed, NAMES), format!("; did you mean `{meant}`?"));
         }
     }
 

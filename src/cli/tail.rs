@@ -10,7 +10,7 @@ mod backwards;
 mod filter;
 mod follow;
 
-use super::args::TailArgs;
+use super::args::{Lines, TailArgs};
 use super::note;
 use crate::alert::human::{Style, write_alert};
 use crate::alert::record::{AlertRecord, EventType, write_printable};
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Alerts shown where nobody says how many, as `tail` does.
-const LINES_DEFAULT: usize = 10;
+const LINES_DEFAULT: Lines = Lines::Last(10);
 /// How often a followed log is looked at: at once to a person, nothing to a processor.
 const POLL_EVERY: Duration = Duration::from_millis(250);
 /// Bytes of one read.
@@ -49,7 +49,7 @@ fn show<W: Write>(args: &TailArgs, follows: bool, view: &mut View<W>) -> anyhow:
     let name = args.file.display();
     let unreadable = || format!("cannot read {name}");
     if args.is_stdin() {
-        let lines = if follows { None } else { args.lines };
+        let lines = if follows { Lines::All } else { args.lines.unwrap_or(Lines::All) };
         return show_stream(io::stdin().lock(), lines, view).context("cannot read standard input");
     }
     if follows && args.is_compressed() {
@@ -67,12 +67,13 @@ fn show<W: Write>(args: &TailArgs, follows: bool, view: &mut View<W>) -> anyhow:
     if metadata.is_dir() {
         bail!("{name} is a folder; name the log in it");
     }
-    let lines = args.lines.or(if args.since.is_some() { None } else { Some(LINES_DEFAULT) });
+    let lines = args.lines.unwrap_or(if args.since.is_some() { Lines::All } else { LINES_DEFAULT });
     if args.is_compressed() {
         return show_stream(MultiGzDecoder::new(file), lines, view).with_context(unreadable);
     }
     if !metadata.is_file() {
-        return show_stream(file, lines.filter(|_| !follows), view).with_context(unreadable); // a pipe
+        let lines = if follows { Lines::All } else { lines };
+        return show_stream(file, lines, view).with_context(unreadable); // a named pipe
     }
     let start = backwards::start_of_last(&file, lines, &view.filter, follows).with_context(unreadable)?;
     let mut follower = Follower::reading(&args.file, file, start).with_context(unreadable)?;
@@ -120,13 +121,13 @@ fn follow_log<W: Write>(mut follower: Follower, view: &mut View<W>) -> anyhow::R
     ended
 }
 
-/// Reads to the end what can only be read forwards. Shows all matches as they come, or keeps the last `lines`.
-fn show_stream<W: Write>(mut source: impl Read, lines: Option<usize>, view: &mut View<W>) -> anyhow::Result<()> {
+/// Reads to the end what can only be read forwards. Shows all matches as they come, or keeps the last of them.
+fn show_stream<W: Write>(mut source: impl Read, lines: Lines, view: &mut View<W>) -> anyhow::Result<()> {
     let mut splitter = LineSplitter::default();
     let mut block = vec![0; BLOCK_BYTES];
     let mut last: VecDeque<Vec<u8>> = VecDeque::new();
     let mut take = |line: &[u8], view: &mut View<W>| -> io::Result<()> {
-        let Some(most) = lines else { return view.take(line) };
+        let Lines::Last(most) = lines else { return view.take(line) };
         if view.matching(line).is_some() {
             last.push_back(line.to_vec());
             if last.len() > most {
@@ -143,7 +144,7 @@ fn show_stream<W: Write>(mut source: impl Read, lines: Option<usize>, view: &mut
             Err(error) => return Err(error.into()),
         };
         splitter.feed(&block[..count], &mut |line| take(line, view))?; // `read` gives no more than the block holds
-        if lines.is_none() {
+        if lines == Lines::All {
             view.out.flush()?;
         }
     }

@@ -62,6 +62,7 @@ struct Origin {
 struct Exchange<R> {
     request: Option<Message<R>>,
     response: Option<Message<R>>,
+    interim: Option<Message<R>>,
     origin: Origin,
     request_is_whole: bool,
     response_is_whole: bool,
@@ -104,6 +105,12 @@ impl<S, R> Connection<S, R> {
     /// True once the connection has left HTTP.
     pub fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    /// What one direction sent before it was understood is lost: it resynchronises at its next message.
+    pub fn starts_unknown(&mut self, direction: Direction) {
+        self.is_lossy = true;
+        self.readers[self.side(direction) as usize].reading = Reading::Resync { acknowledged: None };
     }
 
     fn side(&self, direction: Direction) -> Side {
@@ -300,6 +307,7 @@ impl<S, R> Connection<S, R> {
         self.exchanges.push_back(Exchange {
             request: Some(request),
             response: None,
+            interim: None,
             origin,
             request_is_whole: false,
             response_is_whole: false,
@@ -316,11 +324,15 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let status = head.status();
-        if (100..200).contains(&status) && status != 101 {
-            return; // interim: the final response follows (RFC 9110 §15.2)
-        }
         let origin = self.readers[Side::Server as usize].origin;
         let index = self.answered_by(info, origin, shared);
+        if (100..200).contains(&status) && status != 101 {
+            // Interim: the final response follows (RFC 9110 §15.2); where it never does, this is the answer.
+            if let Some(exchange) = index.and_then(|index| self.exchanges.get_mut(index)) {
+                exchange.interim = Some(Message { head, started: origin.time, ended: time, body_length: 0, report: None });
+            }
+            return;
+        }
         let asked = index.and_then(|index| self.exchanges[index].request.as_ref()).map_or(Asked::default(), |request| {
             Asked { by_head: request.head.method() == b"HEAD", by_connect: request.head.method() == b"CONNECT" }
         });
@@ -334,6 +346,7 @@ impl<S, R> Connection<S, R> {
             self.exchanges.push_front(Exchange {
                 request: None,
                 response: None,
+                interim: None,
                 origin,
                 request_is_whole: true,
                 response_is_whole: false,
@@ -458,7 +471,8 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let mut marks = exchange.marks;
-        if exchange.response.is_none() {
+        let response = exchange.response.or(exchange.interim);
+        if response.is_none() {
             marks |= Marks::REQUEST_ONLY;
             shared.counters.requests_only += 1;
         }
@@ -478,7 +492,7 @@ impl<S, R> Connection<S, R> {
             server: info.key.source(self.client.other()),
             index,
             request: exchange.request,
-            response: exchange.response,
+            response,
             marks,
         });
     }

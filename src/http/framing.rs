@@ -71,7 +71,7 @@ fn from_length(length: u64) -> Framing {
 
 enum TransferCoding {
     None,
-    /// The last coding is chunked.
+    /// Chunked is among the codings.
     Chunked,
     Other,
 }
@@ -91,9 +91,10 @@ fn transfer_coding(head: &Head) -> (TransferCoding, Marks) {
             }
             let is_chunked = name.eq_ignore_ascii_case(b"chunked");
             chunked_seen |= is_chunked;
-            coding = if is_chunked {
+            // What comes after chunked is marked and passed over: so do the peers that accept it.
+            coding = if chunked_seen {
                 TransferCoding::Chunked
-            } else if name.eq_ignore_ascii_case(b"identity") && !chunked_seen {
+            } else if name.eq_ignore_ascii_case(b"identity") {
                 TransferCoding::None // obsolete, means no coding (RFC 2616 §3.6)
             } else {
                 TransferCoding::Other

@@ -218,12 +218,10 @@ pub enum Guess {
 /// to their version.
 pub fn guess(bytes: &[u8]) -> Guess {
     let bytes = skip_empty_lines(bytes);
-    let version = b"HTTP/1.";
-    if bytes.starts_with(version) {
-        return Guess::Response;
-    }
-    if bytes.len() < version.len() && version.starts_with(bytes) {
-        return Guess::More;
+    match begins_response(bytes) {
+        Some(true) => return Guess::Response,
+        None => return Guess::More,
+        Some(false) => {}
     }
     let method = bytes.iter().take(MAX_METHOD + 1).take_while(|byte| is_method_byte(**byte)).count();
     if method > MAX_METHOD {
@@ -238,13 +236,27 @@ pub fn guess(bytes: &[u8]) -> Guess {
         Some(end) => {
             let line = bytes[..end].trim_ascii_end();
             let version = line.len().saturating_sub(b"HTTP/1.1".len());
-            if line[version..].starts_with(b"HTTP/1.") { Guess::Request } else { Guess::Neither }
+            let is_http = line[version..].starts_with(b"HTTP/1.") || line[version..].starts_with(b"HTTP/2.0");
+            if is_http { Guess::Request } else { Guess::Neither }
         }
         // A lone LF-less line of binary data must not be waited for: a target has no control characters.
         None if bytes.iter().any(|byte| *byte < b'\t') => Guess::Neither,
         None if bytes.len() >= MAX_SNIFFED_LINE => Guess::Neither,
         None => Guess::More,
     }
+}
+
+/// Whether `HTTP/x.y` and a space or the end of the line begin here; `None` for too few bytes.
+fn begins_response(bytes: &[u8]) -> Option<bool> {
+    let is_like = |at: usize, byte: u8| match at {
+        0..=4 => byte == b"HTTP/"[at],
+        5 | 7 => byte.is_ascii_digit(),
+        6 => byte == b'.',
+        _ => matches!(byte, b' ' | b'\t' | b'\r' | b'\n'),
+    };
+    const SEEN: usize = b"HTTP/1.1 ".len();
+    let is_like_so_far = bytes.iter().take(SEEN).enumerate().all(|(at, byte)| is_like(at, *byte));
+    if is_like_so_far && bytes.len() < SEEN { None } else { Some(is_like_so_far) }
 }
 
 /// The longest method that is believed (`UPDATEREDIRECTREF` of RFC 4437 has 17).

@@ -16,9 +16,14 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .take_while(|line| !line.is_empty())
 }
 
-fn version_minor(version: &[u8]) -> Result<u8, HeadError> {
+/// The minor version, and whether the version is one that HTTP/1 has. A response that claims another version (servers
+/// do) is read as the highest of ours (RFC 9110 §2.5).
+fn version_of(version: &[u8]) -> Result<(u8, bool), HeadError> {
     match version {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => Ok(minor - b'0'),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1')] => Ok((minor - b'0', true)),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
+            Ok((u8::from(*major != b'0'), false))
+        }
         _ => Err(HeadError::NotHttp),
     }
 }
@@ -34,9 +39,9 @@ pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
     if method.is_empty() || target.is_empty() {
         return Err(HeadError::NotHttp);
     }
-    let minor = version_minor(version)?;
+    let (minor, is_ours) = version_of(version)?;
     if method.len() + target.len() + version.len() + 2 != line.len()
-        || minor > 1
+        || !is_ours
         || !target.iter().all(u8::is_ascii_graphic)
     {
         marks |= Marks::LENIENT_HEAD;
@@ -48,14 +53,14 @@ pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
 pub fn parse_response(bytes: &[u8]) -> Result<Head, HeadError> {
     let line = lines(bytes).next().ok_or(HeadError::NotHttp)?;
     let mut marks = line_end_marks(bytes);
-    let minor = version_minor(line.get(..8).ok_or(HeadError::NotHttp)?)?;
+    let (minor, is_ours) = version_of(line.get(..8).ok_or(HeadError::NotHttp)?)?;
     let rest = line[8..].trim_ascii_start();
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digits != 3 || rest.get(3).is_some_and(u8::is_ascii_alphabetic) {
         return Err(HeadError::NotHttp);
     }
     let status = rest[..3].iter().fold(0u16, |value, digit| value * 10 + u16::from(digit - b'0'));
-    if minor > 1 || line[8..].len() - rest.len() != 1 {
+    if !is_ours || line[8..].len() - rest.len() != 1 {
         marks |= Marks::LENIENT_HEAD;
     }
     fields(bytes, Head::new(bytes, StartLine::Response { status }, minor, marks))

@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 /// How many chunks of a flow that was picked up in the middle are looked at for the start of a message: a long body
 /// may be under way. The look costs a few bytes a chunk.
 const MIDSTREAM_CHUNKS: u16 = 4096;
+/// The same for a flow whose opening was seen: its first words must be a message.
+const OPENING_CHUNKS: u16 = 8;
 /// First bytes of a direction kept while they could still become HTTP; past it they will not.
 const UNDECIDED_BYTES: usize = super::head::MAX_SNIFFED_LINE;
 /// HTTP/2 with prior knowledge begins with this (RFC 9113 §3.4).
@@ -29,6 +31,8 @@ pub struct Undecided {
     first: Option<Box<FirstBytes>>,
     looked_at: u16,
     has_gap: bool,
+    /// By direction: it said something that begins no message.
+    said_other: [bool; 2],
 }
 
 struct FirstBytes {
@@ -98,13 +102,22 @@ impl<O: Observer> HttpHandler<O> {
                 if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) {
                     return self.refuse(true);
                 }
+                // A request that is no request may still be answered in HTTP: the other direction decides.
+                undecided.said_other[direction as usize] = true;
                 let is_midstream = info.opened_by.is_none() || undecided.has_gap;
+                let both = undecided.said_other == [true, true];
                 undecided.looked_at = undecided.looked_at.saturating_add(1);
-                let give_up = !is_midstream || undecided.looked_at > MIDSTREAM_CHUNKS || is_tls(bytes);
+                let limit = if is_midstream { MIDSTREAM_CHUNKS } else { OPENING_CHUNKS };
+                let give_up = undecided.looked_at > limit || is_tls(bytes) || (both && !is_midstream);
                 return if give_up { self.refuse(false) } else { None };
             }
         };
         let mut connection = Connection::new(client);
+        for other in [client, client.other()] {
+            if undecided.said_other[other as usize] || undecided.has_gap {
+                connection.starts_unknown(other);
+            }
+        }
         if let Some(first) = undecided.first.take() {
             self.feed_first(info, &mut connection, &first);
         }

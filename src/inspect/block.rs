@@ -85,15 +85,128 @@ pub(super) fn classify_each(bytes: &[u8; BLOCK]) -> Block {
 /// The block at `at`, padded with spaces behind the end.
 #[inline(always)]
 pub(super) fn block_at(bytes: &[u8], at: usize) -> Block {
-    let rest = bytes.get(at..).unwrap_or_default();
-    match rest.first_chunk::<BLOCK>() {
+    match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
         Some(whole) => classify(whole),
-        None => {
-            let mut padded = [b' '; BLOCK];
-            padded[..rest.len()].copy_from_slice(rest); // rest is shorter than a block: first_chunk found none
-            classify(&padded)
+        None => classify(&padded(bytes.get(at..).unwrap_or_default())),
+    }
+}
+
+#[inline(never)]
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut padded = [b' '; BLOCK];
+    padded.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
+    padded
+}
+
+/// What the bytes of one value have in them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Summary {
+    pub digits: u32,
+    pub at: bool,
+    pub upper: bool,
+    /// A run of sixteen bytes or more without a space.
+    pub long_word: bool,
+}
+
+/// Summarises `bytes[start..end]`. The bytes around are not judged, but may be loaded: a whole block is faster than a
+/// part of one.
+#[inline]
+pub(super) fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
+    let mut summary = Summary::default();
+    let (mut at, mut run) = (start, 0u32);
+    while at < end {
+        let left = (end - at).min(BLOCK);
+        let valid = !0u64 >> (BLOCK - left); // left is 1 to 64
+        let marks = match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+            Some(whole) => marks(whole),
+            None => marks(&padded(bytes.get(at..).unwrap_or_default())),
+        };
+        let space = marks.space | !valid;
+        summary.digits += (marks.digit & valid).count_ones();
+        summary.at |= marks.at & valid != 0;
+        summary.upper |= marks.upper & valid != 0;
+        summary.long_word |= runs_of_sixteen(!space) != 0 || run + space.trailing_zeros() >= 16;
+        run = if space == 0 { run + BLOCK as u32 } else { space.leading_zeros() };
+        at += left;
+    }
+    summary
+}
+
+/// Marks of a block that tell an ordinary value from one to look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Marks {
+    digit: u64,
+    at: u64,
+    upper: u64,
+    space: u64,
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn marks(bytes: &[u8; BLOCK]) -> Marks {
+    // SAFETY: SSE2 is part of the x86-64 baseline, as in `classify`.
+    unsafe { marks_sse2(bytes) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse2")]
+#[inline]
+fn marks_sse2(bytes: &[u8; BLOCK]) -> Marks {
+    use std::arch::x86_64::{
+        _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8,
+    };
+    let mut marks = Marks::default();
+    for quarter in 0..4 {
+        let lane = |index: usize| {
+            let mut word = [0u8; 8];
+            word.copy_from_slice(&bytes[quarter * 16 + index * 8..][..8]); // quarter <= 3 and index <= 1: within 64
+            i64::from_le_bytes(word)
+        };
+        let data = _mm_set_epi64x(lane(1), lane(0));
+        let is = |byte: u8| _mm_movemask_epi8(_mm_cmpeq_epi8(data, _mm_set1_epi8(byte as i8)));
+        // Moves the range to the lowest signed values, so that one comparison finds it.
+        let range = |first: u8, count: u8| {
+            let moved = _mm_add_epi8(data, _mm_set1_epi8((0x80 - first) as i8));
+            _mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8((0x80 + count) as i8)))
+        };
+        let place = |mask: i32| u64::from(mask as u32) << (quarter * 16);
+        marks.at |= place(is(b'@'));
+        marks.space |= place(is(b' '));
+        marks.digit |= place(range(b'0', 10));
+        marks.upper |= place(range(b'A', 26));
+    }
+    marks
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn marks(bytes: &[u8; BLOCK]) -> Marks {
+    marks_each(bytes)
+}
+
+/// The marks by a loop over the bytes: what [`marks`] must equal.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn marks_each(bytes: &[u8; BLOCK]) -> Marks {
+    let mut marks = Marks::default();
+    for (place, &byte) in bytes.iter().enumerate() {
+        let bit = 1u64 << place;
+        match byte {
+            b'@' => marks.at |= bit,
+            b' ' => marks.space |= bit,
+            b'0'..=b'9' => marks.digit |= bit,
+            b'A'..=b'Z' => marks.upper |= bit,
+            _ => {}
         }
     }
+    marks
+}
+
+/// Bits that begin a run of at least sixteen ones.
+#[inline(always)]
+fn runs_of_sixteen(bits: u64) -> u64 {
+    let two = bits & bits >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    eight & eight >> 8
 }
 
 /// Each bit becomes the parity of the bits up to it: between an opening and a closing quote, ones.
@@ -149,6 +262,20 @@ mod tests {
         fn both_ways_of_classifying_agree(bytes in proptest::collection::vec(any::<u8>(), 64)) {
             let block: [u8; 64] = bytes.try_into().unwrap();
             prop_assert_eq!(classify(&block), classify_each(&block));
+            prop_assert_eq!(marks(&block), marks_each(&block));
+        }
+
+        #[test]
+        fn a_summary_follows_its_definition(text in "[a-zA-Z0-9@ ]{0,20}[a-z ]{0,90}[A-Z0-9@ ]{0,40}", start in 0usize..80, cut in 0usize..80) {
+            let bytes = text.as_bytes();
+            let end = bytes.len().saturating_sub(cut);
+            let start = start.min(end);
+            let value = &bytes[start..end];
+            let summary = summarise(bytes, start, end);
+            prop_assert_eq!(summary.digits as usize, value.iter().filter(|byte| byte.is_ascii_digit()).count());
+            prop_assert_eq!(summary.at, value.contains(&b'@'));
+            prop_assert_eq!(summary.upper, value.iter().any(u8::is_ascii_uppercase));
+            prop_assert_eq!(summary.long_word, value.split(|&byte| byte == b' ').any(|word| word.len() >= 16));
         }
 
         #[test]
@@ -166,6 +293,7 @@ mod tests {
                 let mut block = [b' '; 64];
                 block[place] = byte;
                 assert_eq!(classify(&block), classify_each(&block), "{byte} at {place}");
+                assert_eq!(marks(&block), marks_each(&block), "{byte} at {place}");
             }
         }
     }

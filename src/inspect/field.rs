@@ -241,9 +241,7 @@ fn role_hint(name: &[u8]) -> Hint {
         | b"issuccess" | b"succeeded" | b"authorized" => Hint::SUCCESS,
         b"error" | b"errors" | b"exception" | b"fault" | b"errorcode" | b"failure" => Hint::ERROR,
         b"status" | b"result" | b"outcome" => Hint::STATUS,
-        b"message" | b"msg" | b"detail" | b"errormessage" | b"errordescription" | b"reason" | b"title" | b"description" => {
-            Hint::MESSAGE
-        }
+        b"message" | b"msg" | b"detail" | b"errormessage" | b"errordescription" | b"reason" => Hint::MESSAGE,
         _ => Hint::NONE,
     }
 }

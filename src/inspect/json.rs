@@ -8,7 +8,7 @@
 use super::block::{BLOCK, block_at, escaped, parity_up_to, runs_of_twelve};
 use super::field::{Field, Hint};
 use super::sink::{SCALAR_BYTES, Sink};
-use super::value::{DIGITS_UNPROMISED, SECRET_BYTES};
+use super::value::{self, DIGITS_UNPROMISED, SECRET_BYTES};
 use super::{Limits, Role};
 
 /// Most levels that are told apart: a bit each.
@@ -256,8 +256,11 @@ impl Json {
         let length = end - start;
         let hint = self.field.hint;
         let many = has_at_least(digits, DIGITS_UNPROMISED);
-        if marks == 0 && !sink.wants_scalar(hint) && !many && length < SECRET_BYTES && next_is_end(bytes, end + 1) {
-            return end;
+        if marks == 0 && !sink.wants_scalar(hint) && next_is_end(bytes, end + 1) {
+            let dull = if length < SECRET_BYTES { !many } else { !value::worth_a_look_at(bytes, start, end, hint) };
+            if dull || value::ordinary(bytes.get(start..end).unwrap_or_default()) {
+                return end;
+            }
         }
         self.long_string(bytes, start, end, carry, sink)
     }

@@ -4,7 +4,7 @@ use super::Role;
 use super::field::{Field, FieldCache, Hint};
 use super::report::Tally;
 use super::value;
-use super::verdict::{Login, Outcome};
+use super::verdict::{Login, Outcome, Refusals};
 use crate::hash::{HashKey, mix};
 
 /// JSON keys this deep or less speak for the whole response.
@@ -22,6 +22,7 @@ pub(super) struct Sink {
     pub tally: Tally,
     pub login: Login,
     pub outcome: Outcome,
+    refusals: Refusals,
     pub names: FieldCache,
     /// Fingerprint so far.
     pub shape: u64,
@@ -39,6 +40,7 @@ impl Sink {
             tally: Tally::new(key, max_distinct),
             login: Login::default(),
             outcome: Outcome::default(),
+            refusals: Refusals::new(),
             names: FieldCache::new(),
             shape: 0,
             records: 0,
@@ -79,7 +81,7 @@ impl Sink {
             match self.role {
                 Role::Request if depth <= LOGIN_DEPTH => self.login.field(hint, value, &self.key),
                 Role::Request => {}
-                Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH),
+                Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH, &mut self.refusals),
             }
         }
         if value::worth_a_look(value, hint) {
@@ -105,6 +107,13 @@ impl Sink {
         let enough = value.len() >= LONG_NUMBER || hint.any(Hint::PERSONAL) && value.len() >= value::DIGITS_PROMISED as usize;
         if enough && value.iter().all(u8::is_ascii_digit) {
             self.look(value, hint);
+        }
+    }
+
+    /// Text that is shown to a person: it may say that a login was refused.
+    pub fn shown(&mut self, text: &[u8]) {
+        if self.role == Role::Response && self.refusals.hold(text) {
+            self.outcome.refused();
         }
     }
 

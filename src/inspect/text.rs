@@ -1,8 +1,7 @@
 //! Text without structure: cut into segments that end at a line's end or, in long lines, at a space.
 
 use super::sink::Sink;
-use super::verdict::refuses;
-use super::{Limits, Role};
+use super::Limits;
 
 /// How far back a full segment looks for a space to be cut at, in bytes.
 const BACK_BYTES: usize = 128;
@@ -96,8 +95,8 @@ impl Text {
 
 /// A segment of text that is shown to a person: data in it, and whether it refuses a login.
 pub(super) fn judge(segment: &[u8], seen: &mut u64, sink: &mut Sink) {
-    if sink.role == Role::Response && *seen < REFUSAL_BYTES && refuses(&segment.to_ascii_lowercase()) {
-        sink.outcome.refused();
+    if *seen < REFUSAL_BYTES {
+        sink.shown(segment);
     }
     *seen = seen.saturating_add(segment.len() as u64);
     sink.text(segment);

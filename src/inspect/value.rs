@@ -5,8 +5,9 @@
 //! with what people put between them, and asks `numbers`, `letters`, `secrets` and `email` about each. Both are linear
 //! in the length of the text: a number is joined from at most [`MAX_GROUPS`] words.
 
+use super::block::summarise;
 use super::class::DataClass;
-use super::email::{self};
+use super::email;
 use super::field::{Hint, hint_of};
 use super::letters::{self, MAX_TOKEN, MIN_TOKEN};
 use super::numbers::{self, Grouped, MAX_DIGITS, MAX_GROUPS, MIN_DIGITS, Separator, Style};
@@ -51,19 +52,20 @@ fn kind_at(text: &[u8], index: usize) -> u8 {
     text.get(index).map_or(0, |&byte| kind(byte))
 }
 
-/// Whether a value may hold anything, given what its field promises. `forced` are the hints that always deserve a look.
+/// Whether a value may hold anything, given what its field promises.
+#[inline]
 pub(super) fn worth_a_look(text: &[u8], hint: Hint) -> bool {
-    let (mut digits, mut at, mut upper, mut run, mut longest) = (0u32, false, false, 0usize, 0usize);
-    for &byte in text {
-        digits += u32::from(byte.is_ascii_digit());
-        at |= byte == b'@';
-        upper |= byte.is_ascii_uppercase();
-        run = if byte == b' ' { 0 } else { run + 1 };
-        longest = longest.max(run);
-    }
-    let enough = if hint.any(Hint::PERSONAL) { DIGITS_PROMISED } else { DIGITS_UNPROMISED };
-    let secret = longest >= 16 && text.len() >= SECRET_BYTES && (upper || hint.any(Hint::API_KEY.with(Hint::HASH)));
-    at || secret || digits >= enough && !(ordinary(text) && !hint.any(Hint::PERSONAL))
+    worth_a_look_at(text, 0, text.len(), hint)
+}
+
+/// [`worth_a_look`] for a value where it lies: `bytes[start..end]`.
+#[inline]
+pub(super) fn worth_a_look_at(bytes: &[u8], start: usize, end: usize, hint: Hint) -> bool {
+    let seen = summarise(bytes, start, end);
+    let personal = hint.any(Hint::PERSONAL);
+    let secret = seen.long_word && end - start >= SECRET_BYTES && (seen.upper || hint.any(Hint::API_KEY.with(Hint::HASH)));
+    let enough = seen.digits >= if personal { DIGITS_PROMISED } else { DIGITS_UNPROMISED };
+    seen.at || (secret || enough) && (personal || !ordinary(bytes.get(start..end).unwrap_or_default()))
 }
 
 /// Time stamps, dates and UUIDs: full of digits and never anything else.

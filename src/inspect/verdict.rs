@@ -3,6 +3,7 @@
 use super::field::Hint;
 use super::report::LoginFields;
 use crate::hash::HashKey;
+use memchr::memmem::{self, Finder};
 
 /// A user name or password longer than this many bytes is not one.
 const CREDENTIAL_BYTES: usize = 256;
@@ -11,29 +12,48 @@ const OTP_BYTES: std::ops::RangeInclusive<usize> = 4..=10;
 /// Shortest token that opens a session, in bytes.
 const TOKEN_BYTES: usize = 8;
 
-/// Phrases of a refused login, in lower case, each a word that is rare elsewhere and what must stand near it.
-const REFUSALS: [(&[u8], &[&[u8]]); 8] = [
+/// Words of a refused login, in lower case, and what must stand near each.
+const REFUSALS: [(&[u8], &[&[u8]]); 7] = [
     (b"invalid", &[b"credential", b"password", b"username", b"login", b"user name", b"email or", b"token"]),
     (b"incorrect", &[b"password", b"username", b"credential", b"login", b"email", b"code"]),
     (b"wrong", &[b"password", b"username", b"credential", b"login", b"email"]),
-    (b"login failed", &[b""]),
-    (b"authentication failed", &[b""]),
-    (b"access denied", &[b""]),
-    (b"unauthorized", &[b""]),
+    (b" fail", &[b"login fail", b"authentication fail", b"logon fail", b"sign-in fail"]),
+    (b"denied", &[b"access denied"]),
+    (b"unauthori", &[b""]),
     (b"not match", &[b"password", b"credential"]),
 ];
 /// How near, in bytes.
 const NEAR_BYTES: usize = 40;
+/// Shortest text that refuses anybody: `Unauthorized`.
+const REFUSAL_BYTES: usize = 12;
 
-/// Whether text says that a login was refused. `lower` is in lower case.
-pub(super) fn refuses(lower: &[u8]) -> bool {
-    REFUSALS.iter().any(|(word, companions)| {
-        memchr::memmem::find_iter(lower, word).any(|at| {
-            let from = at.saturating_sub(NEAR_BYTES);
-            let around = lower.get(from..lower.len().min(at + word.len() + NEAR_BYTES)).unwrap_or_default();
-            companions.iter().any(|companion| memchr::memmem::find(around, companion).is_some())
+/// Finds refusals; built once, since building a search costs more than using it.
+pub(super) struct Refusals {
+    words: [(Finder<'static>, &'static [&'static [u8]]); REFUSALS.len()],
+    lower: Vec<u8>,
+}
+
+impl Refusals {
+    pub fn new() -> Refusals {
+        Refusals { words: REFUSALS.map(|(word, companions)| (Finder::new(word), companions)), lower: Vec::new() }
+    }
+
+    /// Whether text says that a login was refused.
+    pub fn hold(&mut self, text: &[u8]) -> bool {
+        if text.len() < REFUSAL_BYTES {
+            return false;
+        }
+        self.lower.clear();
+        self.lower.extend(text.iter().map(u8::to_ascii_lowercase));
+        let lower = &self.lower;
+        self.words.iter().any(|(word, companions)| {
+            word.find_iter(lower).any(|at| {
+                let from = at.saturating_sub(NEAR_BYTES);
+                let around = lower.get(from..lower.len().min(at + NEAR_BYTES)).unwrap_or_default();
+                companions.iter().any(|companion| memmem::find(around, companion).is_some())
+            })
         })
-    })
+    }
 }
 
 /// Evidence of a response's outcome, strongest first.
@@ -73,7 +93,7 @@ impl Outcome {
     }
 
     /// A string under a field with a part in the outcome.
-    pub fn text(&mut self, hint: Hint, value: &[u8], near_top: bool) {
+    pub fn text(&mut self, hint: Hint, value: &[u8], near_top: bool, refusals: &mut Refusals) {
         let value = value.trim_ascii();
         if hint.any(Hint::TOKEN) && value.len() >= TOKEN_BYTES && !value.contains(&b' ') {
             self.token = true;
@@ -101,7 +121,7 @@ impl Outcome {
         if hint.any(Hint::ERROR) && !matches!(lower, b"" | b"none" | b"null" | b"false" | b"0" | b"ok") {
             self.error = true;
         }
-        if hint.any(Hint::MESSAGE.with(Hint::ERROR)) && refuses(lower) {
+        if hint.any(Hint::MESSAGE.with(Hint::ERROR)) && refusals.hold(lower) {
             self.refused = true;
         }
     }

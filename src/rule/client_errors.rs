@@ -19,10 +19,11 @@ pub struct ClientErrorSpike {
     pub enabled: bool,
     /// Statuses (4xx) that do not count as errors.
     pub ignored_statuses: Vec<u16>,
+    /// Severity of one client's errors; those of an endpoint or a host have `alert.severity`.
+    pub client_severity: Severity,
     pub endpoint: ErrorShare,
     pub client: ErrorShare,
     pub host: ErrorShare,
-    /// Its severity holds where a scope has none of its own: never, since each has.
     pub alert: AlertText,
 }
 
@@ -45,7 +46,6 @@ pub struct ErrorShare {
     pub min_baseline_requests: u64,
     /// Different clients among the errors.
     pub min_clients: u64,
-    pub severity: Severity,
 }
 
 impl ClientErrorSpike {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use std::fmt::Display;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A rules file is written by hand; what is larger is something else.
@@ -80,12 +81,12 @@ impl Source {
 /// Tables are joined, everything else is replaced; keys keep the place where they were written last.
 fn lay_over<'a>(table: &mut DeTable<'a>, over: DeTable<'a>) {
     for (key, mut value) in over {
-        let below = table.remove(key.get_ref().as_ref());
-        if let (Some(mut below), DeValue::Table(upper)) = (below, value.get_mut()) {
-            if let DeValue::Table(lower) = below.get_mut() {
-                lay_over(lower, std::mem::take(upper));
-                *upper = std::mem::take(lower);
-            }
+        let mut below = table.remove(key.get_ref().as_ref());
+        if let Some(DeValue::Table(lower)) = below.as_mut().map(Spanned::get_mut)
+            && let DeValue::Table(upper) = value.get_mut()
+        {
+            lay_over(lower, std::mem::take(upper));
+            std::mem::swap(lower, upper);
         }
         table.insert(key, value);
     }
@@ -152,7 +153,11 @@ impl<'a> Check<'a> {
     pub fn fail(&mut self, key: &'static str, message: &str) {
         if self.error.is_none() {
             self.path.push(key);
-            self.error = Some(self.source.invalid(self.source.span_of(&self.path), message));
+            // A default may be out of range too: beside another value that the file changed.
+            let span = self.source.span_of(&self.path);
+            let origin = if span.is_some() { "" } else { " (its value is the default)" };
+            let span = span.or_else(|| self.source.span_of(&self.path[..self.path.len() - 1])); // `key` was pushed
+            self.error = Some(self.source.invalid(span, &format!("{message}{origin}")));
             self.path.pop();
         }
     }

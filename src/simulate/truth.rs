@@ -37,7 +37,9 @@ impl Record {
     pub fn note(&mut self, at: Timestamp, client: IpAddr, endpoint: String) {
         let (first, last) = self.span.unwrap_or((at, at));
         self.span = Some((first.min(at), last.max(at)));
-        self.clients.insert(client);
+        if self.is_attack() {
+            self.clients.insert(client);
+        }
         self.endpoints.insert(endpoint);
         self.transactions += 1;
     }

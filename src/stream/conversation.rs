@@ -166,6 +166,7 @@ pub struct Conversation {
     /// Up to which acknowledged offset each direction is not held back any more, though the other direction's bytes
     /// have not come: their grace is over.
     waived: [i64; 2],
+    is_reset: bool,
 }
 
 /// Who gets the events, and what is counted and shared between the flows of a partition.
@@ -185,11 +186,17 @@ impl Default for Conversation {
 
 impl Conversation {
     pub fn new() -> Conversation {
-        Conversation { halves: [Half::new(), Half::new()], waived: [i64::MIN; 2] }
+        Conversation { halves: [Half::new(), Half::new()], waived: [i64::MIN; 2], is_reset: false }
     }
 
-    /// True once both directions have ended.
+    /// True once both directions have ended, or a reset was seen. A reset alone does not end the conversation: it may
+    /// be forged, and then both sides go on (RFC 5961 §3); it is ended when nothing follows.
     pub fn is_over(&self) -> bool {
+        self.is_reset || self.halves.iter().all(|half| half.ended)
+    }
+
+    /// True once there is nothing left to hand on.
+    pub fn has_ended(&self) -> bool {
         self.halves.iter().all(|half| half.ended)
     }
 
@@ -218,7 +225,7 @@ impl Conversation {
         if segment.flags.has(TcpFlags::RST) {
             let distance = half.offset_of(sequence) - half.next;
             if half.sight != Sight::Seen || distance.abs() <= RESET_DISTANCE {
-                self.finish(segment.time, true, context);
+                self.is_reset = true;
             } else {
                 context.counters.out_of_window += 1;
             }
@@ -264,12 +271,7 @@ impl Conversation {
     }
 
     /// The flow is over: what is held comes out with its gaps, then both ends.
-    pub fn finish<F: FnMut(Direction, Event<'_>)>(
-        &mut self,
-        now: Timestamp,
-        reset: bool,
-        context: &mut Context<'_, F>,
-    ) {
+    pub fn finish<F: FnMut(Direction, Event<'_>)>(&mut self, now: Timestamp, context: &mut Context<'_, F>) {
         while let Some(wait) = self.waits().min_by_key(|wait| (wait.since, wait.direction as u8)) {
             self.end_wait(&wait, now, context);
         }
@@ -288,7 +290,7 @@ impl Conversation {
                 (context.deliver)(direction, Event::Gap { offset, length: missing as u64, time: now });
             }
             self.halves[direction as usize].ended = true;
-            (context.deliver)(direction, Event::End { time: now, reset });
+            (context.deliver)(direction, Event::End { time: now, reset: self.is_reset });
         }
     }
 

@@ -149,7 +149,7 @@ impl<S> FlowTable<S> {
             },
         };
         conversation.segment(segment, &mut context);
-        let over = conversation.is_over();
+        let over = (conversation.is_over(), conversation.has_ended());
         self.judge(slot, interest, over, segment.time, handler);
     }
 
@@ -260,20 +260,23 @@ impl<S> FlowTable<S> {
         &mut self,
         slot: u32,
         interest: Option<Interest>,
-        over: bool,
+        (is_over, has_ended): (bool, bool),
         now: Timestamp,
         handler: &mut H,
     ) {
+        let class = self.slot(slot).map(|flow| flow.class);
         if interest == Some(Interest::None) {
             self.close(slot, now, handler);
             if let Some(flow) = self.slots[slot as usize].as_mut() {
                 flow.state = State::Ignored;
             }
             self.reclass(slot, Class::Undecided);
-        } else if over {
-            self.close(slot, now, handler);
+        } else if is_over {
+            if has_ended {
+                self.close(slot, now, handler);
+            }
             self.reclass(slot, Class::Over);
-        } else if interest == Some(Interest::Ours) && self.slot(slot).is_some_and(|flow| flow.class != Class::Ours) {
+        } else if interest == Some(Interest::Ours) && class != Some(Class::Ours) {
             self.counters.flows_of_ours += 1;
             self.reclass(slot, Class::Ours);
         }
@@ -295,7 +298,7 @@ impl<S> FlowTable<S> {
                 wanted = wanted && handler.event(info, state, direction, event) != Interest::None;
             },
         };
-        conversation.finish(now, false, &mut context);
+        conversation.finish(flow.last_seen.min(now), &mut context);
         *held -= conversation.held_cost();
         let (_, state) = *active;
         handler.close(&flow.info, state, now);
@@ -322,7 +325,7 @@ impl<S> FlowTable<S> {
             },
         };
         conversation.expire(now, &mut context);
-        let over = conversation.is_over();
+        let over = (conversation.is_over(), conversation.has_ended());
         self.judge(slot, interest, over, now, handler);
     }
 

@@ -226,6 +226,7 @@ impl<'a> Walk<'a> {
         for (at, entry) in list.and_then(Value::as_array).into_iter().flatten().enumerate() {
             if at == MAX_PARAMETERS || !self.spend(1, place) {
                 self.note(format!("`{}`: parameters after the first {at} are not listed", place.join(".")));
+                parameters.push((UNKNOWN.to_owned(), String::new()));
                 break;
             }
             let at = at.to_string();
@@ -234,7 +235,7 @@ impl<'a> Walk<'a> {
             let text = |key| found.and_then(|parameter: &Value| parameter.get(key)).and_then(Value::as_str);
             match (text("in"), text("name")) {
                 (Some(location), Some(name)) => parameters.push((location.to_owned(), name.to_owned())),
-                // The reference lies elsewhere: the set of parameters is not complete, which must not become a fault.
+                // It lies elsewhere: the set is not complete, which must not become a fault.
                 _ if entry.get("$ref").is_some() => parameters.push((UNKNOWN.to_owned(), String::new())),
                 _ => {}
             }
@@ -285,7 +286,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Location of a parameter that lies in another file.
+/// Location of a parameter that is not known here, because it lies in another file or past the bound.
 const UNKNOWN: &str = "$ref";
 
 /// Method, keys below the path item, and operation.

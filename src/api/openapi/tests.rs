@@ -249,6 +249,20 @@ components:
 }
 
 #[test]
+fn paths_that_refer_to_the_same_large_item_are_bounded() {
+    let parameters = "{in: query, name: a, schema: {}},".repeat(10_000);
+    let responses: String = (100..600).map(|code| format!("'{code}': {{description: x}},")).collect();
+    let methods: String =
+        ["get", "put", "post", "delete"].map(|m| format!("{m}: {{responses: {{{responses}}}}},")).concat();
+    let paths: String = (0..20_000).map(|n| format!("  /p{n}: {{$ref: '#/x-i'}}\n")).collect();
+    let body = format!("paths:\n{paths}x-i: {{parameters: [{parameters}], {methods}}}\n");
+    let start = Instant::now();
+    let message = refusal(&body);
+    assert!(message.contains("unfold to more than"), "{message}");
+    assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_client_certificate_is_no_credential_of_the_request() {
     let text = "openapi: 3.1.0\ninfo: {title: x, version: '1'}\nsecurity: [{mtls: []}]\npaths:\n  /a: {get: {}}\n  /b:\n    \
         get: {security: [{mtls: [], key: []}]}\ncomponents: {securitySchemes: {mtls: {type: mutualTLS}, key: {type: apiKey, \

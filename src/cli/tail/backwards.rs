@@ -1,21 +1,22 @@
 //! Where in a log the last matching alerts begin, found from its end: a log of gigabytes costs what is looked at.
 
 use super::follow::LINE_BYTES_MOST;
-use super::{BLOCK_BYTES, Filter, Line, read_line};
+use super::{BLOCK_BYTES, Filter, Line, Lines, read_line};
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 
-/// The offset from which reading on shows the last `lines` matches (all, where none is named).
+/// The offset from which reading on shows the last matches, as many as are asked for.
 ///
 /// `is_growing`: a last line without its line feed is still being written and does not count yet.
-pub fn start_of_last(file: &File, lines: Option<usize>, filter: &Filter, is_growing: bool) -> io::Result<u64> {
+pub fn start_of_last(file: &File, lines: Lines, filter: &Filter, is_growing: bool) -> io::Result<u64> {
     let end = file.metadata()?.len();
-    if lines.is_none() && filter.since.is_none() {
-        return Ok(0);
-    }
-    let most = lines.unwrap_or(usize::MAX);
+    let most = match lines {
+        Lines::Last(most) => most,
+        Lines::All if filter.since.is_none() => return Ok(0),
+        Lines::All => usize::MAX,
+    };
     let (mut found, mut start, mut last_line) = (0, None, true);
     // Where nothing matches, reading on starts at the line being written.
     let mut end_of_lines = end;

@@ -107,16 +107,16 @@ fn numbers(args: &TailArgs) -> Vec<u64> {
 fn the_last_ten_alerts_are_shown() {
     let log = Log::with(&(0..100).map(alert).collect::<String>());
     assert_eq!(numbers(&log.args()), (90..100).collect::<Vec<_>>());
-    assert_eq!(numbers(&TailArgs { lines: Some(3), ..log.args() }), [97, 98, 99]);
-    assert_eq!(numbers(&TailArgs { lines: Some(0), ..log.args() }), [] as [u64; 0]);
-    assert_eq!(numbers(&TailArgs { lines: Some(1000), ..log.args() }).len(), 100);
+    assert_eq!(numbers(&TailArgs { lines: Some(Lines::Last(3)), ..log.args() }), [97, 98, 99]);
+    assert_eq!(numbers(&TailArgs { lines: Some(Lines::Last(0)), ..log.args() }), [] as [u64; 0]);
+    assert_eq!(numbers(&TailArgs { lines: Some(Lines::Last(1000)), ..log.args() }).len(), 100);
 }
 
 #[test]
 fn lines_count_after_the_filter_however_far_back_the_matches_lie() {
     let low = |n| alert_of(n, Severity::Low);
     let log = Log::with(&[alert(1), alert(2), alert(3), (4..2000).map(low).collect()].concat());
-    let args = TailArgs { lines: Some(2), severity: Some(Severity::Medium), ..log.args() };
+    let args = TailArgs { lines: Some(Lines::Last(2)), severity: Some(Severity::Medium), ..log.args() };
     assert_eq!(numbers(&args), [2, 3]);
 }
 
@@ -153,7 +153,7 @@ fn compressed_logs_are_read_to_their_last_lines() {
     let mut gz = GzEncoder::new(File::create(log.path().with_extension("json.1.gz")).unwrap(), Compression::fast());
     gz.write_all((0..50).map(alert).collect::<String>().as_bytes()).unwrap();
     gz.finish().unwrap();
-    let args = TailArgs { file: log.path().with_extension("json.1.gz"), lines: Some(4), ..log.args() };
+    let args = TailArgs { file: log.path().with_extension("json.1.gz"), lines: Some(Lines::Last(4)), ..log.args() };
     assert_eq!(numbers(&args), [46, 47, 48, 49]);
 }
 
@@ -265,7 +265,7 @@ fn following_starts_with_the_last_lines_and_leaves_a_part_of_a_line_for_later() 
     let (begin, rest) = next.split_at(40);
     let log = Log::with(&[&alert(1), &alert(2), begin].concat());
     let file = File::open(log.path()).unwrap();
-    let start = backwards::start_of_last(&file, Some(1), &Filter::default(), true).unwrap();
+    let start = backwards::start_of_last(&file, Lines::Last(1), &Filter::default(), true).unwrap();
     let mut follower = Follower::reading(&log.path(), file, start).unwrap();
     assert_eq!(polled(&mut follower), lines(&[alert(2).trim_end()]));
     log.append(rest);
@@ -276,6 +276,6 @@ fn following_starts_with_the_last_lines_and_leaves_a_part_of_a_line_for_later() 
 fn with_no_lines_asked_for_following_starts_at_the_end() {
     let log = Log::with(&[&alert(1), "{\"par"].concat());
     let file = File::open(log.path()).unwrap();
-    let start = backwards::start_of_last(&file, Some(0), &Filter::default(), true).unwrap();
+    let start = backwards::start_of_last(&file, Lines::Last(0), &Filter::default(), true).unwrap();
     assert_eq!(start, alert(1).len() as u64);
 }

@@ -1,6 +1,7 @@
 //! A person with a browser on the web site: pages with their files, a session cookie, scripts that call the API; at
 //! home, behind a carrier's NAT, or in an office whose proxy speaks for all.
 
+use super::super::exchange::Host;
 use super::super::people::Person;
 use super::super::random::Rng;
 use super::super::shop::login::{self, LoginStyle};
@@ -18,12 +19,36 @@ const OFFICES: u64 = 3;
 
 enum Phase {
     Landing,
-    Files { next: usize, until: usize },
-    Page { left: u32 },
-    Script { preflight: bool, left: u32 },
-    LoginPage { left: u32 },
-    SignIn { attempt: u32, failures: u32, resets: bool, left: u32 },
-    Account { left: u32 },
+    Files {
+        next: usize,
+        until: usize,
+    },
+    Page {
+        left: u32,
+    },
+    Script {
+        preflight: bool,
+        left: u32,
+    },
+    LoginPage {
+        left: u32,
+    },
+    SignIn {
+        attempt: u32,
+        failures: u32,
+        resets: bool,
+        left: u32,
+    },
+    /// The redirect after a wrong password leads here.
+    Bounced {
+        attempt: u32,
+        failures: u32,
+        resets: bool,
+        left: u32,
+    },
+    Account {
+        left: u32,
+    },
 }
 
 pub struct Browser {
@@ -198,22 +223,27 @@ impl Actor for Browser {
                     now.seconds(),
                 );
                 self.cookies(stage);
-                pause = self.caller.rng.millis(3000, 15_000);
-                self.phase = Phase::SignIn { attempt: attempt + 1, failures, resets, left };
+                pause = self.caller.rng.millis(2, 30);
                 if right {
                     self.cookie = Some(self.person.session(now.seconds()));
-                    pause = self.caller.rng.millis(2, 30);
                     self.phase = Phase::Account { left };
+                } else {
+                    self.phase = Phase::Bounced { attempt: attempt + 1, failures, resets, left };
                 }
                 let (_, next) = act(stage, &mut self.caller, now, pause);
                 return Some(next);
+            }
+            Phase::Bounced { attempt, failures, resets, left } => {
+                site::login_page(&mut stage.exchange, &mut self.caller.rng);
+                pause = self.caller.rng.millis(3000, 15_000);
+                self.phase = Phase::SignIn { attempt, failures, resets, left };
             }
             Phase::Account { left } => {
                 site::account(&mut stage.exchange, self.cookie.as_ref().map(|_| self.person), &mut self.caller.rng);
                 self.phase = Phase::Page { left };
             }
         }
-        if stage.exchange.method != "OPTIONS" {
+        if stage.exchange.host == Host::Site {
             self.cookies(stage);
         }
         if self.caller.rng.chance(0.002) {

@@ -7,7 +7,7 @@
 //! let talk = Conversation::new("192.0.2.7:40001", "10.20.0.11:80")
 //!     .exchange("GET /v1/orders/7 HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n")
 //!     .close();
-//! assert_eq!(talk.clone().frames().len(), 8);
+//! assert_eq!(talk.clone().frames().len(), 9);
 //! let capture_file: Vec<u8> = talk.pcap();
 //! ```
 //!

@@ -9,7 +9,8 @@ fn segments(frames: &[(Timestamp, Vec<u8>)]) -> Vec<(bool, u32, u32, u8, Vec<u8>
     let parse = |frame: &Vec<u8>| {
         let packet = etherparse::PacketHeaders::from_ethernet_slice(frame).unwrap();
         let Some(etherparse::TransportHeader::Tcp(tcp)) = packet.transport else { panic!("not TCP") };
-        let flags = u8::from(tcp.fin) * FIN | u8::from(tcp.syn) * SYN | u8::from(tcp.ack) * ACK;
+        let flags =
+            [(tcp.fin, FIN), (tcp.syn, SYN), (tcp.ack, ACK)].iter().map(|(set, flag)| u8::from(*set) * flag).sum();
         let payload = packet.payload.slice().to_vec();
         (tcp.destination_port == 80, tcp.sequence_number, tcp.acknowledgment_number, flags, payload)
     };

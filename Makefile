@@ -1,0 +1,99 @@
+# `make` or `make help` lists what there is. `make demo` and `make test` need nothing but a Rust toolchain.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+APITAP := target/release/apitap
+
+# The demo's traffic: two hours of an ordinary day with these attacks in it.
+DEMO_SEED ?= 7
+DEMO_DURATION ?= 2h
+DEMO_SCENARIOS ?= credential_stuffing client_error_spike:easy shadow_endpoint:easy excessive_data_exposure:easy \
+	unauthenticated_data_exposure:easy object_enumeration:easy scanner:easy
+
+# Seconds that `make fuzz` gives each target.
+FUZZ_SECONDS ?= 300
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Check for what the build needs; install missing system packages (apt, needs rights)
+	@.ci/setup
+
+.PHONY: build
+build: setup ## Build the release binary, target/release/apitap
+	$(CARGO) build --release --bin apitap
+
+.PHONY: demo
+demo: build ## Make labelled traffic, replay it, compare the alerts with the truth (under 3 minutes warm)
+	@rm -rf demo && mkdir demo
+	@echo && echo "== Two hours of API traffic with known attacks"
+	$(APITAP) simulate -o demo/traffic.pcap --seed $(DEMO_SEED) --duration $(DEMO_DURATION) $(DEMO_SCENARIOS:%=--scenario %)
+	@echo && echo "== What apitap says about it"
+	$(APITAP) replay demo/traffic.pcap --eve demo/alerts.json
+	@echo && echo "== The first alert of high severity in full"
+	@$(APITAP) tail demo/alerts.json --severity high --lines all --json --no-follow | head -n 1 | $(APITAP) tail - -v
+	@echo && echo "== Against the truth (demo/traffic.truth.jsonl)"
+	$(APITAP) score demo/traffic.truth.jsonl demo/alerts.json --false-from high --max-false 0
+
+.PHONY: test
+test: setup ## Run every test that fits in 15 minutes
+	$(CARGO) test
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt
+
+.PHONY: lint
+lint: setup ## Check format and lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+.PHONY: doc
+doc: setup ## Build the documentation of the code
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+.PHONY: fuzz
+fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each (nightly Rust and cargo-fuzz)
+	@rustup run nightly cargo --version > /dev/null 2>&1 \
+		|| { echo "make fuzz needs nightly Rust: rustup toolchain install nightly"; exit 1; }
+	@$(CARGO) +nightly fuzz --version > /dev/null 2>&1 \
+		|| { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz"; exit 1; }
+	@targets=$$($(CARGO) +nightly fuzz list); \
+	echo "$$(wc -w <<< "$$targets") targets, $(FUZZ_SECONDS) s each"; \
+	for target in $$targets; do \
+		echo "== $$target"; \
+		$(CARGO) +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+.PHONY: soak
+soak: build ## Replay a week of traffic of 4,000 clients and watch the memory (about 20 minutes)
+	.ci/soak
+
+.PHONY: accuracy
+accuracy: build ## Every attack at easy and medium on 20 seeds, and 10 clean days (about an hour)
+	.ci/accuracy
+
+.PHONY: bench
+bench: setup ## Measure speed and memory (about 10 minutes; see docs/PERFORMANCE.md)
+	$(CARGO) bench
+
+.PHONY: install
+install: build ## Install program, manual page and shell completions below PREFIX=/usr/local
+	install -D -m 755 $(APITAP) $(DESTDIR)$(PREFIX)/bin/apitap
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(APITAP) man > $(DESTDIR)$(PREFIX)/share/man/man1/apitap.1
+	$(APITAP) completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/apitap
+	$(APITAP) completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_apitap
+	$(APITAP) completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/apitap.fish
+
+.PHONY: clean
+clean: ## Remove what was built and the demo
+	$(CARGO) clean
+	rm -rf demo

@@ -1,0 +1,142 @@
+use super::*;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+fn parsed(line: &str) -> Result<Command, clap::Error> {
+    Cli::try_parse_from(std::iter::once("apitap").chain(line.split(' '))).map(|cli| cli.command)
+}
+
+fn tail(line: &str) -> TailArgs {
+    match parsed(line) {
+        Ok(Command::Tail(args)) => args,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_definitions_are_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_contract_of_replay_is_understood() {
+    let line = "replay a.pcap b.pcap.gz - --baseline base1 --baseline base2 --state s --rules r --config apitap.toml \
+                --openapi a.yaml --openapi b.json --filter tcp --redact all --threads 4 --learn 90s --eve - \
+                --events alert,http,endpoint,stats --json --fail-on critical --no-progress --stats";
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Ok(Command::Replay(args)) = parsed(&line) else { panic!("{:?}", parsed(&line)) };
+    assert_eq!((args.files.len(), args.baseline.len(), args.openapi.len()), (3, 2, 2));
+    assert_eq!((args.redact, args.learn), (Redact::All, Some(Duration::from_secs(90))));
+    assert_eq!(args.events, EventType::NAMES.map(|name| name.parse().unwrap()));
+    assert_eq!((args.fail_on, args.threads.map(NonZeroUsize::get)), (Some(Severity::Critical), Some(4)));
+    assert!(args.json && args.no_progress && args.stats && args.eve.is_some_and(|eve| is_dash(&eve)));
+}
+
+#[test]
+fn what_replay_is_not_told_is_as_documented() {
+    let Ok(Command::Replay(args)) = parsed("replay a.pcap") else { panic!() };
+    assert_eq!((args.redact, args.events, args.fail_on), (Redact::Secrets, vec![EventType::Alert], None));
+    assert!(!args.json && !args.no_progress && !args.no_learn);
+}
+
+#[test]
+fn wrong_usage_is_refused_as_such() {
+    for line in [
+        "replay",
+        "replay a --threads 0",
+        "replay a --fail-on worst",
+        "replay a --events alert,flow",
+        "replay a --learn soon",
+        "replay a --no-learn",
+        "tail --detector scaner",
+        "tail --client nobody",
+        "tail --since yesterday",
+        "tail --lines some",
+        "tail --json -v",
+        "inventory",
+        "inventory a.pcap --state dir",
+        "inventory a.pcap --format xml",
+        "simulate",
+        "simulate -o x --list",
+        "simulate -o x --scenario phishing",
+        "simulate -o x --loss 1.1",
+        "simulate -o x --rate -1",
+        "simulate -o x --vlan 4095",
+        "simulate -o x --snaplen 10",
+        "rules",
+        "completions tcsh",
+        "listen",
+    ] {
+        let error = parsed(line).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}: {error}");
+    }
+}
+
+#[test]
+fn a_misspelt_name_gets_the_right_one() {
+    for (line, hint) in [
+        ("replay a --fail-on hihg", "'high'"),
+        ("replay a --evetns alert", "'--events'"),
+        ("repaly a", "'replay'"),
+        ("tail --detector scaner", "did you mean `scanner`?"),
+        ("simulate -o x --scenario credential_stufing", "did you mean `credential_stuffing`?"),
+        ("simulate -o x --scenario scanner:steal", "did you mean `stealthy`?"),
+    ] {
+        let message = parsed(line).expect_err(line).to_string();
+        assert!(message.contains(hint), "{line}: {message}");
+    }
+}
+
+#[test]
+fn help_and_version_end_well() {
+    for (line, kind) in [
+        ("--help", ErrorKind::DisplayHelp),
+        ("help", ErrorKind::DisplayHelp),
+        ("help replay", ErrorKind::DisplayHelp),
+        ("--version", ErrorKind::DisplayVersion),
+    ] {
+        let shown = parsed(line).expect_err(line);
+        assert_eq!((shown.kind(), shown.exit_code()), (kind, 0), "{line}");
+    }
+}
+
+#[test]
+fn every_command_has_examples_or_is_a_group() {
+    let command = Cli::command();
+    for part in command.get_subcommands().filter(|part| !part.has_subcommands()) {
+        assert!(part.get_about().is_some(), "{}", part.get_name());
+        let after = part.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(after.contains("Example"), "{}", part.get_name());
+    }
+}
+
+#[test]
+fn tail_follows_on_a_terminal_unless_the_input_ends_by_itself() {
+    assert!(tail("tail").follows(true) && !tail("tail").follows(false));
+    assert!(tail("tail --follow").follows(false) && !tail("tail --no-follow").follows(true));
+    assert!(tail("tail --no-follow --follow").follows(false) && !tail("tail --follow --no-follow").follows(true));
+    assert!(
+        !tail("tail a.json.1.gz").follows(true) && !tail("tail -").follows(true) && tail("tail - -f").follows(true)
+    );
+    assert_eq!(tail("tail").file, Path::new(DEFAULT_ALERT_LOG));
+    assert_eq!(tail("tail -n all").lines, Some(Lines::All));
+}
+
+#[test]
+fn since_is_a_time_or_a_span_before_now() {
+    let now = Timestamp::from_secs_nanos(1_763_892_000, 0); // 2025-11-23 10:00:00 UTC
+    let since = |text: &str| text.parse::<Since>().map(|since| since.before(now).to_string());
+    assert_eq!(since("2h").as_deref(), Ok("2025-11-23T08:00:00.000000+0000"));
+    assert_eq!(since("2025-11-22T12:00:00+02:00").as_deref(), Ok("2025-11-22T10:00:00.000000+0000"));
+    assert!(since("日本語日本語日本語日本語").is_err());
+}
+
+/// Scenarios and detectors go by the same names, so that a truth file and an alert log speak of the same things.
+#[test]
+fn every_scenarios_detectors_can_be_asked_for() {
+    for scenario in crate::simulate::scenarios() {
+        for detector in scenario.detectors.iter().chain(scenario.may) {
+            assert!(DETECTORS.contains(detector), "{detector}");
+        }
+    }
+}
