@@ -8,5 +8,10 @@ pub mod time;
 
 pub mod capture;
 pub mod packet;
+pub mod rule;
 pub mod stream;
 pub mod http;
+pub mod inspect;
+pub mod api;
+pub mod window;
+pub mod baseline;

@@ -198,11 +198,10 @@ fn origin_of(alert: &AlertDetail) -> String {
 }
 
 fn probability_text(probability: f64) -> String {
-    if probability < 0.001 {
-        format!("{probability:.0e} that counts as extreme come up if nothing had changed")
-    } else {
-        format!("{probability:.3} that counts as extreme come up if nothing had changed")
-    }
+    /// Below this a reader counts zeros.
+    const SMALLEST_PLAIN: f64 = 0.001;
+    let figure = if probability < SMALLEST_PLAIN { format!("{probability:.0e}") } else { format!("{probability:.3}") };
+    format!("{figure}, of counts this extreme if nothing had changed")
 }
 
 fn evidence_text(evidence: &Evidence) -> String {
@@ -261,7 +260,7 @@ mod tests {
         let text = details(&samples::alert(), PLAIN);
         for fact in [
             "expected    under 5 failed logins in 2m",
-            "probability 1e-40 that counts as extreme",
+            "probability 1e-40, of counts this extreme",
             "clients     198.51.100.9, 203.0.113.7 and 49 more",
             "seen        2025-11-23 10:02:10 to 2025-11-23 10:04:09 UTC, 415 transactions",
             "evidence    2025-11-23 10:02:10  203.0.113.7:40112  POST api.shop.example/v1/login  401  42 bytes",

@@ -9,6 +9,7 @@
 
 pub mod community_id;
 
+pub use crate::rule::Severity;
 pub use community_id::community_id;
 
 use super::escape::is_unsafe;
@@ -130,53 +131,6 @@ impl std::str::FromStr for EventType {
             "endpoint" => Ok(EventType::Endpoint),
             "stats" => Ok(EventType::Stats),
             _ => Err(format!("`{text}` is not a kind of event; choose among {}", Self::NAMES.join(", "))),
-        }
-    }
-}
-
-/// How bad it is. Ordered: `Low < Medium < High < Critical`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Low,
-    Medium,
-    High,
-    Critical,
-}
-
-impl Severity {
-    pub const NAMES: [&'static str; 4] = ["low", "medium", "high", "critical"];
-
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize] // one name for each variant, in the order of the variants
-    }
-
-    /// Suricata's scale, where 1 is the worst and high and critical share it.
-    pub fn eve(self) -> u8 {
-        match self {
-            Severity::Critical | Severity::High => 1,
-            Severity::Medium => 2,
-            Severity::Low => 3,
-        }
-    }
-}
-
-impl std::fmt::Display for Severity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl std::str::FromStr for Severity {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Severity, String> {
-        match text {
-            "low" => Ok(Severity::Low),
-            "medium" => Ok(Severity::Medium),
-            "high" => Ok(Severity::High),
-            "critical" => Ok(Severity::Critical),
-            _ => Err(format!("`{text}` is not a severity; choose among {}", Self::NAMES.join(", "))),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! Nothing is refused. Bounds: past [`MAX_SEGMENTS`] segments or [`MAX_TEMPLATE_BYTES`] the tail is `{rest}`; a segment
 //! longer than [`MAX_LITERAL_BYTES`] is a parameter.
 
+mod formats;
 mod identifier;
 mod learned;
 pub use crate::api::url::MAX_SEGMENTS;

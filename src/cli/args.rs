@@ -4,6 +4,7 @@
 
 use super::nearest::did_you_mean;
 use crate::alert::record::{EventType, Severity};
+use crate::rule::Ruleset;
 use crate::simulate::Chosen;
 use crate::time::{Timestamp, parse_duration};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
@@ -16,19 +17,6 @@ use std::time::Duration;
 
 /// Where the daemon writes its alerts and `tail` looks for them.
 pub const DEFAULT_ALERT_LOG: &str = "/var/log/apitap/alerts.json";
-
-/// What `--detector` takes.
-pub const DETECTORS: [&str; 9] = [
-    "brute_force",
-    "client_error_spike",
-    "credential_stuffing",
-    "excessive_data_exposure",
-    "object_enumeration",
-    "password_spraying",
-    "scanner",
-    "shadow_endpoint",
-    "unauthenticated_data_exposure",
-];
 
 /// Passive API security sensor: reads mirrored traffic or captures, learns how each API normally behaves, and raises
 /// alerts with their evidence.
@@ -187,7 +175,7 @@ pub struct TailArgs {
     /// Only alerts that name this client: as the client, among the sample, or within the network
     #[arg(long, value_name = "IP")]
     pub client: Option<IpAddr>,
-    /// Only alerts about endpoints like this; `*` is any text, `?` one character
+    /// Only alerts about endpoints like this: METHOD host/path, host/path or /path; `*` is any text
     #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     pub endpoint: Option<String>,
     /// Only alerts since a time (2025-11-23T10:00:00Z) or a span before now (2h)
@@ -446,11 +434,12 @@ where
 }
 
 fn detector_named(name: &str) -> Result<String, String> {
-    if DETECTORS.contains(&name) {
+    let known = Ruleset::detectors();
+    if known.contains(&name) {
         return Ok(name.to_owned());
     }
-    let hint = did_you_mean(name, DETECTORS);
-    Err(format!("there is no such detector; there are: {}{hint}", DETECTORS.join(", ")))
+    let hint = did_you_mean(name, known.iter().copied());
+    Err(format!("there is no such detector; there are: {}{hint}", known.join(", ")))
 }
 
 fn scenario_named(text: &str) -> Result<Chosen, String> {

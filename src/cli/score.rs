@@ -13,6 +13,7 @@ mod report;
 use super::args::ScoreArgs;
 use super::tail::network_contains;
 use crate::alert::record::{AlertRecord, EventType, Severity, SubjectKind, eve_time};
+use crate::rule::pattern;
 use crate::time::Timestamp;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -177,8 +178,9 @@ impl Incident {
 
     fn is_about(&self, endpoints: &BTreeSet<String>) -> bool {
         endpoints.iter().any(|endpoint| {
-            let shape = endpoint_shape(endpoint);
-            self.endpoints.contains(&shape) || self.hosts.iter().any(|host| host_of(&shape) == host)
+            let shape = endpoint_shape(endpoint); // a scanner's is `GET api.example/*`
+            self.endpoints.iter().any(|own| pattern::matches(&shape, own))
+                || self.hosts.iter().any(|host| host_of(&shape) == host)
         })
     }
 

@@ -229,12 +229,13 @@ impl<W: Write> View<W> {
     fn report_skipped(&self) {
         let Skipped { not_records, other_events, overlong } = self.skipped;
         let reasons = [
-            (other_events, "records that are no alerts"),
-            (not_records, "lines that are no EVE records of apitap"),
-            (overlong, "lines over 1 MiB"),
+            (other_events, "record that is no alert", "records that are no alerts"),
+            (not_records, "line that is no EVE record of apitap", "lines that are no EVE records of apitap"),
+            (overlong, "line over 1 MiB", "lines over 1 MiB"),
         ];
+        let counted = reasons.iter().filter(|(count, ..)| *count > 0);
         let said: Vec<String> =
-            reasons.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+            counted.map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many })).collect();
         if !said.is_empty() {
             note(&format!("passed over {}", said.join(", ")));
         }

@@ -82,19 +82,49 @@ pub(super) fn classify_each(bytes: &[u8; BLOCK]) -> Block {
     block
 }
 
-/// The block at `at`, padded with spaces behind the end.
+/// The block at `at`; what would lie behind the end of `bytes` is marked as nothing.
 #[inline(always)]
 pub(super) fn block_at(bytes: &[u8], at: usize) -> Block {
     match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
         Some(whole) => classify(whole),
-        None => classify(&padded(bytes.get(at..).unwrap_or_default())),
+        None => last_block(bytes, at),
+    }
+}
+
+/// The last bytes of `bytes`, fewer than a block: the last whole block, shifted, where there is one.
+#[inline(never)]
+fn last_block(bytes: &[u8], at: usize) -> Block {
+    let Some(last) = bytes.last_chunk::<BLOCK>() else { return classify(&padded(bytes, at)) };
+    let block = classify(last);
+    let shift = (at + BLOCK - bytes.len()).min(BLOCK - 1); // fewer than a block are left, and at least one byte
+    Block {
+        quote: block.quote >> shift,
+        backslash: block.backslash >> shift,
+        bracket: block.bracket >> shift,
+        digit: block.digit >> shift,
+        at: block.at >> shift,
     }
 }
 
 #[inline(never)]
-fn padded(rest: &[u8]) -> [u8; BLOCK] {
+fn last_marks(bytes: &[u8], at: usize) -> Marks {
+    let Some(last) = bytes.last_chunk::<BLOCK>() else { return marks(&padded(bytes, at)) };
+    let marks = marks(last);
+    let shift = (at + BLOCK - bytes.len()).min(BLOCK - 1); // as in `last_block`
+    Marks {
+        digit: marks.digit >> shift,
+        at: marks.at >> shift,
+        backslash: marks.backslash >> shift,
+        upper: marks.upper >> shift,
+        space: marks.space >> shift,
+    }
+}
+
+fn padded(bytes: &[u8], at: usize) -> [u8; BLOCK] {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let rest = rest.get(..rest.len().min(BLOCK)).unwrap_or_default();
     let mut padded = [b' '; BLOCK];
-    padded.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
+    padded[..rest.len()].copy_from_slice(rest); // at most a block, by the line above
     padded
 }
 
@@ -103,6 +133,7 @@ fn padded(rest: &[u8]) -> [u8; BLOCK] {
 pub(super) struct Summary {
     pub digits: u32,
     pub at: bool,
+    pub backslash: bool,
     pub upper: bool,
     /// A run of sixteen bytes or more without a space.
     pub long_word: bool,
@@ -119,11 +150,12 @@ pub(super) fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
         let valid = !0u64 >> (BLOCK - left); // left is 1 to 64
         let marks = match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
             Some(whole) => marks(whole),
-            None => marks(&padded(bytes.get(at..).unwrap_or_default())),
+            None => last_marks(bytes, at),
         };
         let space = marks.space | !valid;
         summary.digits += (marks.digit & valid).count_ones();
         summary.at |= marks.at & valid != 0;
+        summary.backslash |= marks.backslash & valid != 0;
         summary.upper |= marks.upper & valid != 0;
         summary.long_word |= runs_of_sixteen(!space) != 0 || run + space.trailing_zeros() >= 16;
         run = if space == 0 { run + BLOCK as u32 } else { space.leading_zeros() };
@@ -137,6 +169,7 @@ pub(super) fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
 struct Marks {
     digit: u64,
     at: u64,
+    backslash: u64,
     upper: u64,
     space: u64,
 }
@@ -171,6 +204,7 @@ fn marks_sse2(bytes: &[u8; BLOCK]) -> Marks {
         };
         let place = |mask: i32| u64::from(mask as u32) << (quarter * 16);
         marks.at |= place(is(b'@'));
+        marks.backslash |= place(is(b'\\'));
         marks.space |= place(is(b' '));
         marks.digit |= place(range(b'0', 10));
         marks.upper |= place(range(b'A', 26));
@@ -191,6 +225,7 @@ fn marks_each(bytes: &[u8; BLOCK]) -> Marks {
         let bit = 1u64 << place;
         match byte {
             b'@' => marks.at |= bit,
+            b'\\' => marks.backslash |= bit,
             b' ' => marks.space |= bit,
             b'0'..=b'9' => marks.digit |= bit,
             b'A'..=b'Z' => marks.upper |= bit,

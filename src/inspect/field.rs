@@ -286,8 +286,8 @@ pub fn is_secret_name(name: &[u8]) -> bool {
     })
 }
 
-/// Slots of the cache: a power of two above the number of distinct names in most answers; 6 kB a scan.
-const SLOTS: usize = 128;
+/// Sets of two slots: a power of two above the number of distinct names in most answers; 6 kB a scan.
+const SETS: usize = 64;
 /// Longest name kept, in bytes: longer ones are rare and looked up each time.
 const CACHED_BYTES: usize = 24;
 
@@ -298,38 +298,57 @@ struct Slot {
     field: Field,
 }
 
-/// A direct-mapped cache of [`Field`]s. Names are compared whole, so what it holds never changes an answer.
+/// A two-way cache of [`Field`]s. Names are compared whole, so what it holds never changes an answer.
 pub(super) struct FieldCache {
-    slots: Box<[Slot; SLOTS]>,
+    sets: Box<[[Slot; 2]; SETS]>,
 }
 
 impl FieldCache {
     pub fn new() -> FieldCache {
-        FieldCache { slots: Box::new([Slot::default(); SLOTS]) }
+        FieldCache { sets: Box::new([[Slot::default(); 2]; SETS]) }
     }
 
-    #[inline(always)]
+    #[inline]
     pub fn look(&mut self, name: &[u8]) -> Field {
-        if name.is_empty() || name.len() > CACHED_BYTES {
-            return field_of(name);
+        self.look_at(name, 0, name.len())
+    }
+
+    /// The field named by `bytes[start..end]`. Without a branch on the length, where the bytes behind the name allow
+    /// whole words to be loaded.
+    #[inline(always)]
+    pub fn look_at(&mut self, bytes: &[u8], start: usize, end: usize) -> Field {
+        let length = end.wrapping_sub(start);
+        if length.wrapping_sub(1) >= CACHED_BYTES {
+            return field_of(bytes.get(start..end).unwrap_or_default());
         }
-        let words = words_of(name);
-        let length = name.len() as u64;
-        let folded = (words[0] ^ words[1].rotate_left(29) ^ words[2].rotate_left(43)).wrapping_add(length);
-        let index = (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize; // the top 7 bits: < SLOTS
-        let slot = &mut self.slots[index & (SLOTS - 1)];
-        if slot.words == words && slot.length == length {
-            return slot.field;
+        let words = match bytes.get(start..).and_then(|rest| rest.first_chunk::<CACHED_BYTES>()) {
+            Some(whole) => words_of(whole, length),
+            None => words_of(&name_padded(bytes, start, end), length),
+        };
+        let folded = words[0].wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ words[1].wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
+            ^ words[2].wrapping_mul(0xff51_afd7_ed55_8ccd);
+        let set = &mut self.sets[(folded >> 58) as usize & (SETS - 1)]; // the mask keeps it below SETS
+        // Word by word: a comparison of arrays loads what was just stored in another width, which stalls.
+        let length = length as u64;
+        let differs = |slot: &Slot| {
+            slot.words[0] ^ words[0] | slot.words[1] ^ words[1] | slot.words[2] ^ words[2] | slot.length ^ length
+        };
+        if differs(&set[0]) == 0 {
+            return set[0].field; // two slots a set
         }
-        fill(slot, words, name)
+        if differs(&set[1]) == 0 {
+            return set[1].field;
+        }
+        fill(set, words, bytes.get(start..end).unwrap_or_default())
     }
 }
 
 #[cold]
 #[inline(never)]
-fn fill(slot: &mut Slot, words: [u64; 3], name: &[u8]) -> Field {
+fn fill(set: &mut [Slot; 2], words: [u64; 3], name: &[u8]) -> Field {
     let field = field_of(name);
-    *slot = Slot { words, length: name.len() as u64, field };
+    *set = [Slot { words, length: name.len() as u64, field }, set[0]]; // two slots a set
     field
 }
 
@@ -344,22 +363,23 @@ pub(super) fn field_of(name: &[u8]) -> Field {
     Field { hint: hint_of(name), name: hash }
 }
 
-/// The bytes of a name of 1 to 24 bytes in three words, which with the length identify it: overlapping loads, so no
-/// copy of variable length.
+/// The first `length` bytes of 24 (1 to 24) in three words, the rest zero.
 #[inline(always)]
-fn words_of(name: &[u8]) -> [u64; 3] {
-    if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        let middle = name.get(8..16).and_then(|bytes| bytes.first_chunk::<8>()).map_or(0, |w| u64::from_le_bytes(*w));
-        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last), middle];
-    }
-    if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        return [u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32, 0, 0];
-    }
-    let mut word = 0u64;
-    for &byte in name {
-        word = word << 8 | u64::from(byte);
-    }
-    [word, 0, 0]
+fn words_of(bytes: &[u8; CACHED_BYTES], length: usize) -> [u64; 3] {
+    let word = |index: usize| {
+        let mut word = [0u8; 8];
+        word.copy_from_slice(&bytes[index * 8..][..8]); // index is 0 to 2: within 24
+        let used = length.saturating_sub(index * 8).min(8) as u32 * 8;
+        u64::from_le_bytes(word) & !(!0u64).checked_shl(used).unwrap_or(0)
+    };
+    [word(0), word(1), word(2)]
+}
+
+#[inline(never)]
+fn name_padded(bytes: &[u8], start: usize, end: usize) -> [u8; CACHED_BYTES] {
+    let mut padded = [0u8; CACHED_BYTES];
+    padded.iter_mut().zip(bytes.get(start..end).unwrap_or_default()).for_each(|(slot, &byte)| *slot = byte);
+    padded
 }
 
 #[cfg(test)]

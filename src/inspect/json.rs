@@ -5,7 +5,7 @@
 //! level. Anything may be unbalanced, unterminated or no JSON at all: the walk goes on, linear, in constant memory.
 //! A quote behind an odd number of backslashes is never a delimiter, inside a string or out.
 
-use super::block::{BLOCK, block_at, escaped, parity_up_to, runs_of_twelve};
+use super::block::{BLOCK, block_at, escaped, parity_up_to, runs_of_twelve, summarise};
 use super::field::{Field, Hint};
 use super::sink::{SCALAR_BYTES, Sink};
 use super::value::{self, DIGITS_UNPROMISED, SECRET_BYTES};
@@ -188,6 +188,7 @@ impl Json {
         let mut at = from;
         let mut carried = self.in_string;
         let mut string_start = from;
+        let (mut open_marks, mut open_digits) = (0u64, 0u64);
         let mut inside_before = if self.in_string { !0u64 } else { 0 };
         let mut scalar_done = from;
         while at < bytes.len() {
@@ -207,23 +208,23 @@ impl Json {
                 let place = at + low.trailing_zeros() as usize;
                 if low & closing != 0 {
                     let before = opening & (low - 1);
-                    if before == 0 {
-                        let done = match std::mem::take(&mut carried) {
-                            true => self.carried_string(bytes, from, place, carry, sink),
-                            false => self.long_string(bytes, string_start, place, carry, sink),
-                        };
+                    if carried {
+                        carried = false;
+                        let done = self.carried_string(bytes, from, place, carry, sink);
                         scalar_done = scalar_done.max(done);
+                        continue;
+                    }
+                    // Opened in this block, or in an earlier one whose marks are in `open_marks` and `open_digits`.
+                    let here = before != 0;
+                    let start = if here { at + BLOCK - before.leading_zeros() as usize } else { string_start };
+                    let within = (low - 1) & if here { !0u64.checked_shr(before.leading_zeros()).unwrap_or(0) } else { !0 };
+                    let backslash = block.backslash & within | if here { 0 } else { open_marks };
+                    if bytes.get(place + 1) == Some(&b':') {
+                        scalar_done = self.key(bytes, start, place, backslash, carry, sink);
                     } else {
-                        let open = 63 - before.leading_zeros(); // before is not 0
-                        let within = (low - 1) & (!1u64 << open);
-                        let start = at + open as usize + 1;
-                        if bytes.get(place + 1) == Some(&b':') {
-                            scalar_done = self.key(bytes, start, place, block.backslash & within, carry, sink);
-                        } else {
-                            let marks = (block.at | block.backslash) & within;
-                            let done = self.short_string(bytes, start, place, marks, block.digit & within, carry, sink);
-                            scalar_done = scalar_done.max(done);
-                        }
+                        let many = has_at_least(block.digit & within, DIGITS_UNPROMISED) || !here && open_digits != 0;
+                        let done = self.short_string(bytes, start, place, backslash | block.at & within, many, carry, sink);
+                        scalar_done = scalar_done.max(done);
                     }
                 } else if low & brackets != 0 {
                     self.bracket(bytes.get(place).copied().unwrap_or(0), sink);
@@ -232,8 +233,13 @@ impl Json {
                 }
             }
             if opening != 0 {
-                string_start = at + 64 - opening.leading_zeros() as usize;
+                string_start = at + BLOCK - opening.leading_zeros() as usize;
+                (open_marks, open_digits) = (0, 0);
             }
+            // Of a string that goes on: whether it has marks or a digit so far.
+            let open = inside & if opening != 0 { !0u64.checked_shr(opening.leading_zeros()).unwrap_or(0) } else { !0 };
+            open_marks |= (block.backslash | block.at) & open;
+            open_digits |= block.digit & open;
             inside_before = if inside >> (left - 1) & 1 == 1 { !0 } else { 0 }; // left is 1 to 64
             self.escape = escape_behind(block.backslash, is_escaped, left);
             at += left;
@@ -252,13 +258,12 @@ impl Json {
 
     /// A string that lies within one block and is no key: turned away by its masks, if it can be.
     #[inline(always)]
-    fn short_string(&mut self, bytes: &[u8], start: usize, end: usize, marks: u64, digits: u64, carry: &mut Vec<u8>, sink: &mut Sink) -> usize {
+    fn short_string(&mut self, bytes: &[u8], start: usize, end: usize, marks: u64, many: bool, carry: &mut Vec<u8>, sink: &mut Sink) -> usize {
         let length = end - start;
         let hint = self.field.hint;
-        let many = has_at_least(digits, DIGITS_UNPROMISED);
         if marks == 0 && !sink.wants_scalar(hint) && next_is_end(bytes, end + 1) {
-            let dull = if length < SECRET_BYTES { !many } else { !value::worth_a_look_at(bytes, start, end, hint) };
-            if dull || value::ordinary(bytes.get(start..end).unwrap_or_default()) {
+            let dull = length < SECRET_BYTES && !many || value::ordinary(bytes.get(start..end).unwrap_or_default());
+            if dull {
                 return end;
             }
         }
@@ -268,11 +273,11 @@ impl Json {
     /// A key within one block, its colon behind it. Gives where the scalar that was dealt with ends.
     #[inline(always)]
     fn key(&mut self, bytes: &[u8], start: usize, end: usize, backslash: u64, carry: &mut Vec<u8>, sink: &mut Sink) -> usize {
-        let name = bytes.get(start..end).unwrap_or_default();
-        if backslash != 0 {
-            self.named(name, sink);
+        if backslash != 0 || end - start > self.token_bytes {
+            self.named(bytes.get(start..end.min(start.saturating_add(self.token_bytes))).unwrap_or_default(), sink);
         } else {
-            self.name(name, sink);
+            let field = sink.names.look_at(bytes, start, end);
+            self.name(field, sink);
         }
         self.behind_colon(bytes, end + 2, carry, sink)
     }
@@ -280,18 +285,17 @@ impl Json {
     /// A string that lies within the chunk. Gives where what was dealt with ends.
     #[inline(never)]
     fn long_string(&mut self, bytes: &[u8], start: usize, end: usize, carry: &mut Vec<u8>, sink: &mut Sink) -> usize {
-        let text = bytes.get(start..end).unwrap_or_default();
-        let text = text.get(..text.len().min(self.token_bytes)).unwrap_or_default();
+        let stop = end.min(start.saturating_add(self.token_bytes));
         let next = skip_space(bytes, end + 1);
         match bytes.get(next) {
             Some(b':') => {
-                self.named(text, sink);
+                self.named(bytes.get(start..stop).unwrap_or_default(), sink);
                 return self.behind_colon(bytes, next + 1, carry, sink);
             }
-            Some(_) => self.string(text, sink),
+            Some(_) => self.string_at(bytes, start, stop, sink),
             None => {
                 carry.clear();
-                carry.extend_from_slice(text);
+                carry.extend_from_slice(bytes.get(start..stop).unwrap_or_default());
                 self.cut = Cut::AfterString;
             }
         }
@@ -389,31 +393,44 @@ impl Json {
 
     /// A string value, escapes and all.
     fn string(&mut self, text: &[u8], sink: &mut Sink) {
+        self.string_at(text, 0, text.len(), sink);
+    }
+
+    /// A string value where it lies: `bytes[start..end]`.
+    #[inline]
+    fn string_at(&mut self, bytes: &[u8], start: usize, end: usize, sink: &mut Sink) {
         if self.beyond > 0 {
             return;
         }
-        let depth = self.speaking_depth();
-        if memchr::memchr(b'\\', text).is_none() {
-            return sink.value(self.field, text, depth);
+        let text = bytes.get(start..end).unwrap_or_default();
+        let seen = summarise(bytes, start, end);
+        let hint = self.field.hint;
+        if seen.backslash {
+            unescape(text, &mut self.scratch);
+            sink.value(self.field, &self.scratch, self.speaking_depth());
+        } else if sink.forces(hint) {
+            sink.value(self.field, text, self.speaking_depth());
+        } else if value::is_telling(&seen, text, hint) {
+            sink.look(text, hint);
         }
-        unescape(text, &mut self.scratch);
-        sink.value(self.field, &self.scratch, depth);
     }
 
     /// A key, escapes and all.
     fn named(&mut self, text: &[u8], sink: &mut Sink) {
         if memchr::memchr(b'\\', text).is_none() {
-            return self.name(text, sink);
+            let field = sink.names.look(text);
+            return self.name(field, sink);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         unescape(text, &mut scratch);
-        self.name(&scratch, sink);
+        let field = sink.names.look(&scratch);
+        self.name(field, sink);
         self.scratch = scratch;
     }
 
     #[inline(always)]
-    fn name(&mut self, name: &[u8], sink: &mut Sink) {
-        self.field = sink.names.look(name);
+    fn name(&mut self, field: Field, sink: &mut Sink) {
+        self.field = field;
         let top = self.depth == 1 && self.documents == 1 || self.depth == 2 && self.record_depth == 1 && self.elements == 1;
         if top {
             sink.shape_member(self.field.name);

@@ -124,9 +124,10 @@ impl Sink {
         }
     }
 
+    /// Searches text that is worth it.
     #[cold]
     #[inline(never)]
-    fn look(&mut self, text: &[u8], hint: Hint) {
+    pub fn look(&mut self, text: &[u8], hint: Hint) {
         let (tally, record) = (&mut self.tally, self.records);
         value::scan(text, hint, self.role == Role::Response, &mut |class, range| tally.add(class, text, range, record));
     }

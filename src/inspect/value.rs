@@ -5,7 +5,7 @@
 //! with what people put between them, and asks `numbers`, `letters`, `secrets` and `email` about each. Both are linear
 //! in the length of the text: a number is joined from at most [`MAX_GROUPS`] words.
 
-use super::block::summarise;
+use super::block::{Summary, summarise};
 use super::class::DataClass;
 use super::email;
 use super::field::{Hint, hint_of};
@@ -55,17 +55,16 @@ fn kind_at(text: &[u8], index: usize) -> u8 {
 /// Whether a value may hold anything, given what its field promises.
 #[inline]
 pub(super) fn worth_a_look(text: &[u8], hint: Hint) -> bool {
-    worth_a_look_at(text, 0, text.len(), hint)
+    is_telling(&summarise(text, 0, text.len()), text, hint)
 }
 
-/// [`worth_a_look`] for a value where it lies: `bytes[start..end]`.
+/// [`worth_a_look`] by the summary of the value.
 #[inline]
-pub(super) fn worth_a_look_at(bytes: &[u8], start: usize, end: usize, hint: Hint) -> bool {
-    let seen = summarise(bytes, start, end);
+pub(super) fn is_telling(seen: &Summary, text: &[u8], hint: Hint) -> bool {
     let personal = hint.any(Hint::PERSONAL);
-    let secret = seen.long_word && end - start >= SECRET_BYTES && (seen.upper || hint.any(Hint::API_KEY.with(Hint::HASH)));
+    let secret = seen.long_word && text.len() >= SECRET_BYTES && (seen.upper || hint.any(Hint::API_KEY.with(Hint::HASH)));
     let enough = seen.digits >= if personal { DIGITS_PROMISED } else { DIGITS_UNPROMISED };
-    seen.at || (secret || enough) && (personal || !ordinary(bytes.get(start..end).unwrap_or_default()))
+    seen.at || (secret || enough) && (personal || !ordinary(text))
 }
 
 /// Time stamps, dates and UUIDs: full of digits and never anything else.

@@ -128,7 +128,7 @@ static SCENARIOS: [ScenarioInfo; 9] = [
         name: "excessive_data_exposure",
         what: "an endpoint that gave each caller his own record begins to give hundreds, with e-mails, phones and cards",
         detectors: &["excessive_data_exposure"],
-        may: &["shadow_endpoint"],
+        may: &[],
         levels: [level(0, 0, minutes(30), 1.0, 400), level(0, 0, minutes(30), 0.3, 100), level(0, 0, None, 0.05, 15)],
     },
     ScenarioInfo {

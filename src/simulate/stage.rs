@@ -81,6 +81,13 @@ pub struct Outcome {
     pub end: Timestamp,
 }
 
+/// What is written down of an exchange beside what is in its form.
+struct Told {
+    status: Option<u16>,
+    complete: bool,
+    counted_by: Option<usize>,
+}
+
 pub struct Stage<'a> {
     pub world: World,
     pub conditions: Conditions,
@@ -143,7 +150,7 @@ impl<'a> Stage<'a> {
         while let Some(Waiting { at, order, mut actor }) = self.waiting.pop() {
             self.queue.write_until(at)?;
             if let Some(next) = actor.step(at, self) {
-                self.waiting.push(Waiting { at: next.max(Timestamp(at.0 + 1)), order, actor });
+                self.waiting.push(Waiting { at: next.max(Timestamp(at.0.saturating_add(1))), order, actor });
             }
             if self.log.len() >= 1 << 16 {
                 self.truth.write_all(&self.log)?;
@@ -204,7 +211,8 @@ impl<'a> Stage<'a> {
         request.clear();
         for exchange in exchanges.iter_mut() {
             let changed = if exchange.label == exchange::BENIGN { self.conditions.apply(exchange, sent) } else { None };
-            self.write_down(exchange, &connection, sent, Some(exchange.status), changed.or(counted_by));
+            let told = Told { status: Some(exchange.status), complete: true, counted_by: changed.or(counted_by) };
+            self.write_down(exchange, &connection, sent, told);
             exchange.write_request(&mut request, &caller.lines);
         }
         let mut time = connection.send(Side::Client, sent, &request, &mut self.queue);
@@ -237,17 +245,36 @@ impl<'a> Stage<'a> {
 
     /// Sends the request in the form, waits in vain, and gives up with a reset.
     pub fn give_up(&mut self, caller: &mut Caller, at: Timestamp, patience: Duration) -> Timestamp {
+        let status = None;
+        let (mut connection, last) = self.ask_in_vain(caller, at, status);
+        connection.flush(&mut self.queue);
+        connection.reset(Side::Client, last.saturating_add(patience), &mut self.queue)
+    }
+
+    /// Sends the request in the form, and goes away with a reset in the middle of the answer.
+    pub fn break_off(&mut self, caller: &mut Caller, at: Timestamp) -> Timestamp {
+        let status = Some(self.exchange.status);
+        let (mut connection, last) = self.ask_in_vain(caller, at, status);
+        let answered = last.saturating_add(self.exchange.service);
+        self.refresh_date(answered);
+        self.response.clear();
+        self.exchange.write_response(&mut self.response, &self.date.1, &mut self.encoder);
+        let heard = &self.response[..self.response.len() * 2 / 3]; // less than all
+        let last = connection.send(Side::Server, answered, heard, &mut self.queue);
+        connection.reset(Side::Client, last, &mut self.queue)
+    }
+
+    fn ask_in_vain(&mut self, caller: &mut Caller, at: Timestamp, status: Option<u16>) -> (Connection, Timestamp) {
         let exchange = std::mem::take(&mut self.exchange);
         let mut connection = self.link(caller, exchange.host, at);
         let sent = at.max(connection.ready(Side::Client));
-        self.write_down(&exchange, &connection, sent, None, self.counted_by);
-        self.counted_by = None;
+        let told = Told { status, complete: false, counted_by: self.counted_by.take() };
+        self.write_down(&exchange, &connection, sent, told);
         self.request.clear();
         exchange.write_request(&mut self.request, &caller.lines);
         let last = connection.send(Side::Client, sent, &self.request, &mut self.queue);
         self.exchange = exchange;
-        connection.flush(&mut self.queue);
-        connection.reset(Side::Client, last.saturating_add(patience), &mut self.queue)
+        (connection, last)
     }
 
     /// Closes what will not be used before `next` within its keep-alive time; the server ends it then.
@@ -280,17 +307,10 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn write_down(
-        &mut self,
-        exchange: &Exchange,
-        connection: &Connection,
-        at: Timestamp,
-        status: Option<u16>,
-        counted_by: Option<usize>,
-    ) {
+    fn write_down(&mut self, exchange: &Exchange, connection: &Connection, at: Timestamp, told: Told) {
         self.transactions += 1;
         let mut label = exchange.label;
-        if let Some(record) = counted_by.and_then(|index| self.records.get_mut(index)) {
+        if let Some(record) = told.counted_by.and_then(|index| self.records.get_mut(index)) {
             record.note(at, connection.client().ip(), exchange.endpoint());
             label = match record.matter {
                 Matter::Attack(scenario, _) => scenario.info().name,
@@ -300,7 +320,8 @@ impl<'a> Stage<'a> {
         if self.log_transactions {
             let (client, server) = (connection.client(), connection.server());
             let (method, host, url) = (exchange.method, exchange.host.name(), exchange.target.as_str());
-            Logged { at, client, server, method, host, url, status, label }.append(&mut self.log);
+            let Told { status, complete, .. } = told;
+            Logged { at, client, server, method, host, url, status, complete, label }.append(&mut self.log);
         }
     }
 }

@@ -188,6 +188,22 @@ fn a_day_has_about_the_rate_and_the_failed_logins_it_should() {
 }
 
 #[test]
+fn empty_and_odd_options_give_an_empty_or_small_capture() {
+    let nothing = Options { rate: 0.0, ..small_day() };
+    assert_eq!(made(&nothing).0.len(), 24);
+    for duration in [Duration::ZERO, Duration::from_millis(1)] {
+        let brief = Options { duration, scenarios: vec![(Scenario::Scanner, Level::Easy)], ..small_day() };
+        assert_eq!(made(&brief).2.attacks, 0);
+    }
+    let alone = Options { rate: 0.0, clients: 0, scenarios: vec![(Scenario::BruteForce, Level::Easy)], ..small_day() };
+    let (_, truth, summary) = made(&alone);
+    assert!(summary.transactions > 300);
+    assert!(truth.iter().filter(|line| line.get("label").is_some()).all(|line| line["label"] == "brute_force"));
+    let slow = Options { rate: 0.001, ..small_day() };
+    assert!(made(&slow).2.transactions < 200, "only what comes however slow the rest");
+}
+
+#[test]
 fn bench_profiles_have_the_sizes_they_promise() {
     let options =
         |profile, rate| Options { profile, rate, duration: Duration::from_secs(10), clients: 50, ..small_day() };

@@ -92,6 +92,8 @@ pub struct Logged<'a> {
     pub url: &'a str,
     /// None where the client gave up before the answer.
     pub status: Option<u16>,
+    /// False where the client left before the end of the answer.
+    pub complete: bool,
     pub label: &'a str,
 }
 
@@ -107,6 +109,7 @@ impl Logged<'_> {
             "host": self.host,
             "url": self.url,
             "status": self.status,
+            "complete": self.complete,
             "label": self.label,
         });
         out.extend_from_slice(line.to_string().as_bytes());

@@ -115,14 +115,14 @@ impl World {
         self.outside(0xbad_0000 + attack, index, true)
     }
 
-    /// How busy people are at a time, against the mean over the whole simulation.
+    /// How busy people are at a time, as a share of the busiest hour.
     pub fn people(&self, at: Timestamp) -> f64 {
-        by_hour(&PEOPLE_BY_HOUR, at) / self.mean_by_hour(&PEOPLE_BY_HOUR)
+        by_hour(&PEOPLE_BY_HOUR, at)
     }
 
-    /// The most that [`World::people`] can give.
-    pub fn people_peak(&self) -> f64 {
-        1.0 / self.mean_by_hour(&PEOPLE_BY_HOUR)
+    /// The mean of [`World::people`] over the whole simulation.
+    pub fn people_mean(&self) -> f64 {
+        self.mean_by_hour(&PEOPLE_BY_HOUR)
     }
 
     /// How busy staff is at a time, from 0 to 1.
@@ -185,9 +185,10 @@ mod tests {
     }
 
     #[test]
-    fn a_day_has_mean_one_and_a_quiet_night() {
+    fn a_day_has_its_mean_and_a_quiet_night() {
         let world = world(false);
-        let hour = |n: u64| world.people(world.start.saturating_add(Duration::from_secs(n * 3600)));
+        let hour =
+            |n: u64| world.people(world.start.saturating_add(Duration::from_secs(n * 3600))) / world.people_mean();
         let mean = (0..24).map(hour).sum::<f64>() / 24.0;
         assert!((0.97..1.03).contains(&mean), "{mean}");
         assert!(hour(18) < 0.25 && hour(10) > 1.5, "night {} evening {}", hour(18), hour(10));

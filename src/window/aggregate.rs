@@ -287,8 +287,11 @@ pub struct EndpointWindow {
     pub clients: DistinctSet,
     pub client_sample: BottomK<IpAddr, 5>,
     pub principals: DistinctSet,
-    /// Fingerprints of successful pages that are not data (HTML, text).
-    pub page_shapes: BottomK<u64, 4>,
+    /// Fingerprints of the looks of successful documents, and how many of those were pages, not data.
+    pub shapes: BottomK<u64, 4>,
+    pub pages: u64,
+    /// Successes without credentials.
+    pub open_successes: u64,
     pub errors: Option<Box<Errors>>,
     pub logins: Option<Box<Attempts>>,
     pub exposure: Option<Box<Exposure>>,
@@ -298,8 +301,6 @@ pub struct EndpointWindow {
     pub credential_kinds: u8,
     /// First successful transactions.
     pub evidence: EvidenceSample,
-    /// Slug candidates: distinct values of the last literal segment are counted by the parent, see the inventory.
-    pub last_segment: Option<Box<str>>,
 }
 
 impl Merge for EndpointWindow {
@@ -315,7 +316,9 @@ impl Merge for EndpointWindow {
         self.clients.merge(&other.clients);
         self.client_sample.merge(&other.client_sample);
         self.principals.merge(&other.principals);
-        self.page_shapes.merge(&other.page_shapes);
+        self.shapes.merge(&other.shapes);
+        self.pages += other.pages;
+        self.open_successes += other.open_successes;
         self.errors.merge(other.errors);
         self.logins.merge(other.logins);
         self.exposure.merge(other.exposure);

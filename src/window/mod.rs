@@ -7,15 +7,19 @@
 
 mod aggregate;
 pub mod distinct;
+mod fill;
 pub mod histogram;
 pub mod sample;
 
 pub use aggregate::{
-    Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, Exposure, HostWindow, Merge,
+    Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
+    HostWindow, Merge,
     Moment, PrincipalWindow, Reach, Tally,
 };
 
-use crate::hash::HashedMap;
+pub use fill::{Filling, client_key, pair_key};
+
+use crate::hash::{BuildIdentity, HashedMap};
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
@@ -153,6 +157,13 @@ impl<A> Keyed<A> {
         self.map.get(&key)
     }
 
+    /// Takes out the aggregates whose key is not among `known`, in ascending order.
+    pub fn take_unknown(&mut self, known: &std::collections::HashSet<u64, BuildIdentity>) -> Vec<(u64, A)> {
+        let mut keys: Vec<u64> = self.map.keys().copied().filter(|key| !known.contains(key)).collect();
+        keys.sort_unstable();
+        keys.into_iter().filter_map(|key| Some((key, self.map.remove(&key)?))).collect()
+    }
+
     /// The aggregates in ascending order of key: the only order in which anything is judged.
     pub fn into_sorted(self) -> Vec<(u64, A)> {
         let mut items: Vec<(u64, A)> = self.map.into_iter().collect();
@@ -162,16 +173,21 @@ impl<A> Keyed<A> {
 }
 
 impl<A: Merge> Keyed<A> {
+    /// Puts an aggregate where it belongs, merging it with what is there.
+    pub fn put(&mut self, key: u64, aggregate: A) {
+        match self.map.entry(key) {
+            Entry::Occupied(mut entry) => entry.get_mut().merge(aggregate),
+            Entry::Vacant(entry) => {
+                entry.insert(aggregate);
+            }
+        }
+    }
+
     pub fn merge(&mut self, other: Keyed<A>) {
         self.left_out += other.left_out;
         self.map.reserve(other.map.len());
         for (key, aggregate) in other.map {
-            match self.map.entry(key) {
-                Entry::Occupied(mut entry) => entry.get_mut().merge(aggregate),
-                Entry::Vacant(entry) => {
-                    entry.insert(aggregate);
-                }
-            }
+            self.put(key, aggregate);
         }
     }
 }

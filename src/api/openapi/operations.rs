@@ -19,7 +19,7 @@ const MAX_OPERATIONS: usize = 65_536;
 const MAX_PARAMETERS: usize = 256;
 /// Steps of the walk: a parameter, a response, sixteen bytes of a reference. Every path may refer to the same huge path
 /// item, so what the walk gives is not bounded by the size of the document.
-const MAX_STEPS: usize = 4_000_000;
+const MAX_STEPS: usize = 1_000_000;
 
 /// What the document says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl<'a> Walk<'a> {
 
     fn note(&mut self, note: String) {
         if self.notes.len() < MAX_NOTES {
-            self.notes.push(note);
+            self.notes.push(super::escaped(&note));
         }
     }
 

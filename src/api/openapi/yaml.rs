@@ -238,7 +238,8 @@ fn plain_scalar(text: &str) -> Value {
             return Value::Number(number);
         }
     }
-    let radix = |prefix, radix| text.strip_prefix(prefix).and_then(|digits| u64::from_str_radix(digits, radix).ok());
+    let unsigned = |prefix| text.strip_prefix(prefix).filter(|digits: &&str| !digits.starts_with('+'));
+    let radix = |prefix, radix| unsigned(prefix).and_then(|digits| u64::from_str_radix(digits, radix).ok());
     if let Some(number) = radix("0x", 16).or_else(|| radix("0o", 8)) {
         return number.into();
     }
@@ -257,10 +258,10 @@ mod tests {
     #[test]
     fn scalars_follow_the_core_schema() {
         let text = "{n: null, e: , t: true, yes: yes, i: 42, s: '42', f: 1.5, v: 1.2.3, d: 2024-01-01, h: 0x1F, o: 0o17, \
-            neg: -7, tag: !!str 7, big: 123456789012345678901234567890, e3: 1e3, dash: -x, dot: ., inf: .inf}";
+            neg: -7, tag: !!str 7, big: 123456789012345678901234567890, e3: 1e3, dash: -x, dot: ., inf: .inf, hp: 0x+1}";
         let expected = json!({"n": null, "e": null, "t": true, "yes": "yes", "i": 42, "s": "42", "f": 1.5, "v": "1.2.3",
             "d": "2024-01-01", "h": 31, "o": 15, "neg": -7, "tag": "7", "big": 1.2345678901234568e29, "e3": 1000.0,
-            "dash": "-x", "dot": ".", "inf": ".inf"});
+            "dash": "-x", "dot": ".", "inf": ".inf", "hp": "0x+1"});
         assert_eq!(tree(text), expected);
     }
 

@@ -5,6 +5,7 @@
 //! that are words of the trade (`v2.1`, `oauth2`, `sha256`, `i18n`) must not be taken for identifiers: an endpoint lost
 //! in another is worse than one too many, which learning still mends.
 
+use super::formats::{is_date, is_email, is_uuid, is_version};
 use std::ops::Range;
 
 /// What kind of value stands where a template has a parameter.
@@ -327,42 +328,6 @@ fn is_opaque_piece(piece: &[u8]) -> bool {
     digits > 0 && digits < piece.len() && (is_hex(piece, digits) || is_ulid(piece, &looks) || is_random(piece, &looks))
 }
 
-/// `v1`, `v2.1`, `v1beta2`, and numbers such as `1.1` or `2.0.3`.
-fn is_version(value: &[u8]) -> bool {
-    let numbers = match value {
-        [b'v' | b'V', rest @ ..] => rest,
-        _ => {
-            let mut groups = 0;
-            return value.split(|b| *b == b'.').all(|group| {
-                groups += 1;
-                groups <= 3 && (1..=2).contains(&group.len()) && group.iter().all(u8::is_ascii_digit)
-            }) && groups > 1;
-        }
-    };
-    let digits = numbers.iter().take_while(|b| b.is_ascii_digit()).count();
-    if !(1..=3).contains(&digits) {
-        return false;
-    }
-    let mut rest = numbers.get(digits..).unwrap_or_default();
-    for stage in [&b"alpha"[..], b"beta", b"rc", b"p", b"preview"] {
-        rest = rest.strip_prefix(stage).unwrap_or(rest);
-    }
-    rest.len() <= 8 && rest.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_'))
-}
-
-/// RFC 9562 §4, also within braces or behind `urn:uuid:`.
-fn is_uuid(value: &[u8]) -> bool {
-    let value = match value {
-        [b'{', inner @ .., b'}'] => inner,
-        _ => value.strip_prefix(b"urn:uuid:").unwrap_or(value),
-    };
-    value.len() == 36
-        && value.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
 /// 26 characters of Crockford's base 32, of one case; the first holds three bits (github.com/ulid/spec).
 fn is_ulid(value: &[u8], looks: &Looks) -> bool {
     value.len() == 26
@@ -380,41 +345,6 @@ fn is_hex(value: &[u8], digits: usize) -> bool {
     // Short ones must look stirred: `a1b2c3` is one, `abc123` and `face2` may be names.
     let is_long_enough = value.len() >= HEX_BYTES || (value.len() >= 6 && digits >= 2 && class_changes(value) >= 3);
     is_long_enough && value.iter().all(u8::is_ascii_hexdigit)
-}
-
-/// A date (ISO 8601: day, month, week, quarter; or day first), a time of day behind it allowed.
-fn is_date(value: &[u8]) -> bool {
-    let number = |range: Range<usize>| -> Option<u32> {
-        let digits = value.get(range)?;
-        digits.iter().all(u8::is_ascii_digit).then(|| digits.iter().fold(0, |n, d| n * 10 + u32::from(d - b'0')))
-    };
-    let separator = |at: usize| value.get(at).is_some_and(|b| matches!(b, b'-' | b'_' | b'.' | b':'));
-    let is_day = |range| number(range).is_some_and(|day| (1..=31).contains(&day));
-    let is_month = |range| number(range).is_some_and(|month| (1..=12).contains(&month));
-    let is_year = |range| number(range).is_some_and(|year| (1900..2200).contains(&year));
-    let is_time = |rest: &[u8]| match rest {
-        [] => true,
-        [b'T' | b't' | b' ' | b'_', time @ ..] => {
-            time.first().is_some_and(u8::is_ascii_digit)
-                && time.iter().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'+' | b'-' | b'Z' | b'z'))
-        }
-        _ => false,
-    };
-    if is_year(0..4) && separator(4) {
-        let is_week_or_quarter = match value.get(5..).unwrap_or_default() {
-            [b'W' | b'w', week @ ..] => week.len() == 2 && week.iter().all(u8::is_ascii_digit),
-            [b'Q' | b'q', quarter] => (b'1'..=b'4').contains(quarter),
-            _ => false,
-        };
-        let is_full = is_month(5..7) && separator(7) && is_day(8..10) && is_time(value.get(10..).unwrap_or_default());
-        return is_week_or_quarter || is_full || (value.len() == 7 && is_month(5..7));
-    }
-    value.len() == 10
-        && separator(2)
-        && separator(5)
-        && is_day(0..2)
-        && (is_month(3..5) || is_day(3..5))
-        && is_year(6..10)
 }
 
 /// Digits and punctuation without a letter: numbers with a sign or a fraction, lists, IPv4 addresses, ISBNs, telephone
@@ -464,18 +394,6 @@ fn has_long_digits(value: &[u8]) -> bool {
         at += run;
     }
     false
-}
-
-fn is_email(value: &[u8]) -> bool {
-    let Some(at) = value.iter().rposition(|b| *b == b'@').filter(|at| *at > 0) else { return false };
-    let domain = value.get(at + 1..).unwrap_or_default();
-    let is_domain = domain.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
-    // The last label of a domain is never a number (RFC 3696 §2), and it is not empty.
-    is_domain
-        && domain.iter().rposition(|b| *b == b'.').is_some_and(|dot| {
-            dot > 0
-                && domain.get(dot + 1..).is_some_and(|top| top.len() >= 2 && top.iter().all(u8::is_ascii_alphabetic))
-        })
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ fn since_is_a_time_or_a_span_before_now() {
 fn every_scenarios_detectors_can_be_asked_for() {
     for scenario in crate::simulate::scenarios() {
         for detector in scenario.detectors.iter().chain(scenario.may) {
-            assert!(DETECTORS.contains(detector), "{detector}");
+            assert!(Ruleset::detectors().contains(detector), "{detector}");
         }
     }
 }

@@ -35,7 +35,7 @@ pub fn write(out: &mut dyn Write, score: &Score, max_false: Option<usize>) -> io
     }
     let count = score.false_incidents.len();
     let (attacks, found) = (score.attacks.len(), score.attacks.len() - score.missed());
-    writeln!(out, "\n{found} of {attacks} attacks found; {} incidents, {count} of them false", score.incidents)?;
+    writeln!(out, "\nattacks found: {found} of {attacks}; incidents: {}, false: {count}", score.incidents)?;
     for incident in score.false_incidents.iter().take(FALSE_SHOWN) {
         let observed = escape(&incident.observed);
         let (at, severity) = (second_of(incident.timestamp), incident.severity.name());
@@ -46,10 +46,10 @@ pub fn write(out: &mut dyn Write, score: &Score, max_false: Option<usize>) -> io
         writeln!(out, "  and {} more", count - FALSE_SHOWN)?;
     }
     if let Some(most) = max_false.filter(|most| count > *most) {
-        writeln!(out, "FAILED: {count} false incidents, at most {most} allowed")?;
+        writeln!(out, "FAILED: false incidents: {count}, allowed: {most}")?;
     }
     if score.missed() > 0 {
-        writeln!(out, "FAILED: {} attacks missed", score.missed())?;
+        writeln!(out, "FAILED: attacks missed: {}", score.missed())?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::super::args::TailArgs;
 use crate::alert::record::{AlertRecord, Severity};
+use crate::rule::pattern;
 use crate::time::Timestamp;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -74,36 +75,12 @@ pub fn network_contains(network: &str, address: IpAddr) -> bool {
     }
 }
 
-/// Whether the glob fits `METHOD host/path`, or that without its method, or its path alone.
+/// Whether the pattern fits `METHOD host/path`, or that without its method, or its path alone.
 fn endpoint_matches(glob: &str, endpoint: &str) -> bool {
-    let without_method = endpoint.split_once(' ').map(|(_, rest)| rest);
-    let path = endpoint.find('/').and_then(|at| endpoint.get(at..));
-    [Some(endpoint), without_method, path].into_iter().flatten().any(|text| glob_matches(glob, text))
-}
-
-/// `*` is any text, `?` any one character (greedy with one point to fall back to: linear memory, never exponential).
-fn glob_matches(glob: &str, text: &str) -> bool {
-    let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
-    let (mut g, mut t) = (0, 0);
-    let mut fall_back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match glob.get(g) {
-            Some('*') => {
-                fall_back = Some((g, t));
-                g += 1;
-            }
-            Some('?') => (g, t) = (g + 1, t + 1),
-            Some(c) if text.get(t) == Some(c) => (g, t) = (g + 1, t + 1),
-            _ => match &mut fall_back {
-                Some((star, taken)) => {
-                    *taken += 1;
-                    (g, t) = (*star + 1, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    glob.iter().skip(g).all(|c| *c == '*')
+    let joined = endpoint.replacen(" /", "/", 1); // `METHOD host /path` is the same endpoint
+    let without_method = joined.split_once(' ').map(|(_, rest)| rest);
+    let path = joined.find('/').and_then(|at| joined.get(at..));
+    [Some(endpoint), Some(&joined), without_method, path].into_iter().flatten().any(|text| pattern::matches(glob, text))
 }
 
 #[cfg(test)]
@@ -114,22 +91,15 @@ mod tests {
     #[test]
     fn a_glob_fits_the_whole_the_place_or_the_path() {
         let endpoint = "POST api.shop.example/v1/users/{id}";
-        for glob in
-            ["*", "POST *", "*/v1/users/*", "/v1/users/{id}", "api.*/v1/*", "POST api.shop.example/v?/*", endpoint]
-        {
+        for glob in ["*", "POST *", "*/v1/users/*", "/v1/users/{id}", "api.*/v1/*", "post *", endpoint] {
             assert!(endpoint_matches(glob, endpoint), "{glob}");
         }
-        for glob in ["", "GET *", "/v1", "/v1/users/?", "*login", "post *"] {
+        for glob in ["", "GET *", "/v1", "/v1/users/?", "*login"] {
             assert!(!endpoint_matches(glob, endpoint), "{glob}");
         }
-        assert!(endpoint_matches("/v1/login", "POST api.shop.example /v1/login"));
-    }
-
-    #[test]
-    fn a_glob_of_many_stars_is_no_work() {
-        assert!(!glob_matches(&"*a".repeat(40), &"a".repeat(39)));
-        assert!(glob_matches(&"*a".repeat(40), &"a".repeat(40)));
-        assert!(!glob_matches(&("*a".repeat(30) + "b"), &"a".repeat(20_000)));
+        for glob in ["/v1/login", "POST api.shop.example/v1/login", "POST api.shop.example /v1/login"] {
+            assert!(endpoint_matches(glob, "POST api.shop.example /v1/login"), "{glob}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The four decoders behind one call: input and an output buffer in, how much of each was used out.
 //!
 //! Each call gives what was produced before an error too, and puts out all that its input allows, so that the whole
-//! output does not depend on how the input was split.
+//! output does not depend on how the input was split. Brotli keeps to this but for errors: what it had decoded and not yet
+//! written when it met one stays in its ring buffer.
 
-use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, SliceWrapper, StandardAlloc};
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
@@ -15,6 +16,8 @@ const BROTLI_BYTES: usize = 48 << 10;
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// What zstd wants first: the shortest start of a frame that tells how long its header is.
 const ZSTD_FRAME_START: usize = 5;
+/// RFC 8878 §3.1.1.2.
+const ZSTD_BLOCK_HEADER: usize = 3;
 
 /// What one call did.
 #[derive(Default)]
@@ -323,33 +326,17 @@ impl Brotli {
         match result {
             BrotliResult::ResultSuccess => self.has_ended = true,
             BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {}
-            BrotliResult::ResultFailure => {
-                produced += self.unwritten(output.get_mut(produced..).unwrap_or_default());
-                return Step { consumed, produced, is_corrupt: true };
-            }
+            BrotliResult::ResultFailure => return Step { consumed, produced, is_corrupt: true },
         }
         Step { consumed, produced, is_corrupt: false }
-    }
-
-    /// What was decoded before an error and still lies in the ring buffer (at most `output` takes: the decoder writes out
-    /// a full ring, but not on errors). Without it, how much of a corrupt body is seen would depend on its segments.
-    fn unwritten(&self, output: &mut [u8]) -> usize {
-        let ring_size = self.state.ringbuffer_size.max(0) as usize;
-        let ring = self.state.ringbuffer.slice().get(..ring_size).unwrap_or_default();
-        let decoded = self.state.rb_roundtrips * ring_size + (self.state.pos.max(0) as usize).min(ring_size);
-        let pending = decoded.saturating_sub(self.state.partial_pos_out).min(ring_size).min(output.len());
-        for (at, byte) in output.iter_mut().enumerate().take(pending) {
-            *byte = ring[(self.state.partial_pos_out + at) % ring_size]; // ring_size is not 0 where pending is not
-        }
-        pending
     }
 }
 
 /// RFC 8878. Several frames follow each other; what is none after the first is ignored.
 pub(super) struct Zstd {
     pub context: DCtx<'static>,
-    /// How much zstd wants for its next step. It gets no more, so that each call decodes one block: of several blocks in
-    /// one call, an error in the last would lose the others.
+    /// How much zstd needs for its next step. It gets no more, so that each call decodes one header or one block: of
+    /// several in one call, an error in the last would lose what the others gave.
     wanted: usize,
     /// Frames that reached their end.
     frames: u32,
@@ -381,7 +368,8 @@ impl Zstd {
                 self.has_produced = false;
                 self.wanted = ZSTD_FRAME_START;
             }
-            Ok(wanted) => self.wanted = wanted,
+            // zstd asks for the next block's header along with a block.
+            Ok(wanted) => self.wanted = if wanted > ZSTD_BLOCK_HEADER { wanted - ZSTD_BLOCK_HEADER } else { wanted },
             Err(_) if self.frames > 0 && !self.has_produced => {
                 self.is_ignoring = true;
                 return Step::consumed(input.len());

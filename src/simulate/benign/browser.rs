@@ -10,12 +10,14 @@ use super::super::shop::{api, site};
 use super::super::stage::{Actor, Caller, Stage};
 use super::{Release, act, forgotten, mistyped, think};
 use crate::time::Timestamp;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Sessions that come through an office's proxy, and how many people work there.
 const OFFICE_SHARE: f64 = 0.12;
 const OFFICES: u64 = 3;
+/// Pages whose tab is closed before they are there.
+const CLOSED_TAB: f64 = 0.003;
 
 enum Phase {
     Landing,
@@ -59,11 +61,11 @@ pub struct Browser {
     release: Release,
     phase: Phase,
     knows_files: bool,
-    files: Arc<Files>,
+    files: Rc<Files>,
 }
 
 impl Browser {
-    pub fn new(stage: &Stage<'_>, who: u64, release: &Release, files: &Arc<Files>, mut rng: Rng) -> Browser {
+    pub fn new(stage: &Stage<'_>, who: u64, release: &Release, files: &Rc<Files>, mut rng: Rng) -> Browser {
         let agent = *rng.pick(&[
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15",
@@ -110,9 +112,9 @@ impl Browser {
     fn page(&mut self, stage: &mut Stage<'_>) {
         let (exchange, rng) = (&mut stage.exchange, &mut self.caller.rng);
         match rng.weighted(&[4, 40, 26, 2, 2, 6]) {
-            0 => site::home(exchange, rng),
-            1 => site::product(exchange, rng),
-            2 => site::category(exchange, rng),
+            0 => site::home(exchange, &self.files, rng),
+            1 => site::product(exchange, &self.files, rng),
+            2 => site::category(exchange, &self.files, rng),
             3 => site::mistyped(exchange, rng),
             4 => site::old_link(exchange, rng),
             _ => site::account(exchange, self.cookie.as_ref().map(|_| self.person), rng),
@@ -157,7 +159,7 @@ impl Actor for Browser {
         let mut pause = think(&mut self.caller.rng);
         match self.phase {
             Phase::Landing => {
-                site::home(&mut stage.exchange, &mut self.caller.rng);
+                site::home(&mut stage.exchange, &self.files, &mut self.caller.rng);
                 pause = self.caller.rng.millis(5, 60);
                 self.phase =
                     Phase::Files { next: 0, until: self.caller.rng.between(3, site::FILE_COUNT as u64 + 1) as usize };
@@ -199,7 +201,7 @@ impl Actor for Browser {
                 self.phase = Phase::Page { left };
             }
             Phase::LoginPage { left } => {
-                site::login_page(&mut stage.exchange, &mut self.caller.rng);
+                site::login_page(&mut stage.exchange, &self.files, &mut self.caller.rng);
                 let (failures, resets) = forgotten(&mut self.caller.rng);
                 pause = self.caller.rng.millis(5000, 20_000);
                 self.phase = Phase::SignIn { attempt: 0, failures, resets, left };
@@ -234,7 +236,7 @@ impl Actor for Browser {
                 return Some(next);
             }
             Phase::Bounced { attempt, failures, resets, left } => {
-                site::login_page(&mut stage.exchange, &mut self.caller.rng);
+                site::login_page(&mut stage.exchange, &self.files, &mut self.caller.rng);
                 pause = self.caller.rng.millis(3000, 15_000);
                 self.phase = Phase::SignIn { attempt, failures, resets, left };
             }
@@ -246,10 +248,15 @@ impl Actor for Browser {
         if stage.exchange.host == Host::Site {
             self.cookies(stage);
         }
-        if self.caller.rng.chance(0.002) {
-            // The tab is closed before the answer came.
+        if self.caller.rng.chance(CLOSED_TAB) {
+            // Before the answer came, or in its middle.
             let patience = Duration::from_millis(self.caller.rng.between(200, 3000));
-            return Some(stage.give_up(&mut self.caller, now, patience).saturating_add(pause));
+            let left = if self.caller.rng.chance(0.5) && stage.exchange.reply.len() > 600 {
+                stage.break_off(&mut self.caller, now)
+            } else {
+                stage.give_up(&mut self.caller, now, patience)
+            };
+            return Some(left.saturating_add(pause));
         }
         let (_, next) = act(stage, &mut self.caller, now, pause);
         Some(next)

@@ -20,6 +20,9 @@ const SHORTEST: Duration = Duration::from_secs(1800);
 /// How long the app's new version takes to reach everybody who gets it, as a share of the whole time.
 const ROLLOUT_SHARE: f64 = 0.5;
 
+/// The app's version that is rolled out.
+pub const NEW_VERSION: &str = "5.3.0";
+
 /// When what becomes available.
 #[derive(Clone, Debug)]
 pub struct Release {
@@ -27,6 +30,8 @@ pub struct Release {
     rollout: (Timestamp, Timestamp),
     /// Each deploy's time; the n-th adds the n-th new endpoint.
     deploys: Arc<[Timestamp]>,
+    /// Counts the new version's first requests.
+    pub rollout_record: usize,
 }
 
 impl Release {
@@ -35,7 +40,7 @@ impl Release {
         let (begin, end) = self.rollout;
         let spread = now.since(begin).as_secs_f64() / end.since(begin).as_secs_f64().max(1.0);
         let place = (scatter(0x40_11, who) % 1000) as f64 / 1000.0;
-        if place < spread { "5.3.0" } else { "5.2.1" }
+        if place < spread { NEW_VERSION } else { "5.2.1" }
     }
 
     /// One of the endpoints that deploys have added by `now`.
@@ -87,5 +92,6 @@ pub fn cast(stage: &mut Stage<'_>) -> Release {
             record: failing,
         });
     }
-    Release { rollout, deploys: deploys.into() }
+    let rollout_record = stage.record(Matter::Benign { name: "app_rollout", may: &[], max_severity: "medium" });
+    Release { rollout, deploys: deploys.into(), rollout_record }
 }

@@ -5,9 +5,11 @@ use super::super::exchange::{Exchange, Framing, Host};
 use super::super::people::{Person, uuid};
 use super::super::random::{Rng, scatter};
 use super::super::shop::login::{self, LoginStyle};
+use super::super::shop::site::Files;
 use super::super::shop::{api, dress, office, popular_product, site, slug};
 use super::super::stage::{Actor, Caller, Stage};
 use crate::time::Timestamp;
+use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,12 +47,12 @@ const FASTEST_MONITOR: Duration = Duration::from_secs(8);
 const REPORT_PERIOD: Duration = Duration::from_secs(300);
 const CRAWL_DELAY: Duration = Duration::from_secs(3);
 
-pub fn cast(stage: &mut Stage<'_>, rate: f64) {
+pub fn cast(stage: &mut Stage<'_>, rate: f64, files: &Rc<Files>) {
     let start = stage.world.start;
     let mut index = 0;
     let mut hire = |stage: &mut Stage<'_>, task: Task, period: Duration| {
         index += 1;
-        let machine = Machine::new(stage, task, period, index);
+        let machine = Machine::new(stage, task, period, index, files);
         let mut rng = Rng::named(stage.world.seed, "hire", index);
         stage.start(
             start.saturating_add(rng.span(Duration::from_millis(10), period.min(stage.world.length() / 2))),
@@ -82,13 +84,14 @@ struct Machine {
     task: Task,
     period: Duration,
     credential: String,
+    files: Rc<Files>,
     count: u64,
     /// When it would act without jitter: a program keeps its pace.
     due: Option<Timestamp>,
 }
 
 impl Machine {
-    fn new(stage: &Stage<'_>, task: Task, period: Duration, index: u64) -> Machine {
+    fn new(stage: &Stage<'_>, task: Task, period: Duration, index: u64, files: &Rc<Files>) -> Machine {
         let world = &stage.world;
         let rng = Rng::named(world.seed, "machine", index);
         let key = format!("{:016x}{:016x}", scatter(world.seed, index), scatter(world.seed ^ 9, index));
@@ -117,7 +120,7 @@ impl Machine {
         let lines = format!("User-Agent: {agent}\r\nAccept: */*\r\n");
         let caller = Caller::new(address, lines, rng);
         let caller = if address_is_inside(task) { caller.inside() } else { caller };
-        Machine { caller, task, period, credential, count: 0, due: None }
+        Machine { caller, task, period, credential, files: files.clone(), count: 0, due: None }
     }
 
     fn fill(&mut self, now: Timestamp, exchange: &mut Exchange) {
@@ -138,8 +141,8 @@ impl Machine {
                 (0, _) => site::robots(exchange),
                 (_, 0..4) => site::missing(exchange, &format!("/products/{}", slug(50_000 + popular_product(rng)))),
                 (_, 4..8) => site::old_link(exchange, rng),
-                (_, 8..30) => site::category(exchange, rng),
-                _ => site::product(exchange, rng),
+                (_, 8..30) => site::category(exchange, &self.files, rng),
+                _ => site::product(exchange, &self.files, rng),
             },
             Task::Monitor => monitored(self.count, now, exchange, rng),
             Task::Report => {

@@ -6,6 +6,7 @@ use super::super::random::Rng;
 use super::super::shop::api;
 use super::super::shop::login::{self, LoginStyle};
 use super::super::stage::{Actor, Caller, Stage};
+use super::deploy::NEW_VERSION;
 use super::{Release, act, bearer, forgotten, mistyped, think};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub struct Mobile {
     page: u64,
     /// A request that got no answer, to be sent again.
     unanswered: Option<Box<Exchange>>,
+    is_new_version: bool,
 }
 
 impl Mobile {
@@ -61,6 +63,7 @@ impl Mobile {
             release: release.clone(),
             page: 0,
             unanswered: None,
+            is_new_version: version == NEW_VERSION,
             caller: Caller::new(stage.world.home(who), lines, rng),
         }
     }
@@ -124,6 +127,10 @@ impl Actor for Mobile {
         match self.phase {
             Phase::Config => {
                 api::config(&mut stage.exchange, self.caller.rng.chance(0.7));
+                if self.is_new_version {
+                    stage.exchange.target.push_str("?schema=4");
+                    stage.counted_by = Some(self.release.rollout_record);
+                }
                 pause = self.caller.rng.millis(20, 200);
                 self.phase = if self.caller.rng.chance(PASSWORD_SHARE) {
                     let (failures, resets) = forgotten(&mut self.caller.rng);

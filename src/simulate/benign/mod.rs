@@ -15,7 +15,7 @@ use super::shop::site::Files;
 use super::stage::{Actor, Caller, Stage};
 use crate::time::Timestamp;
 pub use deploy::Release;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Shares of the rate. What is left are web sessions, which come to about a third.
@@ -37,24 +37,24 @@ pub fn cast(stage: &mut Stage<'_>, profile: Profile) {
     match profile {
         Profile::Day => {
             let release = deploy::cast(stage);
-            people(stage, release);
-            machine::cast(stage, stage.world.rate * MACHINE_SHARE);
+            let files = Rc::new(Files::new());
+            people(stage, release, &files);
+            machine::cast(stage, stage.world.rate * MACHINE_SHARE, &files);
         }
         Profile::Mixed | Profile::Small | Profile::Bulk => bench::cast(stage, profile),
     }
 }
 
-fn people(stage: &mut Stage<'_>, release: Release) {
+fn people(stage: &mut Stage<'_>, release: Release, files: &Rc<Files>) {
     let kinds = [
         (Kind::Mobile, MOBILE_SHARE / MOBILE_SESSION),
         (Kind::Browser, BROWSER_SHARE / BROWSER_SESSION),
         (Kind::Staff, STAFF_SHARE / STAFF_SESSION),
     ];
-    let files = Arc::new(Files::new());
     for (kind, per_transaction) in kinds {
         let arrivals = Arrivals {
             kind,
-            sessions_per_second: stage.world.rate * per_transaction,
+            peak_sessions_per_second: stage.world.rate * per_transaction / stage.world.people_mean(),
             rng: Rng::named(stage.world.seed, "arrivals", kind as u64),
             release: release.clone(),
             files: files.clone(),
@@ -74,17 +74,17 @@ enum Kind {
 /// Sessions begin at random: a Poisson process whose rate follows the hour (thinning, Lewis and Shedler 1979).
 struct Arrivals {
     kind: Kind,
-    sessions_per_second: f64,
+    /// In the busiest hour.
+    peak_sessions_per_second: f64,
     rng: Rng,
     release: Release,
-    files: Arc<Files>,
+    files: Rc<Files>,
     count: u64,
 }
 
 impl Actor for Arrivals {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        let peak = stage.world.people_peak();
-        if self.count > 0 && self.rng.chance(stage.world.people(now) / peak) {
+        if self.count > 0 && self.rng.chance(stage.world.people(now)) {
             let rng = Rng::named(stage.world.seed, "session", self.count * 4 + self.kind as u64);
             // Some come back much more often than others.
             let unit = self.rng.unit();
@@ -97,7 +97,7 @@ impl Actor for Arrivals {
             stage.start(now, session);
         }
         self.count += 1;
-        let gap = self.rng.exponential(1.0 / (self.sessions_per_second * peak).max(1e-9));
+        let gap = self.rng.exponential(1.0 / self.peak_sessions_per_second.max(1e-9));
         let next = now.saturating_add(Duration::from_secs_f64(gap.min(1e7)));
         (next < stage.world.end).then_some(next)
     }

@@ -1,45 +1,70 @@
 //! `shop.example`: pages, static files, and what is not there.
 
-use super::super::exchange::{Coding, Encoder, Exchange, Host};
+use super::super::exchange::{Coding, Encoder, Exchange, Framing, Host};
 use super::super::people::Person;
 use super::super::random::{Rng, scatter};
-use super::{popular_product, price, product_name, slug, takes};
+use super::{PRODUCTS, popular_product, price, slug, takes};
+use std::cell::OnceCell;
 use std::io::Write as _;
 
 const HOST: Host = Host::Site;
 const HTML: &str = "text/html; charset=utf-8";
 
-fn page(exchange: &mut Exchange, title: &str, words: u64, rng: &mut Rng) {
+fn write_page(out: &mut Vec<u8>, title: &str, words: u64, rng: &mut Rng) {
     let mut text = String::new();
     super::prose(&mut text, words, rng);
-    exchange.status = 200;
-    exchange.reply_type = HTML;
     // Writing into memory cannot fail.
     let _ = write!(
-        exchange.reply,
+        out,
         "<!doctype html><html lang=\"en\"><head><title>{title}</title><link rel=\"stylesheet\" href=\"/static/site.css\">\
          <script src=\"/static/app.js\" defer></script></head><body><header>Call us: 1300 000 000</header><main>\
          <h1>{title}</h1><p>{text}</p></main><footer>&copy; 2025 Shop</footer></body></html>"
     );
+}
+
+/// Answers with a page that is the same for everybody.
+fn page(exchange: &mut Exchange, files: &Files, place: usize, title: &str, words: u64, rng: &mut Rng) {
+    let (plain, gzip) = files.pages[place].get_or_init(|| {
+        let (mut plain, mut gzip) = (Vec::new(), Vec::new());
+        write_page(&mut plain, title, words, &mut Rng::named(0, "page", place as u64));
+        Encoder::default().encode(Coding::Gzip, &plain, &mut gzip);
+        (plain, gzip)
+    });
+    exchange.status = 200;
+    exchange.reply_type = HTML;
+    exchange.reply_coded = true;
+    exchange.coding = if rng.chance(0.75) { Coding::Gzip } else { Coding::Identity };
+    exchange.framing = if rng.chance(0.4) { Framing::Chunked } else { Framing::Length };
+    exchange.reply.extend_from_slice(if exchange.coding == Coding::Gzip { gzip } else { plain });
     takes(exchange, 30);
 }
 
-pub fn home(exchange: &mut Exchange, rng: &mut Rng) {
+/// Where a page's rendered form is kept: home, sign-in, categories, products.
+const HOME: usize = 0;
+const SIGN_IN: usize = 1;
+const CATEGORIES: usize = 2;
+const PAGES_EACH: u64 = 6;
+const FIRST_PRODUCT: usize = CATEGORIES + super::NOUNS.len() * PAGES_EACH as usize;
+const PLACES: usize = FIRST_PRODUCT + PRODUCTS as usize;
+
+pub fn home(exchange: &mut Exchange, files: &Files, rng: &mut Rng) {
     exchange.ask("GET", HOST, "/", format_args!("/"));
-    page(exchange, "Shop", 180, rng);
+    page(exchange, files, HOME, "Shop", 180, rng);
 }
 
-pub fn product(exchange: &mut Exchange, rng: &mut Rng) {
+pub fn product(exchange: &mut Exchange, files: &Files, rng: &mut Rng) {
     let product = popular_product(rng);
     exchange.ask("GET", HOST, "/products/{id}", format_args!("/products/{}", slug(product)));
-    page(exchange, &format!("{} at {}", slug(product), price(product)), 90, rng);
+    let title = format!("{} at {}", slug(product), price(product));
+    page(exchange, files, FIRST_PRODUCT + product as usize, &title, 90, rng);
 }
 
-pub fn category(exchange: &mut Exchange, rng: &mut Rng) {
-    let (_, noun) = product_name(rng.below(4000));
-    let number = rng.between(1, 6);
-    exchange.ask("GET", HOST, "/category/{id}", format_args!("/category/{noun}?page={number}"));
-    page(exchange, noun, 240, rng);
+pub fn category(exchange: &mut Exchange, files: &Files, rng: &mut Rng) {
+    let which = rng.below(super::NOUNS.len() as u64);
+    let noun = super::NOUNS[which as usize]; // drawn below the length
+    let number = rng.below(PAGES_EACH);
+    exchange.ask("GET", HOST, "/category/{id}", format_args!("/category/{noun}?page={}", number + 1));
+    page(exchange, files, CATEGORIES + (which * PAGES_EACH + number) as usize, noun, 240, rng);
 }
 
 const FILES: [(&str, &str, usize); 6] = [
@@ -52,10 +77,12 @@ const FILES: [(&str, &str, usize); 6] = [
 ];
 pub const FILE_COUNT: usize = FILES.len();
 
-/// The static files, rendered and compressed once.
+/// The static files and the pages that are the same for everybody, rendered and compressed once.
 pub struct Files {
     plain: Vec<Vec<u8>>,
     gzip: Vec<Vec<u8>>,
+    /// Plain and gzip; a page is made when it is first asked for.
+    pages: Vec<OnceCell<(Vec<u8>, Vec<u8>)>>,
 }
 
 impl Files {
@@ -67,7 +94,7 @@ impl Files {
             encoder.encode(Coding::Gzip, body, &mut coded);
             coded
         });
-        Files { gzip: gzip.collect(), plain }
+        Files { gzip: gzip.collect(), plain, pages: (0..PLACES).map(|_| OnceCell::new()).collect() }
     }
 }
 
@@ -141,9 +168,9 @@ pub fn old_link(exchange: &mut Exchange, rng: &mut Rng) {
     exchange.reply_header("Location", format_args!("/products/{}", slug(product)));
 }
 
-pub fn login_page(exchange: &mut Exchange, rng: &mut Rng) {
+pub fn login_page(exchange: &mut Exchange, files: &Files, rng: &mut Rng) {
     exchange.ask("GET", HOST, "/account/login", format_args!("/account/login"));
-    page(exchange, "Sign in", 12, rng);
+    page(exchange, files, SIGN_IN, "Sign in", 12, rng);
 }
 
 /// One's account page; without a session it leads to the login.
@@ -151,7 +178,8 @@ pub fn account(exchange: &mut Exchange, person: Option<Person>, rng: &mut Rng) {
     exchange.ask("GET", HOST, "/account", format_args!("/account"));
     match person {
         Some(person) => {
-            page(exchange, &format!("Hello {}", person.first()), 20, rng);
+            exchange.reply_type = HTML;
+            write_page(&mut exchange.reply, &format!("Hello {}", person.first()), 20, rng);
             let _ = write!(exchange.reply, "<!-- {} -->", person.email());
         }
         None => {

@@ -287,7 +287,7 @@ impl Connection {
         if let Some(due) = self.owed_ack.take()
             && (due <= at || from == Side::Client)
         {
-            let due = if from == Side::Client { due.min(Timestamp(at.0 - 1)) } else { due };
+            let due = if from == Side::Client { due.min(Timestamp(at.0.saturating_sub(1))) } else { due };
             self.segment(Side::Server, due, ACK, &[], sink);
         }
     }

@@ -1,0 +1,203 @@
+//! Who sent a request: the client's address and the principal behind its credentials.
+
+use super::snapshot::Settings;
+use crate::hash::{HashKey, HashedMap};
+use crate::http::{Field, Head};
+use crate::rule::ApiNames;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// Kinds of credentials, as bits of a set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum CredentialKind {
+    Basic = 1,
+    Bearer = 2,
+    ApiKey = 4,
+    Session = 8,
+}
+
+impl CredentialKind {
+    pub const ALL: [CredentialKind; 4] =
+        [CredentialKind::Basic, CredentialKind::Bearer, CredentialKind::ApiKey, CredentialKind::Session];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            CredentialKind::Basic => "basic",
+            CredentialKind::Bearer => "bearer",
+            CredentialKind::ApiKey => "api_key",
+            CredentialKind::Session => "session",
+        }
+    }
+}
+
+/// The credentials of one request. Values are keyed hashes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Credentials {
+    pub kind: CredentialKind,
+    pub principal: u64,
+    /// User name and password of Basic authentication.
+    pub basic: Option<(u64, u64)>,
+}
+
+/// Entries of each memory below; at the bound it is emptied. It only saves work: what it answers is a pure function.
+const REMEMBERED: usize = 4096;
+
+/// Remembers what tokens and cookie names were found to be, so that a long-lived one is taken apart once.
+#[derive(Default)]
+pub struct Memory {
+    bearers: HashedMap<u64>,
+    cookies: HashMap<Box<[u8]>, bool>,
+}
+
+/// The credentials a request carries; the most specific kind where there are several.
+pub fn credentials_of(
+    head: &Head,
+    query: Option<&str>,
+    names: &ApiNames,
+    key: &HashKey,
+    memory: &mut Memory,
+) -> Option<Credentials> {
+    if let Some(value) = head.get(Field::Authorization) {
+        if let Some(found) = authorization(value, key, memory) {
+            return Some(found);
+        }
+    }
+    let by_key = |value: &[u8]| Credentials {
+        kind: CredentialKind::ApiKey,
+        principal: key.secret("api_key", value),
+        basic: None,
+    };
+    if let Some(value) = head.get(Field::ApiKey).filter(|value| !value.is_empty()) {
+        return Some(by_key(value));
+    }
+    if let Some(query) = query {
+        let named = super::url::QueryParameters::of(query).find(|(name, value)| {
+            !value.is_empty() && names.is_api_key_parameter(name)
+        });
+        if let Some((_, value)) = named {
+            return Some(by_key(value.as_bytes()));
+        }
+    }
+    session_cookie(head, names, memory).map(|value| Credentials {
+        kind: CredentialKind::Session,
+        principal: key.secret("session", value),
+        basic: None,
+    })
+}
+
+fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Credentials> {
+    let space = value.iter().position(|byte| *byte == b' ')?;
+    let (scheme, rest) = (&value[..space], value[space..].trim_ascii());
+    if rest.is_empty() {
+        return None;
+    }
+    if scheme.eq_ignore_ascii_case(b"basic") {
+        let decoded = STANDARD.decode(rest).ok()?;
+        let colon = decoded.iter().position(|byte| *byte == b':')?;
+        let user = crate::inspect::user_hash(&decoded[..colon], key);
+        let password = key.secret("password", &decoded[colon + 1..]);
+        return Some(Credentials { kind: CredentialKind::Basic, principal: user, basic: Some((user, password)) });
+    }
+    // Every other scheme carries something that stands for the caller: Bearer, Token, Digest, AWS4-HMAC-SHA256 ...
+    let token = key.secret("bearer", rest);
+    let principal = match memory.bearers.get(&token) {
+        Some(principal) => *principal,
+        None => {
+            let principal = jwt_subject(rest).map_or(token, |subject| key.secret("subject", subject.as_bytes()));
+            if memory.bearers.len() >= REMEMBERED {
+                memory.bearers.clear();
+            }
+            memory.bearers.insert(token, principal);
+            principal
+        }
+    };
+    Some(Credentials { kind: CredentialKind::Bearer, principal, basic: None })
+}
+
+/// The `sub` claim of a JWT (RFC 7519 §4.1.2), read and not verified. Client credentials tokens name a client instead.
+fn jwt_subject(token: &[u8]) -> Option<String> {
+    let mut parts = token.split(|byte| *byte == b'.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    let decoded = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&decoded).ok()?;
+    ["sub", "client_id", "azp", "user_id", "email"].iter().find_map(|name| match claims.get(*name)? {
+        serde_json::Value::String(text) if !text.is_empty() => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+fn session_cookie<'h>(head: &'h Head, names: &ApiNames, memory: &mut Memory) -> Option<&'h [u8]> {
+    head.all(Field::Cookie).flat_map(|line| line.split(|byte| *byte == b';')).find_map(|pair| {
+        let pair = pair.trim_ascii();
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (&pair[..equals], &pair[equals + 1..]);
+        (!value.is_empty() && is_session_cookie(name, names, memory)).then_some(value)
+    })
+}
+
+fn is_session_cookie(name: &[u8], names: &ApiNames, memory: &mut Memory) -> bool {
+    if let Some(known) = memory.cookies.get(name) {
+        return *known;
+    }
+    let is_session = names.is_session_cookie(&String::from_utf8_lossy(name));
+    if memory.cookies.len() >= REMEMBERED {
+        memory.cookies.clear();
+    }
+    memory.cookies.insert(name.into(), is_session);
+    is_session
+}
+
+/// True when a response opens a session: it sets a session cookie to a value.
+pub fn sets_session(head: &Head, names: &ApiNames, memory: &mut Memory) -> bool {
+    head.all(Field::SetCookie).any(|line| {
+        let pair = line.split(|byte| *byte == b';').next().unwrap_or(&[]).trim_ascii();
+        let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { return false };
+        let value = &pair[equals + 1..];
+        let is_cleared = value.is_empty() || value == b"\"\"" || value.eq_ignore_ascii_case(b"deleted");
+        !is_cleared && is_session_cookie(&pair[..equals], names, memory)
+    })
+}
+
+/// The address a request came from: the peer's or, where the peer is a trusted proxy, the right-most untrusted address
+/// of `Forwarded` (RFC 7239) or `X-Forwarded-For`.
+pub fn client_of(peer: IpAddr, head: &Head, settings: &Settings) -> IpAddr {
+    if settings.trusted_proxies.is_empty() || !settings.is_trusted_proxy(peer) {
+        return peer;
+    }
+    let forwarded = last_untrusted(head.all(Field::Forwarded), settings, |item| {
+        item.split(|byte| *byte == b';').find_map(|pair| {
+            let pair = pair.trim_ascii();
+            let is_for = pair.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"for="));
+            is_for.then(|| &pair[4..])
+        })
+    });
+    forwarded.or_else(|| last_untrusted(head.all(Field::XForwardedFor), settings, Some)).unwrap_or(peer)
+}
+
+fn last_untrusted<'h>(
+    lines: impl Iterator<Item = &'h [u8]>,
+    settings: &Settings,
+    node: impl Fn(&'h [u8]) -> Option<&'h [u8]>,
+) -> Option<IpAddr> {
+    let items: Vec<&[u8]> = lines.flat_map(|line| line.split(|byte| *byte == b',')).collect();
+    let mut found = None;
+    for item in items.into_iter().rev() {
+        // What cannot be read breaks the chain of trust: the last address read before it is all that is known.
+        let Some(address) = node(item.trim_ascii()).and_then(parse_node) else { break };
+        found = Some(address);
+        if !settings.is_trusted_proxy(address) {
+            break;
+        }
+    }
+    found
+}
+
+fn parse_node(node: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(node).ok()?.trim().trim_matches('"');
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}

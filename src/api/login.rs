@@ -1,0 +1,76 @@
+//! Login attempts: what was tried, and what came of it.
+
+use super::snapshot::LoginHabit;
+use crate::http::{Field, Head, Message};
+use crate::inspect::BodyReport;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Success,
+    Failure,
+    Unknown,
+}
+
+/// One login attempt. User and password are keyed hashes; the values are never kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Login {
+    pub user: Option<u64>,
+    pub password: Option<u64>,
+    pub outcome: Outcome,
+    /// The response opened a session: a cookie or a token.
+    pub opens_session: bool,
+}
+
+/// The outcome of an attempt, from the response to it.
+pub fn outcome_of(
+    path: &str,
+    response: Option<&Message<BodyReport>>,
+    opens_session: bool,
+    habit: Option<LoginHabit>,
+) -> Outcome {
+    let Some(response) = response else { return Outcome::Unknown };
+    let said = response.report.as_ref().and_then(|report| report.outcome);
+    match response.head.status() {
+        400 | 401 | 403 | 404 | 422 | 423 | 429 => Outcome::Failure,
+        200..=299 => match said {
+            Some(false) => Outcome::Failure,
+            _ if opens_session => Outcome::Success,
+            Some(true) => Outcome::Success,
+            // Nothing was said: what successes here carry, and this one lacks, tells.
+            None => match habit {
+                Some(LoginHabit { successes_carry_session: true }) => Outcome::Failure,
+                _ => Outcome::Unknown,
+            },
+        },
+        300..=399 => match response.head.get(Field::Location) {
+            Some(location) if leads_back(location, path) => Outcome::Failure,
+            Some(_) => match habit {
+                Some(LoginHabit { successes_carry_session: true }) if !opens_session => Outcome::Failure,
+                _ => Outcome::Success,
+            },
+            None => Outcome::Unknown,
+        },
+        _ => Outcome::Unknown,
+    }
+}
+
+/// Words in the target of a redirect that say the login failed.
+const FAILURE_WORDS: [&str; 5] = ["error", "fail", "invalid", "denied", "incorrect"];
+/// Last path segments of login pages.
+const LOGIN_PAGES: [&str; 6] = ["login", "signin", "sign-in", "sign_in", "logon", "log-in"];
+
+/// True when a redirect leads back to the login page, or to one that says no.
+fn leads_back(location: &[u8], path: &str) -> bool {
+    let location = String::from_utf8_lossy(location).to_ascii_lowercase();
+    let rest = location.split_once("://").map_or(location.as_str(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+    let (target, query) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
+    let last = target.trim_end_matches('/').rsplit('/').next().unwrap_or("");
+    target == path.to_ascii_lowercase()
+        || LOGIN_PAGES.contains(&last)
+        || FAILURE_WORDS.iter().any(|word| last.contains(word) || query.contains(word))
+}
+
+/// True when a request with this head could be a login by its method.
+pub fn may_be_login(head: &Head) -> bool {
+    matches!(head.method(), b"POST" | b"PUT" | b"PATCH" | b"GET")
+}

@@ -1,0 +1,309 @@
+//! What a transaction means: endpoint, client, principal, login, object, sensitive data.
+//!
+//! A transaction with what `inspect` found in its bodies in, one [`Observation`] out. Everything is decided from the
+//! transaction and an immutable [`Snapshot`]; the interpreter's own state only saves work. Nothing secret leaves it:
+//! credentials, user names and passwords are keyed hashes from here on.
+
+mod identity;
+mod login;
+pub mod openapi;
+pub mod snapshot;
+pub mod template;
+pub mod url;
+
+pub use identity::{CredentialKind, Credentials};
+pub use login::{Login, Outcome};
+pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
+
+use crate::hash::HashKey;
+use crate::http::{Field, Head, Message, Transaction};
+use crate::inspect::{BodyReport, DataClass};
+use crate::packet::Peer;
+use crate::time::Timestamp;
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Duration;
+use template::TemplateBuf;
+use url::RequestTarget;
+
+/// What one transaction means. Text borrows from the transaction or the interpreter.
+#[derive(Debug)]
+pub struct Observation<'a> {
+    /// When the transaction was over: the window it counts in.
+    pub time: Timestamp,
+    pub started: Timestamp,
+    pub flow_id: u64,
+    pub index: u32,
+    pub client_peer: Peer,
+    pub server_peer: Peer,
+    pub client: IpAddr,
+    pub method: Cow<'a, str>,
+    pub host: Cow<'a, str>,
+    pub target: Cow<'a, str>,
+    pub template: &'a str,
+    /// Keyed hash of method, host and template.
+    pub endpoint: u64,
+    /// Keyed hash of host and path.
+    pub path: u64,
+    /// Whether the inventory knows this endpoint.
+    pub is_known: bool,
+    /// Whether this transaction makes it one.
+    pub makes_endpoint: bool,
+    pub documented: Option<bool>,
+    /// 0 without a response.
+    pub status: u16,
+    pub credentials: Option<Credentials>,
+    /// The principal, once the server accepted it.
+    pub principal: Option<u64>,
+    pub login: Option<Login>,
+    pub object: Option<Object>,
+    pub latency: Option<Duration>,
+    pub request_bytes: u64,
+    pub response_bytes: u64,
+    pub response: Option<&'a BodyReport>,
+    /// The response is a page or text, not data: its look may be that of any path.
+    pub is_page: bool,
+    /// A success whose body does not say otherwise.
+    pub is_success: bool,
+    pub user_agent: Option<Cow<'a, str>>,
+}
+
+/// The object a request names: its path parameters, and the number in them where it is one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Object {
+    pub hash: u64,
+    pub number: Option<u64>,
+}
+
+impl Observation<'_> {
+    pub fn is_client_error(&self) -> bool {
+        (400..500).contains(&self.status)
+    }
+
+    /// Sensitive data in the response, other than what opens a session.
+    pub fn is_sensitive(&self) -> bool {
+        self.response.is_some_and(|report| report.classes.iter().any(|class| class.class != DataClass::Jwt))
+    }
+}
+
+/// Query parameters that name an object when the path does not, lower case.
+const OBJECT_PARAMETERS: [&str; 12] = [
+    "id", "user_id", "userid", "uid", "customer_id", "customerid", "account_id", "accountid", "order_id", "orderid",
+    "invoice_id", "number",
+];
+
+/// Reads the transactions of a partition. Buffers are reused.
+pub struct Interpreter {
+    key: HashKey,
+    memory: identity::Memory,
+    template: TemplateBuf,
+    scratch: Vec<u8>,
+}
+
+impl Interpreter {
+    pub fn new(key: HashKey) -> Interpreter {
+        Interpreter { key, memory: Default::default(), template: TemplateBuf::default(), scratch: Vec::new() }
+    }
+
+    /// What a transaction means; `None` for a response without a request, which names no endpoint.
+    pub fn observe<'a>(
+        &'a mut self,
+        transaction: &'a Transaction<BodyReport>,
+        snapshot: &'a Snapshot,
+    ) -> Option<Observation<'a>> {
+        let request = transaction.request.as_ref()?;
+        let response = transaction.response.as_ref();
+        let settings = &*snapshot.settings;
+        let target = String::from_utf8_lossy(request.head.target());
+        let method = String::from_utf8_lossy(request.head.method());
+        let host = host_of(&request.head, &target, transaction.server, snapshot);
+        let (path, query) = split(&target);
+        let status = response.map_or(0, |response| response.head.status());
+
+        let described = settings.catalogue.lookup(&method, &host, path);
+        let documented = match &described {
+            Some(found) => Some(found.documented),
+            None => settings.catalogue.covers_host(&host).then_some(false),
+        };
+        template::template_with(path, &host, &snapshot.inventory.learned, &mut self.template);
+        let object = object_of(&self.template, path, query, &self.key, &mut self.scratch);
+        let template = match &described {
+            Some(found) => found.template,
+            None => self.template.template(),
+        };
+        let endpoint = join_hash(&self.key, &mut self.scratch, &[&method, &host, template]);
+        let path_hash = join_hash(&self.key, &mut self.scratch, &[&host, path]);
+
+        let names = &settings.names;
+        let credentials = identity::credentials_of(&request.head, query, names, &self.key, &mut self.memory);
+        let opens_session = response.is_some_and(|response| {
+            response.report.as_ref().is_some_and(|report| report.has_token)
+                || identity::sets_session(&response.head, names, &mut self.memory)
+        });
+        let habit = snapshot.inventory.logins.get(&endpoint).copied();
+        let login = self.login_of(request, query, credentials, names).map(|(user, password, is_basic)| {
+            let outcome = match login::outcome_of(path, response, opens_session, habit) {
+                // Basic credentials go with every request: whatever is not refused was accepted.
+                Outcome::Unknown if is_basic && (200..400).contains(&status) => Outcome::Success,
+                outcome if is_basic && outcome == Outcome::Failure && status != 401 => Outcome::Unknown,
+                outcome => outcome,
+            };
+            Login { user, password, outcome, opens_session }
+        });
+
+        let report = response.and_then(|response| response.report.as_ref());
+        let says_no = report.is_some_and(|report| report.outcome == Some(false));
+        let is_success = (200..300).contains(&status) && !says_no;
+        let accepted = status != 0 && status != 401 && status != 403;
+        Some(Observation {
+            time: response.map_or(request.ended, |response| response.ended.max(request.ended)),
+            started: request.started,
+            flow_id: transaction.flow.id,
+            index: transaction.index,
+            client_peer: transaction.client,
+            server_peer: transaction.server,
+            client: identity::client_of(transaction.client.address, &request.head, settings),
+            is_known: snapshot.inventory.endpoints.contains(&endpoint),
+            makes_endpoint: is_success
+                || matches!(status, 401 | 403 | 405 | 422 | 429 | 500..=599)
+                || login.is_some()
+                || documented == Some(true),
+            endpoint,
+            path: path_hash,
+            documented,
+            status,
+            principal: credentials.filter(|_| accepted).map(|credentials| credentials.principal),
+            credentials,
+            login,
+            object,
+            latency: response.map(|response| response.started.since(request.ended)),
+            request_bytes: request.body_length,
+            response_bytes: response.map_or(0, |response| response.body_length),
+            response: report,
+            is_page: response.is_some_and(|response| is_page(&response.head)),
+            is_success,
+            user_agent: request.head.get(Field::UserAgent).map(String::from_utf8_lossy),
+            method,
+            host,
+            target,
+            template: match described {
+                Some(found) => found.template,
+                None => self.template.template(),
+            },
+        })
+    }
+
+    /// User and password of an attempt, and whether they came as Basic credentials.
+    fn login_of(
+        &self,
+        request: &Message<BodyReport>,
+        query: Option<&str>,
+        credentials: Option<Credentials>,
+        names: &crate::rule::ApiNames,
+    ) -> Option<(Option<u64>, Option<u64>, bool)> {
+        if let Some((user, password)) = credentials.and_then(|credentials| credentials.basic) {
+            return Some((Some(user), Some(password), true));
+        }
+        if !login::may_be_login(&request.head) {
+            return None;
+        }
+        if let Some(report) = &request.report {
+            if report.login.has_password {
+                return Some((report.login.user, report.login.password, false));
+            }
+        }
+        let query = query?;
+        let mut user = None;
+        let mut password = None;
+        for (name, value) in url::QueryParameters::of(query) {
+            let is = |known: &[&str], configured: &[String]| {
+                known.iter().any(|known| name.eq_ignore_ascii_case(known))
+                    || configured.iter().any(|known| name.eq_ignore_ascii_case(known))
+            };
+            if is(&["password", "passwd", "pwd"], &names.login.password_fields) {
+                password = Some(self.key.secret("password", value.as_bytes()));
+            } else if is(&["user", "username", "login", "email"], &names.login.user_fields) {
+                user = Some(crate::inspect::user_hash(value.as_bytes(), &self.key));
+            }
+        }
+        password.map(|password| (user, Some(password), false))
+    }
+}
+
+/// The key under which an endpoint is counted.
+pub fn endpoint_key(key: &HashKey, method: &str, host: &str, template: &str) -> u64 {
+    join_hash(key, &mut Vec::new(), &[method, host, template])
+}
+
+/// Hash of parts with a separator between them.
+fn join_hash(key: &HashKey, scratch: &mut Vec<u8>, parts: &[&str]) -> u64 {
+    scratch.clear();
+    for part in parts {
+        scratch.extend_from_slice(part.as_bytes());
+        scratch.push(0);
+    }
+    key.hash(scratch)
+}
+
+/// The host that is asked: of the target, else of the `Host` field, else the server's address. Names beyond the bound
+/// on hosts are not believed.
+fn host_of<'a>(head: &'a Head, target: &str, server: Peer, snapshot: &Snapshot) -> Cow<'a, str> {
+    let named = match RequestTarget::parse(target).host() {
+        Some(host) => Some(Cow::Owned(host.into_owned())),
+        None => head.get(Field::Host).and_then(|host| std::str::from_utf8(host).ok()).and_then(url::normalise_host),
+    };
+    let hosts = &snapshot.inventory.hosts;
+    match named {
+        Some(host) if hosts.len() < snapshot.settings.max_hosts || hosts.contains(&*host) => host,
+        _ => Cow::Owned(server.address.to_string()),
+    }
+}
+
+fn split(target: &str) -> (&str, Option<&str>) {
+    let parsed = RequestTarget::parse(target);
+    (parsed.path, parsed.query)
+}
+
+fn object_of(
+    template: &TemplateBuf,
+    path: &str,
+    query: Option<&str>,
+    key: &HashKey,
+    scratch: &mut Vec<u8>,
+) -> Option<Object> {
+    scratch.clear();
+    let mut number = None;
+    for (_, value) in template.values(path) {
+        scratch.extend_from_slice(value.as_bytes());
+        scratch.push(0);
+        number = trailing_number(value);
+    }
+    if scratch.is_empty() {
+        let named = url::QueryParameters::of(query?)
+            .find(|(name, value)| !value.is_empty() && OBJECT_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        let (_, value) = named?;
+        scratch.extend_from_slice(value.as_bytes());
+        number = trailing_number(value);
+    }
+    Some(Object { hash: key.hash(scratch), number })
+}
+
+/// The number at the end of an identifier: 42 of `42`, 4711 of `INV-0004711`.
+fn trailing_number(value: &str) -> Option<u64> {
+    let start = value.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + value[at..].chars().next().map_or(1, char::len_utf8));
+    value.get(start..)?.parse().ok()
+}
+
+fn is_page(head: &Head) -> bool {
+    match head.get(Field::ContentType) {
+        None => true,
+        Some(kind) => {
+            let kind = kind.split(|byte| *byte == b';').next().unwrap_or(&[]).trim_ascii();
+            kind.get(..5).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"text/"))
+                || kind.eq_ignore_ascii_case(b"application/xhtml+xml")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The inventory: which endpoints, hosts and logins are known, and which path segments are values though they look
+//! like words.
+//!
+//! A slug is recognised between windows from merged aggregates: enough endpoints of one method that differ in one
+//! literal segment only and answer with documents of one look. They become one endpoint, and the workers' next snapshot
+//! knows the position as a parameter.
+
+use super::state::EndpointState;
+use super::store::{Store, Touched};
+use crate::api::template::{LearnedParameters, segments, with_slug};
+use crate::api::{Inventory, LoginHabit};
+use crate::hash::HashKey;
+use crate::window::{Merge, Window};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Siblings that answer alike, from which on their segment is a value. API roots have dozens of resources, but their
+/// documents look different from each other.
+const SLUG_SIBLINGS: usize = 12;
+/// Share of a login's successes that carry a session, from which on one without is a failure.
+const SESSION_SHARE: f64 = 0.2;
+/// Attempts seen before that share is believed.
+const SESSION_ATTEMPTS: f64 = 20.0;
+
+/// Makes the next [`Inventory`] from what the windows brought.
+pub struct InventoryBuilder {
+    key: HashKey,
+    learned: LearnedParameters,
+    /// (method, host, template with one segment left out) to the segments seen there, by the look of the documents.
+    siblings: BTreeMap<(String, String, String), BTreeMap<u64, BTreeSet<String>>>,
+    current: Arc<Inventory>,
+}
+
+impl InventoryBuilder {
+    pub fn new(key: HashKey) -> InventoryBuilder {
+        InventoryBuilder {
+            key,
+            learned: LearnedParameters::new(),
+            siblings: BTreeMap::new(),
+            current: Arc::default(),
+        }
+    }
+
+    /// Starts from what an earlier run learned.
+    pub fn restore(&mut self, learned: impl IntoIterator<Item = (String, String)>, store: &Store) {
+        for (host, prefix) in learned {
+            self.learned.learn(&host, &prefix);
+        }
+        self.rebuild(store);
+    }
+
+    pub fn learned(&self) -> &LearnedParameters {
+        &self.learned
+    }
+
+    pub fn current(&self) -> Arc<Inventory> {
+        Arc::clone(&self.current)
+    }
+
+    /// The key of an endpoint, as the interpreter makes it.
+    pub fn endpoint_key(&self, method: &str, host: &str, template: &str) -> u64 {
+        crate::api::endpoint_key(&self.key, method, host, template)
+    }
+
+    /// Puts endpoints of a window that were named by an older snapshot where they belong by now.
+    pub fn settle(&self, window: &mut Window) {
+        if self.learned.is_empty() {
+            return;
+        }
+        for (old, mut endpoint) in window.endpoints.take_unknown(&self.current.endpoints) {
+            let mut key = old;
+            if let Some(template) = self.rewritten(&endpoint.host, &endpoint.template) {
+                key = self.endpoint_key(&endpoint.method, &endpoint.host, &template);
+                endpoint.template = Arc::from(template);
+            }
+            window.endpoints.put(key, endpoint);
+        }
+    }
+
+    fn rewritten(&self, host: &str, template: &str) -> Option<String> {
+        let mut result: Option<String> = None;
+        for position in 0..segments(template).count() {
+            let current = result.as_deref().unwrap_or(template);
+            let Some(segment) = segments(current).nth(position) else { break };
+            if !segment.is_parameter && self.learned.contains(host, segment.prefix) {
+                result = Some(with_slug(current, position));
+            }
+        }
+        result
+    }
+
+    /// Takes in what a window touched; gives the inventory that the window after the next one reads.
+    pub fn update(&mut self, store: &Store, touched: &Touched) -> Arc<Inventory> {
+        let mut is_changed = !touched.new_endpoints.is_empty();
+        for key in &touched.new_endpoints {
+            let Some(state) = store.endpoints.get(key) else { continue };
+            let (method, host, template) = (state.method.clone(), state.host.clone(), state.template.clone());
+            let shapes: Vec<u64> = state.shapes.iter().map(|(shape, _)| shape).collect();
+            drop(state);
+            self.note_siblings(store, &method, &host, &template, &shapes);
+        }
+        is_changed |= touched.endpoints.iter().any(|key| {
+            store.endpoints.get(key).is_some_and(|state| habit_of(&state) != self.current.logins.get(key).copied())
+        });
+        if is_changed {
+            self.rebuild(store);
+        }
+        self.current()
+    }
+
+    fn note_siblings(&mut self, store: &Store, method: &str, host: &str, template: &str, shapes: &[u64]) {
+        let [shape] = shapes else { return };
+        let found: Vec<(usize, String, String)> = segments(template)
+            .enumerate()
+            .filter(|(_, segment)| !segment.is_parameter)
+            .map(|(position, segment)| (position, segment.prefix.to_string(), segment.text.to_string()))
+            .collect();
+        for (position, parent, text) in found {
+            let family = (method.to_string(), host.to_string(), with_slug(template, position));
+            let siblings = self.siblings.entry(family).or_default().entry(*shape).or_default();
+            siblings.insert(text);
+            if siblings.len() >= SLUG_SIBLINGS && self.learned.learn(host, &parent) {
+                self.fold_siblings(store, host);
+            }
+        }
+    }
+
+    /// Merges the endpoints that have become one.
+    fn fold_siblings(&mut self, store: &Store, host: &str) {
+        let mut moved: Vec<(u64, String)> = store
+            .endpoints
+            .iter()
+            .filter(|entry| &*entry.host == host)
+            .filter_map(|entry| Some((*entry.key(), self.rewritten(host, &entry.template)?)))
+            .collect();
+        moved.sort_unstable();
+        for (old, template) in moved {
+            let Some((_, mut state)) = store.endpoints.remove(&old) else { continue };
+            let key = self.endpoint_key(&state.method, host, &template);
+            state.template = Arc::from(template);
+            match store.endpoints.get_mut(&key) {
+                Some(mut kept) => kept.adopt(state),
+                None => {
+                    store.endpoints.insert(key, state);
+                }
+            }
+        }
+        self.siblings.retain(|(_, family_host, _), _| family_host != host);
+    }
+
+    fn rebuild(&mut self, store: &Store) {
+        let mut inventory = Inventory { learned: self.learned.clone(), ..Inventory::default() };
+        for entry in store.endpoints.iter() {
+            inventory.endpoints.insert(*entry.key());
+            if !inventory.hosts.contains(&*entry.host) {
+                inventory.hosts.insert(Box::from(&*entry.host));
+            }
+            if let Some(habit) = habit_of(&entry) {
+                inventory.logins.insert(*entry.key(), habit);
+            }
+        }
+        self.current = Arc::new(inventory);
+    }
+}
+
+fn habit_of(state: &EndpointState) -> Option<LoginHabit> {
+    let sessions = &state.login_sessions;
+    (sessions.total >= SESSION_ATTEMPTS)
+        .then(|| LoginHabit { successes_carry_session: sessions.share() >= SESSION_SHARE })
+}
+
+impl EndpointState {
+    /// Takes in the state of an endpoint that turned out to be the same.
+    fn adopt(&mut self, other: EndpointState) {
+        self.documented = self.documented.or(other.documented);
+        self.moment.merge(other.moment);
+        self.is_learned |= other.is_learned;
+        self.tally.merge(other.tally);
+        self.successes += other.successes;
+        self.credential_kinds |= other.credential_kinds;
+        self.clients.merge(&other.clients);
+        self.principals.merge(&other.principals);
+        for (mine, theirs) in self.data_values.iter_mut().zip(other.data_values) {
+            *mine += theirs;
+        }
+        self.shapes.merge(&other.shapes);
+        self.pages += other.pages;
+        // Histograms of one precision always take each other in.
+        for (mine, theirs) in [
+            (&mut self.latency, &other.latency),
+            (&mut self.sizes, &other.sizes),
+            (&mut self.records, &other.records),
+            (&mut self.sensitive_values, &other.sensitive_values),
+        ] {
+            let _ = mine.add(theirs);
+        }
+        self.errors.add_share(&other.errors);
+        self.login_failures.add_share(&other.login_failures);
+        self.login_sessions.add_share(&other.login_sessions);
+        self.last_window = self.last_window.max(other.last_window);
+        if self.is_learned {
+            self.stranger = None;
+        }
+    }
+}

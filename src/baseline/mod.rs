@@ -1,0 +1,10 @@
+//! What is normal: the store of every key between windows, and the snapshots that workers read.
+
+mod inventory;
+pub mod state;
+mod store;
+mod tiers;
+
+pub use inventory::InventoryBuilder;
+pub use store::{Store, StoreLimits, Touched, data_of};
+pub use tiers::{SPANS, Tiers, tier_of};

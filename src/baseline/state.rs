@@ -1,0 +1,296 @@
+//! What is kept of each key between windows: recent activity in tiers, and what is normal.
+
+use super::tiers::Tiers;
+use crate::window::distinct::DistinctSet;
+use crate::window::histogram::{LogHistogram, StatusCounts};
+use crate::window::sample::BottomK;
+use crate::window::{Attempts, EndpointWindow, Errors, Exposure, Merge, Moment, Reach, Tally};
+use crate::inspect::DataClass;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Two significant digits tell a doubling from a wobble, and keep a histogram at a few kilobytes.
+const SIGNIFICANT_DIGITS: u8 = 2;
+
+/// A histogram that grows as it must. Its counts saturate.
+pub fn new_histogram() -> Histogram<u32> {
+    // Digits from 0 to 5 are valid.
+    let mut histogram = Histogram::new(SIGNIFICANT_DIGITS).expect("two digits are valid");
+    histogram.auto(true);
+    histogram
+}
+
+/// Counted successes out of a total, fading by half every `HALF_LIFE_WINDOWS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    pub hits: f64,
+    pub total: f64,
+}
+
+/// A baseline forgets half in a day: what an API does changes within days, not within hours.
+const HALF_LIFE_WINDOWS: f64 = 8640.0;
+
+impl Share {
+    pub fn add(&mut self, hits: u64, total: u64) {
+        self.hits += hits as f64;
+        self.total += total as f64;
+    }
+
+    pub fn fade(&mut self, windows: i64) {
+        let factor = 0.5f64.powf(windows.max(0) as f64 / HALF_LIFE_WINDOWS);
+        self.hits *= factor;
+        self.total *= factor;
+    }
+
+    pub fn add_share(&mut self, other: &Share) {
+        self.hits += other.hits;
+        self.total += other.total;
+    }
+
+    pub fn share(&self) -> f64 {
+        if self.total > 0.0 { self.hits / self.total } else { 0.0 }
+    }
+}
+
+/// Recent activity of an endpoint.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EndpointActivity {
+    pub tally: Tally,
+    pub successes: u64,
+    pub errors: Option<Box<Errors>>,
+    pub logins: Option<Box<Attempts>>,
+    pub exposure: Option<Box<Exposure>>,
+    pub open_exposure: Option<Box<Exposure>>,
+    pub records: LogHistogram,
+    pub sensitive_values: LogHistogram,
+}
+
+impl Merge for EndpointActivity {
+    fn merge(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.successes += other.successes;
+        self.errors.merge(other.errors);
+        self.logins.merge(other.logins);
+        self.exposure.merge(other.exposure);
+        self.open_exposure.merge(other.open_exposure);
+        self.records.merge(&other.records);
+        self.sensitive_values.merge(&other.sensitive_values);
+    }
+}
+
+/// Sensitive data of one class that is normal for a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassNormal {
+    /// Distinct values and responses seen, fading.
+    pub values: f64,
+    pub responses: f64,
+}
+
+/// What is normal in the exposure of a key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExposureNormal {
+    classes: [ClassNormal; DataClass::COUNT],
+    /// Successful responses seen in all, fading.
+    pub responses: f64,
+    pub records: f64,
+    pub bytes: f64,
+    /// Windows in which the key was active, fading: how much time the sums above stand for.
+    pub windows: f64,
+}
+
+impl ExposureNormal {
+    pub fn class(&self, class: DataClass) -> ClassNormal {
+        self.classes[class as usize]
+    }
+
+    pub fn add(&mut self, exposure: Option<&Exposure>, responses: u64) {
+        self.responses += responses as f64;
+        self.windows += 1.0;
+        let Some(exposure) = exposure else { return };
+        self.records += exposure.records as f64;
+        self.bytes += exposure.bytes as f64;
+        for class in &exposure.classes {
+            let normal = &mut self.classes[class.class as usize];
+            normal.values += class.values.count() as f64;
+            normal.responses += class.responses as f64;
+        }
+    }
+
+    pub fn fade(&mut self, windows: i64) {
+        let factor = 0.5f64.powf(windows.max(0) as f64 / HALF_LIFE_WINDOWS);
+        for class in &mut self.classes {
+            class.values *= factor;
+            class.responses *= factor;
+        }
+        for sum in [&mut self.responses, &mut self.records, &mut self.bytes, &mut self.windows] {
+            *sum *= factor;
+        }
+    }
+}
+
+/// One endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointState {
+    pub method: Arc<str>,
+    pub host: Arc<str>,
+    pub template: Arc<str>,
+    pub documented: Option<bool>,
+    pub moment: Moment,
+    /// First seen while learning (or acknowledged): it is no stranger.
+    pub is_learned: bool,
+    /// Lifetime counts, for the inventory.
+    pub tally: Tally,
+    pub successes: u64,
+    pub credential_kinds: u8,
+    pub clients: DistinctSet,
+    pub principals: DistinctSet,
+    pub data_values: [u64; DataClass::COUNT],
+    /// Looks of successful documents, and how many of them were pages.
+    pub shapes: BottomK<u64, 4>,
+    pub pages: u64,
+    pub latency: Histogram<u32>,
+    pub sizes: Histogram<u32>,
+    pub records: Histogram<u32>,
+    pub sensitive_values: Histogram<u32>,
+    /// Objects that one subject reached within a short span, for all subjects.
+    pub reach: Histogram<u32>,
+    pub errors: Share,
+    pub login_failures: Share,
+    pub login_sessions: Share,
+    pub exposure: ExposureNormal,
+    pub open_exposure: ExposureNormal,
+    pub recent: Tiers<EndpointActivity>,
+    pub last_window: i64,
+    /// First clients that were answered with success, and their first transactions, while it is a stranger.
+    pub stranger: Option<Box<Stranger>>,
+}
+
+/// What is gathered about an endpoint that nobody listed, until it is told of.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Stranger {
+    pub successes: u64,
+    pub open_successes: u64,
+    pub evidence: crate::window::EvidenceSample,
+    pub clients: BottomK<IpAddr, 5>,
+}
+
+impl EndpointState {
+    pub fn new(window: &EndpointWindow, is_learned: bool) -> EndpointState {
+        EndpointState {
+            method: Arc::clone(&window.method),
+            host: Arc::clone(&window.host),
+            template: Arc::clone(&window.template),
+            documented: window.documented,
+            moment: Moment::default(),
+            is_learned,
+            tally: Tally::default(),
+            successes: 0,
+            credential_kinds: 0,
+            clients: DistinctSet::new(),
+            principals: DistinctSet::new(),
+            data_values: [0; DataClass::COUNT],
+            shapes: BottomK::new(),
+            pages: 0,
+            latency: new_histogram(),
+            sizes: new_histogram(),
+            records: new_histogram(),
+            sensitive_values: new_histogram(),
+            reach: new_histogram(),
+            errors: Share::default(),
+            login_failures: Share::default(),
+            login_sessions: Share::default(),
+            exposure: ExposureNormal::default(),
+            open_exposure: ExposureNormal::default(),
+            recent: Tiers::default(),
+            last_window: 0,
+            stranger: None,
+        }
+    }
+
+    /// `METHOD host template`, as alerts name it.
+    pub fn name(&self) -> String {
+        format!("{} {}{}", self.method, self.host, self.template)
+    }
+
+    pub fn is_login(&self) -> bool {
+        self.login_failures.total > 0.0
+    }
+}
+
+/// One client address. Small; what makes it interesting is kept apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientState {
+    pub address: IpAddr,
+    pub moment: Moment,
+    pub requests: u64,
+    /// Client errors among its requests, fading.
+    pub errors: Share,
+    pub exposure: Option<Box<ExposureNormal>>,
+    pub recent: Option<Box<Tiers<SubjectActivity>>>,
+    pub last_window: i64,
+}
+
+/// Recent activity of a client or a principal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SubjectActivity {
+    pub requests: u64,
+    pub successes: u64,
+    pub statuses: StatusCounts,
+    pub errors: Option<Box<Errors>>,
+    pub exposure: Option<Box<Exposure>>,
+}
+
+impl Merge for SubjectActivity {
+    fn merge(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.successes += other.successes;
+        self.statuses.merge(&other.statuses);
+        self.errors.merge(other.errors);
+        self.exposure.merge(other.exposure);
+    }
+}
+
+/// One principal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PrincipalState {
+    pub moment: Moment,
+    pub requests: u64,
+    pub clients: DistinctSet,
+    pub client_sample: BottomK<IpAddr, 5>,
+    pub exposure: Option<Box<ExposureNormal>>,
+    pub recent: Option<Box<Tiers<SubjectActivity>>>,
+    pub last_window: i64,
+}
+
+/// One host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HostState {
+    pub host: Arc<str>,
+    pub moment: Moment,
+    pub requests: u64,
+    pub errors: Share,
+    /// Endpoints seen, and those of them seen once: how new a new one is here.
+    pub endpoints: u64,
+    pub recent: Tiers<SubjectActivity>,
+    pub last_window: i64,
+}
+
+/// Attempts of one client, or for one account, at one login endpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AttemptsState {
+    pub recent: Tiers<Attempts>,
+    pub last_window: i64,
+}
+
+/// The reach of one subject at one endpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ReachState {
+    pub recent: Tiers<Reach>,
+    /// Most objects within a short span, while it was not anomalous.
+    pub usual: u64,
+    /// Windows since the last time its short span was noted among the peers'.
+    pub noted: i64,
+    pub last_window: i64,
+}

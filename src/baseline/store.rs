@@ -1,0 +1,300 @@
+//! The store: what is kept of every key, read by detectors, inventory and metrics.
+//!
+//! Merged windows in ([`Store::absorb`]), touched keys out. One map a kind of key, so that readers (metrics, inventory,
+//! checkpoints) never stop who writes. Bounded: past a limit the keys not seen for longest go first, those with a history
+//! last; the order is by event time and key, never by arrival.
+
+use super::state::{
+    AttemptsState, ClientState, EndpointActivity, EndpointState, HostState, PrincipalState, ReachState, Stranger,
+    SubjectActivity,
+};
+use super::tiers::Tiers;
+use crate::hash::BuildIdentity;
+use crate::inspect::DataClass;
+use crate::window::{ClientWindow, EndpointWindow, HostWindow, Merge, Moment, PrincipalWindow, Window};
+use dashmap::DashMap;
+
+pub type Map<V> = DashMap<u64, V, BuildIdentity>;
+
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLimits {
+    pub endpoints: usize,
+    pub clients: usize,
+    pub principals: usize,
+    pub hosts: usize,
+    /// Pairs of each kind: client or account at a login endpoint, subject at an endpoint with objects.
+    pub pairs: usize,
+}
+
+impl Default for StoreLimits {
+    /// Ten thousand endpoints of 8 to 12 kB, a million clients of 300 bytes, pairs of 300 to 1,500 bytes.
+    fn default() -> Self {
+        StoreLimits { endpoints: 10_000, clients: 1_000_000, principals: 200_000, hosts: 2_000, pairs: 60_000 }
+    }
+}
+
+#[derive(Default)]
+pub struct Store {
+    pub endpoints: Map<EndpointState>,
+    pub clients: Map<ClientState>,
+    pub principals: Map<PrincipalState>,
+    pub hosts: Map<HostState>,
+    pub login_clients: Map<AttemptsState>,
+    pub login_accounts: Map<AttemptsState>,
+    pub reaches: Map<ReachState>,
+}
+
+/// The keys a window touched, each kind in ascending order: the order in which they are judged.
+#[derive(Default, Debug)]
+pub struct Touched {
+    pub endpoints: Vec<u64>,
+    /// Of these, those that were not in the store before.
+    pub new_endpoints: Vec<u64>,
+    pub clients: Vec<u64>,
+    pub principals: Vec<u64>,
+    pub hosts: Vec<u64>,
+    pub login_clients: Vec<u64>,
+    pub login_accounts: Vec<u64>,
+    pub reaches: Vec<u64>,
+}
+
+impl Store {
+    /// Takes in the merged window. While `is_learning`, new endpoints are no strangers.
+    pub fn absorb(&self, index: i64, window: Window, is_learning: bool) -> Touched {
+        let mut touched = Touched::default();
+        for (key, endpoint) in window.endpoints.into_sorted() {
+            if !endpoint.is_made && !self.endpoints.contains_key(&key) {
+                continue;
+            }
+            let mut is_new = false;
+            let mut state = self.endpoints.entry(key).or_insert_with(|| {
+                is_new = true;
+                EndpointState::new(&endpoint, is_learning)
+            });
+            absorb_endpoint(&mut state, index, endpoint);
+            touched.endpoints.push(key);
+            if is_new {
+                touched.new_endpoints.push(key);
+            }
+        }
+        for (key, client) in window.clients.into_sorted() {
+            let mut state = self.clients.entry(key).or_insert_with(|| new_client(&client));
+            absorb_client(&mut state, index, client);
+            touched.clients.push(key);
+        }
+        for (key, principal) in window.principals.into_sorted() {
+            let mut state = self.principals.entry(key).or_insert_with(new_principal);
+            absorb_principal(&mut state, index, principal);
+            touched.principals.push(key);
+        }
+        for (key, host) in window.hosts.into_sorted() {
+            let mut state = self.hosts.entry(key).or_insert_with(|| new_host(&host));
+            absorb_host(&mut state, index, host);
+            touched.hosts.push(key);
+        }
+        for (key, attempts) in window.login_clients.into_sorted() {
+            let mut state = self.login_clients.entry(key).or_default();
+            state.recent.add(index, attempts);
+            state.last_window = index;
+            touched.login_clients.push(key);
+        }
+        for (key, attempts) in window.login_accounts.into_sorted() {
+            let mut state = self.login_accounts.entry(key).or_default();
+            state.recent.add(index, attempts);
+            state.last_window = index;
+            touched.login_accounts.push(key);
+        }
+        for (key, reach) in window.reaches.into_sorted() {
+            let mut state = self.reaches.entry(key).or_default();
+            state.recent.add(index, reach);
+            state.last_window = index;
+            touched.reaches.push(key);
+        }
+        touched
+    }
+
+    /// Drops what is spent and what is past the limits. Returns how many keys the limits cost.
+    pub fn bound(&self, index: i64, limits: &StoreLimits) -> u64 {
+        for map in [&self.login_clients, &self.login_accounts] {
+            map.retain(|_, state| !state.recent.is_spent(index));
+        }
+        self.reaches.retain(|_, state| !state.recent.is_spent(index));
+        self.clients.alter_all(|_, mut state| {
+            state.recent = state.recent.filter_mut(|recent| !recent.is_spent(index));
+            state
+        });
+        self.principals.alter_all(|_, mut state| {
+            state.recent = state.recent.filter_mut(|recent| !recent.is_spent(index));
+            state
+        });
+        evict(&self.endpoints, limits.endpoints, |state| (state.is_learned, state.last_window))
+            + evict(&self.clients, limits.clients, |state| (state.requests > 1, state.last_window))
+            + evict(&self.principals, limits.principals, |state| (state.requests > 1, state.last_window))
+            + evict(&self.hosts, limits.hosts, |state| (state.requests > 1, state.last_window))
+            + evict(&self.login_clients, limits.pairs, |state| (true, state.last_window))
+            + evict(&self.login_accounts, limits.pairs, |state| (true, state.last_window))
+            + evict(&self.reaches, limits.pairs, |state| (true, state.last_window))
+    }
+}
+
+/// `Option::filter` with a predicate that may roll what it looks at.
+trait FilterMut<T> {
+    fn filter_mut(self, keep: impl FnOnce(&mut T) -> bool) -> Self;
+}
+
+impl<T> FilterMut<T> for Option<Box<T>> {
+    fn filter_mut(mut self, keep: impl FnOnce(&mut T) -> bool) -> Self {
+        if self.as_deref_mut().is_some_and(|value| !keep(value)) { None } else { self }
+    }
+}
+
+/// Brings a map down to nine tenths of its limit, lowest rank first.
+fn evict<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> (bool, i64)) -> u64 {
+    if map.len() <= limit {
+        return 0;
+    }
+    let mut ranked: Vec<((bool, i64), u64)> = map.iter().map(|entry| (rank(entry.value()), *entry.key())).collect();
+    let excess = ranked.len() - limit * 9 / 10;
+    ranked.select_nth_unstable(excess - 1);
+    for (_, key) in &ranked[..excess] {
+        map.remove(key);
+    }
+    excess as u64
+}
+
+fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow) {
+    state.documented = window.documented.or(state.documented);
+    state.moment.merge(window.tally.moment);
+    state.tally.merge(window.tally.clone());
+    state.successes += window.successes;
+    state.credential_kinds |= window.credential_kinds;
+    state.clients.merge(&window.clients);
+    state.principals.merge(&window.principals);
+    state.shapes.merge(&window.shapes);
+    state.pages += window.pages;
+    window.latency.into_hdr(&mut state.latency);
+    window.sizes.into_hdr(&mut state.sizes);
+    for class in window.exposure.iter().flat_map(|exposure| &exposure.classes) {
+        state.data_values[class.class as usize] += class.values.count();
+    }
+    if !state.is_learned {
+        let stranger = state.stranger.get_or_insert_with(|| Box::new(Stranger::default()));
+        stranger.successes += window.successes;
+        stranger.open_successes += window.open_successes;
+        stranger.evidence.merge(&window.evidence);
+        stranger.clients.merge(&window.client_sample);
+    }
+    state.last_window = index;
+    state.recent.add(
+        index,
+        EndpointActivity {
+            tally: window.tally,
+            successes: window.successes,
+            errors: window.errors,
+            logins: window.logins,
+            exposure: window.exposure,
+            open_exposure: window.open_exposure,
+            records: window.records,
+            sensitive_values: window.sensitive_values,
+        },
+    );
+}
+
+fn new_client(window: &ClientWindow) -> ClientState {
+    ClientState {
+        address: window.address,
+        moment: Moment::default(),
+        requests: 0,
+        errors: Default::default(),
+        exposure: None,
+        recent: None,
+        last_window: 0,
+    }
+}
+
+/// Only a client with errors or exposure is interesting enough for recent activity of its own.
+fn add_activity(
+    recent: &mut Option<Box<Tiers<SubjectActivity>>>,
+    index: i64,
+    activity: SubjectActivity,
+) {
+    let is_interesting = activity.errors.is_some() || activity.exposure.is_some();
+    if is_interesting || recent.is_some() {
+        recent.get_or_insert_default().add(index, activity);
+    }
+}
+
+fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
+    state.moment.merge(window.tally.moment);
+    state.requests += window.tally.requests;
+    state.last_window = index;
+    let activity = SubjectActivity {
+        requests: window.tally.requests,
+        successes: window.tally.statuses.class(2),
+        statuses: window.tally.statuses,
+        errors: window.errors,
+        exposure: window.exposure,
+    };
+    add_activity(&mut state.recent, index, activity);
+}
+
+fn new_principal() -> PrincipalState {
+    PrincipalState {
+        moment: Moment::default(),
+        requests: 0,
+        clients: Default::default(),
+        client_sample: Default::default(),
+        exposure: None,
+        recent: None,
+        last_window: 0,
+    }
+}
+
+fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWindow) {
+    state.moment.merge(window.tally.moment);
+    state.requests += window.tally.requests;
+    state.clients.merge(&window.clients);
+    state.client_sample.merge(&window.client_sample);
+    state.last_window = index;
+    let activity = SubjectActivity {
+        requests: window.tally.requests,
+        successes: window.tally.statuses.class(2),
+        statuses: window.tally.statuses,
+        errors: None,
+        exposure: window.exposure,
+    };
+    add_activity(&mut state.recent, index, activity);
+}
+
+fn new_host(window: &HostWindow) -> HostState {
+    HostState {
+        host: window.host.clone(),
+        moment: Moment::default(),
+        requests: 0,
+        errors: Default::default(),
+        endpoints: 0,
+        recent: Tiers::default(),
+        last_window: 0,
+    }
+}
+
+fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
+    state.moment.merge(window.tally.moment);
+    state.requests += window.tally.requests;
+    state.last_window = index;
+    state.recent.add(
+        index,
+        SubjectActivity {
+            requests: window.tally.requests,
+            successes: window.tally.statuses.class(2),
+            statuses: window.tally.statuses,
+            errors: window.errors,
+            exposure: None,
+        },
+    );
+}
+
+/// The names of the classes in a set of counts, with the counts.
+pub fn data_of(values: &[u64; DataClass::COUNT]) -> impl Iterator<Item = (DataClass, u64)> + '_ {
+    DataClass::ALL.into_iter().zip(values.iter().copied()).filter(|(_, count)| *count > 0)
+}

@@ -1,0 +1,143 @@
+//! Sliding sums of aggregates over spans of event time, from minutes to a day.
+//!
+//! A [`Tiers`] holds, for each span, two half-span buckets: the one being filled and the one before. A view of a span
+//! so covers between half of it and all of it. Completed buckets of a span feed the next longer one, so a key that
+//! comes once costs one bucket, and only keys that stay have the long tiers.
+
+use crate::window::{Merge, WINDOW};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// Spans in windows of 10 s: ten minutes, an hour, six hours, a day.
+pub const SPANS: [i64; 4] = [60, 360, 2160, 8640];
+
+/// The tier that covers a horizon of so many seconds.
+pub fn tier_of(seconds: u64) -> usize {
+    let windows = seconds.div_ceil(WINDOW.as_secs()) as i64;
+    SPANS.iter().position(|span| *span >= windows).unwrap_or(SPANS.len() - 1)
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Slide<A> {
+    /// First window of the bucket being filled.
+    start: i64,
+    current: Option<Box<A>>,
+    previous: Option<Box<A>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tiers<A> {
+    slides: SmallVec<[Slide<A>; 1]>,
+    /// What is in the shortest tier's buckets was an attack that was told of: it must not count again, for hours, in
+    /// the longer ones.
+    is_told: bool,
+}
+
+impl<A> Default for Tiers<A> {
+    fn default() -> Self {
+        Tiers { slides: SmallVec::new(), is_told: false }
+    }
+}
+
+impl<A: Merge + Clone> Tiers<A> {
+    /// Adds what a window brought. Windows come in order.
+    pub fn add(&mut self, window: i64, aggregate: A) {
+        self.roll(window);
+        if self.slides.is_empty() {
+            self.slides.push(Slide { start: window, current: None, previous: None });
+        }
+        self.slides[0].current.merge(Some(Box::new(aggregate)));
+    }
+
+    /// What the span of a tier amounts to.
+    pub fn view(&self, tier: usize) -> Option<A> {
+        let tier = tier.min(self.slides.len().checked_sub(1)?);
+        let mut sum: Option<Box<A>> = self.slides[tier].previous.clone();
+        for slide in &self.slides[..=tier] {
+            sum.merge(slide.current.clone());
+        }
+        // The bucket before the current one of a shorter tier has already been fed upwards.
+        sum.map(|sum| *sum)
+    }
+
+    /// Marks what the shortest tier holds as told: it is not fed to the longer ones.
+    pub fn tell(&mut self) {
+        self.is_told = true;
+    }
+
+    /// True when nothing is left in any tier as of `window`.
+    pub fn is_spent(&mut self, window: i64) -> bool {
+        self.roll(window);
+        self.slides.iter().all(|slide| slide.current.is_none() && slide.previous.is_none())
+    }
+
+    fn roll(&mut self, window: i64) {
+        for tier in 0..self.slides.len() {
+            let half = SPANS[tier] / 2;
+            let passed = window.saturating_sub(self.slides[tier].start).div_euclid(half);
+            if passed <= 0 {
+                continue;
+            }
+            let slide = &mut self.slides[tier];
+            let started = slide.start;
+            slide.start += passed * half;
+            let completed = slide.current.take();
+            slide.previous = if passed == 1 { completed.clone() } else { None };
+            let is_told = tier == 0 && std::mem::take(&mut self.is_told);
+            let Some(completed) = completed.filter(|_| !is_told && tier + 1 < SPANS.len()) else { continue };
+            if self.slides.len() == tier + 1 {
+                self.slides.push(Slide { start: started, current: None, previous: None });
+            }
+            let longer = &mut self.slides[tier + 1];
+            // What is fed belongs before the longer bucket rolls on: it was filled while that one was current.
+            longer.current.merge(Some(completed));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Count(u64);
+
+    impl Merge for Count {
+        fn merge(&mut self, other: Self) {
+            self.0 += other.0;
+        }
+    }
+
+    fn sum(tiers: &Tiers<Count>, tier: usize) -> u64 {
+        tiers.view(tier).map_or(0, |count| count.0)
+    }
+
+    #[test]
+    fn a_span_forgets_and_longer_ones_remember() {
+        let mut tiers = Tiers::default();
+        for window in 0..60 {
+            tiers.add(window, Count(1));
+        }
+        assert_eq!((sum(&tiers, 0), sum(&tiers, 1)), (60, 60));
+        tiers.add(200, Count(1));
+        assert_eq!(sum(&tiers, 0), 1);
+        assert_eq!(sum(&tiers, 1), 61);
+        assert!(!tiers.is_spent(300));
+        assert!(tiers.is_spent(1_000_000));
+    }
+
+    #[test]
+    fn what_was_told_does_not_reach_the_longer_tiers() {
+        let mut tiers = Tiers::default();
+        tiers.add(0, Count(100));
+        tiers.tell();
+        tiers.add(40, Count(1));
+        tiers.add(80, Count(1));
+        assert_eq!(sum(&tiers, 1), 2);
+    }
+
+    #[test]
+    fn a_horizon_finds_its_tier() {
+        assert_eq!([300, 600, 601, 3600, 21_600, 86_400, 1_000_000].map(tier_of), [0, 0, 1, 1, 2, 3, 3]);
+    }
+}

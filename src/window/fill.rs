@@ -1,0 +1,403 @@
+//! How an observation counts in a window.
+
+use super::aggregate::{
+    Attempts, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure, HostWindow,
+    PrincipalWindow, Reach, Tally,
+};
+use super::histogram::LogHistogram;
+use super::{Window, WindowLimits};
+use crate::api::{Login, Observation, Outcome};
+use crate::hash::{HashKey, mix};
+use crate::inspect::{BodyReport, DataClass};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What filling needs besides the observation.
+pub struct Filling<'f> {
+    pub key: &'f HashKey,
+    pub limits: &'f WindowLimits,
+    /// Request target as it may be written.
+    pub redact: &'f dyn Fn(&str) -> String,
+}
+
+/// The key of a client's aggregates.
+pub fn client_key(key: &HashKey, client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(address) => key.hash(&address.octets()),
+        IpAddr::V6(address) => key.hash(&address.octets()),
+    }
+}
+
+/// The key of a pair, such as a client at an endpoint.
+pub fn pair_key(first: u64, second: u64) -> u64 {
+    mix(first.rotate_left(17) ^ second)
+}
+
+/// Builds the evidence of one transaction at most once.
+struct Shown<'a, 'b> {
+    observation: &'a Observation<'b>,
+    filling: &'a Filling<'a>,
+    built: Option<Arc<Evidence>>,
+}
+
+impl Shown<'_, '_> {
+    fn offer(&mut self, sample: &mut EvidenceSample) {
+        let observation = self.observation;
+        let key: EvidenceKey = (observation.started, observation.flow_id, observation.index);
+        if !sample.would_keep(&key) {
+            return;
+        }
+        let filling = self.filling;
+        let built = self.built.get_or_insert_with(|| Arc::new(evidence_of(observation, filling)));
+        sample.insert(key, Arc::clone(built));
+    }
+}
+
+fn evidence_of(observation: &Observation<'_>, filling: &Filling<'_>) -> Evidence {
+    let (source, destination) = Evidence::peers(observation.client_peer, observation.server_peer);
+    Evidence {
+        time: observation.started,
+        flow_id: observation.flow_id,
+        source,
+        destination,
+        method: observation.method.to_string(),
+        host: observation.host.to_string(),
+        url: (filling.redact)(&observation.target),
+        status: (observation.status != 0).then_some(observation.status),
+        length: (observation.status != 0).then_some(observation.response_bytes),
+        user_agent: observation.user_agent.as_deref().map(str::to_string),
+    }
+}
+
+impl Window {
+    /// Counts one observation.
+    pub fn record(&mut self, observation: &Observation<'_>, filling: &Filling<'_>) {
+        self.transactions += 1;
+        let client = client_key(filling.key, observation.client);
+        let mut shown = Shown { observation, filling, built: None };
+        self.record_endpoint(observation, client, filling, &mut shown);
+        self.record_client(observation, client, filling, &mut shown);
+        self.record_host(observation, filling, client, &mut shown);
+        if let Some(principal) = observation.principal {
+            self.record_principal(observation, principal, client, filling, &mut shown);
+        }
+        if let Some(login) = &observation.login {
+            self.record_login(observation, login, client, filling, &mut shown);
+        }
+        self.record_reach(observation, client, filling, &mut shown);
+    }
+
+    fn record_endpoint(
+        &mut self,
+        observation: &Observation<'_>,
+        client: u64,
+        filling: &Filling<'_>,
+        shown: &mut Shown<'_, '_>,
+    ) {
+        if !observation.is_known && !observation.makes_endpoint {
+            return; // a scanner must not be able to fill the inventory
+        }
+        let entry = self.endpoints.entry(observation.endpoint, observation.is_known, filling.limits.keys, || {
+            new_endpoint(observation)
+        });
+        let Some(endpoint) = entry else { return };
+        endpoint.tally.record(observation);
+        endpoint.is_made |= observation.makes_endpoint;
+        endpoint.clients.insert(client);
+        endpoint.client_sample.insert(client, observation.client);
+        if let Some(principal) = observation.principal {
+            endpoint.principals.insert(principal);
+        }
+        if let Some(credentials) = observation.credentials {
+            endpoint.credential_kinds |= credentials.kind as u8;
+        }
+        if let Some(latency) = observation.latency {
+            endpoint.latency.record(latency.as_micros().min(u128::from(u64::MAX)) as u64);
+        }
+        if observation.is_success {
+            endpoint.successes += 1;
+            endpoint.pages += u64::from(observation.is_page);
+            endpoint.open_successes += u64::from(observation.credentials.is_none());
+            endpoint.sizes.record(observation.response_bytes);
+            if !observation.is_known {
+                shown.offer(&mut endpoint.evidence);
+            }
+            if let Some(report) = observation.response {
+                endpoint.records.record(u64::from(report.records));
+                endpoint.shapes.insert(report.shape, report.shape);
+            }
+        }
+        if observation.is_client_error() {
+            endpoint.errors.get_or_insert_default().record(observation, client, shown);
+        }
+        if let Some(report) = exposed(observation) {
+            endpoint.sensitive_values.record(distinct_values(report));
+            endpoint.exposure.get_or_insert_default().record(observation, report, client, shown);
+            if observation.credentials.is_none() {
+                endpoint.open_exposure.get_or_insert_default().record(observation, report, client, shown);
+            }
+        }
+    }
+
+    fn record_client(
+        &mut self,
+        observation: &Observation<'_>,
+        client: u64,
+        filling: &Filling<'_>,
+        shown: &mut Shown<'_, '_>,
+    ) {
+        let entry = self.clients.entry(client, false, filling.limits.keys, || ClientWindow {
+            address: observation.client,
+            tally: Tally::default(),
+            errors: None,
+            exposure: None,
+            endpoints: Default::default(),
+        });
+        let Some(aggregate) = entry else { return };
+        aggregate.tally.record(observation);
+        aggregate.endpoints.insert(observation.endpoint);
+        if observation.is_client_error() {
+            aggregate.errors.get_or_insert_default().record(observation, client, shown);
+        }
+        if let Some(report) = exposed(observation) {
+            aggregate.exposure.get_or_insert_default().record(observation, report, client, shown);
+        }
+    }
+
+    fn record_host(
+        &mut self,
+        observation: &Observation<'_>,
+        filling: &Filling<'_>,
+        client: u64,
+        shown: &mut Shown<'_, '_>,
+    ) {
+        let key = filling.key.hash(observation.host.as_bytes());
+        let entry = self.hosts.entry(key, observation.is_known, filling.limits.keys, || HostWindow {
+            host: Arc::from(&*observation.host),
+            tally: Tally::default(),
+            errors: None,
+        });
+        let Some(host) = entry else { return };
+        host.tally.record(observation);
+        if observation.is_client_error() {
+            host.errors.get_or_insert_default().record(observation, client, shown);
+        }
+    }
+
+    fn record_principal(
+        &mut self,
+        observation: &Observation<'_>,
+        principal: u64,
+        client: u64,
+        filling: &Filling<'_>,
+        shown: &mut Shown<'_, '_>,
+    ) {
+        let entry = self.principals.entry(principal, false, filling.limits.keys, || PrincipalWindow {
+            tally: Tally::default(),
+            clients: Default::default(),
+            client_sample: Default::default(),
+            exposure: None,
+        });
+        let Some(aggregate) = entry else { return };
+        aggregate.tally.record(observation);
+        aggregate.clients.insert(client);
+        aggregate.client_sample.insert(client, observation.client);
+        if let Some(report) = exposed(observation) {
+            aggregate.exposure.get_or_insert_default().record(observation, report, client, shown);
+        }
+    }
+
+    fn record_login(
+        &mut self,
+        observation: &Observation<'_>,
+        login: &Login,
+        client: u64,
+        filling: &Filling<'_>,
+        shown: &mut Shown<'_, '_>,
+    ) {
+        let new = |client: Option<IpAddr>, user: Option<u64>| Attempts {
+            endpoint: observation.endpoint,
+            client,
+            user,
+            ..Attempts::default()
+        };
+        if let Some(endpoint) = self.endpoints.entry(observation.endpoint, true, filling.limits.keys, || {
+            new_endpoint(observation)
+        }) {
+            let attempts = endpoint.logins.get_or_insert_with(|| Box::new(new(None, None)));
+            attempts.record(observation, login, client, shown);
+        }
+        let key = pair_key(observation.endpoint, client);
+        if let Some(attempts) =
+            self.login_clients.entry(key, false, filling.limits.keys, || new(Some(observation.client), None))
+        {
+            attempts.record(observation, login, client, shown);
+        }
+        if let Some(user) = login.user {
+            let key = pair_key(observation.endpoint, user);
+            if let Some(attempts) =
+                self.login_accounts.entry(key, false, filling.limits.keys, || new(None, Some(user)))
+            {
+                attempts.record(observation, login, client, shown);
+            }
+        }
+    }
+
+    fn record_reach(
+        &mut self,
+        observation: &Observation<'_>,
+        client: u64,
+        filling: &Filling<'_>,
+        shown: &mut Shown<'_, '_>,
+    ) {
+        let Some(object) = observation.object else { return };
+        // Only a login by its nature names many users; its attempts are counted as such.
+        if observation.login.is_some() || (!observation.is_known && !observation.makes_endpoint) {
+            return;
+        }
+        let subject = observation.principal.unwrap_or(client);
+        let key = pair_key(observation.endpoint, subject);
+        let entry = self.reaches.entry(key, false, filling.limits.keys, || Reach {
+            endpoint: observation.endpoint,
+            client: observation.client,
+            principal: observation.principal,
+            requests: 0,
+            successes: 0,
+            misses: 0,
+            objects: Default::default(),
+            lowest: u64::MAX,
+            highest: 0,
+            sensitive: 0,
+            moment: Default::default(),
+            evidence: Default::default(),
+        });
+        let Some(reach) = entry else { return };
+        reach.client = reach.client.min(observation.client);
+        reach.requests += 1;
+        reach.successes += u64::from(observation.is_success || observation.status == 304);
+        reach.misses += u64::from(matches!(observation.status, 401 | 403 | 404 | 410));
+        reach.sensitive += u64::from(observation.is_sensitive());
+        reach.objects.insert(object.hash);
+        if let Some(number) = object.number {
+            reach.lowest = reach.lowest.min(number);
+            reach.highest = reach.highest.max(number);
+        }
+        reach.moment.record(observation.started);
+        shown.offer(&mut reach.evidence);
+    }
+}
+
+fn new_endpoint(observation: &Observation<'_>) -> EndpointWindow {
+    EndpointWindow {
+        method: Arc::from(&*observation.method),
+        host: Arc::from(&*observation.host),
+        template: Arc::from(observation.template),
+        tally: Tally::default(),
+        is_made: false,
+        documented: observation.documented,
+        successes: 0,
+        latency: LogHistogram::new(),
+        sizes: LogHistogram::new(),
+        records: LogHistogram::new(),
+        sensitive_values: LogHistogram::new(),
+        clients: Default::default(),
+        client_sample: Default::default(),
+        principals: Default::default(),
+        shapes: Default::default(),
+        pages: 0,
+        open_successes: 0,
+        errors: None,
+        logins: None,
+        exposure: None,
+        open_exposure: None,
+        credential_kinds: 0,
+        evidence: Default::default(),
+    }
+}
+
+/// The report of a response that exposes sensitive data. A token in the answer to a login is what was asked for.
+fn exposed<'o>(observation: &Observation<'o>) -> Option<&'o BodyReport> {
+    let report = observation.response.filter(|_| (200..300).contains(&observation.status))?;
+    let is_exposure = report.classes.iter().any(|class| class.class != DataClass::Jwt);
+    is_exposure.then_some(report)
+}
+
+/// Distinct sensitive values in one response.
+pub fn distinct_values(report: &BodyReport) -> u64 {
+    report.classes.iter().filter(|class| class.class != DataClass::Jwt).map(|class| class.distinct.len() as u64).sum()
+}
+
+impl Tally {
+    fn record(&mut self, observation: &Observation<'_>) {
+        self.requests += 1;
+        if observation.status != 0 {
+            self.statuses.record(observation.status);
+        }
+        self.with_credentials += u64::from(observation.credentials.is_some());
+        self.request_bytes += observation.request_bytes;
+        self.response_bytes += observation.response_bytes;
+        self.moment.record(observation.started);
+    }
+}
+
+impl Errors {
+    fn record(&mut self, observation: &Observation<'_>, client: u64, shown: &mut Shown<'_, '_>) {
+        self.statuses.record(observation.status);
+        if matches!(observation.status, 404 | 405 | 410) {
+            self.missing_paths.insert(observation.path);
+        }
+        self.clients.insert(client);
+        self.client_sample.insert(client, observation.client);
+        self.moment.record(observation.started);
+        shown.offer(&mut self.evidence);
+    }
+}
+
+impl Exposure {
+    fn record(
+        &mut self,
+        observation: &Observation<'_>,
+        report: &BodyReport,
+        client: u64,
+        shown: &mut Shown<'_, '_>,
+    ) {
+        self.responses += 1;
+        self.records += u64::from(report.records);
+        self.bytes += observation.response_bytes;
+        for class in report.classes.iter().filter(|class| class.class != DataClass::Jwt) {
+            self.add_class(class);
+        }
+        self.clients.insert(client);
+        self.client_sample.insert(client, observation.client);
+        self.moment.record(observation.started);
+        shown.offer(&mut self.evidence);
+    }
+}
+
+impl Attempts {
+    fn record(&mut self, observation: &Observation<'_>, login: &Login, client: u64, shown: &mut Shown<'_, '_>) {
+        self.with_session += u64::from(login.opens_session);
+        match login.outcome {
+            Outcome::Unknown => self.unknown += 1,
+            Outcome::Success => {
+                self.successes += 1;
+                if let Some(user) = login.user {
+                    self.succeeded.insert(user, user);
+                }
+            }
+            Outcome::Failure => {
+                self.failures += 1;
+                if let Some(user) = login.user {
+                    self.failed_users.insert(user);
+                }
+                if let Some(password) = login.password {
+                    self.passwords.insert(password);
+                }
+                self.failing_clients.insert(client);
+                self.client_sample.insert(client, observation.client);
+                self.moment.record(observation.started);
+                shown.offer(&mut self.evidence);
+            }
+        }
+    }
+}
