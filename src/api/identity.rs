@@ -9,14 +9,13 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// Kinds of credentials, as bits of a set.
+/// Kinds of credentials.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 pub enum CredentialKind {
-    Basic = 1,
-    Bearer = 2,
-    ApiKey = 4,
-    Session = 8,
+    Basic,
+    Bearer,
+    ApiKey,
+    Session,
 }
 
 impl CredentialKind {

@@ -177,7 +177,9 @@ impl EndpointState {
         self.is_learned |= other.is_learned;
         self.tally.merge(other.tally);
         self.successes += other.successes;
-        self.credential_kinds |= other.credential_kinds;
+        for (mine, theirs) in self.credentials.iter_mut().zip(other.credentials) {
+            *mine += theirs;
+        }
         self.clients.merge(&other.clients);
         self.principals.merge(&other.principals);
         for (mine, theirs) in self.data_values.iter_mut().zip(other.data_values) {

@@ -1,10 +1,14 @@
 //! What is normal: the store of every key between windows, and the snapshots that workers read.
 
+mod fold;
 mod inventory;
+mod persist;
 pub mod state;
 mod store;
 mod tiers;
 
+pub use fold::Spoiled;
 pub use inventory::InventoryBuilder;
+pub use persist::{State, StateError};
 pub use store::{Store, StoreLimits, Touched, data_of};
 pub use tiers::{SPANS, Tiers, tier_of};

@@ -105,16 +105,15 @@ impl ExposureNormal {
         self.classes[class as usize]
     }
 
-    pub fn add(&mut self, exposure: Option<&Exposure>, responses: u64) {
-        self.responses += responses as f64;
+    pub fn add(&mut self, lesson: &super::fold::ExposureLesson) {
+        self.responses += lesson.successes as f64;
         self.windows += 1.0;
-        let Some(exposure) = exposure else { return };
-        self.records += exposure.records as f64;
-        self.bytes += exposure.bytes as f64;
-        for class in &exposure.classes {
-            let normal = &mut self.classes[class.class as usize];
-            normal.values += class.values.count() as f64;
-            normal.responses += class.responses as f64;
+        self.records += lesson.records as f64;
+        self.bytes += lesson.bytes as f64;
+        for (class, values, responses) in &lesson.classes {
+            let normal = &mut self.classes[*class as usize];
+            normal.values += *values as f64;
+            normal.responses += *responses as f64;
         }
     }
 
@@ -131,7 +130,7 @@ impl ExposureNormal {
 }
 
 /// One endpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EndpointState {
     pub method: Arc<str>,
     pub host: Arc<str>,
@@ -143,18 +142,23 @@ pub struct EndpointState {
     /// Lifetime counts, for the inventory.
     pub tally: Tally,
     pub successes: u64,
-    pub credential_kinds: u8,
+    pub credentials: [u64; 4],
     pub clients: DistinctSet,
     pub principals: DistinctSet,
     pub data_values: [u64; DataClass::COUNT],
     /// Looks of successful documents, and how many of them were pages.
     pub shapes: BottomK<u64, 4>,
     pub pages: u64,
+    #[serde(with = "super::persist::histogram_text")]
     pub latency: Histogram<u32>,
+    #[serde(with = "super::persist::histogram_text")]
     pub sizes: Histogram<u32>,
+    #[serde(with = "super::persist::histogram_text")]
     pub records: Histogram<u32>,
+    #[serde(with = "super::persist::histogram_text")]
     pub sensitive_values: Histogram<u32>,
     /// Objects that one subject reached within a short span, for all subjects.
+    #[serde(with = "super::persist::histogram_text")]
     pub reach: Histogram<u32>,
     pub errors: Share,
     pub login_failures: Share,
@@ -163,6 +167,8 @@ pub struct EndpointState {
     pub open_exposure: ExposureNormal,
     pub recent: Tiers<EndpointActivity>,
     pub last_window: i64,
+    /// The last window that taught.
+    pub taught: i64,
     /// First clients that were answered with success, and their first transactions, while it is a stranger.
     pub stranger: Option<Box<Stranger>>,
 }
@@ -187,7 +193,7 @@ impl EndpointState {
             is_learned,
             tally: Tally::default(),
             successes: 0,
-            credential_kinds: 0,
+            credentials: [0; 4],
             clients: DistinctSet::new(),
             principals: DistinctSet::new(),
             data_values: [0; DataClass::COUNT],
@@ -205,6 +211,7 @@ impl EndpointState {
             open_exposure: ExposureNormal::default(),
             recent: Tiers::default(),
             last_window: 0,
+            taught: 0,
             stranger: None,
         }
     }
@@ -230,6 +237,8 @@ pub struct ClientState {
     pub exposure: Option<Box<ExposureNormal>>,
     pub recent: Option<Box<Tiers<SubjectActivity>>>,
     pub last_window: i64,
+    /// The last window that taught.
+    pub taught: i64,
 }
 
 /// Recent activity of a client or a principal.
@@ -262,6 +271,8 @@ pub struct PrincipalState {
     pub exposure: Option<Box<ExposureNormal>>,
     pub recent: Option<Box<Tiers<SubjectActivity>>>,
     pub last_window: i64,
+    /// The last window that taught.
+    pub taught: i64,
 }
 
 /// One host.
@@ -275,6 +286,8 @@ pub struct HostState {
     pub endpoints: u64,
     pub recent: Tiers<SubjectActivity>,
     pub last_window: i64,
+    /// The last window that taught.
+    pub taught: i64,
 }
 
 /// Attempts of one client, or for one account, at one login endpoint.

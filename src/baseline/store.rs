@@ -4,6 +4,7 @@
 //! checkpoints) never stop who writes. Bounded: past a limit the keys not seen for longest go first, those with a history
 //! last; the order is by event time and key, never by arrival.
 
+use super::fold::{EndpointLesson, ExposureLesson, SubjectLesson};
 use super::state::{
     AttemptsState, ClientState, EndpointActivity, EndpointState, HostState, PrincipalState, ReachState, Stranger,
     SubjectActivity,
@@ -11,7 +12,9 @@ use super::state::{
 use super::tiers::Tiers;
 use crate::hash::BuildIdentity;
 use crate::inspect::DataClass;
-use crate::window::{ClientWindow, EndpointWindow, HostWindow, Merge, Moment, PrincipalWindow, Window};
+use crate::window::{
+    ClientWindow, EndpointWindow, Exposure, HostWindow, Merge, Moment, PrincipalWindow, Tally, Window,
+};
 use dashmap::DashMap;
 
 pub type Map<V> = DashMap<u64, V, BuildIdentity>;
@@ -56,6 +59,10 @@ pub struct Touched {
     pub login_clients: Vec<u64>,
     pub login_accounts: Vec<u64>,
     pub reaches: Vec<u64>,
+    pub endpoint_lessons: Vec<(u64, EndpointLesson)>,
+    pub client_lessons: Vec<(u64, SubjectLesson)>,
+    pub principal_lessons: Vec<(u64, SubjectLesson)>,
+    pub host_lessons: Vec<(u64, SubjectLesson)>,
 }
 
 impl Store {
@@ -71,6 +78,7 @@ impl Store {
                 is_new = true;
                 EndpointState::new(&endpoint, is_learning)
             });
+            touched.endpoint_lessons.push((key, EndpointLesson::of(&endpoint)));
             absorb_endpoint(&mut state, index, endpoint);
             touched.endpoints.push(key);
             if is_new {
@@ -79,16 +87,19 @@ impl Store {
         }
         for (key, client) in window.clients.into_sorted() {
             let mut state = self.clients.entry(key).or_insert_with(|| new_client(&client));
+            touched.client_lessons.push((key, lesson_of(&client.tally, client.exposure.as_deref())));
             absorb_client(&mut state, index, client);
             touched.clients.push(key);
         }
         for (key, principal) in window.principals.into_sorted() {
             let mut state = self.principals.entry(key).or_insert_with(new_principal);
+            touched.principal_lessons.push((key, lesson_of(&principal.tally, principal.exposure.as_deref())));
             absorb_principal(&mut state, index, principal);
             touched.principals.push(key);
         }
         for (key, host) in window.hosts.into_sorted() {
             let mut state = self.hosts.entry(key).or_insert_with(|| new_host(&host));
+            touched.host_lessons.push((key, lesson_of(&host.tally, None)));
             absorb_host(&mut state, index, host);
             touched.hosts.push(key);
         }
@@ -111,6 +122,30 @@ impl Store {
             touched.reaches.push(key);
         }
         touched
+    }
+
+    /// Forgets recent activity and what is told by window numbers, and keeps what is normal: another capture follows,
+    /// with another time.
+    pub fn forget_recent(&self) {
+        self.login_clients.clear();
+        self.login_accounts.clear();
+        self.reaches.clear();
+        for mut state in self.endpoints.iter_mut() {
+            state.recent = Tiers::default();
+            (state.last_window, state.taught) = (0, i64::MAX);
+        }
+        for mut state in self.clients.iter_mut() {
+            state.recent = None;
+            (state.last_window, state.taught) = (0, i64::MAX);
+        }
+        for mut state in self.principals.iter_mut() {
+            state.recent = None;
+            (state.last_window, state.taught) = (0, i64::MAX);
+        }
+        for mut state in self.hosts.iter_mut() {
+            state.recent = Tiers::default();
+            (state.last_window, state.taught) = (0, i64::MAX);
+        }
     }
 
     /// Drops what is spent and what is past the limits. Returns how many keys the limits cost.
@@ -162,12 +197,23 @@ fn evict<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> (bool, i64)) -> u64
     excess as u64
 }
 
+fn lesson_of(tally: &Tally, exposure: Option<&Exposure>) -> SubjectLesson {
+    let successes = tally.statuses.class(2);
+    SubjectLesson {
+        requests: tally.requests,
+        errors: tally.statuses.class(4),
+        exposure: ExposureLesson::of(exposure, successes),
+    }
+}
+
 fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow) {
     state.documented = window.documented.or(state.documented);
     state.moment.merge(window.tally.moment);
     state.tally.merge(window.tally.clone());
     state.successes += window.successes;
-    state.credential_kinds |= window.credential_kinds;
+    for (mine, theirs) in state.credentials.iter_mut().zip(window.credentials) {
+        *mine += theirs;
+    }
     state.clients.merge(&window.clients);
     state.principals.merge(&window.principals);
     state.shapes.merge(&window.shapes);
@@ -209,6 +255,7 @@ fn new_client(window: &ClientWindow) -> ClientState {
         exposure: None,
         recent: None,
         last_window: 0,
+        taught: 0,
     }
 }
 
@@ -247,6 +294,7 @@ fn new_principal() -> PrincipalState {
         exposure: None,
         recent: None,
         last_window: 0,
+        taught: 0,
     }
 }
 
@@ -275,6 +323,7 @@ fn new_host(window: &HostWindow) -> HostState {
         endpoints: 0,
         recent: Tiers::default(),
         last_window: 0,
+        taught: 0,
     }
 }
 

@@ -131,6 +131,11 @@ impl MergedSource {
         &self.errors
     }
 
+    /// The same, handed over.
+    pub fn take_errors(&mut self) -> Vec<CaptureError> {
+        std::mem::take(&mut self.errors)
+    }
+
     /// Files of folders that are no captures.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped

@@ -59,6 +59,11 @@ impl<O: Observer> HttpHandler<O> {
         &self.shared.counters
     }
 
+    /// What was counted since the last call.
+    pub fn take_counters(&mut self) -> HttpCounters {
+        std::mem::take(&mut self.shared.counters)
+    }
+
     pub fn observer(&mut self) -> &mut O {
         &mut self.shared.observer
     }

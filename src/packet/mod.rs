@@ -153,6 +153,23 @@ pub struct PacketCounters {
 }
 
 impl PacketCounters {
+    pub fn add(&mut self, other: &PacketCounters) {
+        self.frames += other.frames;
+        self.wire_bytes += other.wire_bytes;
+        self.tcp_segments += other.tcp_segments;
+        self.unknown_link += other.unknown_link;
+        self.not_ip += other.not_ip;
+        self.not_tcp += other.not_tcp;
+        self.malformed += other.malformed;
+        self.cut_by_snaplen += other.cut_by_snaplen;
+        self.bad_ip_checksum += other.bad_ip_checksum;
+        self.bad_tcp_checksum += other.bad_tcp_checksum;
+        self.fragments += other.fragments;
+        self.datagrams_reassembled += other.datagrams_reassembled;
+        self.fragments_overlapping += other.fragments_overlapping;
+        self.fragments_evicted += other.fragments_evicted;
+    }
+
     /// Name and value of every counter, in the order of a summary.
     pub fn named(&self) -> [(&'static str, u64); 14] {
         [

@@ -13,15 +13,16 @@
 //! a gap: only bytes behind a hole prove it. Overlaps follow the first copy seen (RFC 9293
 //! §3.10.7.4 leaves the choice to the receiver); a second copy that differs from a held first is counted.
 
+use super::half::{Half, Held, Sight};
 use crate::packet::{Direction, Segment, TcpFlags};
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Bytes handed on in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'a> {
-    /// Position of the first byte in its direction's stream; 0 is the first byte after the SYN, or the first seen.
+    /// Position of the first byte in its direction's stream. 0 is the first byte after the SYN; where that was not
+    /// seen, the first byte seen, or the one that the peer's first acknowledgement asked for.
     pub offset: i64,
     /// How far the sender had received the other direction's stream when it sent this.
     pub acknowledged: Option<i64>,
@@ -57,6 +58,9 @@ pub struct StreamLimits {
     /// The same where the peer's direction is not in the capture at all, so that nothing can be acknowledged: longer
     /// than the first retransmission timeout (RFC 6298 §2: 1 s) twice over.
     pub one_sided_grace: Duration,
+    /// The same where the peer's direction is there and does not acknowledge the bytes: they are still to be sent
+    /// again, as retransmission timeouts back off (RFC 6298 §2.5: up to 60 s). Ends what an attacker leaves held.
+    pub unacknowledged_grace: Duration,
 }
 
 impl Default for StreamLimits {
@@ -67,6 +71,7 @@ impl Default for StreamLimits {
             partition_held_bytes: 2 << 20,
             acknowledged_grace: Duration::from_millis(500),
             one_sided_grace: Duration::from_secs(3),
+            unacknowledged_grace: Duration::from_secs(60),
         }
     }
 }
@@ -88,85 +93,16 @@ pub struct StreamCounters {
 const MAX_DISTANCE: i64 = 1 << 30;
 /// A RST is believed within this distance of the expected sequence number (the largest common receive window).
 const RESET_DISTANCE: i64 = 4 << 20;
-/// What a held segment costs beside its bytes (map node, vector, times).
-const HELD_OVERHEAD: usize = 96;
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Sight {
-    /// Nothing is known of this direction.
-    Unseen,
-    /// The peer's acknowledgements say where it is; none of its own segments were seen.
-    Implied,
-    /// Its own segments were seen.
-    Seen,
-}
-
-struct Held {
-    bytes: Vec<u8>,
-    /// Bytes behind `bytes` that the capture cut off.
-    cut: u32,
-    acknowledged: Option<i64>,
-    time: Timestamp,
-    arrived: Timestamp,
-}
-
-impl Held {
-    fn cost(&self) -> usize {
-        self.bytes.len() + HELD_OVERHEAD
-    }
-}
-
-/// One direction.
-struct Half {
-    sight: Sight,
-    /// The sequence number of offset 0.
-    base: u32,
-    /// Offset of the next byte to hand on.
-    next: i64,
-    /// How far the peer has acknowledged.
-    acknowledged: i64,
-    /// Offset of the FIN.
-    fin: Option<i64>,
-    ended: bool,
-    held: BTreeMap<i64, Held>,
-    held_cost: usize,
-    /// The initial sequence number, where the SYN was seen.
-    initial: Option<u32>,
-}
-
-impl Half {
-    fn new() -> Half {
-        Half {
-            sight: Sight::Unseen,
-            base: 0,
-            next: 0,
-            acknowledged: 0,
-            fin: None,
-            ended: false,
-            held: BTreeMap::new(),
-            held_cost: 0,
-            initial: None,
-        }
-    }
-
-    fn offset_of(&self, sequence: u32) -> i64 {
-        let expected = self.base.wrapping_add(self.next as u32);
-        self.next + i64::from(sequence.wrapping_sub(expected) as i32)
-    }
-
-    fn start_at(&mut self, sequence: u32, sight: Sight) {
-        self.base = sequence.wrapping_sub(self.next as u32);
-        self.sight = sight;
-    }
-}
-
 /// Both directions of one flow.
 pub struct Conversation {
     halves: [Half; 2],
     /// Up to which acknowledged offset each direction is not held back any more, though the other direction's bytes
     /// have not come: their grace is over.
     waived: [i64; 2],
-    is_reset: bool,
+    /// Who sent a reset, and at which offset.
+    reset: Option<(Direction, i64)>,
+    /// A SYN that would open another connection, until the peer accepts it.
+    reopening: Option<(Direction, u32)>,
 }
 
 /// Who gets the events, and what is counted and shared between the flows of a partition.
@@ -186,13 +122,13 @@ impl Default for Conversation {
 
 impl Conversation {
     pub fn new() -> Conversation {
-        Conversation { halves: [Half::new(), Half::new()], waived: [i64::MIN; 2], is_reset: false }
+        Conversation { halves: [Half::new(), Half::new()], waived: [i64::MIN; 2], reset: None, reopening: None }
     }
 
     /// True once both directions have ended, or a reset was seen. A reset alone does not end the conversation: it may
-    /// be forged, and then both sides go on (RFC 5961 §3); it is ended when nothing follows.
+    /// be forged, and then its supposed sender goes on (RFC 5961 §3); it is ended when nothing follows.
     pub fn is_over(&self) -> bool {
-        self.is_reset || self.halves.iter().all(|half| half.ended)
+        self.reset.is_some() || self.has_ended()
     }
 
     /// True once there is nothing left to hand on.
@@ -200,32 +136,49 @@ impl Conversation {
         self.halves.iter().all(|half| half.ended)
     }
 
-    /// True when a SYN is not a repetition of the one that opened this conversation: the ports are being reused.
-    pub fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
+    /// True when the ports are being reused: a SYN with another initial sequence number came when this conversation
+    /// was over, or was accepted by the peer. One that nobody accepts is forged or stray (RFC 5961 §4).
+    pub fn is_reopened_by(&mut self, segment: &Segment<'_>) -> bool {
+        if !segment.flags.has(TcpFlags::SYN) {
+            return false;
+        }
         let half = &self.halves[segment.direction as usize];
-        segment.flags.has(TcpFlags::SYN)
-            && half.sight == Sight::Seen
+        if segment.flags.has(TcpFlags::ACK) {
+            let accepted = (segment.direction.other(), segment.acknowledgement.wrapping_sub(1));
+            return self.reopening == Some(accepted);
+        }
+        let is_other = half.sight == Sight::Seen
             && half.initial != Some(segment.sequence)
-            && half.offset_of(segment.sequence.wrapping_add(1)) != 0
+            && half.offset_of(segment.sequence.wrapping_add(1)) != 0;
+        if is_other {
+            self.reopening = Some((segment.direction, segment.sequence));
+        }
+        is_other && self.is_over()
     }
 
     /// Takes in one segment.
     pub fn segment<F: FnMut(Direction, Event<'_>)>(&mut self, segment: &Segment<'_>, context: &mut Context<'_, F>) {
         let direction = segment.direction;
-        let acknowledged = self.note_acknowledgement(segment);
-        let half = &mut self.halves[direction as usize];
         let mut sequence = segment.sequence;
         if segment.flags.has(TcpFlags::SYN) {
+            let half = &mut self.halves[direction as usize];
             sequence = sequence.wrapping_add(1);
-            if half.sight != Sight::Seen {
-                half.start_at(sequence, Sight::Seen);
+            match half.sight {
+                Sight::Seen if half.offset_of(sequence) != 0 => {
+                    context.counters.out_of_window += 1;
+                    return; // of another connection, which nobody has accepted yet
+                }
+                Sight::Seen => {}
+                _ => half.first_seen(sequence),
             }
             half.initial = Some(segment.sequence);
         }
+        let acknowledged = self.note_acknowledgement(segment);
+        let half = &mut self.halves[direction as usize];
         if segment.flags.has(TcpFlags::RST) {
-            let distance = half.offset_of(sequence) - half.next;
-            if half.sight != Sight::Seen || distance.abs() <= RESET_DISTANCE {
-                self.is_reset = true;
+            let offset = half.offset_of(sequence);
+            if half.sight != Sight::Seen || (offset - half.next).abs() <= RESET_DISTANCE {
+                self.reset = Some((direction, offset));
             } else {
                 context.counters.out_of_window += 1;
             }
@@ -235,7 +188,7 @@ impl Conversation {
         let has_fin = segment.flags.has(TcpFlags::FIN);
         if has_payload || has_fin {
             if half.sight != Sight::Seen {
-                half.start_at(sequence, Sight::Seen);
+                half.first_seen(sequence);
             }
             let offset = half.offset_of(sequence);
             if (offset - half.next).abs() > MAX_DISTANCE {
@@ -245,6 +198,9 @@ impl Conversation {
             let end = offset + segment.payload.len() as i64 + i64::from(segment.cut);
             if has_fin && half.fin.is_none() && end >= half.next {
                 half.fin = Some(end);
+            }
+            if self.reset.is_some_and(|(who, at)| who == direction && end > at) {
+                self.reset = None; // who resets a connection sends nothing more
             }
             if has_payload {
                 self.payload(segment, offset, end, acknowledged, context);
@@ -290,7 +246,7 @@ impl Conversation {
                 (context.deliver)(direction, Event::Gap { offset, length: missing as u64, time: now });
             }
             self.halves[direction as usize].ended = true;
-            (context.deliver)(direction, Event::End { time: now, reset: self.is_reset });
+            (context.deliver)(direction, Event::End { time: now, reset: self.reset.is_some() });
         }
     }
 
@@ -305,7 +261,7 @@ impl Conversation {
         }
         let peer = &mut self.halves[segment.direction.other() as usize];
         if peer.sight == Sight::Unseen {
-            peer.start_at(segment.acknowledgement, Sight::Implied);
+            peer.imply(segment.acknowledgement);
         }
         let offset = peer.offset_of(segment.acknowledgement);
         if (offset - peer.next).abs() > MAX_DISTANCE {
@@ -349,8 +305,7 @@ impl Conversation {
             hand_on(segment.direction, chunk, end, context);
         } else {
             context.counters.out_of_order_segments += 1;
-            let piece =
-                Held { bytes: Vec::new(), cut: segment.cut, acknowledged, time: segment.time, arrived: segment.time };
+            let piece = Held { bytes: Vec::new(), cut: segment.cut, acknowledged, time: segment.time };
             half.hold(offset, fresh, piece, context.counters, context.partition_held);
         }
         if self.halves.iter().any(|half| half.held_cost > 0) {
@@ -365,10 +320,8 @@ impl Conversation {
         let mut direction = Direction::FromLow;
         while quiet < 2 {
             quiet += 1;
-            while let Some((chunk_offset, piece)) = self.ready(direction) {
+            while let Some((chunk_offset, piece)) = self.ready(direction, context.partition_held) {
                 let half = &mut self.halves[direction as usize];
-                half.held_cost -= piece.cost();
-                *context.partition_held -= piece.cost();
                 let end = chunk_offset + piece.bytes.len() as i64 + i64::from(piece.cut);
                 let skip = (half.next - chunk_offset).max(0);
                 if end > half.next {
@@ -390,13 +343,13 @@ impl Conversation {
     }
 
     /// The first held piece of a direction, taken out, if nothing keeps it waiting.
-    fn ready(&mut self, direction: Direction) -> Option<(i64, Held)> {
+    fn ready(&mut self, direction: Direction, partition_held: &mut usize) -> Option<(i64, Held)> {
         let half = &self.halves[direction as usize];
         let (offset, piece) = half.held.first_key_value()?;
         if *offset > half.next || !self.is_causal(direction, piece.acknowledged) {
             return None;
         }
-        self.halves[direction as usize].held.pop_first()
+        self.halves[direction as usize].pop(partition_held)
     }
 
     /// Why the first held piece of each direction still waits.
@@ -409,7 +362,7 @@ impl Conversation {
             } else {
                 Reason::Causality { acknowledged: piece.acknowledged? }
             };
-            Some(Wait { direction, since: piece.arrived, reason })
+            Some(Wait { direction, since: piece.time, reason })
         })
     }
 
@@ -421,7 +374,8 @@ impl Conversation {
             }
             Reason::Hole { .. } => {
                 let peer = &self.halves[wait.direction.other() as usize];
-                peer.sight != Sight::Seen && waited > limits.one_sided_grace
+                let is_one_sided = peer.sight != Sight::Seen;
+                waited > if is_one_sided { limits.one_sided_grace } else { limits.unacknowledged_grace }
             }
             Reason::Causality { .. } => waited > limits.acknowledged_grace,
         }
@@ -470,54 +424,6 @@ enum Reason {
     Hole { end: i64 },
     /// It acknowledges bytes of the other direction that have not come.
     Causality { acknowledged: i64 },
-}
-
-impl Half {
-    /// Where the stream ends, as far as is known.
-    fn last_byte(&self) -> i64 {
-        self.fin.unwrap_or(i64::MAX)
-    }
-
-    /// Keeps the parts of `bytes` that no held piece covers yet: the first copy wins.
-    fn hold(&mut self, offset: i64, bytes: &[u8], like: Held, counters: &mut StreamCounters, partition_held: &mut usize) {
-        let end = offset + bytes.len() as i64;
-        let mut at = offset;
-        let mut fresh: Vec<(i64, i64)> = Vec::new();
-        let first = self.held.range(..=offset).next_back().map_or(offset, |(start, _)| *start);
-        for (start, piece) in self.held.range(first..end.max(first)) {
-            let piece_end = start + piece.bytes.len() as i64;
-            if piece_end <= at {
-                continue;
-            }
-            if *start > at {
-                fresh.push((at, *start));
-            }
-            let (from, to) = ((*start).max(offset), piece_end.min(end));
-            if from < to && piece.bytes[(from - start) as usize..(to - start) as usize]
-                != bytes[(from - offset) as usize..(to - offset) as usize]
-            {
-                counters.overlap_conflicts += 1;
-            }
-            at = at.max(piece_end);
-        }
-        if at < end || (bytes.is_empty() && like.cut > 0) {
-            fresh.push((at, end.max(at)));
-        }
-        let last = fresh.len();
-        for (index, (from, to)) in fresh.into_iter().enumerate() {
-            let piece = Held {
-                bytes: bytes[(from - offset) as usize..(to - offset) as usize].to_vec(),
-                cut: if index + 1 == last && to == end { like.cut } else { 0 },
-                ..like
-            };
-            self.held_cost += piece.cost();
-            *partition_held += piece.cost();
-            if let Some(replaced) = self.held.insert(from, piece) {
-                self.held_cost -= replaced.cost();
-                *partition_held -= replaced.cost();
-            }
-        }
-    }
 }
 
 /// Hands on a chunk, and the gap that a snap length made behind it.

@@ -5,6 +5,7 @@
 //! interest costs a table lookup from then on.
 
 pub mod conversation;
+mod half;
 mod table;
 
 pub use conversation::{Chunk, Event, StreamCounters, StreamLimits};

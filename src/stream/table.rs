@@ -198,14 +198,13 @@ impl<S> FlowTable<S> {
             .copied()
     }
 
-    fn is_replaced_by(&self, slot: u32, segment: &Segment<'_>, opens: bool) -> bool {
-        let Some(flow) = self.slot(slot) else { return false };
-        if !opens || segment.flags.has(TcpFlags::ACK) {
+    fn is_replaced_by(&mut self, slot: u32, segment: &Segment<'_>, opens: bool) -> bool {
+        let Some(flow) = self.slots.get_mut(slot as usize).and_then(Option::as_mut).filter(|_| opens) else {
             return false;
-        }
-        match &flow.state {
+        };
+        match &mut flow.state {
             State::Active(active) => active.0.is_reopened_by(segment),
-            State::Ignored | State::Over => true,
+            State::Ignored | State::Over => !segment.flags.has(TcpFlags::ACK),
         }
     }
 

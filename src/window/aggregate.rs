@@ -297,8 +297,8 @@ pub struct EndpointWindow {
     pub exposure: Option<Box<Exposure>>,
     /// The part of the exposure that went to clients without credentials.
     pub open_exposure: Option<Box<Exposure>>,
-    /// Kinds of credentials seen, as bits of [`crate::api::CredentialKind`].
-    pub credential_kinds: u8,
+    /// Requests by kind of credentials, in the order of [`crate::api::CredentialKind::ALL`].
+    pub credentials: [u64; 4],
     /// First successful transactions.
     pub evidence: EvidenceSample,
 }
@@ -323,7 +323,9 @@ impl Merge for EndpointWindow {
         self.logins.merge(other.logins);
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
-        self.credential_kinds |= other.credential_kinds;
+        for (mine, theirs) in self.credentials.iter_mut().zip(other.credentials) {
+            *mine += theirs;
+        }
         self.evidence.merge(&other.evidence);
     }
 }

@@ -109,7 +109,7 @@ impl Window {
             endpoint.principals.insert(principal);
         }
         if let Some(credentials) = observation.credentials {
-            endpoint.credential_kinds |= credentials.kind as u8;
+            endpoint.credentials[credentials.kind as usize] += 1;
         }
         if let Some(latency) = observation.latency {
             endpoint.latency.record(latency.as_micros().min(u128::from(u64::MAX)) as u64);
@@ -288,13 +288,20 @@ impl Window {
 }
 
 fn new_endpoint(observation: &Observation<'_>) -> EndpointWindow {
+    let mut endpoint = an_endpoint(&observation.method, &observation.host, observation.template);
+    endpoint.documented = observation.documented;
+    endpoint
+}
+
+/// An endpoint in which nothing was counted yet.
+pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
     EndpointWindow {
-        method: Arc::from(&*observation.method),
-        host: Arc::from(&*observation.host),
-        template: Arc::from(observation.template),
+        method: Arc::from(method),
+        host: Arc::from(host),
+        template: Arc::from(template),
         tally: Tally::default(),
         is_made: false,
-        documented: observation.documented,
+        documented: None,
         successes: 0,
         latency: LogHistogram::new(),
         sizes: LogHistogram::new(),
@@ -310,7 +317,7 @@ fn new_endpoint(observation: &Observation<'_>) -> EndpointWindow {
         logins: None,
         exposure: None,
         open_exposure: None,
-        credential_kinds: 0,
+        credentials: [0; 4],
         evidence: Default::default(),
     }
 }

@@ -17,7 +17,7 @@ pub use aggregate::{
     Moment, PrincipalWindow, Reach, Tally,
 };
 
-pub use fill::{Filling, client_key, pair_key};
+pub use fill::{Filling, an_endpoint, client_key, pair_key};
 
 use crate::hash::{BuildIdentity, HashedMap};
 use std::collections::hash_map::Entry;

@@ -1,0 +1,276 @@
+//! Incidents: what detectors find window after window, told once.
+//!
+//! A finding opens an incident or belongs to one that is open. An open incident is told of again (`updated`) when it
+//! has doubled or got worse, at intervals that double; it is `closed` when nothing came of it for a while. The id is a
+//! hash of detector, subject and opening window, so that the same capture gives the same ids.
+
+use super::record::{
+    AlertDetail, AlertFields, AlertRecord, Clients, EventType, EveRecord, Evidence, FlowHead, HttpFields,
+    IncidentState, Severity, Subject, SubjectKind, community_id,
+};
+use crate::baseline::Store;
+use crate::detect::{self, Finding};
+use crate::hash::HashKey;
+use crate::rule::Ruleset;
+use crate::time::Timestamp;
+use crate::window::start_of;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// An incident is over when nothing came of it for so long: the shortest span of the detectors.
+const QUIET: Duration = Duration::from_secs(600);
+/// The shortest time between two records of one incident; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+/// Incidents open at once; more of a kind say nothing new. Past it the oldest is closed early.
+const MAX_OPEN: usize = 4096;
+
+struct Incident {
+    id: String,
+    finding: Finding,
+    /// Worst so far: it does not get better while it is open.
+    severity: Severity,
+    told_count: u64,
+    told_severity: Severity,
+    told_at: Timestamp,
+    pause: Duration,
+    first_seen: Timestamp,
+}
+
+/// What a run's incidents amount to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncidentTally {
+    /// By detector and by the worst severity each incident reached.
+    pub by_detector: BTreeMap<&'static str, BTreeMap<Severity, u64>>,
+    pub suppressed: u64,
+}
+
+impl IncidentTally {
+    pub fn total(&self) -> u64 {
+        self.by_detector.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// Incidents at least this bad.
+    pub fn at_least(&self, severity: Severity) -> u64 {
+        self.by_detector.values().flat_map(|counts| counts.range(severity..)).map(|(_, count)| count).sum()
+    }
+}
+
+pub struct Incidents {
+    key: HashKey,
+    open: BTreeMap<String, Incident>,
+    tally: IncidentTally,
+}
+
+impl Incidents {
+    pub fn new(key: HashKey) -> Incidents {
+        Incidents { key, open: BTreeMap::new(), tally: IncidentTally::default() }
+    }
+
+    /// The incidents so far, the open ones among them.
+    pub fn tally(&self) -> IncidentTally {
+        let mut tally = self.tally.clone();
+        for incident in self.open.values() {
+            count(&mut tally, incident);
+        }
+        tally
+    }
+
+    /// Takes in what was found in a window; gives what is to be told, in order.
+    pub fn update(
+        &mut self,
+        window: i64,
+        findings: Vec<Finding>,
+        store: &Store,
+        rules: &Ruleset,
+    ) -> Vec<AlertRecord> {
+        let now = start_of(window + 1);
+        let mut records = Vec::new();
+        for finding in findings {
+            let name = finding.endpoint.and_then(|key| store.endpoints.get(&key).map(|state| state.name()));
+            if rules.suppressed(finding.detector, name.as_deref(), finding.client, now) {
+                self.tally.suppressed += 1;
+                continue;
+            }
+            self.take(window, now, finding, name, rules, &mut records);
+        }
+        self.close_quiet(now, store, rules, &mut records);
+        records.sort_by(|one, other| (one.timestamp, one.flow_id).cmp(&(other.timestamp, other.flow_id)));
+        records
+    }
+
+    /// The run is over: what is open is closed.
+    pub fn finish(&mut self, now: Timestamp, store: &Store, rules: &Ruleset) -> Vec<AlertRecord> {
+        let keys: Vec<String> = self.open.keys().cloned().collect();
+        let mut records: Vec<AlertRecord> =
+            keys.iter().filter_map(|key| self.close(key, now, store, rules)).collect();
+        records.sort_by(|one, other| (one.timestamp, one.flow_id).cmp(&(other.timestamp, other.flow_id)));
+        records
+    }
+
+    fn take(
+        &mut self,
+        window: i64,
+        now: Timestamp,
+        finding: Finding,
+        name: Option<String>,
+        rules: &Ruleset,
+        records: &mut Vec<AlertRecord>,
+    ) {
+        let identity = identity_of(&finding);
+        if let Some(incident) = self.open.get_mut(&identity) {
+            incident.severity = incident.severity.max(finding.severity);
+            let evidence = std::mem::take(&mut incident.finding.evidence);
+            incident.finding = finding;
+            incident.finding.severity = incident.severity;
+            incident.finding.evidence = evidence;
+            let doubled = incident.finding.count >= incident.told_count.saturating_mul(2);
+            let worse = incident.severity > incident.told_severity;
+            let rested = now.since(incident.told_at) >= incident.pause;
+            if worse || (doubled && rested) {
+                incident.told_count = incident.finding.count;
+                incident.told_severity = incident.severity;
+                incident.told_at = now;
+                incident.pause *= 2;
+                records.extend(record_of(incident, IncidentState::Updated, now, name, rules));
+            }
+            return;
+        }
+        if self.open.len() >= MAX_OPEN {
+            return;
+        }
+        let id = format!("{:016x}", self.key.secret("incident", format!("{identity}|{window}").as_bytes()));
+        let incident = Incident {
+            id,
+            severity: finding.severity,
+            told_count: finding.count,
+            told_severity: finding.severity,
+            told_at: now,
+            pause: FIRST_PAUSE,
+            first_seen: finding.moment.first,
+            finding,
+        };
+        records.extend(record_of(&incident, IncidentState::Opened, now, name, rules));
+        self.open.insert(identity, incident);
+    }
+
+    fn close_quiet(&mut self, now: Timestamp, store: &Store, rules: &Ruleset, records: &mut Vec<AlertRecord>) {
+        let quiet: Vec<String> = self
+            .open
+            .iter()
+            .filter(|(_, incident)| now.since(incident.finding.moment.last) > QUIET)
+            .map(|(identity, _)| identity.clone())
+            .collect();
+        for identity in quiet {
+            records.extend(self.close(&identity, now, store, rules));
+        }
+    }
+
+    fn close(&mut self, identity: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
+        let incident = self.open.remove(identity)?;
+        count(&mut self.tally, &incident);
+        let name = incident.finding.endpoint.and_then(|key| store.endpoints.get(&key).map(|state| state.name()));
+        record_of(&incident, IncidentState::Closed, now, name, rules)
+    }
+}
+
+fn count(tally: &mut IncidentTally, incident: &Incident) {
+    *tally.by_detector.entry(incident.finding.detector).or_default().entry(incident.severity).or_default() += 1;
+}
+
+/// What makes two findings one incident. A campaign against a login endpoint is one, whatever its sources turn out
+/// to be; else detector, subject and endpoint.
+fn identity_of(finding: &Finding) -> String {
+    match (finding.detector, finding.endpoint) {
+        ("credential_stuffing" | "password_spraying", Some(endpoint)) => format!("{}|{endpoint:016x}", finding.detector),
+        (detector, Some(endpoint)) => format!("{detector}|{:?}|{endpoint:016x}", finding.subject),
+        (detector, None) => format!("{detector}|{:?}", finding.subject),
+    }
+}
+
+fn record_of(
+    incident: &Incident,
+    state: IncidentState,
+    now: Timestamp,
+    name: Option<String>,
+    rules: &Ruleset,
+) -> Option<AlertRecord> {
+    let finding = &incident.finding;
+    let text = rules.alert_text(finding.detector)?;
+    let evidence: Vec<Evidence> = finding.evidence.iter().map(|shown| evidence_of(shown)).collect();
+    let detail = AlertDetail {
+        detector: finding.detector.to_string(),
+        incident: incident.id.clone(),
+        state,
+        severity: incident.severity,
+        probability: finding.probability,
+        subject: subject_of(finding, name.as_deref()),
+        endpoint: name,
+        client: finding.client,
+        principal: finding.principal.map(|principal| format!("{principal:016x}")),
+        network: finding.network.clone(),
+        clients: (finding.client_count > 0)
+            .then(|| Clients { count: finding.client_count, sample: finding.client_sample.clone() }),
+        first_seen: incident.first_seen.min(finding.moment.first),
+        last_seen: finding.moment.last,
+        count: finding.count,
+        observed: finding.observed.clone(),
+        expected: finding.expected.clone(),
+        evidence,
+        owasp: Some(text.owasp.clone()),
+        advice: text.advice.clone(),
+    };
+    let mut record = EveRecord::new(now, EventType::Alert, detail);
+    if let Some(first) = finding.evidence.first() {
+        let (client, server) = (SocketAddr::from(first.source), SocketAddr::from(first.destination));
+        record = record.with_flow(FlowHead { flow_id: first.flow_id, client, server, community_id: "" });
+        record.community_id = Some(community_id(0, client, server).into());
+        record.http = Some(http_of(first));
+    }
+    record.alert = Some(AlertFields::new(
+        text.signature_id,
+        text.rev,
+        text.signature.clone(),
+        text.category.clone(),
+        incident.severity,
+    ));
+    Some(record)
+}
+
+fn evidence_of(shown: &crate::window::Evidence) -> Evidence {
+    Evidence {
+        timestamp: shown.time,
+        src_ip: shown.source.0,
+        src_port: shown.source.1,
+        dest_ip: shown.destination.0,
+        dest_port: shown.destination.1,
+        http: http_of(shown),
+    }
+}
+
+fn http_of(shown: &crate::window::Evidence) -> HttpFields<'static> {
+    HttpFields {
+        hostname: Some(shown.host.clone().into()),
+        url: Some(shown.url.clone().into()),
+        http_user_agent: shown.user_agent.clone().map(Into::into),
+        http_method: Some(shown.method.clone().into()),
+        protocol: Some("HTTP/1.1".into()),
+        status: shown.status,
+        length: shown.length,
+        ..HttpFields::default()
+    }
+}
+
+fn subject_of(finding: &Finding, name: Option<&str>) -> Subject {
+    let (kind, value) = match &finding.subject {
+        detect::Subject::Endpoint(key) => {
+            (SubjectKind::Endpoint, name.map_or_else(|| format!("{key:016x}"), str::to_string))
+        }
+        detect::Subject::Client(address) => (SubjectKind::Client, address.to_string()),
+        detect::Subject::Principal(hash) => (SubjectKind::Principal, format!("{hash:016x}")),
+        detect::Subject::Network(network) => (SubjectKind::Network, network.clone()),
+        detect::Subject::Host(host) => (SubjectKind::Host, host.clone()),
+        detect::Subject::Account(hash) => (SubjectKind::Account, format!("{hash:016x}")),
+    };
+    Subject { kind, value }
+}

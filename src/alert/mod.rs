@@ -1,0 +1,10 @@
+//! Alerts: findings in, records of incidents out, in the formats that people and tools read.
+
+mod endpoints;
+pub mod escape;
+pub mod human;
+mod incident;
+pub mod record;
+
+pub use endpoints::endpoint_records;
+pub use incident::{Incidents, IncidentTally};

@@ -1,0 +1,178 @@
+//! Learning: what a judged window teaches.
+//!
+//! Lessons are taken when the window is absorbed and folded in after it was judged: a window that was anomalous in some
+//! dimension does not teach there, so that an attacker cannot teach the sensor.
+
+use super::state::ExposureNormal;
+use super::store::{Store, Touched};
+use crate::inspect::DataClass;
+use crate::window::histogram::LogHistogram;
+use crate::window::{EndpointWindow, Exposure};
+use smallvec::SmallVec;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// What a window was anomalous in: it is not folded into that baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Spoiled {
+    EndpointErrors(u64),
+    ClientErrors(IpAddr),
+    HostErrors(u64),
+    Logins(u64),
+    EndpointExposure(u64),
+    ClientExposure(IpAddr),
+    PrincipalExposure(u64),
+    Reach(u64),
+}
+
+/// Sensitive data of one window, as far as it teaches.
+#[derive(Clone, Debug, Default)]
+pub struct ExposureLesson {
+    /// Class, distinct values, responses.
+    pub classes: SmallVec<[(DataClass, u64, u64); 2]>,
+    pub records: u64,
+    pub bytes: u64,
+    pub successes: u64,
+}
+
+impl ExposureLesson {
+    pub fn of(exposure: Option<&Exposure>, successes: u64) -> ExposureLesson {
+        let Some(exposure) = exposure else { return ExposureLesson { successes, ..ExposureLesson::default() } };
+        ExposureLesson {
+            classes: exposure.classes.iter().map(|class| (class.class, class.values.count(), class.responses)).collect(),
+            records: exposure.records,
+            bytes: exposure.bytes,
+            successes,
+        }
+    }
+}
+
+/// What one window teaches about an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointLesson {
+    pub requests: u64,
+    pub errors: u64,
+    pub login_failures: u64,
+    pub logins: u64,
+    pub login_successes: u64,
+    pub login_sessions: u64,
+    pub exposure: ExposureLesson,
+    pub open_exposure: ExposureLesson,
+    pub records: LogHistogram,
+    pub sensitive_values: LogHistogram,
+}
+
+impl EndpointLesson {
+    pub fn of(window: &EndpointWindow) -> EndpointLesson {
+        let logins = window.logins.as_deref();
+        EndpointLesson {
+            requests: window.tally.requests,
+            errors: window.tally.statuses.class(4),
+            login_failures: logins.map_or(0, |logins| logins.failures),
+            logins: logins.map_or(0, |logins| logins.total()),
+            login_successes: logins.map_or(0, |logins| logins.successes),
+            login_sessions: logins.map_or(0, |logins| logins.with_session),
+            exposure: ExposureLesson::of(window.exposure.as_deref(), window.successes),
+            open_exposure: ExposureLesson::of(window.open_exposure.as_deref(), window.open_successes),
+            records: window.records.clone(),
+            sensitive_values: window.sensitive_values.clone(),
+        }
+    }
+}
+
+/// What one window teaches about a client, principal or host.
+#[derive(Clone, Debug)]
+pub struct SubjectLesson {
+    pub requests: u64,
+    pub errors: u64,
+    pub exposure: ExposureLesson,
+}
+
+/// Windows between two looks at a subject's reach: half of the shortest span.
+const REACH_WINDOWS: i64 = super::tiers::SPANS[0] / 2;
+
+impl Store {
+    /// Folds a judged window into the baselines, except where it was spoiled.
+    pub fn fold(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
+        for (key, lesson) in &touched.endpoint_lessons {
+            let Some(mut state) = self.endpoints.get_mut(key) else { continue };
+            let state = &mut *state;
+            let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
+            for share in [&mut state.errors, &mut state.login_failures, &mut state.login_sessions] {
+                share.fade(passed);
+            }
+            state.exposure.fade(passed);
+            state.open_exposure.fade(passed);
+            if !spoiled.contains(&Spoiled::EndpointErrors(*key)) {
+                state.errors.add(lesson.errors, lesson.requests);
+            }
+            if !spoiled.contains(&Spoiled::Logins(*key)) {
+                state.login_failures.add(lesson.login_failures, lesson.logins);
+            }
+            let carriers = lesson.login_successes.max(lesson.login_sessions);
+            state.login_sessions.add(lesson.login_sessions, carriers);
+            if !spoiled.contains(&Spoiled::EndpointExposure(*key)) {
+                state.exposure.add(&lesson.exposure);
+                state.open_exposure.add(&lesson.open_exposure);
+                lesson.records.into_hdr(&mut state.records);
+                lesson.sensitive_values.into_hdr(&mut state.sensitive_values);
+            }
+        }
+        for (key, lesson) in &touched.client_lessons {
+            let Some(mut state) = self.clients.get_mut(key) else { continue };
+            let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
+            state.errors.fade(passed);
+            if !spoiled.contains(&Spoiled::ClientErrors(state.address)) {
+                state.errors.add(lesson.errors, lesson.requests);
+            }
+            let is_spoiled = spoiled.contains(&Spoiled::ClientExposure(state.address));
+            teach_exposure(&mut state.exposure, lesson, passed, is_spoiled);
+        }
+        for (key, lesson) in &touched.principal_lessons {
+            let Some(mut state) = self.principals.get_mut(key) else { continue };
+            let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
+            let is_spoiled = spoiled.contains(&Spoiled::PrincipalExposure(*key));
+            teach_exposure(&mut state.exposure, lesson, passed, is_spoiled);
+        }
+        for (key, lesson) in &touched.host_lessons {
+            let Some(mut state) = self.hosts.get_mut(key) else { continue };
+            let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
+            state.errors.fade(passed);
+            if !spoiled.contains(&Spoiled::HostErrors(*key)) {
+                state.errors.add(lesson.errors, lesson.requests);
+            }
+        }
+        self.fold_reaches(index, touched, spoiled);
+    }
+
+    fn fold_reaches(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
+        for key in &touched.reaches {
+            let Some(mut state) = self.reaches.get_mut(key) else { continue };
+            if spoiled.contains(&Spoiled::Reach(*key)) {
+                state.recent.tell();
+                continue;
+            }
+            let Some(reach) = state.recent.view(0) else { continue };
+            let objects = reach.objects.count();
+            state.usual = state.usual.max(objects);
+            if index.saturating_sub(state.noted) >= REACH_WINDOWS {
+                state.noted = index;
+                if let Some(mut endpoint) = self.endpoints.get_mut(&reach.endpoint) {
+                    endpoint.reach.saturating_record(objects);
+                }
+            }
+        }
+    }
+}
+
+/// Only a key that carries sensitive data has an exposure to learn.
+fn teach_exposure(normal: &mut Option<Box<ExposureNormal>>, lesson: &SubjectLesson, passed: i64, is_spoiled: bool) {
+    if normal.is_none() && lesson.exposure.classes.is_empty() {
+        return;
+    }
+    let normal = normal.get_or_insert_default();
+    normal.fade(passed);
+    if !is_spoiled {
+        normal.add(&lesson.exposure);
+    }
+}

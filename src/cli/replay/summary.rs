@@ -1,0 +1,126 @@
+//! The closing summary: what was read, found, dropped, and how fast.
+
+use crate::alert::IncidentTally;
+use crate::packet::PacketCounters;
+use crate::pipeline::Counters;
+use crate::time::Timestamp;
+use std::fmt::Write;
+use std::time::Duration;
+
+pub struct Summary {
+    pub packets: PacketCounters,
+    pub counters: Counters,
+    pub endpoints: usize,
+    pub clients: usize,
+    pub keys_evicted: u64,
+    pub filtered_out: u64,
+    pub tally: IncidentTally,
+    pub learned_until: Option<Timestamp>,
+    pub last_frame: Option<Timestamp>,
+    pub elapsed: Duration,
+}
+
+/// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
+const LOSSES: [&str; 18] = [
+    "unknown_link",
+    "malformed_packets",
+    "cut_by_snaplen",
+    "ip_fragments_overlapping",
+    "ip_fragments_evicted",
+    "segments_out_of_window",
+    "overlap_conflicts",
+    "gaps",
+    "gap_bytes",
+    "gaps_at_limit",
+    "flows_evicted",
+    "flows_evicted_http",
+    "heads_over_limit",
+    "bodies_undecodable",
+    "bodies_over_limit",
+    "pending_over_limit",
+    "window_keys_left_out",
+    "keys_evicted",
+];
+
+impl Summary {
+    /// Every counter by name.
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        let mut all: Vec<(&'static str, u64)> = self.packets.named().to_vec();
+        all.extend(self.counters.named());
+        all.push(("keys_evicted", self.keys_evicted));
+        all.push(("frames_filtered_out", self.filtered_out));
+        all.push(("endpoints", self.endpoints as u64));
+        all.push(("clients", self.clients as u64));
+        all.push(("incidents", self.tally.total()));
+        all.push(("findings_suppressed", self.tally.suppressed));
+        all
+    }
+
+    pub fn text(&self, all_counters: bool) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let seconds = self.elapsed.as_secs_f64().max(1e-6);
+        let _ = writeln!(
+            text,
+            "{} frames, {} bytes, {} flows, {} transactions, {} endpoints, {} clients",
+            self.packets.frames,
+            self.packets.wire_bytes,
+            self.counters.table.flows,
+            self.counters.http.transactions,
+            self.endpoints,
+            self.clients
+        );
+        let _ = writeln!(
+            text,
+            "{:.2} s, {:.0} transactions/s, {:.2} Gbit/s",
+            seconds,
+            self.counters.http.transactions as f64 / seconds,
+            self.packets.wire_bytes as f64 * 8.0 / seconds / 1e9
+        );
+        let _ = writeln!(text, "{}", self.incidents());
+        if let Some(until) = self.learned_until {
+            let only = self.last_frame.is_some_and(|last| last < until);
+            let _ = writeln!(
+                text,
+                "learned until {}{}: detectors that compare with a baseline were silent till then; give --baseline or \
+                 --state, or a shorter --learn",
+                crate::alert::human::second_of(until),
+                if only { " (the whole capture)" } else { "" }
+            );
+        }
+        let named = self.named();
+        let lost: Vec<String> = named
+            .iter()
+            .filter(|(name, value)| *value > 0 && LOSSES.contains(name))
+            .map(|(name, value)| format!("{} {value}", name.replace('_', " ")))
+            .collect();
+        let _ = match lost.is_empty() {
+            true => writeln!(text, "nothing dropped, cut or evicted"),
+            false => writeln!(text, "dropped, cut or evicted: {}", lost.join(", ")),
+        };
+        if all_counters {
+            for (name, value) in named {
+                let _ = writeln!(text, "  {name:<28} {value}");
+            }
+        }
+        text
+    }
+
+    fn incidents(&self) -> String {
+        if self.tally.total() == 0 {
+            return "no incidents".to_string();
+        }
+        let by_detector: Vec<String> = self
+            .tally
+            .by_detector
+            .iter()
+            .map(|(detector, counts)| {
+                let severities: Vec<String> =
+                    counts.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
+                format!("{detector} ({})", severities.join(", "))
+            })
+            .collect();
+        let total = self.tally.total();
+        format!("{total} incident{}: {}", if total == 1 { "" } else { "s" }, by_detector.join(", "))
+    }
+}

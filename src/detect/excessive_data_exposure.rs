@@ -1,0 +1,180 @@
+//! `excessive_data_exposure`: far more sensitive values in responses than is normal.
+//!
+//! Sees: an endpoint whose single responses carry far more distinct sensitive values than they did, or classes it never
+//! carried; a client or principal that takes far more of them than it did. Misses: what was excessive from the start.
+
+use super::stats::rate_test;
+use super::unauthenticated_data_exposure::classes_in_words;
+use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
+use crate::baseline::state::{EndpointActivity, EndpointState, ExposureNormal, SubjectActivity};
+use crate::baseline::{SPANS, Tiers, tier_of};
+use crate::inspect::DataClass;
+use crate::rule::{Excess, Severity};
+use crate::window::{ClassExposure, Exposure, Moment};
+
+/// Answers that must be excessive before an endpoint is said to be: one is a report somebody asked for.
+const MIN_RESPONSES: u64 = 3;
+
+pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    let rules = &scene.rules.excessive_data_exposure;
+    if !rules.enabled || scene.is_learning {
+        return;
+    }
+    for key in scene.touched.endpoints.iter().filter(|_| rules.endpoint.enabled) {
+        let Some(state) = scene.store.endpoints.get(key) else { continue };
+        if !state.is_learned || state.is_login() {
+            continue; // a stranger has no normal: others speak of it
+        }
+        let found = rules.endpoint.horizons_seconds.iter().find_map(|horizon| {
+            let activity = state.recent.view(tier_of(*horizon))?;
+            excess_of_endpoint(scene, *key, &state, &activity)
+        });
+        findings.extend(found);
+    }
+    for key in scene.touched.clients.iter().filter(|_| rules.client.enabled) {
+        let Some(state) = scene.store.clients.get(key) else { continue };
+        let subject = Subject::Client(state.address);
+        let spoiled = Spoiled::ClientExposure(state.address);
+        findings.extend(excess_of_subject(
+            scene,
+            subject,
+            spoiled,
+            state.recent.as_deref(),
+            state.exposure.as_deref(),
+            &rules.client,
+        ));
+    }
+    for key in scene.touched.principals.iter().filter(|_| rules.principal.enabled) {
+        let Some(state) = scene.store.principals.get(key) else { continue };
+        let found = excess_of_subject(
+            scene,
+            Subject::Principal(*key),
+            Spoiled::PrincipalExposure(*key),
+            state.recent.as_deref(),
+            state.exposure.as_deref(),
+            &rules.principal,
+        );
+        findings.extend(found);
+    }
+}
+
+fn excess_of_endpoint(
+    scene: &Scene<'_>,
+    key: u64,
+    state: &EndpointState,
+    activity: &EndpointActivity,
+) -> Option<Finding> {
+    let rules = &scene.rules.excessive_data_exposure;
+    let exposure = activity.exposure.as_deref()?;
+    let normal = &state.exposure;
+    if normal.responses < rules.endpoint.min_baseline_responses as f64 {
+        return None;
+    }
+    let new: Vec<ClassExposure> = exposure
+        .classes
+        .iter()
+        .filter(|class| {
+            normal.class(class.class).values == 0.0
+                && class.responses >= MIN_RESPONSES
+                && class.values.count()
+                    >= by_sensitivity(&rules.min_values_of_new_class, class.class.sensitivity())
+        })
+        .cloned()
+        .collect();
+    let worst = exposure.classes.iter().map(|class| class.class.sensitivity()).max()?;
+    let usual = state.sensitive_values.value_at_quantile(0.99).max(1);
+    let bound = (usual as f64 * rules.endpoint.factor) as u64;
+    let floor = by_sensitivity(&rules.min_values_per_response, worst).max(bound);
+    let above = activity.sensitive_values.count_above(floor.saturating_sub(1));
+    let most = activity.sensitive_values.max();
+    let (classes, expected) = if above >= MIN_RESPONSES {
+        (exposure.classes.to_vec(), format!("at most {usual} sensitive values in 99 % of answers; now up to {most}"))
+    } else if !new.is_empty() {
+        (new, "this endpoint never carried such data".to_string())
+    } else {
+        return None;
+    };
+    let mut finding = of_exposure(Subject::Endpoint(key), severity_of(scene, &classes), exposure, &classes, exposure.moment);
+    finding.expected = Some(expected);
+    finding.spoils = vec![Spoiled::EndpointExposure(key)];
+    Some(finding)
+}
+
+/// A client's or principal's takings over a horizon, against its own normal.
+fn excess_of_subject(
+    scene: &Scene<'_>,
+    subject: Subject,
+    spoiled: Spoiled,
+    recent: Option<&Tiers<SubjectActivity>>,
+    normal: Option<&ExposureNormal>,
+    floors: &Excess,
+) -> Option<Finding> {
+    let rules = &scene.rules.excessive_data_exposure;
+    let normal = normal.filter(|normal| normal.responses >= floors.min_baseline_responses as f64)?;
+    floors.horizons_seconds.iter().find_map(|horizon| {
+        let tier = tier_of(*horizon);
+        let exposure = *recent?.view(tier)?.exposure?;
+        let windows = SPANS[tier] as f64;
+        let mut lowest: Option<f64> = None;
+        let mut usual = 0.0;
+        let over: Vec<ClassExposure> = exposure
+            .classes
+            .iter()
+            .filter(|class| {
+                let seen = class.values.count();
+                let taught = normal.class(class.class).values;
+                let expected = taught / normal.windows.max(1.0) * windows.min(normal.windows.max(1.0));
+                if seen < by_sensitivity(&rules.min_values, class.class.sensitivity())
+                    || (seen as f64) < floors.factor * expected
+                {
+                    return false;
+                }
+                let probability =
+                    rate_test(seen, windows, taught as u64, normal.windows.max(1.0), floors.prior_strength);
+                if probability.value() > floors.max_probability {
+                    return false;
+                }
+                lowest = Some(lowest.map_or(probability.rounded(), |lowest| lowest.min(probability.rounded())));
+                usual += expected;
+                true
+            })
+            .cloned()
+            .collect();
+        if over.is_empty() {
+            return None;
+        }
+        let mut finding = of_exposure(subject.clone(), severity_of(scene, &over), &exposure, &over, exposure.moment);
+        finding.probability = lowest;
+        finding.expected = Some(format!("about {usual:.0} such values in that time, by its own past"));
+        finding.spoils = vec![spoiled];
+        Some(finding)
+    })
+}
+
+fn of_exposure(
+    subject: Subject,
+    severity: Severity,
+    exposure: &Exposure,
+    classes: &[ClassExposure],
+    moment: Moment,
+) -> Finding {
+    let mut finding =
+        Finding::new("excessive_data_exposure", subject, severity, moment).with_evidence(&exposure.evidence);
+    finding.client_count = exposure.clients.count();
+    finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
+    finding.count = exposure.responses;
+    finding.observed = format!(
+        "{} in {} answers with {} records in {}",
+        classes_in_words(classes),
+        exposure.responses,
+        exposure.records,
+        span_in_words(&moment)
+    );
+    finding
+}
+
+fn severity_of(scene: &Scene<'_>, classes: &[ClassExposure]) -> Severity {
+    let rules = &scene.rules.excessive_data_exposure;
+    let worst = classes.iter().map(|class: &ClassExposure| DataClass::sensitivity(class.class)).max();
+    worst.map_or(rules.alert.severity, |worst| by_sensitivity(&rules.severity, worst))
+}

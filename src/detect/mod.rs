@@ -1,0 +1,161 @@
+//! Detectors: the store after a window in, findings out. Pure: they read, they do not write, they know no output.
+//!
+//! One file a detector. Each looks at the keys that the window touched, at the horizons its rules name. What several
+//! detectors see of one attack is sorted out by [`voices`]: one of them speaks, the others join.
+
+mod client_error_spike;
+mod credential_stuffing;
+mod excessive_data_exposure;
+mod object_enumeration;
+mod scanner;
+mod shadow_endpoint;
+pub mod stats;
+mod unauthenticated_data_exposure;
+mod voices;
+
+pub use voices::spoiled_by;
+
+use crate::baseline::{Spoiled, Store, Touched};
+use crate::inspect::Sensitivity;
+use crate::rule::{BySensitivity, Ruleset, Severity};
+use crate::window::{Evidence, EvidenceSample, Moment, start_of};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    Endpoint(u64),
+    Client(IpAddr),
+    Principal(u64),
+    /// In CIDR notation.
+    Network(String),
+    Host(String),
+    /// A user name at a login endpoint, hashed.
+    Account(u64),
+}
+
+/// One thing that a detector saw.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub detector: &'static str,
+    pub subject: Subject,
+    /// Key of the endpoint it happened at, where it is one.
+    pub endpoint: Option<u64>,
+    pub client: Option<IpAddr>,
+    pub principal: Option<u64>,
+    pub network: Option<String>,
+    pub client_count: u64,
+    pub client_sample: Vec<IpAddr>,
+    pub severity: Severity,
+    /// Of counts this extreme if nothing had changed; a breach of policy claims none.
+    pub probability: Option<f64>,
+    pub moment: Moment,
+    pub count: u64,
+    pub observed: String,
+    pub expected: Option<String>,
+    pub evidence: Vec<Arc<Evidence>>,
+    pub spoils: Vec<Spoiled>,
+}
+
+impl Finding {
+    /// A finding with nothing but its subject; the detector fills in the rest.
+    pub fn new(detector: &'static str, subject: Subject, severity: Severity, moment: Moment) -> Finding {
+        let client = match &subject {
+            Subject::Client(address) => Some(*address),
+            _ => None,
+        };
+        let principal = match &subject {
+            Subject::Principal(hash) => Some(*hash),
+            _ => None,
+        };
+        let endpoint = match &subject {
+            Subject::Endpoint(key) => Some(*key),
+            _ => None,
+        };
+        Finding {
+            detector,
+            subject,
+            endpoint,
+            client,
+            principal,
+            network: None,
+            client_count: 0,
+            client_sample: Vec::new(),
+            severity,
+            probability: None,
+            moment,
+            count: 0,
+            observed: String::new(),
+            expected: None,
+            evidence: Vec::new(),
+            spoils: Vec::new(),
+        }
+    }
+
+    pub fn with_evidence(mut self, sample: &EvidenceSample) -> Finding {
+        self.evidence = sample.iter().map(|(_, evidence)| Arc::clone(evidence)).collect();
+        self
+    }
+
+    /// Whether the window that is judged brought anything new to it.
+    pub fn is_fresh(&self, window: i64) -> bool {
+        self.moment.last >= start_of(window.saturating_sub(FRESH_WINDOWS))
+    }
+}
+
+/// A finding stays fresh for so many windows after its last transaction: transactions count in the window they end in.
+const FRESH_WINDOWS: i64 = 3;
+
+/// What detectors look at.
+pub struct Scene<'s> {
+    pub store: &'s Store,
+    pub rules: &'s Ruleset,
+    pub touched: &'s Touched,
+    pub window: i64,
+    /// While true, detectors that compare with a baseline are silent.
+    pub is_learning: bool,
+    /// Successful operations outside a description are strangers even while learning.
+    pub has_descriptions: bool,
+}
+
+/// What the detectors make of a window, in a fixed order, one voice for each attack.
+pub fn judge(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    credential_stuffing::judge(scene, &mut findings);
+    scanner::judge(scene, &mut findings);
+    unauthenticated_data_exposure::judge(scene, &mut findings);
+    object_enumeration::judge(scene, &mut findings);
+    excessive_data_exposure::judge(scene, &mut findings);
+    shadow_endpoint::judge(scene, &mut findings);
+    client_error_spike::judge(scene, &mut findings);
+    findings.retain(|finding| finding.is_fresh(scene.window));
+    voices::one_for_each_attack(scene, &mut findings);
+    findings
+}
+
+/// The value for a sensitivity.
+fn by_sensitivity<T: Copy>(values: &BySensitivity<T>, sensitivity: Sensitivity) -> T {
+    match sensitivity {
+        Sensitivity::Low => values.low,
+        Sensitivity::Medium => values.medium,
+        Sensitivity::High => values.high,
+        Sensitivity::Critical => values.critical,
+    }
+}
+
+/// A span of time in words: `40s`, `12m`, `3h`, `2d`.
+pub fn span_in_words(moment: &Moment) -> String {
+    let seconds = moment.last.since(moment.first).as_secs().max(1);
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7199 => format!("{}m", seconds / 60),
+        7200..=172_799 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// A share in words: `3.2 %`.
+fn percent(share: f64) -> String {
+    if share >= 0.1 { format!("{:.0} %", share * 100.0) } else { format!("{:.1} %", share * 100.0) }
+}

@@ -1,0 +1,43 @@
+//! `scanner`: one client that asks for many paths that there are not.
+//!
+//! Sees: the number of distinct missing paths of a client and their share of its requests, over minutes and over an
+//! hour. Misses: scans spread over many addresses, and those that only ask for paths that exist.
+
+use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
+use crate::baseline::tier_of;
+
+pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    let rules = &scene.rules.scanner;
+    if !rules.enabled {
+        return;
+    }
+    let horizons = [(rules.window_seconds, rules.min_paths), (rules.slow_window_seconds, rules.slow_min_paths)];
+    for key in &scene.touched.clients {
+        let Some(state) = scene.store.clients.get(key) else { continue };
+        let Some(recent) = &state.recent else { continue };
+        let found = horizons.iter().find_map(|(seconds, min_paths)| {
+            let activity = recent.view(tier_of(*seconds))?;
+            let errors = activity.errors.as_deref()?;
+            let missing: u64 = rules.statuses.iter().map(|status| errors.statuses.count(*status)).sum();
+            let share = missing as f64 / activity.requests.max(1) as f64;
+            let is_scan = errors.missing_paths.count() >= *min_paths && share >= rules.min_missing_share;
+            is_scan.then(|| (errors.clone(), share, activity.successes))
+        });
+        let Some((errors, share, successes)) = found else { continue };
+        let severity = if successes > 0 { rules.found_severity } else { rules.alert.severity };
+        let mut finding = Finding::new("scanner", Subject::Client(state.address), severity, errors.moment)
+            .with_evidence(&errors.evidence);
+        finding.client_count = 1;
+        finding.client_sample = vec![state.address];
+        finding.count = errors.statuses.total();
+        finding.observed = format!(
+            "{} paths that do not exist asked for in {}, {} of its requests; {successes} answered with success",
+            errors.missing_paths.count(),
+            span_in_words(&errors.moment),
+            percent(share),
+        );
+        finding.expected = Some(format!("fewer than {} missing paths", rules.min_paths));
+        finding.spoils = vec![Spoiled::ClientErrors(state.address)];
+        findings.push(finding);
+    }
+}

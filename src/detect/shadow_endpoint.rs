@@ -1,0 +1,106 @@
+//! `shadow_endpoint`: an endpoint that answers with success and that nobody listed.
+//!
+//! Sees: endpoints outside the OpenAPI descriptions given or, where none covers them, endpoints never seen in the learned
+//! baseline. Misses: what was already there while the baseline was learned. Never told of: pages that look the same for
+//! every path, static files, hosts that are still being discovered.
+
+use super::stats::good_turing_novelty;
+use super::{Finding, Scene, Subject, span_in_words};
+use crate::baseline::data_of;
+use crate::baseline::state::{EndpointState, Stranger};
+use crate::rule::pattern;
+
+/// Share of an endpoint's documents that are pages, from which on it is judged as a page.
+const PAGE_SHARE: f64 = 0.9;
+
+pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    let rules = &scene.rules.shadow_endpoint;
+    if !rules.enabled {
+        return;
+    }
+    for key in &scene.touched.endpoints {
+        let Some(state) = scene.store.endpoints.get(key) else { continue };
+        let Some(stranger) = state.stranger.as_deref() else { continue };
+        let is_violation = state.documented == Some(false);
+        if (scene.is_learning && !is_violation) || state.documented == Some(true) {
+            continue;
+        }
+        let is_ignored = rules.ignored_methods.iter().any(|method| **method == *state.method)
+            || rules.ignored_paths.iter().any(|path| pattern::matches(path, &state.template));
+        let data: Vec<String> = data_of(&state.data_values).map(|(class, count)| format!("{count} {}", class.name())).collect();
+        let enough = stranger.successes >= rules.min_successes || (!data.is_empty() && stranger.successes > 0);
+        if is_ignored || !enough || (!is_violation && is_young(scene, &state)) || is_catch_all(scene, *key, &state) {
+            continue;
+        }
+        findings.push(finding_of(scene, *key, &state, stranger, is_violation, &data));
+    }
+}
+
+fn finding_of(
+    scene: &Scene<'_>,
+    key: u64,
+    state: &EndpointState,
+    stranger: &Stranger,
+    is_violation: bool,
+    data: &[String],
+) -> Finding {
+    let rules = &scene.rules.shadow_endpoint;
+    let is_open = stranger.open_successes > 0;
+    let severity = match (is_open, data.is_empty()) {
+        (true, false) => rules.sensitive_without_credentials_severity,
+        (false, false) => rules.sensitive_severity,
+        (true, true) => rules.without_credentials_severity,
+        (false, true) => rules.alert.severity,
+    };
+    let mut finding = Finding::new("shadow_endpoint", Subject::Endpoint(key), severity, state.moment)
+        .with_evidence(&stranger.evidence);
+    finding.client_count = state.clients.count();
+    finding.client_sample = stranger.clients.iter().map(|(_, address)| *address).collect();
+    finding.count = stranger.successes;
+    finding.observed = format!(
+        "{} successful answers to {} client{} in {}, {}{}",
+        stranger.successes,
+        finding.client_count,
+        if finding.client_count == 1 { "" } else { "s" },
+        span_in_words(&state.moment),
+        match stranger.open_successes {
+            0 => "all with credentials".to_string(),
+            open if open == stranger.successes => "without credentials".to_string(),
+            open => format!("{open} without credentials"),
+        },
+        if data.is_empty() { String::new() } else { format!("; carries {}", data.join(", ")) }
+    );
+    finding.expected = Some(if is_violation {
+        "no OpenAPI description given names it".to_string()
+    } else {
+        "never seen in the learned baseline".to_string()
+    });
+    finding
+}
+
+/// While a host is still being discovered, a new endpoint is nothing special.
+fn is_young(scene: &Scene<'_>, state: &EndpointState) -> bool {
+    let rules = &scene.rules.shadow_endpoint;
+    let (mut requests, mut singletons) = (0, 0);
+    for entry in scene.store.endpoints.iter().filter(|entry| entry.host == state.host && entry.is_learned) {
+        requests += entry.tally.requests;
+        singletons += u64::from(entry.tally.requests == 1);
+    }
+    requests < rules.min_baseline_requests || good_turing_novelty(singletons, requests) > rules.max_novelty
+}
+
+/// True where other paths of the host answer with pages of the same look: that page is the answer to everything.
+fn is_catch_all(scene: &Scene<'_>, key: u64, state: &EndpointState) -> bool {
+    if (state.pages as f64) < PAGE_SHARE * state.successes as f64 {
+        return false;
+    }
+    let Some((shape, _)) = state.shapes.iter().next() else { return false };
+    let alike = scene
+        .store
+        .endpoints
+        .iter()
+        .filter(|entry| *entry.key() != key && entry.host == state.host && entry.pages > 0)
+        .filter(|entry| entry.shapes.iter().any(|(other, _)| other == shape))
+        .count() as u64;
+    alike + 1 >= scene.rules.shadow_endpoint.catch_all_min_paths
+}

@@ -1,0 +1,116 @@
+//! `unauthenticated_data_exposure`: personal data given to clients that sent no credentials.
+//!
+//! Sees: distinct sensitive values in successful answers to requests without credentials, from an endpoint where that is
+//! new, or at volume anywhere. Misses: data in forms that no class covers, credentials that travel in unknown ways.
+
+use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
+use crate::baseline::state::EndpointState;
+use crate::baseline::tier_of;
+use crate::inspect::Sensitivity;
+use crate::rule::Severity;
+use crate::window::{ClassExposure, Exposure};
+
+pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    let rules = &scene.rules.unauthenticated_data_exposure;
+    if !rules.enabled {
+        return;
+    }
+    for key in &scene.touched.endpoints {
+        let Some(state) = scene.store.endpoints.get(key) else { continue };
+        if rules.except_login_endpoints && state.is_login() {
+            continue;
+        }
+        let found = rules.horizons_seconds.iter().find_map(|horizon| {
+            let exposure = *state.recent.view(tier_of(*horizon))?.open_exposure?;
+            let over: Vec<ClassExposure> =
+                exposure.classes.iter().filter(|class| is_too_much(scene, &state, class)).cloned().collect();
+            (!over.is_empty()).then_some((exposure, over))
+        });
+        if let Some((exposure, over)) = found {
+            findings.push(finding_of(scene, *key, &state, &exposure, &over));
+        }
+    }
+}
+
+fn is_too_much(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) -> bool {
+    let rules = &scene.rules.unauthenticated_data_exposure;
+    if rules.ignored_classes.iter().any(|name| name == class.class.name()) {
+        return false;
+    }
+    let floors = if is_new_here(scene, state, class) { &rules.min_values } else { &rules.min_values_where_usual };
+    class.values.count() >= by_sensitivity(floors, class.class.sensitivity())
+}
+
+/// Whether giving this class without credentials is new at this endpoint.
+fn is_new_here(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) -> bool {
+    if scene.is_learning {
+        return false;
+    }
+    let usual = &state.open_exposure;
+    let is_usual = usual.class(class.class).values > 0.0;
+    let authenticated = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
+    let mostly_authenticated =
+        authenticated >= scene.rules.unauthenticated_data_exposure.min_authenticated_share;
+    !is_usual && (!state.is_learned || mostly_authenticated || usual.responses > 0.0)
+}
+
+fn finding_of(
+    scene: &Scene<'_>,
+    key: u64,
+    state: &EndpointState,
+    exposure: &Exposure,
+    over: &[ClassExposure],
+) -> Finding {
+    let rules = &scene.rules.unauthenticated_data_exposure;
+    let severity = over.iter().map(|class| severity_of(scene, class)).max().unwrap_or(rules.alert.severity);
+    let mut finding =
+        Finding::new("unauthenticated_data_exposure", Subject::Endpoint(key), severity, exposure.moment)
+            .with_evidence(&exposure.evidence);
+    finding.client_count = exposure.clients.count();
+    finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
+    finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
+    finding.count = exposure.responses;
+    finding.observed = format!(
+        "{} in {} answers without credentials to {} client{} in {}",
+        classes_in_words(over),
+        exposure.responses,
+        finding.client_count,
+        if finding.client_count == 1 { "" } else { "s" },
+        span_in_words(&exposure.moment)
+    );
+    let with = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
+    finding.expected = Some(if state.open_exposure.responses > 0.0 {
+        "such data only to clients with credentials, or less of it".to_string()
+    } else {
+        format!("no such data without credentials; {} of requests here carry some", super::percent(with))
+    });
+    finding.spoils = vec![Spoiled::EndpointExposure(key)];
+    finding.spoils.extend(finding.client_sample.iter().copied().map(Spoiled::ClientExposure));
+    finding
+}
+
+fn severity_of(scene: &Scene<'_>, class: &ClassExposure) -> Severity {
+    let rules = &scene.rules.unauthenticated_data_exposure;
+    let sensitivity: Sensitivity = class.class.sensitivity();
+    let severity = by_sensitivity(&rules.severity, sensitivity);
+    if class.values.count() >= by_sensitivity(&rules.escalating_values, sensitivity) {
+        severity.worse()
+    } else {
+        severity
+    }
+}
+
+/// `412 email (j***@e***.com), 398 phone`, most sensitive first.
+pub fn classes_in_words(classes: &[ClassExposure]) -> String {
+    let mut sorted: Vec<&ClassExposure> = classes.iter().collect();
+    sorted.sort_by_key(|class| (std::cmp::Reverse(class.class.sensitivity()), class.class));
+    let words: Vec<String> = sorted
+        .iter()
+        .take(4)
+        .map(|class| {
+            let sample = class.sample.iter().next().map_or(String::new(), |(_, sample)| format!(" ({sample})"));
+            format!("{} {}{sample}", class.values.count(), class.class.name())
+        })
+        .collect();
+    words.join(", ")
+}

@@ -1,0 +1,196 @@
+//! The judge: once per closed window, merges, lets the detectors look, tells, folds, and makes the next snapshot.
+
+use super::Mark;
+use super::lines::Sorter;
+use super::partition::{Counters, Harvest};
+use crate::alert::record::AlertRecord;
+use crate::alert::{IncidentTally, Incidents};
+use crate::api::{Settings, Snapshot};
+use crate::baseline::{InventoryBuilder, Store, StoreLimits};
+use crate::detect::{self, Scene};
+use crate::hash::HashKey;
+use crate::rule::Ruleset;
+use crate::time::Timestamp;
+use crate::window::{Window, start_of, window_of};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct JudgeOptions {
+    pub rules: Arc<Ruleset>,
+    pub settings: Arc<Settings>,
+    pub store: Arc<Store>,
+    pub limits: StoreLimits,
+    /// Event time that only teaches, from the first frame on; `None` where a baseline is there already.
+    pub learn: Option<Duration>,
+    /// Judge without learning.
+    pub is_frozen: bool,
+}
+
+/// What the judge has to tell after a mark, in order.
+#[derive(Default)]
+pub struct Verdict {
+    pub alerts: Vec<AlertRecord>,
+    /// Lines of `http` records.
+    pub lines: Vec<Vec<u8>>,
+}
+
+pub struct Judge {
+    options: JudgeOptions,
+    inventory: InventoryBuilder,
+    incidents: Incidents,
+    sorter: Sorter,
+    counters: Counters,
+    learn_until: Option<Timestamp>,
+    /// A baseline capture: learned from, not judged.
+    is_baseline: bool,
+    keys_evicted: u64,
+    late_windows: u64,
+    newest_window: Option<i64>,
+    bounded_at: i64,
+    first: Option<Timestamp>,
+}
+
+/// Windows between two bounding passes over the store: a minute.
+const BOUND_WINDOWS: i64 = 6;
+
+impl Judge {
+    pub fn new(key: HashKey, options: JudgeOptions, learned: Vec<(String, String)>) -> Judge {
+        let mut inventory = InventoryBuilder::new(key);
+        inventory.restore(learned, &options.store);
+        Judge {
+            options,
+            inventory,
+            incidents: Incidents::new(key),
+            sorter: Sorter::default(),
+            counters: Counters::default(),
+            learn_until: None,
+            is_baseline: false,
+            keys_evicted: 0,
+            late_windows: 0,
+            newest_window: None,
+            bounded_at: i64::MIN,
+            first: None,
+        }
+    }
+
+    /// What the next capture is for. Another capture has another time: what is recent is forgotten, what is normal stays.
+    pub fn begin(&mut self, is_baseline: bool) {
+        if std::mem::replace(&mut self.is_baseline, is_baseline) {
+            self.options.store.forget_recent();
+        }
+        self.newest_window = None;
+        self.bounded_at = i64::MIN;
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::new(Snapshot { inventory: self.inventory.current(), settings: Arc::clone(&self.options.settings) })
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.options.store
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub fn keys_evicted(&self) -> u64 {
+        self.keys_evicted
+    }
+
+    pub fn tally(&self) -> IncidentTally {
+        self.incidents.tally()
+    }
+
+    pub fn inventory(&self) -> &InventoryBuilder {
+        &self.inventory
+    }
+
+    /// Until when the run only learned, where it did.
+    pub fn learn_until(&self) -> Option<Timestamp> {
+        self.learn_until
+    }
+
+    /// Judges what the partitions brought at a mark.
+    pub fn judge(&mut self, mark: &Mark, harvest: Harvest) -> Verdict {
+        let mut verdict = Verdict::default();
+        self.counters.add(&harvest.counters);
+        for line in harvest.lines {
+            self.sorter.add(line);
+        }
+        for (index, window) in harvest.windows {
+            // A window that was judged already stays so: what came too late for it counts in the newest.
+            let index = index.max(self.newest_window.unwrap_or(index));
+            self.window(index, window, &mut verdict.alerts);
+        }
+        if !self.is_baseline {
+            // Silence closes incidents too.
+            let passed = self.newest_window.is_some_and(|newest| mark.through > newest);
+            if passed {
+                verdict.alerts.extend(self.incidents.update(
+                    mark.through,
+                    Vec::new(),
+                    &self.options.store,
+                    &self.options.rules,
+                ));
+            }
+            verdict.lines.extend(self.sorter.ready(mark.now));
+        }
+        verdict
+    }
+
+    /// The capture is over.
+    pub fn finish(&mut self, mark: &Mark, harvest: Harvest, close_incidents: bool) -> Verdict {
+        let mut verdict = self.judge(mark, harvest);
+        if !self.is_baseline {
+            verdict.lines.extend(self.sorter.finish());
+            if close_incidents {
+                let end = start_of(self.newest_window.unwrap_or(mark.through).max(mark.through) + 1);
+                verdict.alerts.extend(self.incidents.finish(end, &self.options.store, &self.options.rules));
+            }
+        } else {
+            self.sorter.finish().for_each(drop);
+        }
+        verdict
+    }
+
+    fn window(&mut self, index: i64, mut window: Window, alerts: &mut Vec<AlertRecord>) {
+        self.late_windows += u64::from(self.newest_window == Some(index));
+        self.newest_window = Some(index);
+        let is_learning = self.is_learning(index);
+        self.inventory.settle(&mut window);
+        let store = Arc::clone(&self.options.store);
+        let touched = store.absorb(index, window, is_learning);
+        let scene = Scene {
+            store: &store,
+            rules: &self.options.rules,
+            touched: &touched,
+            window: index,
+            is_learning,
+            has_descriptions: !self.options.settings.catalogue.is_empty(),
+        };
+        let findings = if self.is_baseline { Vec::new() } else { detect::judge(&scene) };
+        let spoiled = detect::spoiled_by(&findings);
+        if !self.is_baseline {
+            alerts.extend(self.incidents.update(index, findings, &store, &self.options.rules));
+        }
+        if !self.options.is_frozen {
+            store.fold(index, &touched, &spoiled);
+        }
+        self.inventory.update(&store, &touched);
+        if index.saturating_sub(self.bounded_at) >= BOUND_WINDOWS {
+            self.bounded_at = index;
+            self.keys_evicted += store.bound(index, &self.options.limits);
+        }
+    }
+
+    fn is_learning(&mut self, index: i64) -> bool {
+        if self.is_baseline {
+            return true;
+        }
+        let Some(learn) = self.options.learn else { return false };
+        let first = *self.first.get_or_insert(start_of(index));
+        let until = *self.learn_until.get_or_insert(first.saturating_add(learn));
+        index < window_of(until)
+    }
+}

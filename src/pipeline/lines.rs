@@ -1,0 +1,122 @@
+//! `http` records: written by the workers, put in order of their start by the judge.
+
+use crate::alert::record::{EventType, EveRecord, FlowHead, HttpDetail, HttpFields, community_id, wire_text, write_http_line};
+use crate::api::Observation;
+use crate::http::{Field, Head, Transaction};
+use crate::inspect::BodyReport;
+use crate::time::Timestamp;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Start, flow and position in the flow.
+pub type LineKey = (Timestamp, u64, u32);
+
+/// A finished record.
+#[derive(Debug)]
+pub struct Line {
+    pub key: LineKey,
+    pub bytes: Vec<u8>,
+}
+
+/// How long records wait for earlier ones: a transaction is written when it is over, and ordered by its start. One that
+/// takes longer comes late.
+const HOLD: Duration = Duration::from_secs(60);
+/// Records held at once.
+const HELD_LINES: usize = 50_000;
+
+/// Puts records in order.
+#[derive(Default)]
+pub struct Sorter {
+    held: BTreeMap<LineKey, Vec<u8>>,
+}
+
+impl Sorter {
+    pub fn add(&mut self, line: Line) {
+        self.held.insert(line.key, line.bytes);
+    }
+
+    /// The records that nothing earlier can be expected for.
+    pub fn ready(&mut self, now: Timestamp) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let before = now.saturating_sub(HOLD);
+        std::iter::from_fn(move || {
+            let (key, _) = self.held.first_key_value()?;
+            if key.0 < before || self.held.len() > HELD_LINES { self.held.pop_first().map(|(_, bytes)| bytes) } else { None }
+        })
+    }
+
+    pub fn finish(&mut self) -> impl Iterator<Item = Vec<u8>> + use<> {
+        std::mem::take(&mut self.held).into_values()
+    }
+}
+
+/// The record of a transaction. `observation` is absent for a response without a request.
+pub fn line_of(
+    transaction: &Transaction<BodyReport>,
+    observation: Option<&Observation<'_>>,
+    redact: &dyn Fn(&str) -> String,
+) -> Line {
+    let request = transaction.request.as_ref().map(|message| &message.head);
+    let response = transaction.response.as_ref();
+    let text = |head: Option<&Head>, field: Field| -> Option<Cow<'_, str>> {
+        head.and_then(|head| head.get(field)).map(|value| Cow::Owned(wire_text(value).into_owned()))
+    };
+    let target = request.map(|head| wire_text(head.target()));
+    let version = |head: &Head| Cow::Owned(format!("HTTP/1.{}", head.minor));
+    let http = HttpFields {
+        hostname: hostname(request, observation),
+        http_port: None,
+        url: target.map(|target| Cow::Owned(redact(&target))),
+        http_user_agent: text(request, Field::UserAgent),
+        http_content_type: text(response.map(|message| &message.head), Field::ContentType),
+        http_refer: text(request, Field::Referer).map(|referer| Cow::Owned(redact(&referer))),
+        http_method: request.map(|head| wire_text(head.method())),
+        protocol: request.or(response.map(|message| &message.head)).map(version),
+        status: response.map(|message| message.head.status()),
+        redirect: text(response.map(|message| &message.head), Field::Location)
+            .map(|location| Cow::Owned(redact(&location))),
+        length: response.map(|message| message.body_length),
+    };
+    let detail = HttpDetail {
+        endpoint: observation
+            .map(|observation| format!("{} {}{}", observation.method, observation.host, observation.template).into()),
+        client: observation.map(|observation| observation.client),
+        principal: observation
+            .and_then(|observation| observation.principal)
+            .map(|principal| format!("{principal:016x}").into()),
+        flags: observation.map_or(Vec::new(), flags_of),
+        marks: transaction.marks.names().map(Cow::Borrowed).collect(),
+    };
+    let (client, server) = (
+        SocketAddr::new(transaction.client.address, transaction.client.port),
+        SocketAddr::new(transaction.server.address, transaction.server.port),
+    );
+    let community = community_id(0, client, server);
+    let flow = FlowHead { flow_id: transaction.flow.id, client, server, community_id: &community };
+    let mut record = EveRecord::new(transaction.started(), EventType::Http, detail).with_flow(flow);
+    record.http = Some(http);
+    let mut bytes = Vec::with_capacity(640);
+    write_http_line(&record, &mut bytes);
+    Line { key: (transaction.started(), transaction.flow.id, transaction.index), bytes }
+}
+
+fn hostname<'h>(request: Option<&'h Head>, observation: Option<&Observation<'_>>) -> Option<Cow<'h, str>> {
+    let named = request.and_then(|head| head.get(Field::Host)).is_some();
+    match observation {
+        Some(observation) if named || observation.target.contains("://") => Some(observation.host.to_string().into()),
+        _ => None,
+    }
+}
+
+/// Detectors that this transaction's own content tripped.
+fn flags_of(observation: &Observation<'_>) -> Vec<Cow<'static, str>> {
+    let mut flags = Vec::new();
+    if observation.is_success && observation.is_sensitive() && observation.credentials.is_none() {
+        flags.push(Cow::Borrowed("unauthenticated_data_exposure"));
+    }
+    if observation.documented == Some(false) && observation.is_success {
+        flags.push(Cow::Borrowed("shadow_endpoint"));
+    }
+    flags
+}

@@ -1,0 +1,39 @@
+//! The stages wired together: one reader, workers with their partitions, one judge. Replay and daemon run the same.
+//!
+//! The reader decodes frames and deals segments to the partition of their flow; marks travel with the segments wherever
+//! a window closes. A worker runs its partitions to completion and at a mark hands their windows to the judge. The judge
+//! merges the windows, lets the detectors look, folds, and makes the snapshot that is read after the next mark: so
+//! workers and judge overlap, and yet nothing depends on who was quicker. With one thread all of it happens in the
+//! reader's thread, in the same order.
+
+mod batch;
+mod judge;
+mod lines;
+mod partition;
+mod workers;
+
+pub use judge::{Judge, JudgeOptions, Verdict};
+pub use partition::{Counters, Limits, Redact};
+pub use workers::{Deliver, Failure, Pipeline, PipelineOptions};
+
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// How far the watermark trails the newest frame: what several interfaces or a busy mirror put out of order.
+pub const GRACE: Duration = Duration::from_secs(1);
+
+/// The end of an epoch: every window through `through` is closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// Counted from 0.
+    pub number: u64,
+    pub through: i64,
+    /// The watermark.
+    pub now: Timestamp,
+}
+
+/// Where the records of the transactions go, and whether anyone wants them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wanted {
+    pub http: bool,
+}

@@ -1,0 +1,249 @@
+//! A partition: flows, HTTP, inspection and interpretation of its share of the traffic, and the windows they fill.
+//!
+//! A pure function of its segments, marks and snapshots: no lock, no clock, no I/O. Its limits are its own, so that what
+//! happens at a limit is the same for any number of threads.
+
+use super::lines::{Line, line_of};
+use super::{Mark, Wanted};
+use crate::api::{Interpreter, Snapshot};
+use crate::hash::HashKey;
+use crate::http::{Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
+use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
+use crate::packet::Segment;
+use crate::stream::{FlowLimits, FlowTable, TableCounters};
+use crate::window::{Filling, Window, WindowLimits, window_of};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Limits of one partition.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    pub flows: FlowLimits,
+    pub http: HttpLimits,
+    pub inspect: inspect::Limits,
+    pub window: WindowLimits,
+}
+
+/// How a request target may be written.
+pub type Redact = fn(&str, &crate::rule::ApiNames) -> String;
+
+/// What a partition counted in one epoch. Sums of integers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub table: TableCounters,
+    pub http: HttpCounters,
+    pub flows_open: u64,
+    pub window_keys_left_out: u64,
+}
+
+/// Idle scanners kept; a partition scans few bodies at once.
+const IDLE_SCANS: usize = 8;
+
+/// Looks at bodies and transactions on behalf of HTTP.
+struct Watcher {
+    limits: Limits,
+    key: HashKey,
+    wanted: Wanted,
+    redact: Redact,
+    interpreter: Interpreter,
+    snapshot: Arc<Snapshot>,
+    idle: Vec<BodyScan>,
+    /// Open windows; the first is the oldest that may still be counted in.
+    windows: BTreeMap<i64, Window>,
+    /// Every window before this one is closed.
+    open_from: i64,
+    lines: Vec<Line>,
+}
+
+impl Observer for Watcher {
+    type Scan = BodyScan;
+    type Report = BodyReport;
+
+    fn begin(&mut self, side: Side, head: &Head) -> Option<BodyScan> {
+        let kind = BodyKind::of(head.get(Field::ContentType));
+        if kind == BodyKind::Binary {
+            return None;
+        }
+        let mut scan = self.idle.pop().unwrap_or_else(|| BodyScan::new(self.limits.inspect, self.key));
+        scan.begin(if side == Side::Client { Role::Request } else { Role::Response }, kind);
+        Some(scan)
+    }
+
+    fn data(&mut self, scan: &mut BodyScan, bytes: &[u8]) {
+        scan.feed(bytes);
+    }
+
+    fn gap(&mut self, scan: &mut BodyScan) {
+        scan.gap();
+    }
+
+    fn finish(&mut self, mut scan: BodyScan) -> BodyReport {
+        let report = scan.finish();
+        if self.idle.len() < IDLE_SCANS {
+            self.idle.push(scan);
+        }
+        report
+    }
+
+    fn transaction(&mut self, transaction: Transaction<BodyReport>) {
+        let names = &self.snapshot.settings.names;
+        let redact = |target: &str| (self.redact)(target, names);
+        let observation = self.interpreter.observe(&transaction, &self.snapshot);
+        if let Some(observation) = &observation {
+            let index = window_of(observation.time).max(self.open_from);
+            let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &redact };
+            self.windows.entry(index).or_default().record(observation, &filling);
+        }
+        if self.wanted.http {
+            self.lines.push(line_of(&transaction, observation.as_ref(), &redact));
+        }
+    }
+}
+
+/// What a partition has to say at a mark.
+#[derive(Default)]
+pub struct Harvest {
+    pub windows: BTreeMap<i64, Window>,
+    pub lines: Vec<Line>,
+    pub counters: Counters,
+}
+
+impl Harvest {
+    /// Takes in another partition's harvest of the same mark.
+    pub fn merge(&mut self, other: Harvest) {
+        for (index, window) in other.windows {
+            self.windows.entry(index).or_default().merge(window);
+        }
+        self.lines.extend(other.lines);
+        self.counters.add(&other.counters);
+    }
+}
+
+pub struct Partition {
+    table: FlowTable<HttpState<BodyScan, BodyReport>>,
+    handler: HttpHandler<Watcher>,
+}
+
+impl Partition {
+    pub fn new(key: HashKey, limits: Limits, wanted: Wanted, redact: Redact, snapshot: Arc<Snapshot>) -> Partition {
+        let watcher = Watcher {
+            limits,
+            key,
+            wanted,
+            redact,
+            interpreter: Interpreter::new(key),
+            snapshot,
+            idle: Vec::new(),
+            windows: BTreeMap::new(),
+            open_from: i64::MIN,
+            lines: Vec::new(),
+        };
+        Partition { table: FlowTable::new(limits.flows), handler: HttpHandler::new(limits.http, watcher) }
+    }
+
+    #[inline]
+    pub fn segment(&mut self, segment: &Segment<'_>) {
+        self.table.segment(segment, &mut self.handler);
+    }
+
+    /// Closes the windows up to the mark.
+    pub fn mark(&mut self, mark: &Mark) -> Harvest {
+        self.table.expire(mark.now, &mut self.handler);
+        let watcher = self.handler.observer();
+        watcher.open_from = mark.through + 1;
+        let later = watcher.windows.split_off(&watcher.open_from);
+        let windows = std::mem::replace(&mut watcher.windows, later);
+        self.harvest(windows)
+    }
+
+    /// The source is over: every flow is closed and every window with it.
+    pub fn finish(&mut self, mark: &Mark) -> Harvest {
+        self.table.finish(mark.now, &mut self.handler);
+        let windows = std::mem::take(&mut self.handler.observer().windows);
+        self.handler.observer().open_from = i64::MIN;
+        self.harvest(windows)
+    }
+
+    /// What the next transactions are read with.
+    pub fn read_with(&mut self, snapshot: Arc<Snapshot>) {
+        self.handler.observer().snapshot = snapshot;
+    }
+
+    fn harvest(&mut self, windows: BTreeMap<i64, Window>) -> Harvest {
+        let counters = Counters {
+            table: std::mem::take(&mut self.table.counters),
+            http: self.handler.take_counters(),
+            flows_open: self.table.len() as u64,
+            window_keys_left_out: windows.values().map(Window::left_out).sum(),
+        };
+        Harvest { windows, lines: std::mem::take(&mut self.handler.observer().lines), counters }
+    }
+}
+
+impl Counters {
+    pub fn add(&mut self, other: &Counters) {
+        let (mine, theirs) = (&mut self.table, &other.table);
+        mine.flows += theirs.flows;
+        mine.flows_of_ours += theirs.flows_of_ours;
+        mine.flows_evicted += theirs.flows_evicted;
+        mine.flows_evicted_of_ours += theirs.flows_evicted_of_ours;
+        mine.flows_timed_out += theirs.flows_timed_out;
+        let (mine, theirs) = (&mut self.table.stream, &other.table.stream);
+        mine.retransmitted_segments += theirs.retransmitted_segments;
+        mine.out_of_order_segments += theirs.out_of_order_segments;
+        mine.overlap_conflicts += theirs.overlap_conflicts;
+        mine.gaps += theirs.gaps;
+        mine.gap_bytes += theirs.gap_bytes;
+        mine.out_of_window += theirs.out_of_window;
+        mine.gaps_at_limit += theirs.gaps_at_limit;
+        let (mine, theirs) = (&mut self.http, &other.http);
+        mine.transactions += theirs.transactions;
+        mine.requests_only += theirs.requests_only;
+        mine.responses_only += theirs.responses_only;
+        mine.flows_not_http += theirs.flows_not_http;
+        mine.flows_http2 += theirs.flows_http2;
+        mine.flows_upgraded += theirs.flows_upgraded;
+        mine.heads_refused += theirs.heads_refused;
+        mine.heads_over_limit += theirs.heads_over_limit;
+        mine.bodies_with_gap += theirs.bodies_with_gap;
+        mine.bodies_incomplete += theirs.bodies_incomplete;
+        mine.bodies_undecodable += theirs.bodies_undecodable;
+        mine.bodies_over_limit += theirs.bodies_over_limit;
+        mine.pending_over_limit += theirs.pending_over_limit;
+        self.flows_open = other.flows_open;
+        self.window_keys_left_out += other.window_keys_left_out;
+    }
+
+    /// Name and value of every counter, in the order of a summary.
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        let (table, stream, http) = (&self.table, &self.table.stream, &self.http);
+        vec![
+            ("flows", table.flows),
+            ("flows_http", table.flows_of_ours),
+            ("flows_timed_out", table.flows_timed_out),
+            ("flows_evicted", table.flows_evicted),
+            ("flows_evicted_http", table.flows_evicted_of_ours),
+            ("segments_retransmitted", stream.retransmitted_segments),
+            ("segments_out_of_order", stream.out_of_order_segments),
+            ("segments_out_of_window", stream.out_of_window),
+            ("overlap_conflicts", stream.overlap_conflicts),
+            ("gaps", stream.gaps),
+            ("gap_bytes", stream.gap_bytes),
+            ("gaps_at_limit", stream.gaps_at_limit),
+            ("transactions", http.transactions),
+            ("requests_only", http.requests_only),
+            ("responses_only", http.responses_only),
+            ("flows_not_http", http.flows_not_http),
+            ("flows_http2", http.flows_http2),
+            ("flows_upgraded", http.flows_upgraded),
+            ("heads_refused", http.heads_refused),
+            ("heads_over_limit", http.heads_over_limit),
+            ("bodies_with_gap", http.bodies_with_gap),
+            ("bodies_incomplete", http.bodies_incomplete),
+            ("bodies_undecodable", http.bodies_undecodable),
+            ("bodies_over_limit", http.bodies_over_limit),
+            ("pending_over_limit", http.pending_over_limit),
+            ("window_keys_left_out", self.window_keys_left_out),
+        ]
+    }
+}
