@@ -134,8 +134,32 @@ fn session_cookie<'h>(head: &'h Head, names: &ApiNames, memory: &mut Memory) -> 
         let pair = pair.trim_ascii();
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         let (name, value) = (&pair[..equals], &pair[equals + 1..]);
-        (!value.is_empty() && is_session_cookie(name, names, memory)).then_some(value)
+                let is_session = !value.is_empty()
+            && (is_session_cookie(name, names, memory) || (is_token(value) && !is_tracking(name)));
+        is_session.then_some(value)
     })
+}
+
+/// Shortest value that is taken for a session of an unknown name: 64 bits in hexadecimal.
+const TOKEN_BYTES: usize = 16;
+
+/// An opaque value, as sessions have it: letters and digits mixed, nothing else but what base64 and JWTs need.
+fn is_token(value: &[u8]) -> bool {
+    value.len() >= TOKEN_BYTES
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.=+/%~".contains(byte))
+}
+
+/// Beginnings of cookie names of analytics, consent, load balancing and cross-site request forgery protection: opaque
+/// values that every visitor has.
+const TRACKING: [&[u8]; 24] = [
+    b"_ga", b"_gid", b"_gat", b"_gcl", b"_fb", b"_hj", b"_pk_", b"__utm", b"ajs_", b"amp_", b"optimizely", b"intercom",
+    b"consent", b"cookie", b"csrf", b"xsrf", b"_csrf", b"__cf", b"cf_", b"_uet", b"mp_", b"visitor", b"awsalb", b"device",
+];
+
+fn is_tracking(name: &[u8]) -> bool {
+    TRACKING.iter().any(|prefix| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
 }
 
 fn is_session_cookie(name: &[u8], names: &ApiNames, memory: &mut Memory) -> bool {

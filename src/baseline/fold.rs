@@ -103,6 +103,11 @@ impl Store {
             }
             state.exposure.fade(passed);
             state.open_exposure.fade(passed);
+            let of_endpoint =
+                [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
+            if of_endpoint.iter().any(|what| spoiled.contains(what)) {
+                state.recent.tell();
+            }
             if !spoiled.contains(&Spoiled::EndpointErrors(*key)) {
                 state.errors.add(lesson.errors, lesson.requests);
             }
@@ -140,6 +145,16 @@ impl Store {
             state.errors.fade(passed);
             if !spoiled.contains(&Spoiled::HostErrors(*key)) {
                 state.errors.add(lesson.errors, lesson.requests);
+            }
+        }
+        for (map, keys) in
+            [(&self.login_clients, &touched.login_clients), (&self.login_accounts, &touched.login_accounts)]
+        {
+            for key in keys {
+                let Some(mut state) = map.get_mut(key) else { continue };
+                if state.endpoint.is_some_and(|endpoint| spoiled.contains(&Spoiled::Logins(endpoint))) {
+                    state.recent.tell();
+                }
             }
         }
         self.fold_reaches(index, touched, spoiled);

@@ -293,6 +293,8 @@ pub struct HostState {
 /// Attempts of one client, or for one account, at one login endpoint.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AttemptsState {
+    /// Key of the login endpoint.
+    pub endpoint: Option<u64>,
     pub recent: Tiers<Attempts>,
     pub last_window: i64,
 }

@@ -105,12 +105,14 @@ impl Store {
         }
         for (key, attempts) in window.login_clients.into_sorted() {
             let mut state = self.login_clients.entry(key).or_default();
+            state.endpoint = Some(attempts.endpoint);
             state.recent.add(index, attempts);
             state.last_window = index;
             touched.login_clients.push(key);
         }
         for (key, attempts) in window.login_accounts.into_sorted() {
             let mut state = self.login_accounts.entry(key).or_default();
+            state.endpoint = Some(attempts.endpoint);
             state.recent.add(index, attempts);
             state.last_window = index;
             touched.login_accounts.push(key);

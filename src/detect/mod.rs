@@ -13,7 +13,7 @@ pub mod stats;
 mod unauthenticated_data_exposure;
 mod voices;
 
-pub use voices::spoiled_by;
+pub use voices::{Memory, spoiled_by};
 
 use crate::baseline::{Spoiled, Store, Touched};
 use crate::inspect::Sensitivity;
@@ -120,7 +120,7 @@ pub struct Scene<'s> {
 }
 
 /// What the detectors make of a window, in a fixed order, one voice for each attack.
-pub fn judge(scene: &Scene<'_>) -> Vec<Finding> {
+pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     let mut findings = Vec::new();
     credential_stuffing::judge(scene, &mut findings);
     scanner::judge(scene, &mut findings);
@@ -129,8 +129,7 @@ pub fn judge(scene: &Scene<'_>) -> Vec<Finding> {
     excessive_data_exposure::judge(scene, &mut findings);
     shadow_endpoint::judge(scene, &mut findings);
     client_error_spike::judge(scene, &mut findings);
-    findings.retain(|finding| finding.is_fresh(scene.window));
-    voices::one_for_each_attack(scene, &mut findings);
+    voices::one_for_each_attack(scene, &mut findings, memory);
     findings
 }
 

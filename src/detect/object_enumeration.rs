@@ -5,7 +5,7 @@
 
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::ReachState;
-use crate::baseline::tier_of;
+use crate::baseline::{SPANS, tier_of};
 use crate::window::Reach;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
@@ -18,22 +18,26 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let found = rules
             .horizons_seconds
             .iter()
-            .find_map(|horizon| walk(scene, *key, &state, &state.recent.view(tier_of(*horizon))?));
+            .find_map(|horizon| walk(scene, *key, &state, tier_of(*horizon)));
         findings.extend(found);
     }
 }
 
-fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, reach: &Reach) -> Option<Finding> {
+fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<Finding> {
     let rules = &scene.rules.object_enumeration;
+    let reach = &state.recent.view(tier)?;
+    // What is usual was learned over the shortest span; whoever goes on like that reaches so much more in a longer one.
+    let spans = (SPANS[tier] / SPANS[0]) as u64;
+    let usual = state.usual * spans;
     let objects = reach.objects.count();
     let is_sequence = sequential_share(reach, objects) >= rules.min_sequential_share;
     let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
-    if objects < floor || objects < (rules.reach_factor * state.usual as f64) as u64 {
+    if objects < floor || objects < (rules.reach_factor * usual as f64) as u64 {
         return None;
     }
     let endpoint = scene.store.endpoints.get(&reach.endpoint)?;
     let peers = endpoint.reach.len();
-    let normal = if peers >= rules.min_peers { Some(endpoint.reach.value_at_quantile(rules.peer_quantile)) } else { None };
+    let normal = if peers >= rules.min_peers { Some(endpoint.reach.value_at_quantile(rules.peer_quantile) * spans) } else { None };
     let is_beyond_peers = match normal {
         Some(normal) => objects as f64 >= rules.reach_factor * normal as f64,
         None => objects >= rules.min_objects_without_peers,
@@ -60,7 +64,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, reach: &Reach) -> Optio
         reach.misses
     );
     finding.expected = Some(match normal {
-        Some(normal) => format!("at most {normal} for 99 % of {peers} looks at its peers, {} by its own past", state.usual),
+        Some(normal) => format!("at most {normal} for 99 % of {peers} looks at its peers, {usual} by its own past"),
         None => format!("fewer than {} objects", rules.min_objects_without_peers),
     });
     finding.spoils = vec![Spoiled::Reach(key), Spoiled::ClientErrors(reach.client), Spoiled::ClientExposure(reach.client)];

@@ -4,16 +4,34 @@
 //! to strangers before too much data, a walk through objects before what it carried and what it missed.
 
 use super::{Finding, Scene, Spoiled, Subject};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
-/// Drops findings that another one explains.
-pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
-    let explained = Explained::by(scene, findings);
-    findings.retain(|finding| !explained.covers(finding));
+/// What attacks of the last minutes explain. They are remembered past their last transaction, because the spans that
+/// detectors look at still hold what they left.
+#[derive(Default)]
+pub struct Memory {
+    windows: VecDeque<(i64, Explained)>,
 }
 
-#[derive(Default)]
+/// Windows for which an attack goes on explaining: the shortest span of the detectors.
+const REMEMBERED_WINDOWS: i64 = 60;
+
+/// Drops findings that are not fresh, and those that another one explains.
+pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, memory: &mut Memory) {
+    findings.retain(|finding| finding.is_fresh(scene.window));
+    memory.windows.retain(|(window, _)| scene.window.saturating_sub(*window) <= REMEMBERED_WINDOWS);
+    let now = Explained::by(scene, findings);
+    findings.retain(|finding| {
+        !now.covers(finding) && !memory.windows.iter().any(|(_, earlier)| earlier.covers(finding))
+    });
+    let told = Explained::by(scene, findings);
+    if !told.is_empty() {
+        memory.windows.push_back((scene.window, told));
+    }
+}
+
+#[derive(Default, PartialEq)]
 struct Explained {
     error_endpoints: BTreeSet<u64>,
     error_hosts: BTreeSet<String>,
@@ -23,8 +41,10 @@ struct Explained {
     exposure_principals: BTreeSet<u64>,
     walked_endpoints: BTreeSet<u64>,
     scanners: BTreeSet<IpAddr>,
-    /// Accounts under a campaign against many: each alone is no guess at one.
-    login_endpoints: BTreeSet<u64>,
+    /// Login endpoints under a campaign, and what it is called.
+    campaigns: BTreeMap<u64, &'static str>,
+    /// Hosts of endpoints that give too much: those who took it are not each an incident.
+    exposure_hosts: BTreeSet<String>,
 }
 
 impl Explained {
@@ -38,7 +58,7 @@ impl Explained {
                     explained.error_hosts.extend(host);
                     explained.error_clients.extend(&finding.client_sample);
                     if finding.detector != "brute_force" {
-                        explained.login_endpoints.extend(finding.endpoint);
+                        explained.campaigns.extend(finding.endpoint.map(|endpoint| (endpoint, finding.detector)));
                     }
                 }
                 "scanner" => {
@@ -56,10 +76,11 @@ impl Explained {
                 }
                 "unauthenticated_data_exposure" => {
                     explained.exposure_endpoints.extend(finding.endpoint);
+                    explained.exposure_hosts.extend(host);
                     explained.exposure_clients.extend(&finding.client_sample);
                 }
                 "excessive_data_exposure" if matches!(finding.subject, Subject::Endpoint(_)) => {
-                    explained.exposure_clients.extend(&finding.client_sample);
+                    explained.exposure_hosts.extend(host);
                 }
                 "client_error_spike" => {
                     // The endpoint says it better than its host, and both better than each client.
@@ -76,20 +97,35 @@ impl Explained {
         explained
     }
 
+    fn is_empty(&self) -> bool {
+        *self == Explained::default()
+    }
+
     fn covers(&self, finding: &Finding) -> bool {
         match (finding.detector, &finding.subject) {
             ("client_error_spike", Subject::Endpoint(key)) => self.error_endpoints.contains(key),
             ("client_error_spike", Subject::Host(host)) => self.error_hosts.contains(host),
             ("client_error_spike", Subject::Client(client)) => self.error_clients.contains(client),
             ("excessive_data_exposure", Subject::Endpoint(key)) => self.exposure_endpoints.contains(key),
-            ("excessive_data_exposure", Subject::Client(client)) => self.exposure_clients.contains(client),
+            ("credential_stuffing" | "password_spraying", _) => finding
+                .endpoint
+                .and_then(|endpoint| self.campaigns.get(&endpoint))
+                .is_some_and(|detector| *detector != finding.detector),
+            ("excessive_data_exposure", Subject::Client(client)) => {
+                self.exposure_clients.contains(client) || self.is_of_exposing_host(finding)
+            }
             ("excessive_data_exposure", Subject::Principal(principal)) => {
                 self.exposure_principals.contains(principal)
                     || finding.client_sample.iter().any(|client| self.exposure_clients.contains(client))
+                    || self.is_of_exposing_host(finding)
             }
             ("object_enumeration", Subject::Client(client)) => self.scanners.contains(client),
             _ => false,
         }
+    }
+
+    fn is_of_exposing_host(&self, finding: &Finding) -> bool {
+        finding.evidence.iter().any(|evidence| self.exposure_hosts.contains(&evidence.host))
     }
 }
 

@@ -45,10 +45,6 @@ impl Batch {
         self.segments.len() >= BATCH_SEGMENTS || self.bytes.len() >= BATCH_BYTES
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.segments.is_empty()
-    }
-
     pub fn clear(&mut self) {
         self.segments.clear();
         self.bytes.clear();

@@ -38,6 +38,7 @@ pub struct Judge {
     options: JudgeOptions,
     inventory: InventoryBuilder,
     incidents: Incidents,
+    memory: detect::Memory,
     sorter: Sorter,
     counters: Counters,
     learn_until: Option<Timestamp>,
@@ -61,6 +62,7 @@ impl Judge {
             options,
             inventory,
             incidents: Incidents::new(key),
+            memory: detect::Memory::default(),
             sorter: Sorter::default(),
             counters: Counters::default(),
             learn_until: None,
@@ -169,7 +171,7 @@ impl Judge {
             is_learning,
             has_descriptions: !self.options.settings.catalogue.is_empty(),
         };
-        let findings = if self.is_baseline { Vec::new() } else { detect::judge(&scene) };
+        let findings = if self.is_baseline { Vec::new() } else { detect::judge(&scene, &mut self.memory) };
         let spoiled = detect::spoiled_by(&findings);
         if !self.is_baseline {
             alerts.extend(self.incidents.update(index, findings, &store, &self.options.rules));

@@ -46,7 +46,6 @@ pub struct Outcome {
     pub errors: Vec<CaptureError>,
     pub notes: Vec<String>,
     pub last_frame: Option<Timestamp>,
-    pub key: HashKey,
 }
 
 /// The default span that only teaches.
@@ -109,7 +108,6 @@ pub fn run(
         errors: run.errors,
         notes: run.notes,
         last_frame: run.last_frame,
-        key,
     })
 }
 
