@@ -1,14 +1,17 @@
 //! One connection: the messages of both sides, paired into transactions.
 //!
-//! While nothing is missing, the first request that waits is the one a response answers. Once a gap swallowed the start
-//! of a message, the number of messages is no longer known, and two rules keep pairs right:
+//! While nothing is missing, the first request that waits is the one a response answers: both sides are **in step**.
+//! Once a gap swallowed the start of a message, the number of messages is no longer known, and two rules keep pairs
+//! right:
 //!
-//! - a side **resynchronises** only at a segment that begins like a message and acknowledges bytes of the other side
-//!   that were not acknowledged before the gap: there the turn has changed. A body that contains something like a head
-//!   is never searched for one;
-//! - a response answers a request only if it starts where the client had not received it yet when it sent the request
-//!   (the request's acknowledgement), and was sent when the server had received the request (the response's
-//!   acknowledgement). Of several such requests, the youngest that was sent in a later turn than the one before it.
+//! - a side **resynchronises** only at a segment that begins like a message where the turn has changed: it acknowledges
+//!   bytes of the other side that were not acknowledged before the gap, or it is proved by the next rule. A body that
+//!   contains something like a head is never searched for one;
+//! - a response is **proved** to answer a request when it starts at the very byte that the client expected next when it
+//!   sent the request, and acknowledges bytes of that request. That puts both sides in step again. A client that
+//!   pipelines sends requests while older ones are unanswered, so nothing is proved of it.
+//!
+//! What is not proved is given as halves.
 
 use super::body::{Body, Progress};
 use super::decode::DecoderPool;
@@ -37,6 +40,7 @@ enum Reading<S> {
     Resync {
         acknowledged: Option<i64>,
     },
+    Ended,
 }
 
 struct Reader<S> {
@@ -63,7 +67,10 @@ struct Exchange<R> {
     request: Option<Message<R>>,
     response: Option<Message<R>>,
     interim: Option<Message<R>>,
+    /// Where the request began, or the response where there is no request.
     origin: Origin,
+    /// Requests before this one may be missing.
+    after_gap: bool,
     request_is_whole: bool,
     response_is_whole: bool,
     marks: Marks,
@@ -77,8 +84,12 @@ pub struct Connection<S, R> {
     /// The index of the exchange whose response is coming.
     answering: Option<usize>,
     transactions: u32,
-    /// The start of some message was lost.
-    is_lossy: bool,
+    /// The next response answers the first request that waits.
+    in_step: bool,
+    /// The start of the next request was lost.
+    request_was_lost: bool,
+    /// The client was seen to send a request before the one before it was answered.
+    pipelines: bool,
     is_over: bool,
 }
 
@@ -97,7 +108,9 @@ impl<S, R> Connection<S, R> {
             exchanges: VecDeque::new(),
             answering: None,
             transactions: 0,
-            is_lossy: false,
+            in_step: true,
+            request_was_lost: false,
+            pipelines: false,
             is_over: false,
         }
     }
@@ -107,10 +120,19 @@ impl<S, R> Connection<S, R> {
         self.is_over
     }
 
-    /// What one direction sent before it was understood is lost: it resynchronises at its next message.
-    pub fn starts_unknown(&mut self, direction: Direction) {
-        self.is_lossy = true;
-        self.readers[self.side(direction) as usize].reading = Reading::Resync { acknowledged: None };
+    /// One direction may have sent messages before the first one that was understood.
+    pub fn missed(&mut self, direction: Direction) {
+        match self.side(direction) {
+            Side::Client => self.request_was_lost = true,
+            Side::Server => self.in_step = false,
+        }
+    }
+
+    /// One direction is in the middle of something that was not understood: it resynchronises at its next message
+    /// behind what it had `acknowledged`.
+    pub fn starts_unknown(&mut self, direction: Direction, acknowledged: Option<i64>) {
+        self.missed(direction);
+        self.readers[self.side(direction) as usize].reading = Reading::Resync { acknowledged };
     }
 
     fn side(&self, direction: Direction) -> Side {
@@ -126,17 +148,13 @@ impl<S, R> Connection<S, R> {
     ) {
         let side = self.side(direction);
         let mut bytes = chunk.bytes;
+        self.resynchronise(side, &chunk);
         let reader = &mut self.readers[side as usize];
-        if let Reading::Resync { acknowledged } = reader.reading {
-            if chunk.acknowledged > acknowledged && begins_message(side, bytes) {
-                reader.reading = Reading::Head;
-            }
-        }
         reader.acknowledged = chunk.acknowledged.max(reader.acknowledged);
         while !bytes.is_empty() && !self.is_over {
             let reader = &mut self.readers[side as usize];
             match &mut reader.reading {
-                Reading::Resync { .. } => return,
+                Reading::Resync { .. } | Reading::Ended => return,
                 Reading::Body(body) => match body.data(&mut bytes, &mut shared.decoders, &mut shared.observer) {
                     Progress::More => {}
                     Progress::Complete => self.body_over(info, side, chunk.time, Marks::none(), shared),
@@ -169,7 +187,7 @@ impl<S, R> Connection<S, R> {
                 }
             },
             Reading::Head => self.lose(side),
-            Reading::Resync { .. } => {}
+            Reading::Resync { .. } | Reading::Ended => {}
         }
     }
 
@@ -194,7 +212,7 @@ impl<S, R> Connection<S, R> {
             }
             self.body_over(info, side, time, marks, shared);
         }
-        self.readers[side as usize].reading = Reading::Resync { acknowledged: Some(i64::MAX) };
+        self.readers[side as usize].reading = Reading::Ended;
         self.readers[side as usize].partial = Vec::new();
     }
 
@@ -213,7 +231,21 @@ impl<S, R> Connection<S, R> {
         let reader = &mut self.readers[side as usize];
         reader.partial = Vec::new();
         reader.reading = Reading::Resync { acknowledged: reader.acknowledged };
-        self.is_lossy = true;
+        self.missed(if side == Side::Client { self.client } else { self.client.other() });
+    }
+
+    /// Reads on at a chunk that begins a message, where the turn has changed.
+    fn resynchronise(&mut self, side: Side, chunk: &Chunk<'_>) {
+        let Reading::Resync { acknowledged } = self.readers[side as usize].reading else { return };
+        // Where nothing was acknowledged before the loss, this chunk may be the middle of what was lost.
+        let turn_has_changed = acknowledged.is_some() && chunk.acknowledged > acknowledged;
+        let origin = Origin { offset: chunk.offset, acknowledged: chunk.acknowledged, time: chunk.time };
+        let is_proved = side == Side::Server && self.proved(origin).is_some();
+        if (turn_has_changed || is_proved) && begins_message(side, chunk.bytes) {
+            self.readers[side as usize].reading = Reading::Head;
+        } else if acknowledged.is_none() {
+            self.readers[side as usize].reading = Reading::Resync { acknowledged: chunk.acknowledged };
+        }
     }
 
     fn head_bytes<O: Observer<Scan = S, Report = R>>(
@@ -297,18 +329,26 @@ impl<S, R> Connection<S, R> {
     ) {
         if self.exchanges.len() >= shared.limits.pending_requests {
             shared.counters.pending_over_limit += 1;
+            self.pipelines = true;
+            self.in_step = false;
             self.give_up_front(info, shared);
         }
         let (framing, marks) = framing::of_request(&head);
         let body = Body::begin(Side::Client, &head, framing.clone(), &mut shared.decoders, &mut shared.observer);
         let origin = self.readers[Side::Client as usize].origin;
         let marks = marks | head.marks;
+        let after_gap = std::mem::take(&mut self.request_was_lost);
+        if let Some(before) = self.exchanges.back() {
+            self.pipelines |= before.response.is_none() && origin.acknowledged <= before.origin.acknowledged;
+            self.pipelines |= before.response.is_some() && !before.response_is_whole && self.in_step;
+        }
         let request = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
         self.exchanges.push_back(Exchange {
             request: Some(request),
             response: None,
             interim: None,
             origin,
+            after_gap,
             request_is_whole: false,
             response_is_whole: false,
             marks,
@@ -325,10 +365,12 @@ impl<S, R> Connection<S, R> {
     ) {
         let status = head.status();
         let origin = self.readers[Side::Server as usize].origin;
-        let index = self.answered_by(info, origin, shared);
+        let index = self.answered_by(origin);
         if (100..200).contains(&status) && status != 101 {
             // Interim: the final response follows (RFC 9110 §15.2); where it never does, this is the answer.
             if let Some(exchange) = index.and_then(|index| self.exchanges.get_mut(index)) {
+                // The client expects the final response behind the interim one.
+                exchange.origin.acknowledged = exchange.origin.acknowledged.map(|had| had + head.len() as i64);
                 exchange.interim = Some(Message { head, started: origin.time, ended: time, body_length: 0, report: None });
             }
             return;
@@ -348,6 +390,7 @@ impl<S, R> Connection<S, R> {
                 response: None,
                 interim: None,
                 origin,
+                after_gap: false,
                 request_is_whole: true,
                 response_is_whole: false,
                 marks: Marks::none(),
@@ -371,30 +414,38 @@ impl<S, R> Connection<S, R> {
     }
 
     /// The exchange that a response which began at `origin` answers.
-    fn answered_by<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        origin: Origin,
-        shared: &mut Shared<O>,
-    ) -> Option<usize> {
-        if !self.is_lossy {
-            return self.exchanges.iter().position(|exchange| exchange.response.is_none());
-        }
-        loop {
-            let index = self.exchanges.iter().position(|exchange| exchange.response.is_none())?;
-            let asked = self.exchanges[index].origin;
-            let (Some(client_had), Some(server_had)) = (asked.acknowledged, origin.acknowledged) else { return None };
-            if origin.offset < client_had || server_had <= asked.offset {
-                return None;
+    fn answered_by(&mut self, origin: Origin) -> Option<usize> {
+        if self.in_step {
+            let first = self.exchanges.iter().position(|exchange| exchange.response.is_none());
+            if let Some(index) = first.filter(|index| !self.exchanges[*index].after_gap) {
+                let asked = self.exchanges[index].origin;
+                // A server that had not received the request says something else (408, for one).
+                if origin.acknowledged.is_none_or(|had| had > asked.offset) {
+                    return Some(index);
+                }
             }
-            let later_turn = self.exchanges.get(index + 1).is_some_and(|next| {
-                next.origin.acknowledged.is_some_and(|had| had > client_had && had <= origin.offset)
-            });
-            if !later_turn {
-                return Some(index);
-            }
-            self.give_up_front(info, shared);
         }
+        let proved = self.proved(origin);
+        self.in_step = proved.is_some();
+        let index = proved?;
+        // Those before it were answered in what is missing.
+        for exchange in self.exchanges.range_mut(..index) {
+            exchange.response_is_whole = true;
+        }
+        self.exchanges[index].after_gap = false;
+        Some(index)
+    }
+
+    /// The exchange that a response which began at `origin` provably answers.
+    fn proved(&self, origin: Origin) -> Option<usize> {
+        let server_had = origin.acknowledged.filter(|_| !self.pipelines)?;
+        self.exchanges.iter().position(|exchange| {
+            let asked = exchange.origin;
+            exchange.request.is_some()
+                && exchange.response.is_none()
+                && asked.acknowledged == Some(origin.offset)
+                && server_had > asked.offset
+        })
     }
 
     fn read_body<O: Observer<Scan = S, Report = R>>(

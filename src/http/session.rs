@@ -30,9 +30,30 @@ pub struct Undecided {
     /// First bytes that may become the start of a message, and where they began.
     first: Option<Box<FirstBytes>>,
     looked_at: u16,
+    /// What each direction has said.
+    said: [Said; 2],
+    is_socks: bool,
+}
+
+/// What a direction said before anything was understood.
+#[derive(Clone, Copy, Default)]
+struct Said {
+    /// Something that begins no message.
+    other: bool,
     has_gap: bool,
-    /// By direction: it said something that begins no message.
-    said_other: [bool; 2],
+    /// The acknowledgement of its last chunk.
+    acknowledged: Option<i64>,
+}
+
+impl Said {
+    fn is_unknown(self) -> bool {
+        self.other || self.has_gap
+    }
+
+    /// True when a message may begin at a chunk: nothing came before it, or the turn has changed since.
+    fn may_begin(self, chunk: &Chunk<'_>) -> bool {
+        !self.is_unknown() || (self.acknowledged.is_some() && chunk.acknowledged > self.acknowledged)
+    }
 }
 
 struct FirstBytes {
@@ -87,7 +108,10 @@ impl<O: Observer> HttpHandler<O> {
             }
         };
         let bytes = joined.as_ref().map_or(chunk.bytes, |first| &first.bytes);
-        let client = match guess(bytes) {
+        let said = &mut undecided.said[direction as usize];
+        let may_begin = joined.is_some() || said.may_begin(&chunk);
+        said.acknowledged = chunk.acknowledged.max(said.acknowledged);
+        let client = match if may_begin { guess(bytes) } else { Guess::Neither } {
             Guess::Request if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) => return self.refuse(true),
             Guess::Request => direction,
             Guess::Response => direction.other(),
@@ -108,9 +132,10 @@ impl<O: Observer> HttpHandler<O> {
                     return self.refuse(true);
                 }
                 // A request that is no request may still be answered in HTTP: the other direction decides.
-                undecided.said_other[direction as usize] = true;
-                let is_midstream = info.opened_by.is_none() || undecided.has_gap;
-                let both = undecided.said_other == [true, true];
+                undecided.is_socks |= undecided.looked_at == 0 && is_socks_greeting(bytes);
+                undecided.said[direction as usize].other = true;
+                let is_midstream = info.opened_by.is_none() || undecided.said.iter().any(|said| said.has_gap);
+                let both = undecided.said.iter().all(|said| said.other) && !undecided.is_socks;
                 undecided.looked_at = undecided.looked_at.saturating_add(1);
                 let limit = if is_midstream { MIDSTREAM_CHUNKS } else { OPENING_CHUNKS };
                 let give_up = undecided.looked_at > limit || is_tls(bytes) || (both && !is_midstream);
@@ -118,9 +143,13 @@ impl<O: Observer> HttpHandler<O> {
             }
         };
         let mut connection = Connection::new(client);
-        for other in [client, client.other()] {
-            if undecided.said_other[other as usize] || undecided.has_gap {
-                connection.starts_unknown(other);
+        for side in [client, client.other()] {
+            let said = undecided.said[side as usize];
+            let begins = side == direction || undecided.first.as_ref().is_some_and(|first| first.direction == side);
+            if said.is_unknown() && !begins {
+                connection.starts_unknown(side, said.acknowledged);
+            } else if said.is_unknown() || info.opened_by.is_none() {
+                connection.missed(side);
             }
         }
         if let Some(first) = undecided.first.take() {
@@ -154,6 +183,16 @@ fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x14..=0x17, 0x03, 0..=4, ..])
 }
 
+/// The first words of a SOCKS client: version 5 with a list of methods (RFC 1928 §3), or a version 4 CONNECT. What
+/// follows the handshake may be HTTP.
+fn is_socks_greeting(bytes: &[u8]) -> bool {
+    match bytes {
+        [5, methods, listed @ ..] => usize::from(*methods) == listed.len(),
+        [4, 1, request @ ..] => request.len() >= 7 && request.ends_with(&[0]),
+        _ => false,
+    }
+}
+
 impl<O: Observer> Handler for HttpHandler<O> {
     type State = HttpState<O::Scan, O::Report>;
 
@@ -170,8 +209,8 @@ impl<O: Observer> Handler for HttpHandler<O> {
                     }
                 }
                 Event::Gap { .. } => {
-                    undecided.has_gap = true;
-                    undecided.first = None;
+                    undecided.said[direction as usize].has_gap = true;
+                    undecided.first.take_if(|first| first.direction == direction);
                 }
                 Event::End { .. } => {}
             },

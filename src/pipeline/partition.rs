@@ -13,7 +13,7 @@ use crate::packet::Segment;
 use crate::stream::{FlowLimits, FlowTable, TableCounters};
 use crate::window::{Filling, Window, WindowLimits, window_of};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Limits of one partition.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,8 +36,13 @@ pub struct Counters {
     pub window_keys_left_out: u64,
 }
 
-/// Idle scanners kept; a partition scans few bodies at once.
-const IDLE_SCANS: usize = 8;
+/// Idle scanners kept; bodies that interleave are few.
+const IDLE_SCANS: usize = 64;
+
+/// Idle body scanners, shared by the partitions of a worker: what a scanner remembers only saves it work, so sharing
+/// changes no result, and the one used last is the one whose memory is still in the processor's cache. The lock is
+/// never contended.
+pub type Scanners = Arc<Mutex<Vec<Box<BodyScan>>>>;
 
 /// Looks at bodies and transactions on behalf of HTTP.
 struct Watcher {
@@ -47,7 +52,7 @@ struct Watcher {
     redact: Redact,
     interpreter: Interpreter,
     snapshot: Arc<Snapshot>,
-    idle: Vec<BodyScan>,
+    idle: Scanners,
     /// Open windows; the first is the oldest that may still be counted in.
     windows: BTreeMap<i64, Window>,
     /// Every window before this one is closed.
@@ -56,31 +61,34 @@ struct Watcher {
 }
 
 impl Observer for Watcher {
-    type Scan = BodyScan;
+    type Scan = Box<BodyScan>;
     type Report = BodyReport;
 
-    fn begin(&mut self, side: Side, head: &Head) -> Option<BodyScan> {
+    fn begin(&mut self, side: Side, head: &Head) -> Option<Box<BodyScan>> {
         let kind = BodyKind::of(head.get(Field::ContentType));
         if kind == BodyKind::Binary {
             return None;
         }
-        let mut scan = self.idle.pop().unwrap_or_else(|| BodyScan::new(self.limits.inspect, self.key));
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let mut scan = idle.unwrap_or_else(|| Box::new(BodyScan::new(self.limits.inspect, self.key)));
         scan.begin(if side == Side::Client { Role::Request } else { Role::Response }, kind);
         Some(scan)
     }
 
-    fn data(&mut self, scan: &mut BodyScan, bytes: &[u8]) {
+    fn data(&mut self, scan: &mut Box<BodyScan>, bytes: &[u8]) {
         scan.feed(bytes);
     }
 
-    fn gap(&mut self, scan: &mut BodyScan) {
+    fn gap(&mut self, scan: &mut Box<BodyScan>) {
         scan.gap();
     }
 
-    fn finish(&mut self, mut scan: BodyScan) -> BodyReport {
+    fn finish(&mut self, mut scan: Box<BodyScan>) -> BodyReport {
         let report = scan.finish();
-        if self.idle.len() < IDLE_SCANS {
-            self.idle.push(scan);
+        if let Ok(mut idle) = self.idle.lock() {
+            if idle.len() < IDLE_SCANS {
+                idle.push(scan);
+            }
         }
         report
     }
@@ -120,12 +128,19 @@ impl Harvest {
 }
 
 pub struct Partition {
-    table: FlowTable<HttpState<BodyScan, BodyReport>>,
+    table: FlowTable<HttpState<Box<BodyScan>, BodyReport>>,
     handler: HttpHandler<Watcher>,
 }
 
 impl Partition {
-    pub fn new(key: HashKey, limits: Limits, wanted: Wanted, redact: Redact, snapshot: Arc<Snapshot>) -> Partition {
+    pub fn new(
+        key: HashKey,
+        limits: Limits,
+        wanted: Wanted,
+        redact: Redact,
+        snapshot: Arc<Snapshot>,
+        idle: Scanners,
+    ) -> Partition {
         let watcher = Watcher {
             limits,
             key,
@@ -133,7 +148,7 @@ impl Partition {
             redact,
             interpreter: Interpreter::new(key),
             snapshot,
-            idle: Vec::new(),
+            idle,
             windows: BTreeMap::new(),
             open_from: i64::MIN,
             lines: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::judge::{Judge, Verdict};
-use super::partition::{Harvest, Limits, Partition, Redact};
+use super::partition::{Harvest, Limits, Partition, Redact, Scanners};
 use super::{GRACE, Mark, Wanted};
 use crate::api::Snapshot;
 use crate::hash::HashKey;
@@ -72,11 +72,13 @@ pub struct PipelineOptions {
 impl Pipeline {
     pub fn start(options: &PipelineOptions, judge: Judge, deliver: Deliver) -> Pipeline {
         let snapshot = judge.snapshot();
-        let new = || {
-            Partition::new(options.key, options.limits, options.wanted, options.redact, Arc::clone(&snapshot))
+        let new = |scanners: &Scanners| {
+            let (snapshot, scanners) = (Arc::clone(&snapshot), Arc::clone(scanners));
+            Partition::new(options.key, options.limits, options.wanted, options.redact, snapshot, scanners)
         };
         let mode = if options.threads <= 1 {
-            let partitions = (0..PARTITIONS).map(|_| new()).collect();
+            let scanners = Scanners::default();
+            let partitions = (0..PARTITIONS).map(|_| new(&scanners)).collect();
             Mode::Inline { partitions, judge: Box::new(judge), deliver, next: Arc::clone(&snapshot) }
         } else {
             threads(options, judge, deliver, new)
@@ -187,14 +189,15 @@ struct Report {
     is_last: bool,
 }
 
-fn threads(options: &PipelineOptions, judge: Judge, deliver: Deliver, new: impl Fn() -> Partition) -> Mode {
+fn threads(options: &PipelineOptions, judge: Judge, deliver: Deliver, new: impl Fn(&Scanners) -> Partition) -> Mode {
     let (give_back, returned) = channel();
     let (to_judge, reports) = sync_channel(options.threads * 2);
     let mut snapshots: Vec<Sender<Arc<Snapshot>>> = Vec::new();
     let mut workers = Vec::new();
     for worker in 0..options.threads {
+        let scanners = Scanners::default();
         let partitions: Vec<Option<Partition>> =
-            (0..PARTITIONS).map(|index| (index % options.threads == worker).then(&new)).collect();
+            (0..PARTITIONS).map(|index| (index % options.threads == worker).then(|| new(&scanners))).collect();
         let (queue, work) = sync_channel(QUEUE);
         let (to_worker, from_judge) = channel();
         snapshots.push(to_worker);

@@ -137,23 +137,26 @@ impl Conversation {
     }
 
     /// True when the ports are being reused: a SYN with another initial sequence number came when this conversation
-    /// was over, or was accepted by the peer. One that nobody accepts is forged or stray (RFC 5961 §4).
+    /// was over, or the peer accepted it, or the peer is not in the capture at all. One that nobody accepts is forged
+    /// or stray (RFC 5961 §4).
     pub fn is_reopened_by(&mut self, segment: &Segment<'_>) -> bool {
-        if !segment.flags.has(TcpFlags::SYN) {
-            return false;
-        }
         let half = &self.halves[segment.direction as usize];
-        if segment.flags.has(TcpFlags::ACK) {
-            let accepted = (segment.direction.other(), segment.acknowledgement.wrapping_sub(1));
-            return self.reopening == Some(accepted);
-        }
-        let is_other = half.sight == Sight::Seen
+        let is_other = segment.flags.has(TcpFlags::SYN)
+            && half.sight == Sight::Seen
             && half.initial != Some(segment.sequence)
             && half.offset_of(segment.sequence.wrapping_add(1)) != 0;
-        if is_other {
-            self.reopening = Some((segment.direction, segment.sequence));
+        if !is_other {
+            return false;
         }
-        is_other && self.is_over()
+        let is_one_sided = self.halves[segment.direction.other() as usize].sight != Sight::Seen;
+        let is_accepted = if segment.flags.has(TcpFlags::ACK) {
+            let opened_by = (segment.direction.other(), segment.acknowledgement.wrapping_sub(1));
+            self.reopening == Some(opened_by)
+        } else {
+            self.reopening = Some((segment.direction, segment.sequence));
+            false
+        };
+        is_accepted || is_one_sided || self.is_over()
     }
 
     /// Takes in one segment.
