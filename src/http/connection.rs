@@ -4,12 +4,14 @@
 //! Once a gap swallowed the start of a message, the number of messages is no longer known, and two rules keep pairs
 //! right:
 //!
-//! - a side **resynchronises** only at a segment that begins like a message where the turn has changed: it acknowledges
-//!   bytes of the other side that were not acknowledged before the gap, or it is proved by the next rule. A body that
-//!   contains something like a head is never searched for one;
+//! - a side **resynchronises** only at a segment that begins like a message where the turn changes: it follows its
+//!   predecessor without a hole and acknowledges more than that did, or it starts at the very byte that the other side
+//!   expected next when it last spoke. A body that contains something like a head is never searched for one;
 //! - a response is **proved** to answer a request when it starts at the very byte that the client expected next when it
-//!   sent the request, and acknowledges bytes of that request. That puts both sides in step again. A client that
-//!   pipelines sends requests while older ones are unanswered, so nothing is proved of it.
+//!   sent the request, and acknowledges bytes of that request. That puts both sides in step again.
+//!
+//! A client that pipelines sends requests while older ones are unanswered: turns prove nothing about it, and what comes
+//! after a loss is passed over.
 //!
 //! What is not proved is given as halves.
 
@@ -36,10 +38,8 @@ enum Reading<S> {
     /// At or inside a message head.
     Head,
     Body(Box<Body<S>>),
-    /// The starts of messages were lost; see the module's comment.
-    Resync {
-        acknowledged: Option<i64>,
-    },
+    /// The start of a message was lost; see the module's comment.
+    Resync,
     Ended,
 }
 
@@ -49,10 +49,27 @@ struct Reader<S> {
     partial: Vec<u8>,
     /// Where the message under way began.
     origin: Origin,
-    /// The acknowledgement of the last chunk.
-    acknowledged: Option<i64>,
+    last: Option<Last>,
     /// The last message said that it closes the connection.
     closing: bool,
+}
+
+/// The last chunk of a direction: where it ended, and what it acknowledged.
+#[derive(Clone, Copy)]
+pub struct Last {
+    end: i64,
+    acknowledged: Option<i64>,
+}
+
+impl Last {
+    pub fn of(chunk: &Chunk<'_>) -> Last {
+        Last { end: chunk.offset + chunk.bytes.len() as i64, acknowledged: chunk.acknowledged }
+    }
+
+    /// True when the turn changed between this chunk and the next.
+    pub fn is_turned_by(&self, next: &Chunk<'_>) -> bool {
+        self.end == next.offset && self.acknowledged.is_some() && next.acknowledged > self.acknowledged
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -84,12 +101,16 @@ pub struct Connection<S, R> {
     /// The index of the exchange whose response is coming.
     answering: Option<usize>,
     transactions: u32,
+    /// Something was lost.
+    is_lossy: bool,
     /// The next response answers the first request that waits.
     in_step: bool,
     /// The start of the next request was lost.
     request_was_lost: bool,
     /// The client was seen to send a request before the one before it was answered.
     pipelines: bool,
+    /// The server's last word was an interim response: the client goes on in the middle of its request.
+    is_continuing: bool,
     is_over: bool,
 }
 
@@ -99,7 +120,7 @@ impl<S, R> Connection<S, R> {
             reading: Reading::Head,
             partial: Vec::new(),
             origin: Origin::default(),
-            acknowledged: None,
+            last: None,
             closing: false,
         };
         Connection {
@@ -108,9 +129,11 @@ impl<S, R> Connection<S, R> {
             exchanges: VecDeque::new(),
             answering: None,
             transactions: 0,
+            is_lossy: false,
             in_step: true,
             request_was_lost: false,
             pipelines: false,
+            is_continuing: false,
             is_over: false,
         }
     }
@@ -122,17 +145,19 @@ impl<S, R> Connection<S, R> {
 
     /// One direction may have sent messages before the first one that was understood.
     pub fn missed(&mut self, direction: Direction) {
+        self.is_lossy = true;
         match self.side(direction) {
             Side::Client => self.request_was_lost = true,
             Side::Server => self.in_step = false,
         }
     }
 
-    /// One direction is in the middle of something that was not understood: it resynchronises at its next message
-    /// behind what it had `acknowledged`.
-    pub fn starts_unknown(&mut self, direction: Direction, acknowledged: Option<i64>) {
+    /// One direction is in the middle of something that was not understood; `last` was its last chunk.
+    pub fn starts_unknown(&mut self, direction: Direction, last: Option<Last>) {
         self.missed(direction);
-        self.readers[self.side(direction) as usize].reading = Reading::Resync { acknowledged };
+        let reader = &mut self.readers[self.side(direction) as usize];
+        reader.reading = Reading::Resync;
+        reader.last = last;
     }
 
     fn side(&self, direction: Direction) -> Side {
@@ -148,13 +173,15 @@ impl<S, R> Connection<S, R> {
     ) {
         let side = self.side(direction);
         let mut bytes = chunk.bytes;
-        self.resynchronise(side, &chunk);
-        let reader = &mut self.readers[side as usize];
-        reader.acknowledged = chunk.acknowledged.max(reader.acknowledged);
+        if self.turns_at(side, &chunk) {
+            self.body_over(info, side, chunk.time, Marks::INCOMPLETE, shared);
+            self.readers[side as usize].reading = Reading::Head;
+        }
+        self.readers[side as usize].last = Some(Last::of(&chunk));
         while !bytes.is_empty() && !self.is_over {
             let reader = &mut self.readers[side as usize];
             match &mut reader.reading {
-                Reading::Resync { .. } | Reading::Ended => return,
+                Reading::Resync | Reading::Ended => return,
                 Reading::Body(body) => match body.data(&mut bytes, &mut shared.decoders, &mut shared.observer) {
                     Progress::More => {}
                     Progress::Complete => self.body_over(info, side, chunk.time, Marks::none(), shared),
@@ -187,7 +214,7 @@ impl<S, R> Connection<S, R> {
                 }
             },
             Reading::Head => self.lose(side),
-            Reading::Resync { .. } | Reading::Ended => {}
+            Reading::Resync | Reading::Ended => {}
         }
     }
 
@@ -230,22 +257,44 @@ impl<S, R> Connection<S, R> {
     fn lose(&mut self, side: Side) {
         let reader = &mut self.readers[side as usize];
         reader.partial = Vec::new();
-        reader.reading = Reading::Resync { acknowledged: reader.acknowledged };
+        reader.reading = Reading::Resync;
         self.missed(if side == Side::Client { self.client } else { self.client.other() });
     }
 
-    /// Reads on at a chunk that begins a message, where the turn has changed.
-    fn resynchronise(&mut self, side: Side, chunk: &Chunk<'_>) {
-        let Reading::Resync { acknowledged } = self.readers[side as usize].reading else { return };
-        // Where nothing was acknowledged before the loss, this chunk may be the middle of what was lost.
-        let turn_has_changed = acknowledged.is_some() && chunk.acknowledged > acknowledged;
-        let origin = Origin { offset: chunk.offset, acknowledged: chunk.acknowledged, time: chunk.time };
-        let is_proved = side == Side::Server && self.proved(origin).is_some();
-        if (turn_has_changed || is_proved) && begins_message(side, chunk.bytes) {
-            self.readers[side as usize].reading = Reading::Head;
-        } else if acknowledged.is_none() {
-            self.readers[side as usize].reading = Reading::Resync { acknowledged: chunk.acknowledged };
+    /// True when a chunk begins a message though the one before it may not have been read to its end: where the turn
+    /// changes.
+    fn turns_at(&self, side: Side, chunk: &Chunk<'_>) -> bool {
+        let may_turn = match self.readers[side as usize].reading {
+            Reading::Resync => true,
+            // What looks like its body may be the next response, if it answers a HEAD.
+            Reading::Body(_) => side == Side::Server && self.is_unasked(),
+            Reading::Head | Reading::Ended => false,
+        };
+        may_turn && !self.pipelines && self.turn_changes(side, chunk) && begins_message(side, chunk.bytes)
+    }
+
+    fn turn_changes(&self, side: Side, chunk: &Chunk<'_>) -> bool {
+        let reader = &self.readers[side as usize];
+        if reader.last.is_some_and(|last| last.is_turned_by(chunk)) {
+            return !(side == Side::Client && self.is_continuing);
         }
+        match side {
+            Side::Server => {
+                let origin = Origin { offset: chunk.offset, acknowledged: chunk.acknowledged, time: chunk.time };
+                self.proved(origin).is_some()
+            }
+            Side::Client => {
+                let expected = self.readers[Side::Server as usize].last.and_then(|last| last.acknowledged);
+                expected == Some(chunk.offset)
+                    && !self.is_continuing
+                    && reader.last.is_none_or(|last| chunk.acknowledged > last.acknowledged)
+            }
+        }
+    }
+
+    /// True when the response under way answers a request that was not seen.
+    fn is_unasked(&self) -> bool {
+        self.answering.and_then(|index| self.exchanges.get(index)).is_some_and(|exchange| exchange.request.is_none())
     }
 
     fn head_bytes<O: Observer<Scan = S, Report = R>>(
@@ -366,7 +415,8 @@ impl<S, R> Connection<S, R> {
         let status = head.status();
         let origin = self.readers[Side::Server as usize].origin;
         let index = self.answered_by(origin);
-        if (100..200).contains(&status) && status != 101 {
+        self.is_continuing = (100..200).contains(&status);
+        if self.is_continuing && status != 101 {
             // Interim: the final response follows (RFC 9110 §15.2); where it never does, this is the answer.
             if let Some(exchange) = index.and_then(|index| self.exchanges.get_mut(index)) {
                 // The client expects the final response behind the interim one.
@@ -475,6 +525,9 @@ impl<S, R> Connection<S, R> {
         let reading = std::mem::replace(&mut self.readers[side as usize].reading, Reading::Head);
         let Reading::Body(body) = reading else { return };
         let finished = body.finish(&mut shared.decoders, &mut shared.observer);
+        if side == Side::Server && self.is_lossy && self.is_unasked() {
+            self.readers[side as usize].reading = Reading::Resync; // if it answered a HEAD, it had no body
+        }
         let marks = marks | finished.marks;
         let exchange = match side {
             Side::Client => self.exchanges.back_mut(),

@@ -1,6 +1,6 @@
 //! From a flow of unknown protocol to an HTTP connection: looks at the first bytes of both directions.
 
-use super::connection::{Connection, Shared};
+use super::connection::{Connection, Last, Shared};
 use super::decode::DecoderPool;
 use super::head::{Guess, guess, skip_empty_lines};
 use super::{HttpCounters, HttpLimits, Observer};
@@ -41,8 +41,7 @@ struct Said {
     /// Something that begins no message.
     other: bool,
     has_gap: bool,
-    /// The acknowledgement of its last chunk.
-    acknowledged: Option<i64>,
+    last: Option<Last>,
 }
 
 impl Said {
@@ -52,7 +51,7 @@ impl Said {
 
     /// True when a message may begin at a chunk: nothing came before it, or the turn has changed since.
     fn may_begin(self, chunk: &Chunk<'_>) -> bool {
-        !self.is_unknown() || (self.acknowledged.is_some() && chunk.acknowledged > self.acknowledged)
+        !self.is_unknown() || self.last.is_some_and(|last| last.is_turned_by(chunk))
     }
 }
 
@@ -110,8 +109,11 @@ impl<O: Observer> HttpHandler<O> {
         let bytes = joined.as_ref().map_or(chunk.bytes, |first| &first.bytes);
         let said = &mut undecided.said[direction as usize];
         let may_begin = joined.is_some() || said.may_begin(&chunk);
-        said.acknowledged = chunk.acknowledged.max(said.acknowledged);
+        said.last = Some(Last::of(&chunk));
+        // Without its beginning a word is no method: only a whole request line of a known one is believed.
+        let is_beheaded = chunk.offset == 0 && info.opened_by.is_none() && joined.is_none();
         let client = match if may_begin { guess(bytes) } else { Guess::Neither } {
+            Guess::Request if is_beheaded && !has_known_method(bytes) => direction,
             Guess::Request if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) => return self.refuse(true),
             Guess::Request => direction,
             Guess::Response => direction.other(),
@@ -147,7 +149,7 @@ impl<O: Observer> HttpHandler<O> {
             let said = undecided.said[side as usize];
             let begins = side == direction || undecided.first.as_ref().is_some_and(|first| first.direction == side);
             if said.is_unknown() && !begins {
-                connection.starts_unknown(side, said.acknowledged);
+                connection.starts_unknown(side, said.last);
             } else if said.is_unknown() || info.opened_by.is_none() {
                 connection.missed(side);
             }

@@ -1,7 +1,7 @@
 //! Sixty-four bytes at a time: which of them are quotes, backslashes, brackets, digits or at signs, a bit each.
 //!
 //! The method is simdjson's (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, §3.1). On x86-64 it
-//! uses SSE2, which every such processor has; elsewhere a loop gives the same.
+//! uses AVX2 where the processor has it and SSE2, which all have, where not; elsewhere a loop gives the same.
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 64;
@@ -17,12 +17,83 @@ pub(super) struct Block {
     pub at: u64,
 }
 
-/// The masks of a block.
+/// A way to classify. All ways give the same.
+pub(super) trait Classify {
+    fn classify(bytes: &[u8; BLOCK]) -> Block;
+}
+
+/// What every processor has.
+pub(super) struct Portable;
+
+impl Classify for Portable {
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn classify(bytes: &[u8; BLOCK]) -> Block {
+        // SAFETY: SSE2 is part of the x86-64 baseline (System V ABI, x86-64-v1): every such processor has it.
+        unsafe { classify_sse2(bytes) }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn classify(bytes: &[u8; BLOCK]) -> Block {
+        classify_each(bytes)
+    }
+}
+
+/// AVX2, for callers that were compiled for it.
 #[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(super) fn classify(bytes: &[u8; BLOCK]) -> Block {
-    // SAFETY: SSE2 is part of the x86-64 baseline (System V ABI, x86-64-v1): every such processor has it.
-    unsafe { classify_sse2(bytes) }
+pub(super) struct Wide;
+
+#[cfg(target_arch = "x86_64")]
+impl Classify for Wide {
+    #[inline(always)]
+    fn classify(bytes: &[u8; BLOCK]) -> Block {
+        // SAFETY: only `walk_wide` and tests use this, both after `is_wide` has found AVX2.
+        unsafe { classify_avx2(bytes) }
+    }
+}
+
+/// Whether the processor has what the wide walk was compiled for. The answer is kept by the standard library.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn is_wide() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("popcnt")
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn classify_avx2(bytes: &[u8; BLOCK]) -> Block {
+    use std::arch::x86_64::{
+        _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x,
+        _mm256_set1_epi8,
+    };
+    let mut block = Block::default();
+    for half in 0..2 {
+        let lane = |index: usize| {
+            let mut word = [0u8; 8];
+            word.copy_from_slice(&bytes[half * 32 + index * 8..][..8]); // half <= 1 and index <= 3: within 64
+            i64::from_le_bytes(word)
+        };
+        let data = _mm256_set_epi64x(lane(3), lane(2), lane(1), lane(0));
+        let is = |byte: u8| _mm256_movemask_epi8(_mm256_cmpeq_epi8(data, _mm256_set1_epi8(byte as i8)));
+        // As in `classify_sse2`.
+        let folded = _mm256_or_si256(data, _mm256_set1_epi8(0x20));
+        let open = _mm256_cmpeq_epi8(folded, _mm256_set1_epi8(b'{' as i8));
+        let close = _mm256_cmpeq_epi8(folded, _mm256_set1_epi8(b'}' as i8));
+        let moved = _mm256_add_epi8(data, _mm256_set1_epi8((0x80 - b'0') as i8));
+        let digit = _mm256_cmpgt_epi8(_mm256_set1_epi8((0x80 + 10u8) as i8), moved);
+        let place = |mask: i32| u64::from(mask as u32) << (half * 32);
+        block.quote |= place(is(b'"'));
+        block.backslash |= place(is(b'\\'));
+        block.at |= place(is(b'@'));
+        block.bracket |= place(_mm256_movemask_epi8(_mm256_or_si256(open, close)));
+        block.digit |= place(_mm256_movemask_epi8(digit));
+    }
+    block
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -58,15 +129,9 @@ fn classify_sse2(bytes: &[u8; BLOCK]) -> Block {
     block
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-pub(super) fn classify(bytes: &[u8; BLOCK]) -> Block {
-    classify_each(bytes)
-}
-
-/// The masks by a loop over the bytes: what [`classify`] must equal.
+/// The masks by a loop over the bytes: what every other way must equal.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-pub(super) fn classify_each(bytes: &[u8; BLOCK]) -> Block {
+fn classify_each(bytes: &[u8; BLOCK]) -> Block {
     let mut block = Block::default();
     for (place, &byte) in bytes.iter().enumerate() {
         let bit = 1u64 << place;
@@ -82,20 +147,22 @@ pub(super) fn classify_each(bytes: &[u8; BLOCK]) -> Block {
     block
 }
 
-/// The block at `at`; what would lie behind the end of `bytes` is marked as nothing.
-#[inline(always)]
-pub(super) fn block_at(bytes: &[u8], at: usize) -> Block {
-    match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-        Some(whole) => classify(whole),
-        None => last_block(bytes, at),
+impl Block {
+    /// The block at `at`; what would lie behind the end of `bytes` is marked as nothing.
+    #[inline(always)]
+    pub fn at<C: Classify>(bytes: &[u8], at: usize) -> Block {
+        match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+            Some(whole) => C::classify(whole),
+            None => last_block(bytes, at),
+        }
     }
 }
 
 /// The last bytes of `bytes`, fewer than a block: the last whole block, shifted, where there is one.
 #[inline(never)]
 fn last_block(bytes: &[u8], at: usize) -> Block {
-    let Some(last) = bytes.last_chunk::<BLOCK>() else { return classify(&padded(bytes, at)) };
-    let block = classify(last);
+    let Some(last) = bytes.last_chunk::<BLOCK>() else { return Portable::classify(&padded(bytes, at)) };
+    let block = Portable::classify(last);
     let shift = (at + BLOCK - bytes.len()).min(BLOCK - 1); // fewer than a block are left, and at least one byte
     Block {
         quote: block.quote >> shift,
@@ -268,18 +335,19 @@ pub(super) fn escaped(backslash: u64, carried: u64) -> u64 {
     (series ^ ODD) ^ (backslash | carried)
 }
 
-/// Bits that begin a run of at least twelve ones.
-#[inline(always)]
-pub(super) fn runs_of_twelve(bits: u64) -> u64 {
-    let two = bits & bits >> 1;
-    let four = two & two >> 2;
-    four & four >> 4 & four >> 8
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn agree(block: &[u8; BLOCK]) {
+        assert_eq!(Portable::classify(block), classify_each(block));
+        assert_eq!(marks(block), marks_each(block));
+        #[cfg(target_arch = "x86_64")]
+        if is_wide() {
+            assert_eq!(Wide::classify(block), classify_each(block));
+        }
+    }
 
     /// Escapes by definition: a backslash that is not itself escaped escapes the next byte.
     fn escaped_each(backslash: u64, carried: u64) -> (u64, u64) {
@@ -294,10 +362,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_ways_of_classifying_agree(bytes in proptest::collection::vec(any::<u8>(), 64)) {
+        fn all_ways_of_classifying_agree(bytes in proptest::collection::vec(any::<u8>(), 64)) {
             let block: [u8; 64] = bytes.try_into().unwrap();
-            prop_assert_eq!(classify(&block), classify_each(&block));
-            prop_assert_eq!(marks(&block), marks_each(&block));
+            agree(&block);
         }
 
         #[test]
@@ -327,15 +394,8 @@ mod tests {
             for place in 0..64 {
                 let mut block = [b' '; 64];
                 block[place] = byte;
-                assert_eq!(classify(&block), classify_each(&block), "{byte} at {place}");
-                assert_eq!(marks(&block), marks_each(&block), "{byte} at {place}");
+                agree(&block);
             }
         }
-    }
-
-    #[test]
-    fn runs_are_found_where_they_begin() {
-        assert_eq!(runs_of_twelve(0xfff << 5), 1 << 5);
-        assert_eq!(runs_of_twelve(0x7ff << 5), 0);
     }
 }

@@ -82,7 +82,7 @@ impl Csv {
             }
         } else {
             let field = self.columns.get(self.column).copied().unwrap_or_default();
-            sink.value(field, text, 1);
+            sink.value(field, text, Some(1));
         }
         self.column = self.column.saturating_add(1);
         carry.clear();

@@ -5,8 +5,6 @@
 //! security number only in a field that says so). Names longer than [`NAME_BYTES`] are read by their head.
 //! [`FieldCache`] remembers recent names, since the records of one answer repeat theirs.
 
-use crate::hash::mix;
-
 /// The longest part of a name that is read, in bytes: no field name anybody chose is longer.
 const NAME_BYTES: usize = 64;
 /// The most words of a name that are read.
@@ -286,16 +284,17 @@ pub fn is_secret_name(name: &[u8]) -> bool {
     })
 }
 
-/// Sets of two slots: a power of two above the number of distinct names in most answers; 6 kB a scan.
-const SETS: usize = 64;
+/// Sets of two slots: far above the number of distinct names in most answers, so that three seldom meet; 8 kB a scan.
+const SETS: usize = 128;
 /// Longest name kept, in bytes: longer ones are rare and looked up each time.
 const CACHED_BYTES: usize = 24;
 
 #[derive(Clone, Copy, Default)]
 struct Slot {
+    /// The name, zeros behind it.
     words: [u64; 3],
-    length: u64,
-    field: Field,
+    length: u32,
+    hint: Hint,
 }
 
 /// A two-way cache of [`Field`]s. Names are compared whole, so what it holds never changes an answer.
@@ -325,20 +324,17 @@ impl FieldCache {
             Some(whole) => words_of(whole, length),
             None => words_of(&name_padded(bytes, start, end), length),
         };
-        let folded = words[0].wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ words[1].wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
-            ^ words[2].wrapping_mul(0xff51_afd7_ed55_8ccd);
-        let set = &mut self.sets[(folded >> 58) as usize & (SETS - 1)]; // the mask keeps it below SETS
+        let name = fold(words);
+        let set = &mut self.sets[(name >> 57) as usize & (SETS - 1)]; // the mask keeps it below SETS
         // Word by word: a comparison of arrays loads what was just stored in another width, which stalls.
-        let length = length as u64;
         let differs = |slot: &Slot| {
-            slot.words[0] ^ words[0] | slot.words[1] ^ words[1] | slot.words[2] ^ words[2] | slot.length ^ length
+            slot.words[0] ^ words[0] | slot.words[1] ^ words[1] | slot.words[2] ^ words[2] | u64::from(slot.length) ^ length as u64
         };
         if differs(&set[0]) == 0 {
-            return set[0].field; // two slots a set
+            return Field { hint: set[0].hint, name }; // two slots a set
         }
         if differs(&set[1]) == 0 {
-            return set[1].field;
+            return Field { hint: set[1].hint, name };
         }
         fill(set, words, bytes.get(start..end).unwrap_or_default())
     }
@@ -348,19 +344,26 @@ impl FieldCache {
 #[inline(never)]
 fn fill(set: &mut [Slot; 2], words: [u64; 3], name: &[u8]) -> Field {
     let field = field_of(name);
-    *set = [Slot { words, length: name.len() as u64, field }, set[0]]; // two slots a set
+    *set = [Slot { words, length: name.len() as u32, hint: field.hint }, set[0]]; // two slots a set
     field
 }
 
 /// A field without the cache.
 pub(super) fn field_of(name: &[u8]) -> Field {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64 ^ name.len() as u64;
-    for chunk in name.chunks(8) {
-        let mut word = [0u8; 8];
-        word[..chunk.len()].copy_from_slice(chunk); // chunks(8) gives at most 8 bytes
-        hash = mix(hash.rotate_left(5) ^ u64::from_le_bytes(word));
-    }
+    let hash = name.chunks(CACHED_BYTES).fold(0u64, |hash, chunk| {
+        let words = words_of(&name_padded(chunk, 0, chunk.len()), chunk.len());
+        hash.rotate_left(23) ^ fold(words)
+    });
     Field { hint: hint_of(name), name: hash }
+}
+
+/// Spreads a name over 64 bits (multiplicative hashing; Knuth, TAOCP 3, §6.4): it picks a set of the cache and stands for
+/// the name in shapes. Nobody gains by a collision: names are compared whole where it matters.
+#[inline(always)]
+fn fold(words: [u64; 3]) -> u64 {
+    words[0].wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ words[1].wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
+        ^ words[2].wrapping_mul(0xff51_afd7_ed55_8ccd)
 }
 
 /// The first `length` bytes of 24 (1 to 24) in three words, the rest zero.
@@ -369,11 +372,14 @@ fn words_of(bytes: &[u8; CACHED_BYTES], length: usize) -> [u64; 3] {
     let word = |index: usize| {
         let mut word = [0u8; 8];
         word.copy_from_slice(&bytes[index * 8..][..8]); // index is 0 to 2: within 24
-        let used = length.saturating_sub(index * 8).min(8) as u32 * 8;
-        u64::from_le_bytes(word) & !(!0u64).checked_shl(used).unwrap_or(0)
+        let used = length.saturating_sub(index * 8).min(8);
+        u64::from_le_bytes(word) & LOW_BYTES[used] // used is 0 to 8
     };
     [word(0), word(1), word(2)]
 }
+
+/// So many of the low bytes of a word.
+const LOW_BYTES: [u64; 9] = [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0xffff_ffff_ffff, 0xff_ffff_ffff_ffff, !0];
 
 #[inline(never)]
 fn name_padded(bytes: &[u8], start: usize, end: usize) -> [u8; CACHED_BYTES] {

@@ -39,7 +39,7 @@ impl Form {
         let field = sink.names.look(&self.scratch);
         unescape(value, &mut self.scratch);
         if !value.is_empty() {
-            sink.value(field, &self.scratch, 1);
+            sink.value(field, &self.scratch, Some(1));
         }
         carry.clear();
     }

@@ -298,7 +298,7 @@ fn piece(segment: &[u8], field: Field, html: bool, seen: &mut u64, sink: &mut Si
     if html || sink.role == Role::Response && field == Field::default() {
         judge(text, seen, sink);
     } else {
-        sink.value(field, text, 1);
+        sink.value(field, text, Some(1));
     }
 }
 
@@ -315,7 +315,7 @@ fn attributes(text: &[u8], sink: &mut Sink) {
         };
         let end = memchr::memchr(quote, value).unwrap_or(value.len());
         let field = sink.names.look(name);
-        sink.value(field, value.get(..end).unwrap_or_default(), 1);
+        sink.value(field, value.get(..end).unwrap_or_default(), Some(1));
         rest = value.get(end + 1..).unwrap_or_default();
     }
 }

@@ -112,7 +112,7 @@ impl Multipart {
         if self.part == Part::Value {
             let value = std::mem::take(&mut self.value);
             let bare = value.strip_suffix(b"\n").unwrap_or(&value);
-            sink.value(self.field, bare.strip_suffix(b"\r").unwrap_or(bare), 1);
+            sink.value(self.field, bare.strip_suffix(b"\r").unwrap_or(bare), Some(1));
             self.value = value;
         }
         self.value.clear();

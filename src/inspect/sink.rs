@@ -12,7 +12,7 @@ const OUTCOME_DEPTH: u32 = 2;
 /// Login fields lie this deep or less: GraphQL puts them at `variables.input`.
 const LOGIN_DEPTH: u32 = 4;
 /// Digits of an unquoted number that is looked at without a promise: a card number has more.
-pub(super) const LONG_NUMBER: usize = 12;
+const LONG_NUMBER: usize = 12;
 /// Longest unquoted scalar that is looked at, in bytes.
 pub(super) const SCALAR_BYTES: usize = 40;
 
@@ -74,10 +74,10 @@ impl Sink {
         hint.any(self.forced.with(Hint::PERSONAL))
     }
 
-    /// A string value, unescaped. `depth` is that of the object it is in.
-    pub fn value(&mut self, field: Field, value: &[u8], depth: u32) {
+    /// A string value, unescaped. `depth` is that of the object it is in, if it speaks of the whole body.
+    pub fn value(&mut self, field: Field, value: &[u8], depth: Option<u32>) {
         let hint = field.hint;
-        if self.forces(hint) {
+        if let Some(depth) = depth.filter(|_| self.forces(hint)) {
             match self.role {
                 Role::Request if depth <= LOGIN_DEPTH => self.login.field(hint, value, &self.key),
                 Role::Request => {}
@@ -89,13 +89,13 @@ impl Sink {
         }
     }
 
-    /// An unquoted scalar; `promised` says that it is the direct value of a named field.
-    pub fn scalar(&mut self, field: Field, value: &[u8], promised: bool, depth: u32) {
+    /// An unquoted scalar.
+    pub fn scalar(&mut self, field: Field, value: &[u8], depth: Option<u32>) {
         if value.len() > SCALAR_BYTES {
             return;
         }
-        let hint = if promised { field.hint } else { Hint::NONE };
-        if self.forces(hint) {
+        let hint = field.hint;
+        if let Some(depth) = depth.filter(|_| self.forces(hint)) {
             match self.role {
                 Role::Request if depth <= LOGIN_DEPTH && value.first().is_some_and(u8::is_ascii_digit) => {
                     self.login.field(hint, value, &self.key)
@@ -104,8 +104,8 @@ impl Sink {
                 Role::Response => self.outcome.literal(hint, value, depth <= OUTCOME_DEPTH),
             }
         }
-        let enough = value.len() >= LONG_NUMBER || hint.any(Hint::PERSONAL) && value.len() >= value::DIGITS_PROMISED as usize;
-        if enough && value.iter().all(u8::is_ascii_digit) {
+        let enough = value.len() >= LONG_NUMBER || hint.any(Hint::PERSONAL);
+        if enough && value::is_long_number(value) {
             self.look(value, hint);
         }
     }

@@ -67,6 +67,11 @@ pub(super) fn is_telling(seen: &Summary, text: &[u8], hint: Hint) -> bool {
     seen.at || (secret || enough) && (personal || !ordinary(text))
 }
 
+/// Whether an unquoted scalar has digits, nothing else, and enough of them for a promising name.
+pub(super) fn is_long_number(scalar: &[u8]) -> bool {
+    scalar.len() >= DIGITS_PROMISED as usize && scalar.iter().all(u8::is_ascii_digit)
+}
+
 /// Time stamps, dates and UUIDs: full of digits and never anything else.
 #[inline]
 pub(super) fn ordinary(text: &[u8]) -> bool {
@@ -236,11 +241,11 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
     /// Reports every number that the groups make, longest first from the left. Gives the end of the last one.
     fn numbers_in(&mut self, sequence: &Sequence) -> Option<usize> {
         let start = sequence.starts.first().copied()?;
-        let hint = self.hint_near(start);
         let promised = self.hint.any(Hint::PERSONAL);
         if sequence.glued(self.text) && !promised {
             return None;
         }
+        let hint = self.hint_near(start);
         let (mut first, mut reached) = (0, None);
         while first < sequence.count {
             let hit = (first + 1..=sequence.count).rev().find_map(|last| {

@@ -33,6 +33,11 @@ pub fn pair_key(first: u64, second: u64) -> u64 {
     mix(first.rotate_left(17) ^ second)
 }
 
+/// Requests of a subject for objects of an endpoint, within a window, from which on they are shown as evidence.
+const REACH_SHOWN: u64 = 3;
+/// One in so many is shown in any case, for those who walk slowly.
+const REACH_SAMPLE: u64 = 8;
+
 /// Builds the evidence of one transaction at most once.
 struct Shown<'a, 'b> {
     observation: &'a Observation<'b>,
@@ -283,7 +288,12 @@ impl Window {
             reach.highest = reach.highest.max(number);
         }
         reach.moment.record(observation.started);
-        shown.offer(&mut reach.evidence);
+        // Nearly every subject asks for an object or two, and nothing will ever be said of them: only of those that ask
+        // for more, and of a sample, is evidence worth building.
+        let is_sampled = mix(observation.flow_id ^ u64::from(observation.index)).is_multiple_of(REACH_SAMPLE);
+        if reach.requests >= REACH_SHOWN || is_sampled {
+            shown.offer(&mut reach.evidence);
+        }
     }
 }
 

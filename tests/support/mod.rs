@@ -1,6 +1,8 @@
 //! What the tests share: transactions of a capture through the public stages, and the corpus.
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod conversation;
+
 use apitap::capture::{Frame, FrameSource, open};
 use apitap::hash::HashKey;
 use apitap::http::{Head, HttpHandler, HttpLimits, Marks, Observer, Side, Transaction};

@@ -1,0 +1,150 @@
+//! The walk over a chunk of JSON, block by block.
+
+use super::super::block::{BLOCK, Block, Classify, Portable, escaped, parity_up_to};
+use super::super::sink::Sink;
+use super::super::value::{DIGITS_PROMISED, SECRET_BYTES};
+use super::{Cut, Json, Key, extend};
+
+/// Digits of an unquoted number that is looked at: as many as make a value with a promising name worth it.
+const NUMBER_DIGITS: u32 = DIGITS_PROMISED;
+
+/// Walks over `bytes` from `from` on.
+pub(super) fn walk(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
+    #[cfg(target_arch = "x86_64")]
+    if super::super::block::is_wide() {
+        // SAFETY: `is_wide` has found every feature that the function was compiled for.
+        return unsafe { walk_wide(json, bytes, from, carry, sink) };
+    }
+    walk_by::<Portable>(json, bytes, from, carry, sink);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn walk_wide(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
+    walk_by::<super::super::block::Wide>(json, bytes, from, carry, sink);
+}
+
+/// The string that is open, as far as it lies in earlier blocks of this chunk.
+struct Open {
+    start: usize,
+    /// A backslash or an at sign; a digit.
+    marks: u64,
+    digits: u64,
+}
+
+#[inline(always)]
+fn walk_by<C: Classify>(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
+    let mut at = from;
+    let mut carried = json.in_string;
+    let mut open = Open { start: from, marks: 0, digits: 0 };
+    let mut inside_before = if json.in_string { !0u64 } else { 0 };
+    let mut escape = json.escape;
+    json.scalar_done = json.scalar_done.max(from);
+    while at < bytes.len() {
+        let left = (bytes.len() - at).min(BLOCK);
+        let block = Block::at::<C>(bytes, at);
+        let is_escaped = escaped(block.backslash, escape);
+        let quotes = block.quote & !is_escaped;
+        let inside = parity_up_to(quotes) ^ inside_before;
+        let (closing, opening) = (quotes & !inside, quotes & inside);
+        let outside = !(inside | quotes);
+        let brackets = block.bracket & outside;
+        let mut events = closing | brackets | number_starts(block.digit & outside);
+        while events != 0 {
+            let low = events & events.wrapping_neg();
+            let place = at + events.trailing_zeros() as usize;
+            events &= events - 1; // not 0: the loop's condition
+            if low & closing != 0 {
+                if carried {
+                    carried = false;
+                    json.carried_string(bytes, from, place, carry, sink);
+                    continue;
+                }
+                // Opened in this block, or in an earlier one.
+                let before = opening & (low - 1);
+                let lead = before.leading_zeros();
+                let here = before != 0;
+                let start = if here { at + BLOCK - lead as usize } else { open.start };
+                let within = (low - 1) & if here { !0u64 << (BLOCK as u32 - lead) } else { !0 }; // lead is 1 to 63 here
+                let (marks, digits) = if here { (0, 0) } else { (open.marks, open.digits) };
+                let marks = (block.backslash | block.at) & within | marks;
+                let next = bytes.get(place + 1).copied().unwrap_or(b' ');
+                if next == b':' && marks == 0 && place - start <= json.token_bytes {
+                    key(json, bytes, start, place, carry, sink);
+                    continue;
+                }
+                let digits = at_least(block.digit & within, DIGITS_PROMISED) | digits;
+                let ends = next == b',' || next == b'}' || next == b']';
+                if marks | digits != 0 || place - start >= SECRET_BYTES || !ends || wanted(json, sink) {
+                    json.weigh(bytes, start, place, carry, sink);
+                }
+            } else if low & brackets != 0 {
+                json.bracket(bytes.get(place).copied().unwrap_or(0), sink);
+            } else if place >= json.scalar_done {
+                json.number(bytes, place, carry, sink);
+            }
+        }
+        let lead = opening.leading_zeros();
+        let goes_on = if opening != 0 {
+            open = Open { start: at + BLOCK - lead as usize, marks: 0, digits: 0 };
+            (!0u64).checked_shl(BLOCK as u32 - lead).unwrap_or(0)
+        } else {
+            !0
+        };
+        open.marks |= (block.backslash | block.at) & inside & goes_on;
+        open.digits |= block.digit & inside & goes_on;
+        // left is 1 to 64 in both lines
+        inside_before = 0u64.wrapping_sub(inside >> (left - 1) & 1);
+        escape = (block.backslash & !is_escaped) >> (left - 1) & 1;
+        at += left;
+    }
+    json.escape = escape;
+    json.in_string = inside_before != 0;
+    if json.in_string {
+        if !carried {
+            carry.clear();
+        }
+        let start = if carried { from } else { open.start };
+        extend(carry, bytes.get(start..).unwrap_or_default(), json.token_bytes);
+    } else if json.cut == Cut::Nothing {
+        json.cut_number(bytes, json.scalar_done, carry);
+    }
+}
+
+/// A key without escapes, its colon behind it.
+#[inline(always)]
+fn key(json: &mut Json, bytes: &[u8], start: usize, end: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
+    if !json.eager {
+        json.key = Key::At { start, end };
+        return;
+    }
+    let field = sink.names.look_at(bytes, start, end);
+    json.name(field, sink);
+    json.scalar_done = json.behind_colon(bytes, end + 2, carry, sink).max(json.scalar_done);
+}
+
+/// Whether the values that come now are wanted whatever they look like.
+#[inline(always)]
+fn wanted(json: &Json, sink: &Sink) -> bool {
+    matches!(json.key, Key::Known(field) if sink.wants_scalar(field.hint))
+}
+
+/// Digits outside of strings that begin a run of some length, or one that goes on behind the block.
+#[inline(always)]
+fn number_starts(digits: u64) -> u64 {
+    const _: () = assert!(NUMBER_DIGITS == 4);
+    let two = digits & digits >> 1;
+    let four = two & two >> 2;
+    let open = (!digits).leading_zeros();
+    let last = if open == 0 { 0 } else { 1u64.checked_shl(BLOCK as u32 - open).unwrap_or(1) };
+    digits & !(digits << 1) & (four | last)
+}
+
+/// Not 0 if at least `count` bits are set.
+#[inline(always)]
+fn at_least(mut bits: u64, count: u32) -> u64 {
+    for _ in 1..count {
+        bits &= bits.wrapping_sub(1);
+    }
+    bits
+}
