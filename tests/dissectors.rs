@@ -1,8 +1,52 @@
 //! The transactions of real captures are those that independent dissectors saw.
+//!
+//! Compared are method, request target and status of every transaction, as a multiset. A capture agrees when this is
+//! what tshark lists (two passes, default preferences; a response that it pairs with no request counts as one without
+//! method and target) or what Suricata logged. Of long captures the lists hold the first 150 transactions and their
+//! number; compared are then the number of requests and the first 150. Where no dissector agrees, the capture stands
+//! in [`DIFFERENT`] with the reason.
 
 mod support;
 
 use support::{Line, corpus, json_lines, line_of, transactions_of};
+
+/// Topics whose HTTP/1 must agree.
+const COMPARED: [&str; 3] = ["http1", "reassembly", "pcapformat"];
+/// Topics in which nothing may be invented.
+const BARREN: [&str; 3] = ["negative", "robustness", "tls"];
+/// Of the captures compared, the share that must agree.
+const AGREEING_PERCENT: usize = 95;
+/// Longest list that is kept of a capture.
+const LISTED: usize = 150;
+
+/// Captures in which we see something else than any dissector, and why.
+const DIFFERENT: [(&str, &str); 5] = [
+    (
+        "pcap/http1/ndpi__http_origin_different_than_host.pcap",
+        "HTTP over TCP inside a GTP-U tunnel over UDP: tunnels are not unwrapped",
+    ),
+    (
+        "pcap/http1/zeek__http_methods.pcap",
+        "40 of the 49 requests have no version (`OPTIONS`), half a version (`HTTP/1.`) or no space before target or \
+         version (`GET/HTTP/1.1`). tshark reads 18 of these as requests, Suricata all, and 26 of them a second time. We \
+         read a request only with an HTTP version behind it, and give the responses as halves",
+    ),
+    (
+        "pcap/pcapformat/brimcap__alerts.pcap",
+        "all responses of these requests are in the capture (stream 4: frame 244 starts at the byte that frame 112, the \
+         request, acknowledges). tshark lists ten without status, because a body is not whole at the end of the \
+         capture; Suricata drops what comes after a client's reset (stream 4) and behind gaps",
+    ),
+    (
+        "pcap/reassembly/arkime__no-syn-ack.pcap",
+        "the response (frame 10) starts at the byte that the request (frame 8) acknowledges: a pair. tshark gives no \
+         status because the body is cut by the end of the capture, Suricata wants the SYN-ACK",
+    ),
+    (
+        "pcap/tls/lekensteyn__tls_tls-null.pcapng",
+        "HTTP inside TLS records of a cipher suite that does not encrypt: TLS is not looked into",
+    ),
+];
 
 fn number(value: &serde_json::Value) -> u16 {
     value.as_u64().and_then(|value| u16::try_from(value).ok()).unwrap_or(0)
@@ -12,59 +56,104 @@ fn text(value: &serde_json::Value) -> String {
     value.as_str().unwrap_or("").to_string()
 }
 
+fn array(value: &serde_json::Value) -> &[serde_json::Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
+    lines.sort();
+    lines
+}
+
 /// What tshark saw: requests with their status, and responses without a request.
 fn tshark(row: &serde_json::Value) -> Vec<Line> {
     let expected = &row["expected"];
-    let mut lines: Vec<Line> = expected["transactions"]
-        .as_array()
-        .into_iter()
-        .flatten()
+    let requests = array(&expected["transactions"])
+        .iter()
         .filter(|transaction| transaction["proto"] == "h1")
-        .map(|transaction| (text(&transaction["method"]), text(&transaction["uri"]), number(&transaction["status"])))
-        .collect();
-    for response in expected["unpaired_responses"].as_array().into_iter().flatten() {
-        lines.push((String::new(), String::new(), number(response)));
-    }
-    lines.sort();
-    lines
+        .map(|transaction| (text(&transaction["method"]), text(&transaction["uri"]), number(&transaction["status"])));
+    let alone =
+        array(&expected["unpaired_responses"]).iter().map(|status| (String::new(), String::new(), number(status)));
+    requests.chain(alone).collect()
 }
 
 /// What Suricata logged.
 fn suricata(row: &serde_json::Value) -> Option<Vec<Line>> {
     let transactions = row["peer"]["suricata_run"]["transactions"].as_array()?;
-    let mut lines: Vec<Line> =
-        transactions.iter().map(|line| (text(&line[0]), text(&line[1]), number(&line[2]))).collect();
-    for line in &mut lines {
+    let line = |line: &serde_json::Value| {
         // How Suricata writes "no request seen".
-        if line.1 == "/libhtp::request_uri_not_seen" {
-            line.1.clear();
-        }
-    }
-    lines.sort();
-    Some(lines)
+        let target = text(&line[1]);
+        let target = if target == "/libhtp::request_uri_not_seen" { String::new() } else { target };
+        (text(&line[0]), target, number(&line[2]))
+    };
+    Some(transactions.iter().map(line).collect())
+}
+
+struct Comparison {
+    file: String,
+    agrees: bool,
+    /// Some dissector sees HTTP/1.
+    has_http: bool,
+    ours: usize,
+}
+
+fn compare(corpus: &std::path::Path, row: &serde_json::Value) -> Comparison {
+    let file = text(&row["file"]);
+    let ours: Vec<Line> = transactions_of(&corpus.join(&file)).iter().map(line_of).collect();
+    let (tshark, suricata) = (tshark(row), suricata(row));
+    let has_http = !tshark.is_empty() || suricata.as_ref().is_some_and(|lines| !lines.is_empty());
+    let total = row["expected"]["transactions_total"].as_u64().unwrap_or(0) as usize;
+    let count = ours.len();
+    let agrees = if total > LISTED {
+        let requests = ours.iter().filter(|(method, _, _)| !method.is_empty()).count();
+        let first = ours.into_iter().take(LISTED).collect();
+        requests == total && sorted(first) == sorted(tshark)
+    } else {
+        let ours = sorted(ours);
+        ours == sorted(tshark) || suricata.map(sorted).as_ref() == Some(&ours)
+    };
+    Comparison { file, agrees, has_http, ours: count }
+}
+
+fn comparisons(topics: &[&str]) -> Option<Vec<Comparison>> {
+    let corpus = corpus()?;
+    let rows = json_lines(&corpus.join("pcap/expected.jsonl"));
+    let rows = rows.iter().filter(|row| topics.iter().any(|topic| row["topic"] == *topic));
+    Some(rows.map(|row| compare(&corpus, row)).collect())
+}
+
+fn is_excused(comparison: &Comparison) -> bool {
+    DIFFERENT.iter().any(|(file, _)| *file == comparison.file)
+}
+
+/// Names that are not excused and differ, or are excused and agree.
+fn surprises<'c>(compared: impl Iterator<Item = &'c Comparison>) -> Vec<String> {
+    compared
+        .filter(|comparison| comparison.agrees == is_excused(comparison))
+        .map(|comparison| {
+            let how = if comparison.agrees { "agrees, but is excused" } else { "differs" };
+            format!("{} {how} ({} transactions)", comparison.file, comparison.ours)
+        })
+        .collect()
 }
 
 #[test]
-fn survey() {
-    let Some(corpus) = corpus() else { return };
-    for row in json_lines(&corpus.join("pcap/expected.jsonl")) {
-        let file = text(&row["file"]);
-        let mut ours: Vec<Line> = transactions_of(&corpus.join(&file)).iter().map(line_of).collect();
-        ours.sort();
-        let tshark = tshark(&row);
-        let suricata = suricata(&row);
-        let topic = text(&row["topic"]);
-        let equal = ours == tshark || suricata.as_ref() == Some(&ours);
-        let any = !tshark.is_empty() || suricata.as_ref().is_some_and(|lines| !lines.is_empty());
-        println!(
-            "{} {topic} {file} any={any} ours={} tshark={} suricata={:?}",
-            if equal { "SAME" } else { "DIFF" },
-            ours.len(),
-            tshark.len(),
-            suricata.as_ref().map(Vec::len)
-        );
-        if !equal && std::env::var_os("SHOW").is_some_and(|show| file.contains(show.to_str().unwrap())) {
-            println!("   ours {ours:#?}\n   tshark {tshark:#?}\n   suricata {suricata:#?}");
-        }
-    }
+fn http1_transactions_are_those_that_dissectors_saw() {
+    let Some(compared) = comparisons(&COMPARED) else { return };
+    assert_eq!(surprises(compared.iter()), Vec::<String>::new());
+    let with_http = compared.iter().filter(|comparison| comparison.has_http);
+    let (all, agreeing) = (with_http.clone().count(), with_http.filter(|comparison| comparison.agrees).count());
+    println!("{agreeing} of {all} captures with HTTP/1 agree");
+    assert!(all > 200, "only {all} captures with HTTP/1: is the corpus whole?");
+    assert!(agreeing * 100 >= all * AGREEING_PERCENT, "only {agreeing} of {all} agree");
+}
+
+#[test]
+fn nothing_is_invented_where_there_is_no_http() {
+    let Some(compared) = comparisons(&BARREN) else { return };
+    assert!(compared.len() > 100, "only {} captures: is the corpus whole?", compared.len());
+    let invented: Vec<&str> =
+        compared.iter().filter(|c| !c.has_http && c.ours > 0).map(|comparison| comparison.file.as_str()).collect();
+    assert_eq!(invented, Vec::<&str>::new());
+    assert_eq!(surprises(compared.iter()), Vec::<String>::new());
 }

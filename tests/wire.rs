@@ -14,7 +14,9 @@ fn transactions_of(frames: &Frames) -> Vec<Transaction<u64>> {
     for (index, packet) in frames.iter().enumerate() {
         wire.frame(&support::conversation::frame(index as i64 * 20_000, packet));
     }
-    wire.finish()
+    let mut transactions = wire.finish();
+    transactions.sort_by_key(|transaction| transaction.index);
+    transactions
 }
 
 /// What must not depend on the way: everything but the times.
@@ -132,6 +134,13 @@ fn disorder(frames: &Frames, fixed: usize, lag: &[u8], copies: &[u8]) -> Frames 
     placed.into_iter().map(|(_, frame)| frame).collect()
 }
 
+fn without_pipelining(mut script: Script) -> Script {
+    for turn in &mut script.turns {
+        turn.is_pipelined = false;
+    }
+    script
+}
+
 /// Moderate in the suite; `PROPTEST_CASES` asks for more.
 fn config() -> ProptestConfig {
     let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
@@ -171,10 +180,11 @@ proptest! {
         check_subset(&script, &transactions_of(&frames))?;
     }
 
-    /// Any frames are lost, the handshake too: the capture begins and ends anywhere.
+    /// Any frames are lost, the handshake too: the capture begins and ends anywhere. (Where it begins between the
+    /// requests of a client that pipelines, nothing on the wire tells which of them the next response answers.)
     #[test]
     fn a_capture_of_a_part_gives_a_part(
-        script in scripts(false),
+        script in scripts(false).prop_map(without_pipelining),
         lost in prop::collection::vec(prop::bool::weighted(0.2), 1..60),
         start in 0usize..40,
     ) {
@@ -192,7 +202,11 @@ proptest! {
             .collect();
         let transactions = transactions_of(&frames);
         check_subset(&script, &transactions)?;
-        prop_assert_eq!(transactions.len(), script.turns.len());
+        // Without its request, the response to a HEAD cannot be told from one with a body, but by a change of turn.
+        let is_pipelined = |turns: &[Turn]| turns[0].method == "HEAD" && turns[1].is_pipelined;
+        if is_client || !script.turns.windows(2).any(is_pipelined) {
+            prop_assert_eq!(transactions.len(), script.turns.len());
+        }
         let half = if is_client { Marks::REQUEST_ONLY } else { Marks::RESPONSE_ONLY };
         prop_assert!(transactions.iter().all(|transaction| has(transaction, half)));
     }

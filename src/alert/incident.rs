@@ -22,7 +22,7 @@ use std::time::Duration;
 const QUIET: Duration = Duration::from_secs(600);
 /// The shortest time between two records of one incident; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
-/// Incidents open at once; more of a kind say nothing new. Past it the oldest is closed early.
+/// Incidents open at once: when so many are, more say nothing new. What comes past it is counted and not told.
 const MAX_OPEN: usize = 4096;
 
 struct Incident {
@@ -43,6 +43,8 @@ pub struct IncidentTally {
     /// By detector and by the worst severity each incident reached.
     pub by_detector: BTreeMap<&'static str, BTreeMap<Severity, u64>>,
     pub suppressed: u64,
+    /// Findings that were not told because too many incidents were open.
+    pub over_limit: u64,
 }
 
 impl IncidentTally {
@@ -137,6 +139,7 @@ impl Incidents {
             return;
         }
         if self.open.len() >= MAX_OPEN {
+            self.tally.over_limit += 1;
             return;
         }
         let id = format!("{:016x}", self.key.secret("incident", format!("{identity}|{window}").as_bytes()));

@@ -88,8 +88,8 @@ pub struct SubjectLesson {
     pub exposure: ExposureLesson,
 }
 
-/// Windows between two looks at a subject's reach: half of the shortest span.
-const REACH_WINDOWS: i64 = super::tiers::SPANS[0] / 2;
+/// Windows between two looks at a subject's reach: the shortest span.
+const REACH_WINDOWS: i64 = super::tiers::SPANS[0];
 
 impl Store {
     /// Folds a judged window into the baselines, except where it was spoiled.
@@ -168,13 +168,27 @@ impl Store {
                 continue;
             }
             let Some(reach) = state.recent.view(0) else { continue };
-            let objects = reach.objects.count();
-            state.usual = state.usual.max(objects);
-            if index.saturating_sub(state.noted) >= REACH_WINDOWS {
+            let objects = reach.objects.count().max(1);
+            let state = &mut *state;
+            let is_first = state.since.is_none();
+            state.since.get_or_insert(index);
+            // The peers' normal takes a subject's first look and the spans that are over; while learning, when nobody is
+            // judged, also each doubling within a span: most subjects never come back.
+            let noted = if is_first {
+                (state.noted, state.under_way) = (index, objects);
+                Some(objects)
+            } else if index.saturating_sub(state.noted) < REACH_WINDOWS {
+                let has_doubled = objects.ilog2() > state.under_way.max(1).ilog2();
+                state.under_way = state.under_way.max(objects);
+                (touched.is_learning && has_doubled).then_some(objects)
+            } else {
+                let over = std::mem::replace(&mut state.under_way, objects);
+                state.usual = state.usual.max(over);
                 state.noted = index;
-                if let Some(mut endpoint) = self.endpoints.get_mut(&reach.endpoint) {
-                    endpoint.reach.saturating_record(objects);
-                }
+                Some(over)
+            };
+            if let (Some(noted), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&reach.endpoint)) {
+                endpoint.reach.saturating_record(noted);
             }
         }
     }

@@ -303,9 +303,14 @@ pub struct AttemptsState {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ReachState {
     pub recent: Tiers<Reach>,
-    /// Most objects within a short span, while it was not anomalous.
+    /// Most objects within a short span that was over, while it was not anomalous. What is under way does not count: who
+    /// begins to walk would else teach his own pace within the first windows.
     pub usual: u64,
-    /// Windows since the last time its short span was noted among the peers'.
+    /// Most objects within the span under way.
+    pub under_way: u64,
+    /// Window in which the subject first came; none before the first lesson.
+    pub since: Option<i64>,
+    /// Window in which the span under way began.
     pub noted: i64,
     pub last_window: i64,
 }

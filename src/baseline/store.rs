@@ -50,6 +50,8 @@ pub struct Store {
 /// The keys a window touched, each kind in ascending order: the order in which they are judged.
 #[derive(Default, Debug)]
 pub struct Touched {
+    /// Whether the window only teaches.
+    pub is_learning: bool,
     pub endpoints: Vec<u64>,
     /// Of these, those that were not in the store before.
     pub new_endpoints: Vec<u64>,
@@ -68,7 +70,7 @@ pub struct Touched {
 impl Store {
     /// Takes in the merged window. While `is_learning`, new endpoints are no strangers.
     pub fn absorb(&self, index: i64, window: Window, is_learning: bool) -> Touched {
-        let mut touched = Touched::default();
+        let mut touched = Touched { is_learning, ..Touched::default() };
         for (key, endpoint) in window.endpoints.into_sorted() {
             if !endpoint.is_made && !self.endpoints.contains_key(&key) {
                 continue;

@@ -30,7 +30,7 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
             let setup = Setup {
                 rules,
                 settings,
-                learn: None,
+                learn: Some(std::time::Duration::MAX),
                 threads: args.threads.map_or_else(processors, |threads| threads.get()),
                 filter: None,
                 redact: Default::default(),
@@ -42,7 +42,7 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
                 not_before: None,
             };
             let output = Arc::new(Mutex::new(Output::open(None, &[], false, true)?));
-            let outcome = run::run(setup, &args.files, &[], &output)?;
+            let outcome = run::run(setup, &[], &args.files, &output)?;
             for error in &outcome.errors {
                 super::note(&error.to_string());
                 has_errors = true;

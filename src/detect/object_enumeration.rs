@@ -3,10 +3,15 @@
 //! Sees: many more distinct objects than the subject's own past and its peers, in sequence or at random. Misses: walks
 //! slower than the longest horizon, and those spread over many principals.
 
+use super::stats::rate_test;
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::ReachState;
 use crate::baseline::{SPANS, tier_of};
+use crate::rule::Severity;
 use crate::window::Reach;
+
+/// Share of an endpoint's requests with credentials below which it is public.
+const PUBLIC_SHARE: f64 = 0.1;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.object_enumeration;
@@ -26,28 +31,43 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<Finding> {
     let rules = &scene.rules.object_enumeration;
     let reach = &state.recent.view(tier)?;
-    // What is usual was learned over the shortest span; whoever goes on like that reaches so much more in a longer one.
-    let spans = (SPANS[tier] / SPANS[0]) as u64;
-    let usual = state.usual * spans;
     let objects = reach.objects.count();
     let is_sequence = sequential_share(reach, objects) >= rules.min_sequential_share;
     let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
+    let spans = (SPANS[tier] / SPANS[0]) as u64;
+    // A steady program reaches so much more in a longer span. Whose first visit lies within the span has no past: what
+    // he did in it would excuse him for it.
+    let has_past = state.since.is_some_and(|since| scene.window.saturating_sub(since) > SPANS[tier]);
+    let usual = if has_past || tier == 0 { state.usual * spans } else { 0 };
     if objects < floor || objects < (rules.reach_factor * usual as f64) as u64 {
         return None;
     }
     let endpoint = scene.store.endpoints.get(&reach.endpoint)?;
     let peers = endpoint.reach.len();
-    let normal = if peers >= rules.min_peers { Some(endpoint.reach.value_at_quantile(rules.peer_quantile) * spans) } else { None };
-    let is_beyond_peers = match normal {
-        Some(normal) => objects as f64 >= rules.reach_factor * normal as f64,
-        None => objects >= rules.min_objects_without_peers,
-    };
-    if !is_beyond_peers {
+    // People come back to the objects they know: over n spans they reach about the square root of n times as many.
+    let growth = (spans as f64).sqrt();
+    let (normal, probability) = if peers >= rules.min_peers {
+        let normal = endpoint.reach.value_at_quantile(rules.peer_quantile) as f64 * growth;
+        let reached = (endpoint.reach.mean() * peers as f64) as u64;
+        let probability = rate_test(objects, growth, reached, peers as f64, rules.prior_strength);
+        if (objects as f64) < rules.reach_factor * normal || probability.value() > rules.max_probability {
+            return None;
+        }
+        (Some(normal.ceil() as u64), Some(probability.rounded()))
+    } else if objects >= rules.min_objects_without_peers {
+        (None, None)
+    } else {
         return None;
-    }
+    };
     let success_share = reach.successes as f64 / reach.requests.max(1) as f64;
-    let severity =
-        if success_share >= rules.min_success_share { rules.success_severity } else { rules.alert.severity };
+    // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
+    let authenticated = endpoint.tally.with_credentials as f64 / endpoint.tally.requests.max(1) as f64;
+    let is_public = reach.principal.is_none() && reach.sensitive == 0 && authenticated < PUBLIC_SHARE;
+    let severity = match () {
+        _ if is_public => Severity::Low,
+        _ if success_share >= rules.min_success_share => rules.success_severity,
+        _ => rules.alert.severity,
+    };
     let subject = reach.principal.map_or(Subject::Client(reach.client), Subject::Principal);
     let mut finding =
         Finding::new("object_enumeration", subject, severity, reach.moment).with_evidence(&reach.evidence);
@@ -56,6 +76,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     finding.client_count = 1;
     finding.client_sample = vec![reach.client];
     finding.count = reach.requests;
+    finding.probability = probability;
     finding.observed = format!(
         "{objects} different objects in {}{}, {} answered with success, {} refused or not found",
         span_in_words(&reach.moment),
@@ -64,7 +85,10 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         reach.misses
     );
     finding.expected = Some(match normal {
-        Some(normal) => format!("at most {normal} for 99 % of {peers} looks at its peers, {usual} by its own past"),
+        Some(normal) => format!("at most {normal} for {} of {peers} looks at its peers{}", percent(rules.peer_quantile), match usual {
+            0 => String::new(),
+            usual => format!(", {usual} by its own past"),
+        }),
         None => format!("fewer than {} objects", rules.min_objects_without_peers),
     });
     finding.spoils = vec![Spoiled::Reach(key), Spoiled::ClientErrors(reach.client), Spoiled::ClientExposure(reach.client)];

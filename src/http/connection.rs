@@ -93,6 +93,13 @@ struct Exchange<R> {
     marks: Marks,
 }
 
+impl<R> Exchange<R> {
+    /// A response may still come.
+    fn waits(&self) -> bool {
+        self.response.is_none() && !self.response_is_whole
+    }
+}
+
 pub struct Connection<S, R> {
     pub client: Direction,
     readers: [Reader<S>; 2],
@@ -388,8 +395,10 @@ impl<S, R> Connection<S, R> {
         let marks = marks | head.marks;
         let after_gap = std::mem::take(&mut self.request_was_lost);
         if let Some(before) = self.exchanges.back() {
-            self.pipelines |= before.response.is_none() && origin.acknowledged <= before.origin.acknowledged;
-            self.pipelines |= before.response.is_some() && !before.response_is_whole && self.in_step;
+            self.pipelines |= before.waits() && origin.acknowledged <= before.origin.acknowledged;
+            let server = &self.readers[Side::Server as usize];
+            let has_all_that_came = server.last.is_some_and(|last| origin.acknowledged <= Some(last.end));
+            self.pipelines |= before.response.is_some() && !before.response_is_whole && has_all_that_came;
         }
         let request = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
         self.exchanges.push_back(Exchange {
@@ -466,7 +475,7 @@ impl<S, R> Connection<S, R> {
     /// The exchange that a response which began at `origin` answers.
     fn answered_by(&mut self, origin: Origin) -> Option<usize> {
         if self.in_step {
-            let first = self.exchanges.iter().position(|exchange| exchange.response.is_none());
+            let first = self.exchanges.iter().position(Exchange::waits);
             if let Some(index) = first.filter(|index| !self.exchanges[*index].after_gap) {
                 let asked = self.exchanges[index].origin;
                 // A server that had not received the request says something else (408, for one).
@@ -491,8 +500,7 @@ impl<S, R> Connection<S, R> {
         let server_had = origin.acknowledged.filter(|_| !self.pipelines)?;
         self.exchanges.iter().position(|exchange| {
             let asked = exchange.origin;
-            exchange.request.is_some()
-                && exchange.response.is_none()
+            exchange.waits()
                 && asked.acknowledged == Some(origin.offset)
                 && server_had > asked.offset
         })

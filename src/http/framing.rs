@@ -22,17 +22,12 @@ pub struct Asked {
 
 /// RFC 9112 §6.3 for a request.
 pub fn of_request(head: &Head) -> (Framing, Marks) {
-    let (coding, mut marks) = transfer_coding(head);
+    let (coding, coding_marks) = transfer_coding(head);
     let (length, length_marks) = content_length(head);
-    marks |= length_marks;
+    let marks = coding_marks | length_marks;
     match coding {
         TransferCoding::None => (length.map_or(Framing::Empty, from_length), marks),
-        TransferCoding::Chunked => {
-            if head.get(Field::ContentLength).is_some() {
-                marks |= Marks::LENGTH_AND_CHUNKED;
-            }
-            (Framing::Chunked(Chunked::default()), marks)
-        }
+        TransferCoding::Chunked => (Framing::Chunked(Chunked::default()), marks),
         // "the message body length cannot be determined reliably; the server MUST respond with 400": read on by the
         // length where there is one, because a server that ignores the coding does.
         TransferCoding::Other => {
@@ -43,9 +38,9 @@ pub fn of_request(head: &Head) -> (Framing, Marks) {
 
 /// RFC 9112 §6.3 for a response.
 pub fn of_response(head: &Head, asked: Asked) -> (Framing, Marks) {
-    let (coding, mut marks) = transfer_coding(head);
+    let (coding, coding_marks) = transfer_coding(head);
     let (length, length_marks) = content_length(head);
-    marks |= length_marks;
+    let marks = coding_marks | length_marks;
     let status = head.status();
     if asked.by_head || (100..200).contains(&status) || status == 204 || status == 304 {
         return (Framing::Empty, marks);
@@ -55,12 +50,7 @@ pub fn of_response(head: &Head, asked: Asked) -> (Framing, Marks) {
     }
     match coding {
         TransferCoding::None => (length.map_or(Framing::UntilClose, from_length), marks),
-        TransferCoding::Chunked => {
-            if head.get(Field::ContentLength).is_some() {
-                marks |= Marks::LENGTH_AND_CHUNKED;
-            }
-            (Framing::Chunked(Chunked::default()), marks)
-        }
+        TransferCoding::Chunked => (Framing::Chunked(Chunked::default()), marks),
         TransferCoding::Other => (Framing::UntilClose, marks),
     }
 }
@@ -103,6 +93,9 @@ fn transfer_coding(head: &Head) -> (TransferCoding, Marks) {
     }
     if head.minor == 0 && chunked_seen {
         marks |= Marks::BAD_TRANSFER_ENCODING; // RFC 9112 §6.1: HTTP/1.0 with Transfer-Encoding is faulty
+    }
+    if head.get(Field::TransferEncoding).and(head.get(Field::ContentLength)).is_some() {
+        marks |= Marks::LENGTH_AND_CHUNKED;
     }
     (coding, marks)
 }

@@ -246,6 +246,16 @@ pub fn guess(bytes: &[u8]) -> Guess {
     }
 }
 
+/// True when a request line begins with a method that is no ending of another (RFC 9110 §9.3, RFC 5789, RFC 4918).
+pub fn begins_with_known_method(bytes: &[u8]) -> bool {
+    const KNOWN: [&[u8]; 14] = [
+        b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE", b"PROPFIND", b"MKCOL",
+        b"REPORT", b"SEARCH", b"MOVE",
+    ];
+    let bytes = skip_empty_lines(bytes);
+    KNOWN.iter().any(|method| bytes.strip_prefix(*method).is_some_and(|rest| rest.starts_with(b" ")))
+}
+
 /// Whether `HTTP/x.y` and a space or the end of the line begin here; `None` for too few bytes.
 fn begins_response(bytes: &[u8]) -> Option<bool> {
     let is_like = |at: usize, byte: u8| match at {
@@ -307,7 +317,11 @@ pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
         method: Span::of(bytes, method.as_bytes()),
         target: Span::of(bytes, target.as_bytes()),
     };
-    let mut head = Head::new(bytes, start, minor, line_end_marks(bytes));
+    let mut marks = line_end_marks(bytes);
+    if !target.is_ascii() {
+        marks |= Marks::LENIENT_HEAD;
+    }
+    let mut head = Head::new(bytes, start, minor, marks);
     for header in request.headers.iter() {
         head.add(header.name.as_bytes(), Span::of(bytes, header.value));
     }

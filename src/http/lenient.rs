@@ -94,10 +94,10 @@ fn fields(bytes: &[u8], mut head: Head) -> Result<Head, HeadError> {
         if name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte)) {
             head.marks |= Marks::LENIENT_HEAD;
         }
-        let value = line[colon + 1..].trim_ascii();
-        if value.iter().any(|byte| *byte < b' ' && *byte != b'\t' || *byte == 0x7f) {
+        if line[colon + 1..].iter().any(|byte| *byte < b' ' && *byte != b'\t' || *byte == 0x7f) {
             head.marks |= Marks::LENIENT_HEAD;
         }
+        let value = line[colon + 1..].trim_ascii();
         open = Some((name, Span::of(bytes, value)));
     }
     if let Some((name, value)) = open {

@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Last, Shared};
 use super::decode::DecoderPool;
-use super::head::{Guess, guess, skip_empty_lines};
+use super::head::{Guess, begins_with_known_method, guess, skip_empty_lines};
 use super::{HttpCounters, HttpLimits, Observer};
 use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};
@@ -110,10 +110,15 @@ impl<O: Observer> HttpHandler<O> {
         let said = &mut undecided.said[direction as usize];
         let may_begin = joined.is_some() || said.may_begin(&chunk);
         said.last = Some(Last::of(&chunk));
-        // Without its beginning a word is no method: only a whole request line of a known one is believed.
-        let is_beheaded = chunk.offset == 0 && info.opened_by.is_none() && joined.is_none();
-        let client = match if may_begin { guess(bytes) } else { Guess::Neither } {
-            Guess::Request if is_beheaded && !has_known_method(bytes) => direction,
+        // The first bytes of a flow that was picked up in the middle may be the end of a word.
+        let offset = joined.as_ref().map_or(chunk.offset, |first| first.offset);
+        let may_be_cut = offset == 0 && info.opened_by.is_none();
+        let guessed = match guess(bytes) {
+            Guess::Request if may_be_cut && !begins_with_known_method(bytes) => Guess::Neither,
+            guessed if may_begin => guessed,
+            _ => Guess::Neither,
+        };
+        let client = match guessed {
             Guess::Request if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) => return self.refuse(true),
             Guess::Request => direction,
             Guess::Response => direction.other(),

@@ -20,6 +20,9 @@ pub(super) struct Block {
 /// A way to classify. All ways give the same.
 pub(super) trait Classify {
     fn classify(bytes: &[u8; BLOCK]) -> Block;
+
+    /// [`summarise`] in this way.
+    fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary;
 }
 
 /// What every processor has.
@@ -37,6 +40,10 @@ impl Classify for Portable {
     fn classify(bytes: &[u8; BLOCK]) -> Block {
         classify_each(bytes)
     }
+
+    fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
+        summarise_by(bytes, start, end, marks)
+    }
 }
 
 /// AVX2, for callers that were compiled for it.
@@ -49,6 +56,12 @@ impl Classify for Wide {
     fn classify(bytes: &[u8; BLOCK]) -> Block {
         // SAFETY: only `walk_wide` and tests use this, both after `is_wide` has found AVX2.
         unsafe { classify_avx2(bytes) }
+    }
+
+    #[inline(always)]
+    fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
+        // SAFETY: as above.
+        summarise_by(bytes, start, end, |block| unsafe { marks_avx2(block) })
     }
 }
 
@@ -210,13 +223,29 @@ pub(super) struct Summary {
 /// part of one.
 #[inline]
 pub(super) fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
+    #[cfg(target_arch = "x86_64")]
+    if is_wide() {
+        // SAFETY: `is_wide` has found every feature that the function was compiled for.
+        return unsafe { summarise_wide(bytes, start, end) };
+    }
+    Portable::summarise(bytes, start, end)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn summarise_wide(bytes: &[u8], start: usize, end: usize) -> Summary {
+    Wide::summarise(bytes, start, end)
+}
+
+#[inline(always)]
+fn summarise_by(bytes: &[u8], start: usize, end: usize, mark: impl Fn(&[u8; BLOCK]) -> Marks) -> Summary {
     let mut summary = Summary::default();
     let (mut at, mut run) = (start, 0u32);
     while at < end {
         let left = (end - at).min(BLOCK);
         let valid = !0u64 >> (BLOCK - left); // left is 1 to 64
         let marks = match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-            Some(whole) => marks(whole),
+            Some(whole) => mark(whole),
             None => last_marks(bytes, at),
         };
         let space = marks.space | !valid;
@@ -270,6 +299,37 @@ fn marks_sse2(bytes: &[u8; BLOCK]) -> Marks {
             _mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8((0x80 + count) as i8)))
         };
         let place = |mask: i32| u64::from(mask as u32) << (quarter * 16);
+        marks.at |= place(is(b'@'));
+        marks.backslash |= place(is(b'\\'));
+        marks.space |= place(is(b' '));
+        marks.digit |= place(range(b'0', 10));
+        marks.upper |= place(range(b'A', 26));
+    }
+    marks
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn marks_avx2(bytes: &[u8; BLOCK]) -> Marks {
+    use std::arch::x86_64::{
+        _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_set_epi64x, _mm256_set1_epi8,
+    };
+    let mut marks = Marks::default();
+    for half in 0..2 {
+        let lane = |index: usize| {
+            let mut word = [0u8; 8];
+            word.copy_from_slice(&bytes[half * 32 + index * 8..][..8]); // half <= 1 and index <= 3: within 64
+            i64::from_le_bytes(word)
+        };
+        let data = _mm256_set_epi64x(lane(3), lane(2), lane(1), lane(0));
+        let is = |byte: u8| _mm256_movemask_epi8(_mm256_cmpeq_epi8(data, _mm256_set1_epi8(byte as i8)));
+        // As in `marks_sse2`.
+        let range = |first: u8, count: u8| {
+            let moved = _mm256_add_epi8(data, _mm256_set1_epi8((0x80 - first) as i8));
+            _mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_set1_epi8((0x80 + count) as i8), moved))
+        };
+        let place = |mask: i32| u64::from(mask as u32) << (half * 32);
         marks.at |= place(is(b'@'));
         marks.backslash |= place(is(b'\\'));
         marks.space |= place(is(b' '));
@@ -346,6 +406,8 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         if is_wide() {
             assert_eq!(Wide::classify(block), classify_each(block));
+            // SAFETY: `is_wide` has found AVX2.
+            assert_eq!(unsafe { marks_avx2(block) }, marks_each(block));
         }
     }
 

@@ -140,7 +140,8 @@ impl BodyScan {
             bytes: self.bytes,
             truncated: self.truncated,
         };
-        self.begin(sink_role(&self.sink), BodyKind::Binary);
+        // Whatever is fed before the next `begin` belongs to no body.
+        self.kind = BodyKind::Unknown;
         report
     }
 
@@ -218,8 +219,4 @@ impl BodyScan {
             BodyKind::Form | BodyKind::Text | BodyKind::Binary | BodyKind::Unknown => carry.clear(),
         }
     }
-}
-
-fn sink_role(sink: &Sink) -> Role {
-    sink.role
 }

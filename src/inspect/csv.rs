@@ -1,7 +1,7 @@
 //! Comma-, semicolon- or tab-separated rows (RFC 4180). The first row names the columns.
 
 use super::Limits;
-use super::field::Field;
+use super::field::{Field, NAME_BYTES};
 use super::sink::Sink;
 use smallvec::SmallVec;
 
@@ -24,7 +24,7 @@ pub(super) struct Csv {
 impl Csv {
     pub fn new(limits: &Limits) -> Csv {
         Csv {
-            token_bytes: limits.token_bytes,
+            token_bytes: limits.token_bytes.max(NAME_BYTES),
             columns: SmallVec::new(),
             delimiter: 0,
             column: 0,

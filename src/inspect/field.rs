@@ -6,7 +6,7 @@
 //! [`FieldCache`] remembers recent names, since the records of one answer repeat theirs.
 
 /// The longest part of a name that is read, in bytes: no field name anybody chose is longer.
-const NAME_BYTES: usize = 64;
+pub(super) const NAME_BYTES: usize = 64;
 /// The most words of a name that are read.
 const WORDS: usize = 8;
 
@@ -284,8 +284,9 @@ pub fn is_secret_name(name: &[u8]) -> bool {
     })
 }
 
-/// Sets of two slots: far above the number of distinct names in most answers, so that three seldom meet; 8 kB a scan.
-const SETS: usize = 128;
+/// Sets of slots: with four slots each, enough for the distinct names of most answers; 8 kB a scan.
+const SETS: usize = 64;
+const SLOTS: usize = 4;
 /// Longest name kept, in bytes: longer ones are rare and looked up each time.
 const CACHED_BYTES: usize = 24;
 
@@ -297,14 +298,14 @@ struct Slot {
     hint: Hint,
 }
 
-/// A two-way cache of [`Field`]s. Names are compared whole, so what it holds never changes an answer.
+/// A set-associative cache of [`Field`]s. Names are compared whole, so what it holds never changes an answer.
 pub(super) struct FieldCache {
-    sets: Box<[[Slot; 2]; SETS]>,
+    sets: Box<[[Slot; SLOTS]; SETS]>,
 }
 
 impl FieldCache {
     pub fn new() -> FieldCache {
-        FieldCache { sets: Box::new([[Slot::default(); 2]; SETS]) }
+        FieldCache { sets: Box::new([[Slot::default(); SLOTS]; SETS]) }
     }
 
     #[inline]
@@ -325,31 +326,31 @@ impl FieldCache {
             None => words_of(&name_padded(bytes, start, end), length),
         };
         let name = fold(words);
-        let set = &mut self.sets[(name >> 57) as usize & (SETS - 1)]; // the mask keeps it below SETS
-        // Word by word: a comparison of arrays loads what was just stored in another width, which stalls.
-        let differs = |slot: &Slot| {
-            slot.words[0] ^ words[0] | slot.words[1] ^ words[1] | slot.words[2] ^ words[2] | u64::from(slot.length) ^ length as u64
-        };
-        if differs(&set[0]) == 0 {
-            return Field { hint: set[0].hint, name }; // two slots a set
-        }
-        if differs(&set[1]) == 0 {
-            return Field { hint: set[1].hint, name };
+        let set = &mut self.sets[(name >> 58) as usize & (SETS - 1)]; // the mask keeps it below SETS
+        for slot in set.iter() {
+            // Word by word: a comparison of arrays loads what was just stored in another width, which stalls.
+            let differs = slot.words[0] ^ words[0] | slot.words[1] ^ words[1] | slot.words[2] ^ words[2];
+            if (differs | u64::from(slot.length) ^ length as u64) == 0 {
+                return Field { hint: slot.hint, name };
+            }
         }
         fill(set, words, bytes.get(start..end).unwrap_or_default())
     }
 }
 
+/// Looks a name up and puts it first; the last of its set makes room.
 #[cold]
 #[inline(never)]
-fn fill(set: &mut [Slot; 2], words: [u64; 3], name: &[u8]) -> Field {
+fn fill(set: &mut [Slot; SLOTS], words: [u64; 3], name: &[u8]) -> Field {
     let field = field_of(name);
-    *set = [Slot { words, length: name.len() as u32, hint: field.hint }, set[0]]; // two slots a set
+    set.rotate_right(1);
+    set[0] = Slot { words, length: name.len() as u32, hint: field.hint }; // SLOTS is not 0
     field
 }
 
-/// A field without the cache.
+/// A field without the cache; of a long name, by its head.
 pub(super) fn field_of(name: &[u8]) -> Field {
+    let name = name.get(..name.len().min(NAME_BYTES)).unwrap_or_default();
     let hash = name.chunks(CACHED_BYTES).fold(0u64, |hash, chunk| {
         let words = words_of(&name_padded(chunk, 0, chunk.len()), chunk.len());
         hash.rotate_left(23) ^ fold(words)

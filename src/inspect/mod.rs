@@ -63,7 +63,7 @@ pub struct Limits {
     pub max_depth: u32,
     /// Distinct values kept of each class, as hashes of 8 bytes.
     pub max_distinct_per_class: usize,
-    /// Longest value that is looked at; of a longer one, its head.
+    /// Longest value that is looked at; of a longer one, its head. At least 64.
     pub token_bytes: usize,
 }
 

@@ -3,7 +3,7 @@
 //! The boundary is taken from the first line, so nobody has to hand it in.
 
 use super::Limits;
-use super::field::Field;
+use super::field::{Field, NAME_BYTES};
 use super::sink::Sink;
 use super::text::Segments;
 
@@ -32,7 +32,7 @@ impl Multipart {
     pub fn new(limits: &Limits) -> Multipart {
         Multipart {
             segments: Segments::new(limits),
-            token_bytes: limits.token_bytes,
+            token_bytes: limits.token_bytes.max(NAME_BYTES),
             boundary: Vec::new(),
             part: Part::Preamble,
             field: Field::default(),

@@ -76,6 +76,15 @@ impl Sink {
 
     /// A string value, unescaped. `depth` is that of the object it is in, if it speaks of the whole body.
     pub fn value(&mut self, field: Field, value: &[u8], depth: Option<u32>) {
+        self.say(field, value, depth);
+        if value::worth_a_look(value, field.hint) {
+            self.look(value, field.hint);
+        }
+    }
+
+    /// What a string value says of a login or its outcome.
+    #[inline]
+    pub fn say(&mut self, field: Field, value: &[u8], depth: Option<u32>) {
         let hint = field.hint;
         if let Some(depth) = depth.filter(|_| self.forces(hint)) {
             match self.role {
@@ -83,9 +92,6 @@ impl Sink {
                 Role::Request => {}
                 Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH, &mut self.refusals),
             }
-        }
-        if value::worth_a_look(value, hint) {
-            self.look(value, hint);
         }
     }
 

@@ -18,6 +18,8 @@ use std::ops::Range;
 pub(super) const DIGITS_UNPROMISED: u32 = 5;
 /// Fewest digits of a value whose field promises something personal: an Indian tax number has four.
 pub(super) const DIGITS_PROMISED: u32 = 4;
+/// Fewest digits of an unquoted number that is looked at: a local telephone number.
+pub(super) const NUMBER_DIGITS: usize = 7;
 /// Shortest secret that is known by its own looks.
 pub(super) const SECRET_BYTES: usize = 18;
 /// Text before a number that can say what it is, in bytes: `my passport number is`.
@@ -62,14 +64,22 @@ pub(super) fn worth_a_look(text: &[u8], hint: Hint) -> bool {
 #[inline]
 pub(super) fn is_telling(seen: &Summary, text: &[u8], hint: Hint) -> bool {
     let personal = hint.any(Hint::PERSONAL);
-    let secret = seen.long_word && text.len() >= SECRET_BYTES && (seen.upper || hint.any(Hint::API_KEY.with(Hint::HASH)));
+    let secret = may_hold_secret(seen, text, hint);
     let enough = seen.digits >= if personal { DIGITS_PROMISED } else { DIGITS_UNPROMISED };
     seen.at || (secret || enough) && (personal || !ordinary(text))
 }
 
+/// Whether a secret known by its looks, or by its name, may be in a text: they are long words, and chance puts capitals
+/// into all but hexadecimal ones.
+#[inline(always)]
+fn may_hold_secret(seen: &Summary, text: &[u8], hint: Hint) -> bool {
+    let enough = seen.upper || seen.digits >= DIGITS_UNPROMISED || hint.any(Hint::API_KEY.with(Hint::HASH));
+    seen.long_word && text.len() >= SECRET_BYTES && enough
+}
+
 /// Whether an unquoted scalar has digits, nothing else, and enough of them for a promising name.
 pub(super) fn is_long_number(scalar: &[u8]) -> bool {
-    scalar.len() >= DIGITS_PROMISED as usize && scalar.iter().all(u8::is_ascii_digit)
+    scalar.len() >= NUMBER_DIGITS && scalar.iter().all(u8::is_ascii_digit)
 }
 
 /// Time stamps, dates and UUIDs: full of digits and never anything else.
@@ -95,12 +105,29 @@ pub(super) fn scan(text: &[u8], hint: Hint, response: bool, found: &mut impl FnM
         let start = text.len() - text.trim_ascii_start().len();
         return found(DataClass::DateOfBirth, start..start + 10);
     }
-    Walk { text, hint, found }.run();
+    let seen = summarise(text, 0, text.len());
+    Walk { text, hint, secrets: may_hold_secret(&seen, text, hint), found }.run();
+}
+
+/// The start of the first word at or behind `at` that has a digit, or the end. Two letters and a space before it are part
+/// of it: `AA 12 34 56 B`.
+fn next_digit_word(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let Some(digit) = rest.iter().position(u8::is_ascii_digit) else { return text.len() };
+    let before = rest.get(..digit).unwrap_or_default();
+    let start = before.iter().rposition(|&byte| kind(byte) == 0).map_or(0, |place| place + 1);
+    match before.get(..start).unwrap_or_default() {
+        [.., other, a, b, b' '] if kind(*other) == 0 && kind(*a) == LETTER && kind(*b) == LETTER => at + start - 3,
+        [a, b, b' '] if kind(*a) == LETTER && kind(*b) == LETTER => at,
+        _ => at + start,
+    }
 }
 
 struct Walk<'a, F: FnMut(DataClass, Range<usize>)> {
     text: &'a [u8],
     hint: Hint,
+    /// A secret may be in the text: every word is looked at, not only those with digits.
+    secrets: bool,
     found: &'a mut F,
 }
 
@@ -109,13 +136,17 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
         let text = self.text;
         let mut at = 0;
         let mut address = email::next(text, 0);
-        while let Some(&byte) = text.get(at) {
-            if let Some(range) = address.clone().filter(|range| at >= range.start) {
-                at = range.end.max(at);
+        loop {
+            if !self.secrets {
+                at = next_digit_word(text, at);
+            }
+            if let Some(range) = address.clone().filter(|range| at >= range.start || at >= text.len()) {
+                at = range.end;
                 (self.found)(DataClass::Email, range);
                 address = email::next(text, at);
                 continue;
             }
+            let Some(&byte) = text.get(at) else { return };
             if kind(byte) == 0 {
                 at = self.mark(at, byte);
                 continue;

@@ -16,6 +16,9 @@ const REASSEMBLY_TIME: Duration = Duration::from_secs(30);
 /// The largest payload an IPv4 or IPv6 datagram can have without jumbograms.
 const MAX_DATAGRAM: usize = 65_535;
 
+/// What a held fragment costs beside its bytes (map node, vector): a flood of tiny ones is bounded by it.
+const PIECE_OVERHEAD: usize = 96;
+
 type DatagramKey = (IpAddr, IpAddr, u8, u32);
 
 struct Partial {
@@ -23,7 +26,10 @@ struct Partial {
     pieces: BTreeMap<usize, Vec<u8>>,
     /// Payload length of the whole datagram, known once its last fragment is here.
     total: Option<usize>,
-    held: usize,
+    /// Payload bytes that are there.
+    length: usize,
+    /// What they cost to hold.
+    cost: usize,
     /// The protocol behind the first fragment's extension headers.
     protocol: u8,
     /// An overlap was seen: what still comes of this datagram is ignored.
@@ -34,13 +40,14 @@ pub struct FragmentTable {
     limits: PacketLimits,
     partials: HashMap<DatagramKey, Partial>,
     by_age: VecDeque<DatagramKey>,
-    held: usize,
+    /// What all pieces cost to hold.
+    cost: usize,
     whole: Vec<u8>,
 }
 
 impl FragmentTable {
     pub fn new(limits: PacketLimits) -> FragmentTable {
-        FragmentTable { limits, partials: HashMap::new(), by_age: VecDeque::new(), held: 0, whole: Vec::new() }
+        FragmentTable { limits, partials: HashMap::new(), by_age: VecDeque::new(), cost: 0, whole: Vec::new() }
     }
 
     /// Takes in one fragment; gives the datagram once it is whole.
@@ -56,7 +63,7 @@ impl FragmentTable {
             return None; // a hole in the middle of a datagram: TCP above sees the whole datagram missing
         }
         let end = fragment.offset + datagram.payload.len();
-        if end > MAX_DATAGRAM || (fragment.more && !datagram.payload.len().is_multiple_of(8)) {
+        if datagram.payload.is_empty() || end > MAX_DATAGRAM || (fragment.more && !datagram.payload.len().is_multiple_of(8)) {
             counters.malformed += 1;
             return None;
         }
@@ -69,7 +76,8 @@ impl FragmentTable {
                 started: time,
                 pieces: BTreeMap::new(),
                 total: None,
-                held: 0,
+                length: 0,
+                cost: 0,
                 protocol: datagram.protocol,
                 condemned: false,
             }
@@ -79,8 +87,8 @@ impl FragmentTable {
         }
         if partial.overlaps(fragment.offset, end) {
             counters.fragments_overlapping += 1;
-            self.held -= partial.held;
-            partial.held = 0;
+            self.cost -= partial.cost;
+            partial.cost = 0;
             partial.pieces.clear();
             partial.condemned = true;
             return None;
@@ -91,14 +99,20 @@ impl FragmentTable {
         if !fragment.more {
             partial.total = Some(end);
         }
-        partial.held += datagram.payload.len();
-        self.held += datagram.payload.len();
+        let cost = datagram.payload.len() + PIECE_OVERHEAD;
+        partial.length += datagram.payload.len();
+        partial.cost += cost;
+        self.cost += cost;
         partial.pieces.insert(fragment.offset, datagram.payload.to_vec());
-        if partial.total != Some(partial.held) {
+        if partial.total != Some(partial.length) {
             return None;
         }
         let partial = self.partials.remove(&key)?;
-        self.held -= partial.held;
+        // Fragments follow each other closely: the search ends after a few steps.
+        if let Some(place) = self.by_age.iter().rposition(|held| *held == key) {
+            self.by_age.remove(place);
+        }
+        self.cost -= partial.cost;
         self.whole.clear();
         for piece in partial.pieces.values() {
             self.whole.extend_from_slice(piece);
@@ -116,16 +130,13 @@ impl FragmentTable {
 
     fn evict(&mut self, now: Timestamp, counters: &mut PacketCounters) {
         while let Some(oldest) = self.by_age.front() {
-            let Some(partial) = self.partials.get(oldest) else {
-                self.by_age.pop_front(); // it became whole
-                continue;
-            };
-            let over = self.partials.len() > self.limits.fragmented_datagrams || self.held > self.limits.fragment_bytes;
+            let Some(partial) = self.partials.get(oldest) else { return }; // every key here has its partial
+            let over = self.partials.len() > self.limits.fragmented_datagrams || self.cost > self.limits.fragment_bytes;
             if !over && now.since(partial.started) < REASSEMBLY_TIME {
                 return;
             }
             counters.fragments_evicted += u64::from(!partial.condemned);
-            self.held -= partial.held;
+            self.cost -= partial.cost;
             self.partials.remove(oldest);
             self.by_age.pop_front();
         }

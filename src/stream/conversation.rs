@@ -172,7 +172,9 @@ impl Conversation {
                     return; // of another connection, which nobody has accepted yet
                 }
                 Sight::Seen => {}
-                _ => half.first_seen(sequence),
+                _ => {
+                    half.first_seen(sequence);
+                }
             }
             half.initial = Some(segment.sequence);
         }
@@ -191,7 +193,13 @@ impl Conversation {
         let has_fin = segment.flags.has(TcpFlags::FIN);
         if has_payload || has_fin {
             if half.sight != Sight::Seen {
-                half.first_seen(sequence);
+                let unseen = half.first_seen(sequence);
+                if unseen > 0 {
+                    context.counters.gaps += 1;
+                    context.counters.gap_bytes += unseen;
+                    let gap = Event::Gap { offset: half.next - unseen as i64, length: unseen, time: segment.time };
+                    (context.deliver)(direction, gap);
+                }
             }
             let offset = half.offset_of(sequence);
             if (offset - half.next).abs() > MAX_DISTANCE {

@@ -42,6 +42,8 @@ pub(super) struct Half {
     base: u32,
     /// Offset of the next byte to hand on.
     pub next: i64,
+    /// Offset that the peer's first acknowledgement asked for.
+    implied_from: i64,
     /// How far the peer has acknowledged.
     pub acknowledged: i64,
     /// Offset of the FIN.
@@ -60,6 +62,7 @@ impl Half {
             sight: Sight::Unseen,
             base: 0,
             next: 0,
+            implied_from: 0,
             acknowledged: 0,
             fin: None,
             ended: false,
@@ -81,16 +84,20 @@ impl Half {
     }
 
     /// The first segment of its own begins at `sequence`. What the peer's acknowledgements said of the place stays
-    /// true: bytes between are a hole, and offsets that others remember keep their meaning.
-    pub fn first_seen(&mut self, sequence: u32) {
+    /// true: bytes between are a hole, and offsets that others remember keep their meaning. Gives how many bytes the
+    /// peer has acknowledged meanwhile that were not seen.
+    pub fn first_seen(&mut self, sequence: u32) -> u64 {
         let offset = self.offset_of(sequence);
         if self.sight == Sight::Unseen || (offset - self.next).abs() > MAX_IMPLIED_DISTANCE {
             self.base = sequence.wrapping_sub(self.next as u32);
             self.acknowledged = self.acknowledged.min(self.next);
+            self.implied_from = self.next;
         } else {
             self.next = self.next.min(offset);
         }
+        let unseen = if self.sight == Sight::Implied { self.next - self.implied_from } else { 0 };
         self.sight = Sight::Seen;
+        unseen.max(0) as u64
     }
 
     /// Where the stream ends, as far as is known.

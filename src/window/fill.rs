@@ -360,7 +360,9 @@ impl Tally {
 impl Errors {
     fn record(&mut self, observation: &Observation<'_>, client: u64, shown: &mut Shown<'_, '_>) {
         self.statuses.record(observation.status);
-        if matches!(observation.status, 404 | 405 | 410) {
+        // A missing object of a known endpoint is no path that there is not: who asks for many of those walks.
+        let is_object = observation.is_known && observation.object.is_some_and(|object| object.number.is_some());
+        if matches!(observation.status, 404 | 405 | 410) && !is_object {
             self.missing_paths.insert(observation.path);
         }
         self.clients.insert(client);

@@ -20,6 +20,9 @@ pub const BUCKETS: usize = (64 - SUB_BUCKET_BITS as usize + 1) << SUB_BUCKET_BIT
 const INLINE: usize = 4;
 type Counts = SmallVec<[(u16, u32); INLINE]>;
 
+/// Largest value a dense histogram is grown for: 12 days in microseconds, a terabyte in bytes.
+const DENSE_MAX: u64 = 1 << 40;
+
 /// A sparse histogram with buckets at most 6.25 % wide.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogHistogram {
@@ -109,11 +112,12 @@ impl LogHistogram {
         })
     }
 
-    /// Adds everything to a dense histogram, each bucket at its middle. Values outside its range go to the nearest end.
+    /// Adds everything to a dense histogram, each bucket at its middle; it grows as it must (it is to be `auto`), up to
+    /// [`DENSE_MAX`].
     pub fn into_hdr<C: Counter + From<u32>>(&self, hdr: &mut Histogram<C>) {
         for (low, high, count) in self.iter() {
             let middle = (low + (high - low) / 2).min(self.max);
-            hdr.saturating_record_n(middle, C::from(count));
+            let _ = hdr.record_n(middle.min(DENSE_MAX), C::from(count)); // fails only where it may not grow
         }
     }
 

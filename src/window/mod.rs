@@ -96,7 +96,8 @@ impl Window {
 /// Aggregates by keyed hash, bounded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keyed<A> {
-    map: HashedMap<A>,
+    /// Boxed: tables grow anew in every window, and growing moves what they hold.
+    map: HashedMap<Box<A>>,
     /// Times that the bound turned a new key away or put a kept one out.
     pub left_out: u64,
     /// The largest hash that may come in, once the bound was reached.
@@ -130,7 +131,7 @@ impl<A> Keyed<A> {
         }
         Some(match self.map.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(new()),
+            Entry::Vacant(entry) => entry.insert(Box::new(new())),
         })
     }
 
@@ -154,19 +155,19 @@ impl<A> Keyed<A> {
     }
 
     pub fn get(&self, key: u64) -> Option<&A> {
-        self.map.get(&key)
+        self.map.get(&key).map(Box::as_ref)
     }
 
     /// Takes out the aggregates whose key is not among `known`, in ascending order.
     pub fn take_unknown(&mut self, known: &std::collections::HashSet<u64, BuildIdentity>) -> Vec<(u64, A)> {
         let mut keys: Vec<u64> = self.map.keys().copied().filter(|key| !known.contains(key)).collect();
         keys.sort_unstable();
-        keys.into_iter().filter_map(|key| Some((key, self.map.remove(&key)?))).collect()
+        keys.into_iter().filter_map(|key| Some((key, *self.map.remove(&key)?))).collect()
     }
 
     /// The aggregates in ascending order of key: the only order in which anything is judged.
     pub fn into_sorted(self) -> Vec<(u64, A)> {
-        let mut items: Vec<(u64, A)> = self.map.into_iter().collect();
+        let mut items: Vec<(u64, A)> = self.map.into_iter().map(|(key, aggregate)| (key, *aggregate)).collect();
         items.sort_unstable_by_key(|(key, _)| *key);
         items
     }
@@ -175,19 +176,27 @@ impl<A> Keyed<A> {
 impl<A: Merge> Keyed<A> {
     /// Puts an aggregate where it belongs, merging it with what is there.
     pub fn put(&mut self, key: u64, aggregate: A) {
-        match self.map.entry(key) {
-            Entry::Occupied(mut entry) => entry.get_mut().merge(aggregate),
-            Entry::Vacant(entry) => {
-                entry.insert(aggregate);
-            }
-        }
+        self.put_boxed(key, Box::new(aggregate));
     }
 
     pub fn merge(&mut self, other: Keyed<A>) {
         self.left_out += other.left_out;
+        if self.map.is_empty() {
+            self.map = other.map;
+            return;
+        }
         self.map.reserve(other.map.len());
         for (key, aggregate) in other.map {
-            self.put(key, aggregate);
+            self.put_boxed(key, aggregate);
+        }
+    }
+
+    fn put_boxed(&mut self, key: u64, aggregate: Box<A>) {
+        match self.map.entry(key) {
+            Entry::Occupied(mut entry) => entry.get_mut().merge(*aggregate),
+            Entry::Vacant(entry) => {
+                entry.insert(aggregate);
+            }
         }
     }
 }

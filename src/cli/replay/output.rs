@@ -77,10 +77,8 @@ impl Output {
         for line in &verdict.lines {
             self.eve(line)?;
         }
-        if !verdict.alerts.is_empty() && self.standard != Standard::Nothing {
-            self.stdout.flush()?;
-        }
-        Ok(())
+        // Whoever follows the log wants an alert when it is raised.
+        if verdict.alerts.is_empty() || self.standard == Standard::Nothing { Ok(()) } else { self.flush() }
     }
 
     /// One EVE record, where its kind is wanted.

@@ -21,7 +21,8 @@ pub struct Summary {
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-const LOSSES: [&str; 18] = [
+const LOSSES: [&str; 19] = [
+    "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
     "cut_by_snaplen",
@@ -53,6 +54,7 @@ impl Summary {
         all.push(("clients", self.clients as u64));
         all.push(("incidents", self.tally.total()));
         all.push(("findings_suppressed", self.tally.suppressed));
+        all.push(("incidents_over_limit", self.tally.over_limit));
         all
     }
 

@@ -93,7 +93,7 @@ pub(super) struct Gzip {
     phase: GzipPhase,
     /// Whether a member reached its end.
     has_member: bool,
-    /// CRC and count of the decoded bytes of this member. Verifying costs 5 % of inflating (`cargo bench`).
+    /// CRC and count of the decoded bytes of this member. Verifying costs about 5 % of inflating 5 kB.
     crc: Crc,
 }
 

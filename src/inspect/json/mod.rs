@@ -12,7 +12,7 @@ mod escape;
 mod walk;
 
 use super::block::summarise;
-use super::field::{Field, Hint};
+use super::field::{Field, Hint, NAME_BYTES};
 use super::sink::{SCALAR_BYTES, Sink};
 use super::{Limits, Role, value};
 use escape::unescape;
@@ -57,6 +57,8 @@ pub(super) struct Json {
     /// Objects in record arrays.
     elements: u64,
     key: Key,
+    /// The key's values are wanted whatever they look like. Not yet known, so false, of a key not looked up.
+    wanted: bool,
     /// Keys are looked up as they come.
     eager: bool,
     in_string: bool,
@@ -103,7 +105,7 @@ impl Json {
     pub fn new(limits: &Limits) -> Json {
         Json {
             max_depth: limits.max_depth.clamp(1, MAX_DEPTH),
-            token_bytes: limits.token_bytes,
+            token_bytes: limits.token_bytes.max(NAME_BYTES),
             arrays: 0,
             depth: 0,
             beyond: 0,
@@ -111,6 +113,7 @@ impl Json {
             documents: 0,
             elements: 0,
             key: Key::Known(Field::default()),
+            wanted: false,
             eager: true,
             in_string: false,
             escape: 0,
@@ -136,7 +139,7 @@ impl Json {
         if let Some(from) = self.resume(bytes, carry, sink) {
             walk::walk(self, bytes, from, carry, sink);
         }
-        self.key = Key::Known(self.field(bytes, sink));
+        self.field(bytes, sink);
         self.last = last;
         if let Some(&solid) = bytes.iter().rev().find(|&&byte| !is_space(byte)) {
             self.last_solid = solid;
@@ -146,7 +149,7 @@ impl Json {
     /// Bytes are missing here.
     pub fn gap(&mut self, carry: &mut Vec<u8>) {
         carry.clear();
-        self.key = Key::Known(Field::default());
+        self.forget_key();
         self.in_string = false;
         self.escape = 0;
         self.cut = Cut::Nothing;
@@ -218,16 +221,28 @@ impl Json {
     }
 
     /// The field of the values that come now.
-    #[inline]
+    #[inline(always)]
     fn field(&mut self, bytes: &[u8], sink: &mut Sink) -> Field {
         match self.key {
             Key::Known(field) => field,
             Key::At { start, end } => {
                 let field = sink.names.look_at(bytes, start, end);
-                self.key = Key::Known(field);
+                self.know(field, sink);
                 field
             }
         }
+    }
+
+    #[inline(always)]
+    fn know(&mut self, field: Field, sink: &Sink) {
+        self.key = Key::Known(field);
+        self.wanted = sink.wants_scalar(field.hint);
+    }
+
+    #[inline(always)]
+    fn forget_key(&mut self) {
+        self.key = Key::Known(Field::default());
+        self.wanted = false;
     }
 
     /// A string within the chunk that its looks do not turn away, or that may be a key.
@@ -267,10 +282,7 @@ impl Json {
     /// Looks at a scalar behind the colon, if the key's hint wants it. Gives where it ends, or `at`.
     #[inline(always)]
     fn behind_colon(&mut self, bytes: &[u8], at: usize, carry: &mut Vec<u8>, sink: &mut Sink) -> usize {
-        match self.key {
-            Key::Known(field) if sink.wants_scalar(field.hint) => self.wanted_scalar(bytes, at, carry, sink),
-            _ => at,
-        }
+        if self.wanted { self.wanted_scalar(bytes, at, carry, sink) } else { at }
     }
 
     #[inline(never)]
@@ -292,14 +304,14 @@ impl Json {
     fn number(&mut self, bytes: &[u8], start: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
         let end = scalar_end(bytes, start);
         self.scalar_done = end;
-        if is_scalar(self.before(bytes, start)) || self.before(bytes, start) == b'"' {
+        let before = self.before(bytes, start);
+        if is_scalar(before) || before == b'"' {
             return;
         }
+        let promised = self.follows_colon(bytes, start);
         if end >= bytes.len() {
-            let promised = self.follows_colon(bytes, start);
             self.carry_scalar(bytes, start, promised, carry);
-        } else if value::is_long_number(bytes.get(start..end).unwrap_or_default()) {
-            let promised = self.follows_colon(bytes, start);
+        } else {
             self.scalar(bytes, bytes.get(start..end).unwrap_or_default(), promised, sink);
         }
     }
@@ -356,10 +368,11 @@ impl Json {
         if seen.backslash {
             unescape(text, &mut self.scratch);
             sink.value(field, &self.scratch, self.speaking_depth());
-        } else if sink.forces(field.hint) {
-            sink.value(field, text, self.speaking_depth());
-        } else if value::is_telling(&seen, text, field.hint) {
-            sink.look(text, field.hint);
+        } else {
+            sink.say(field, text, self.speaking_depth());
+            if value::is_telling(&seen, text, field.hint) {
+                sink.look(text, field.hint);
+            }
         }
     }
 
@@ -375,7 +388,7 @@ impl Json {
 
     #[inline(always)]
     fn name(&mut self, field: Field, sink: &mut Sink) {
-        self.key = Key::Known(field);
+        self.know(field, sink);
         if self.depth == 1 && self.documents == 1 || self.depth == 2 && self.record_depth == 1 && self.elements == 1 {
             sink.shape_member(field.name);
         }
@@ -440,7 +453,7 @@ impl Json {
         }
         self.eager = self.arrays == 0 || self.elements <= 1;
         if !array {
-            self.key = Key::Known(Field::default());
+            self.forget_key();
         }
     }
 

@@ -2,11 +2,8 @@
 
 use super::super::block::{BLOCK, Block, Classify, Portable, escaped, parity_up_to};
 use super::super::sink::Sink;
-use super::super::value::{DIGITS_PROMISED, SECRET_BYTES};
+use super::super::value::{self, DIGITS_PROMISED, NUMBER_DIGITS, SECRET_BYTES};
 use super::{Cut, Json, Key, extend};
-
-/// Digits of an unquoted number that is looked at: as many as make a value with a promising name worth it.
-const NUMBER_DIGITS: u32 = DIGITS_PROMISED;
 
 /// Walks over `bytes` from `from` on.
 pub(super) fn walk(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
@@ -55,29 +52,31 @@ fn walk_by<C: Classify>(json: &mut Json, bytes: &[u8], from: usize, carry: &mut 
             let place = at + events.trailing_zeros() as usize;
             events &= events - 1; // not 0: the loop's condition
             if low & closing != 0 {
-                if carried {
+                // Opened in this block, or in an earlier one, or in an earlier chunk.
+                let before = opening & (low - 1);
+                let lead = before.leading_zeros();
+                let here = before != 0;
+                if !here && carried {
                     carried = false;
                     json.carried_string(bytes, from, place, carry, sink);
                     continue;
                 }
-                // Opened in this block, or in an earlier one.
-                let before = opening & (low - 1);
-                let lead = before.leading_zeros();
-                let here = before != 0;
                 let start = if here { at + BLOCK - lead as usize } else { open.start };
                 let within = (low - 1) & if here { !0u64 << (BLOCK as u32 - lead) } else { !0 }; // lead is 1 to 63 here
                 let (marks, digits) = if here { (0, 0) } else { (open.marks, open.digits) };
                 let marks = (block.backslash | block.at) & within | marks;
                 let next = bytes.get(place + 1).copied().unwrap_or(b' ');
-                if next == b':' && marks == 0 && place - start <= json.token_bytes {
+                if next == b':' && marks == 0 {
                     key(json, bytes, start, place, carry, sink);
                     continue;
                 }
                 let digits = at_least(block.digit & within, DIGITS_PROMISED) | digits;
                 let ends = next == b',' || next == b'}' || next == b']';
-                if marks | digits != 0 || place - start >= SECRET_BYTES || !ends || wanted(json, sink) {
-                    json.weigh(bytes, start, place, carry, sink);
+                let plain = ends && marks == 0 && !json.wanted;
+                if plain && (digits == 0 && place - start < SECRET_BYTES || is_dull::<C>(json, bytes, start, place, sink)) {
+                    continue;
                 }
+                json.weigh(bytes, start, place, carry, sink);
             } else if low & brackets != 0 {
                 json.bracket(bytes.get(place).copied().unwrap_or(0), sink);
             } else if place >= json.scalar_done {
@@ -123,21 +122,25 @@ fn key(json: &mut Json, bytes: &[u8], start: usize, end: usize, carry: &mut Vec<
     json.scalar_done = json.behind_colon(bytes, end + 2, carry, sink).max(json.scalar_done);
 }
 
-/// Whether the values that come now are wanted whatever they look like.
+/// Whether a value without marks, of a key not known to want it, is turned away by a closer look.
 #[inline(always)]
-fn wanted(json: &Json, sink: &Sink) -> bool {
-    matches!(json.key, Key::Known(field) if sink.wants_scalar(field.hint))
+fn is_dull<C: Classify>(json: &mut Json, bytes: &[u8], start: usize, end: usize, sink: &mut Sink) -> bool {
+    let field = json.field(bytes, sink);
+    let end = end.min(start.saturating_add(json.token_bytes));
+    let text = bytes.get(start..end).unwrap_or_default();
+    !json.wanted && (value::ordinary(text) || !value::is_telling(&C::summarise(bytes, start, end), text, field.hint))
 }
 
 /// Digits outside of strings that begin a run of some length, or one that goes on behind the block.
 #[inline(always)]
 fn number_starts(digits: u64) -> u64 {
-    const _: () = assert!(NUMBER_DIGITS == 4);
+    const _: () = assert!(NUMBER_DIGITS == 7);
     let two = digits & digits >> 1;
     let four = two & two >> 2;
+    let seven = four & four >> 3;
     let open = (!digits).leading_zeros();
     let last = if open == 0 { 0 } else { 1u64.checked_shl(BLOCK as u32 - open).unwrap_or(1) };
-    digits & !(digits << 1) & (four | last)
+    digits & !(digits << 1) & (seven | last)
 }
 
 /// Not 0 if at least `count` bits are set.
