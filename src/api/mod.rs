@@ -141,7 +141,14 @@ impl Interpreter {
                 || identity::sets_session(&response.head, names, &mut self.memory)
         });
         let habit = snapshot.inventory.logins.get(&endpoint).copied();
-        let login = self.login_of(request, query, credentials, names).map(|(user, password, is_basic)| {
+        let configured = names.configured_login(&method, &host, path);
+        let attempt = match configured {
+            Some(false) => None,
+            // Configured as a login: an attempt whatever it sends.
+            Some(true) => self.login_of(request, query, credentials, names).or(Some((None, None, false))),
+            None => self.login_of(request, query, credentials, names),
+        };
+        let login = attempt.map(|(user, password, is_basic)| {
             let outcome = match login::outcome_of(path, response, opens_session, habit) {
                 // Basic credentials go with every request: whatever is not refused was accepted.
                 Outcome::Unknown if is_basic && (200..400).contains(&status) => Outcome::Success,

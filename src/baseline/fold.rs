@@ -188,7 +188,7 @@ impl Store {
                 Some(over)
             };
             if let (Some(noted), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&reach.endpoint)) {
-                endpoint.reach.saturating_record(noted);
+                let _ = endpoint.reach.record(noted); // it grows by itself
             }
         }
     }

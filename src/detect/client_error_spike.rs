@@ -1,14 +1,30 @@
 //! `client_error_spike`: a share of 4XX far above the endpoint's, the client's or the host's own.
 //!
-//! Sees: errors given the number of requests, tested against the key's baseline. Misses: errors that were there while the
-//! baseline was learned, and keys that have none. What a scan or stuffing explains joins those.
+//! Sees: errors given the number of requests, tested against the key's baseline, at an endpoint also status by status; a
+//! client without a past is compared with its host. Misses: errors that were there while the baseline was learned, and
+//! endpoints that have none. What a scan or stuffing explains joins those.
 
 use super::stats::ratio_test;
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
-use crate::baseline::state::Share;
+use crate::baseline::state::{ClientState, EndpointState, Share};
 use crate::baseline::tier_of;
-use crate::rule::{ErrorShare, Severity};
-use crate::window::Errors;
+use crate::rule::{ErrorShare, Severity, pattern};
+use crate::window::histogram::StatusCounts;
+use crate::window::{Errors, Evidence};
+
+/// Share of errors in a client's past from which on its errors are chronic: they say nothing about the endpoint.
+const CHRONIC_SHARE: f64 = 0.5;
+/// Requests of a client from which on its past is known.
+const CHRONIC_REQUESTS: f64 = 50.0;
+
+/// What is compared: counts of a span, and those of the past.
+#[derive(Clone, Copy)]
+struct Counts {
+    errors: u64,
+    requests: u64,
+    clients: u64,
+    usual: Share,
+}
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.client_error_spike;
@@ -16,85 +32,173 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     for key in scene.touched.endpoints.iter().filter(|_| rules.endpoint.enabled) {
-        let Some(state) = scene.store.endpoints.get(key) else { continue };
-        let Some(activity) = state.recent.view(tier_of(rules.endpoint.window_seconds)) else { continue };
-        let Some(errors) = activity.errors.as_deref() else { continue };
-        let subject = Subject::Endpoint(*key);
-        let severity = rules.alert.severity;
-        if let Some(mut finding) =
-            spike(scene, subject, severity, errors, activity.tally.requests, &state.errors, &rules.endpoint)
-        {
-            finding.spoils = vec![Spoiled::EndpointErrors(*key)];
-            findings.push(finding);
-        }
+        findings.extend(scene.store.endpoints.get(key).and_then(|state| of_endpoint(scene, *key, &state)));
     }
     for key in scene.touched.hosts.iter().filter(|_| rules.host.enabled) {
         let Some(state) = scene.store.hosts.get(key) else { continue };
         let Some(activity) = state.recent.view(tier_of(rules.host.window_seconds)) else { continue };
         let Some(errors) = activity.errors.as_deref() else { continue };
-        let subject = Subject::Host(state.host.to_string());
-        let severity = rules.alert.severity;
-        if let Some(mut finding) =
-            spike(scene, subject, severity, errors, activity.requests, &state.errors, &rules.host)
-        {
-            finding.spoils = vec![Spoiled::HostErrors(*key)];
-            findings.push(finding);
+        let mut counts = counts_of(scene, errors, activity.requests, &state.errors);
+        if counts.errors >= rules.host.min_errors {
+            counts.leave_out_chronic(scene, tier_of(rules.host.window_seconds), |shown| *shown.host == *state.host);
         }
+        let Some(probability) = is_spike(&counts, &rules.host) else { continue };
+        let subject = Subject::Host(state.host.to_string());
+        let mut finding = finding_of(subject, rules.alert.severity, errors, &counts, probability, None);
+        finding.spoils = vec![Spoiled::HostErrors(*key)];
+        findings.push(finding);
     }
     for key in scene.touched.clients.iter().filter(|_| rules.client.enabled) {
-        let Some(state) = scene.store.clients.get(key) else { continue };
-        let Some(recent) = &state.recent else { continue };
-        let Some(activity) = recent.view(tier_of(rules.client.window_seconds)) else { continue };
-        let Some(errors) = activity.errors.as_deref() else { continue };
-        let subject = Subject::Client(state.address);
-        if let Some(mut finding) =
-            spike(scene, subject, rules.client_severity, errors, activity.requests, &state.errors, &rules.client)
-        {
-            finding.spoils = vec![Spoiled::ClientErrors(state.address)];
-            findings.push(finding);
-        }
+        findings.extend(scene.store.clients.get(key).and_then(|state| of_client(scene, &state)));
     }
 }
 
-fn spike(
-    scene: &Scene<'_>,
-    subject: Subject,
-    severity: Severity,
-    errors: &Errors,
-    requests: u64,
-    usual: &Share,
-    floors: &ErrorShare,
-) -> Option<Finding> {
-    let ignored: u64 =
-        scene.rules.client_error_spike.ignored_statuses.iter().map(|status| errors.statuses.count(*status)).sum();
-    let count = errors.statuses.total() - ignored;
-    let share = count as f64 / requests.max(1) as f64;
-    if count < floors.min_errors
+fn of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState) -> Option<Finding> {
+    let rules = &scene.rules.client_error_spike;
+    let tier = tier_of(rules.endpoint.window_seconds);
+    let activity = state.recent.view(tier)?;
+    let errors = activity.errors.as_deref()?;
+    let mut counts = counts_of(scene, errors, activity.tally.requests, &state.errors);
+    if counts.errors < rules.endpoint.min_errors {
+        return None;
+    }
+    let template = wildcards(&state.template);
+    let chronic = counts.leave_out_chronic(scene, tier, |shown| {
+        let path = shown.url.split('?').next().unwrap_or("");
+        *shown.host == *state.host && *shown.method == *state.method && pattern::matches(&template, path)
+    });
+    let all = is_spike(&counts, &rules.endpoint).map(|probability| (None, counts, probability));
+    // A status that was never there stands out where others have always been.
+    let found = all.or_else(|| {
+        errors.statuses.iter().find_map(|(status, count)| {
+            if rules.ignored_statuses.contains(&status) || chronic.count(status) > 0 {
+                return None;
+            }
+            let before = state.tally.requests.saturating_sub(activity.tally.requests) as f64;
+            let hits = state.tally.statuses.count(status).saturating_sub(errors.statuses.count(status)) as f64;
+            let of_status = Counts { errors: count, usual: Share { hits, total: before }, ..counts };
+            is_spike(&of_status, &rules.endpoint).map(|probability| (Some(status), of_status, probability))
+        })
+    });
+    let (status, counts, probability) = found?;
+    let subject = Subject::Endpoint(key);
+    let mut finding = finding_of(subject, rules.alert.severity, errors, &counts, probability, status);
+    finding.spoils = vec![Spoiled::EndpointErrors(key)];
+    Some(finding)
+}
+
+fn of_client(scene: &Scene<'_>, state: &ClientState) -> Option<Finding> {
+    let rules = &scene.rules.client_error_spike;
+    let activity = state.recent.as_ref()?.view(tier_of(rules.client.window_seconds))?;
+    let errors = activity.errors.as_deref()?;
+    let mut counts = counts_of(scene, errors, activity.requests, &state.errors);
+    if counts.errors < rules.client.min_errors {
+        return None;
+    }
+    if state.errors.total < rules.client.min_baseline_requests as f64 {
+        // Whoever is new is compared with everybody else at the host.
+        let (_, shown) = errors.evidence.first()?;
+        counts.usual = scene.store.hosts.iter().find(|host| *host.host == *shown.host)?.errors;
+    }
+    let probability = is_spike(&counts, &rules.client)?;
+    let subject = Subject::Client(state.address);
+    let mut finding = finding_of(subject, rules.client_severity, errors, &counts, probability, None);
+    finding.spoils = vec![Spoiled::ClientErrors(state.address)];
+    Some(finding)
+}
+
+fn counts_of(scene: &Scene<'_>, errors: &Errors, requests: u64, usual: &Share) -> Counts {
+    let ignored = &scene.rules.client_error_spike.ignored_statuses;
+    let ignored: u64 = ignored.iter().map(|status| errors.statuses.count(*status)).sum();
+    Counts {
+        errors: errors.statuses.total().saturating_sub(ignored),
+        requests,
+        clients: errors.clients.count(),
+        usual: *usual,
+    }
+}
+
+impl Counts {
+    /// Takes out, here and in the past, the clients whose requests have always failed at this place: a program that
+    /// nobody mends hides what happens to the others, and at night, when the others sleep, it looks like a spike.
+    /// Gives their statuses.
+    fn leave_out_chronic(
+        &mut self,
+        scene: &Scene<'_>,
+        tier: usize,
+        is_here: impl Fn(&Evidence) -> bool,
+    ) -> StatusCounts {
+        let mut statuses = StatusCounts::default();
+        for key in &scene.touched.clients {
+            let Some(client) = scene.store.clients.get(key) else { continue };
+            if client.errors.total < CHRONIC_REQUESTS || client.errors.share() < CHRONIC_SHARE {
+                continue;
+            }
+            let Some(activity) = client.recent.as_ref().and_then(|recent| recent.view(tier)) else { continue };
+            let Some(errors) = activity.errors.as_deref() else { continue };
+            if errors.evidence.iter().all(|(_, shown)| is_here(shown)) {
+                self.errors = self.errors.saturating_sub(errors.statuses.total());
+                self.requests = self.requests.saturating_sub(activity.requests);
+                self.clients = self.clients.saturating_sub(1);
+                self.usual.hits = (self.usual.hits - client.errors.hits).max(0.0);
+                self.usual.total = (self.usual.total - client.errors.total).max(self.usual.hits);
+                statuses.merge(&errors.statuses);
+            }
+        }
+        statuses
+    }
+}
+
+/// How unlikely the share is, where it is far enough above the usual one.
+fn is_spike(counts: &Counts, floors: &ErrorShare) -> Option<f64> {
+    let Counts { errors, requests, clients, usual } = *counts;
+    let share = errors as f64 / requests.max(1) as f64;
+    if errors < floors.min_errors
         || share < floors.min_share
         || usual.total < floors.min_baseline_requests as f64
         || share < floors.baseline_factor * usual.share()
-        || errors.clients.count() < floors.min_clients
+        || clients < floors.min_clients
     {
         return None;
     }
-    let probability = ratio_test(count, requests, usual.hits as u64, usual.total as u64, floors.prior_strength);
-    if probability.value() > floors.max_probability {
-        return None;
-    }
+    let probability = ratio_test(errors, requests, usual.hits as u64, usual.total as u64, floors.prior_strength);
+    (probability.value() <= floors.max_probability).then(|| probability.rounded())
+}
+
+fn finding_of(
+    subject: Subject,
+    severity: Severity,
+    errors: &Errors,
+    counts: &Counts,
+    probability: f64,
+    status: Option<u16>,
+) -> Finding {
     let mut finding =
         Finding::new("client_error_spike", subject, severity, errors.moment).with_evidence(&errors.evidence);
     finding.client_count = errors.clients.count();
     finding.client_sample = errors.client_sample.iter().map(|(_, address)| *address).collect();
-    finding.count = count;
-    finding.probability = Some(probability.rounded());
+    finding.count = counts.errors;
+    finding.probability = Some(probability);
     finding.observed = format!(
-        "{count} client errors in {requests} requests ({}) in {}: {}",
-        percent(share),
+        "{} client errors in {} requests ({}) in {}: {}",
+        counts.errors,
+        counts.requests,
+        percent(counts.errors as f64 / counts.requests.max(1) as f64),
         span_in_words(&errors.moment),
         by_status(errors)
     );
-    finding.expected = Some(format!("{} of requests", percent(usual.share())));
-    Some(finding)
+    let usual = percent(counts.usual.share());
+    finding.expected = Some(match status {
+        None => format!("{usual} of requests"),
+        Some(status) => format!("status {status} for {usual} of requests"),
+    });
+    finding
+}
+
+/// A template as a pattern: `/carts/{id}/items` is `/carts/*/items`.
+fn wildcards(template: &str) -> String {
+    let segments = template.split('/').map(|segment| if segment.contains('{') { "*" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 /// `400 ×12, 422 ×9`, most frequent first.

@@ -219,6 +219,14 @@ pub(super) struct Summary {
     pub long_word: bool,
 }
 
+/// Where the first digit at or behind `at` is.
+pub(super) fn next_digit(bytes: &[u8], at: usize) -> Option<usize> {
+    (at..bytes.len()).step_by(BLOCK).find_map(|start| {
+        let digits = Block::at::<Portable>(bytes, start).digit;
+        (digits != 0).then(|| start + digits.trailing_zeros() as usize)
+    })
+}
+
 /// Summarises `bytes[start..end]`. The bytes around are not judged, but may be loaded: a whole block is faster than a
 /// part of one.
 #[inline]
@@ -423,6 +431,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn all_ways_of_classifying_agree(bytes in proptest::collection::vec(any::<u8>(), 64)) {
             let block: [u8; 64] = bytes.try_into().unwrap();

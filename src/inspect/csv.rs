@@ -41,21 +41,43 @@ impl Csv {
     }
 
     pub fn feed(&mut self, bytes: &[u8], carry: &mut Vec<u8>, sink: &mut Sink) {
-        for &byte in bytes {
-            match byte {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = self.next_mark(rest);
+            let (text, behind) = rest.split_at(end.unwrap_or(rest.len())); // a place within rest, or its end
+            let whole = carry.is_empty() && matches!(behind.first(), Some(byte) if *byte != b'"');
+            self.row_open |= text.iter().any(|&byte| byte != b'\r');
+            if !whole {
+                let room = self.token_bytes.saturating_sub(carry.len());
+                carry.extend_from_slice(text.get(..text.len().min(room)).unwrap_or_default());
+            }
+            let Some(&mark) = behind.first() else { return };
+            rest = behind.get(1..).unwrap_or_default();
+            let field = std::mem::take(carry);
+            let head = if whole { text.get(..text.len().min(self.token_bytes)).unwrap_or_default() } else { &field };
+            match mark {
                 b'"' => self.in_quotes = !self.in_quotes,
-                b'\n' if !self.in_quotes || self.in_header => self.end_row(carry, sink),
-                b',' | b';' | b'\t' if !self.in_quotes && (self.delimiter == 0 || self.delimiter == byte) => {
-                    self.delimiter = byte;
-                    self.end_field(carry, sink);
-                }
+                b'\n' => self.end_row(head, sink),
                 _ => {
-                    self.row_open |= byte != b'\r';
-                    if carry.len() < self.token_bytes {
-                        carry.push(byte);
-                    }
+                    self.delimiter = mark;
+                    self.end_field(head, sink);
                 }
             }
+            *carry = field;
+            if mark != b'"' {
+                carry.clear();
+            }
+        }
+    }
+
+    /// The next byte that ends a field, or opens or closes quotes. A line's end in quotes is text, but not in the first
+    /// row: a stray quote there would swallow all.
+    fn next_mark(&self, rest: &[u8]) -> Option<usize> {
+        match (self.in_quotes, self.delimiter) {
+            (true, _) if self.in_header => memchr::memchr2(b'"', b'\n', rest),
+            (true, _) => memchr::memchr(b'"', rest),
+            (false, 0) => rest.iter().position(|byte| matches!(byte, b'"' | b'\n' | b',' | b';' | b'\t')),
+            (false, delimiter) => memchr::memchr3(delimiter, b'"', b'\n', rest),
         }
     }
 
@@ -68,12 +90,13 @@ impl Csv {
 
     pub fn finish(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) -> u32 {
         self.end_row(carry, sink);
+        carry.clear();
         self.rows
     }
 
-    fn end_field(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) {
+    fn end_field(&mut self, text: &[u8], sink: &mut Sink) {
         self.row_open = true;
-        let text = carry.trim_ascii();
+        let text = text.trim_ascii();
         if self.in_header {
             let field = sink.names.look(text);
             sink.shape_next(field.name);
@@ -85,13 +108,12 @@ impl Csv {
             sink.value(field, text, Some(1));
         }
         self.column = self.column.saturating_add(1);
-        carry.clear();
     }
 
-    fn end_row(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) {
+    fn end_row(&mut self, text: &[u8], sink: &mut Sink) {
         self.in_quotes = false;
         if self.row_open {
-            self.end_field(carry, sink);
+            self.end_field(text, sink);
             if self.in_header && self.is_data() {
                 self.columns.clear();
             }
@@ -101,7 +123,6 @@ impl Csv {
             self.in_header = false;
         }
         sink.records = u64::from(self.rows);
-        carry.clear();
         self.column = 0;
         self.row_open = false;
     }

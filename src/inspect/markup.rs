@@ -9,6 +9,9 @@ use super::{Limits, Role};
 const DEPTH: usize = 64;
 /// Longest tag that is read, in bytes; the rest of a longer one is skipped.
 const TAG_BYTES: usize = 512;
+/// What begins a comment and character data, behind the angle bracket.
+const COMMENT: &[u8] = b"!--";
+const CDATA: &[u8] = b"![CDATA[";
 /// Tags of an HTML page that make its shape.
 const SHAPE_TAGS: u32 = 64;
 
@@ -130,27 +133,15 @@ impl Markup {
             self.place = Place::Text; // `a < b`
             return 0;
         }
-        let (mut taken, mut ended) = (0, false);
-        for &byte in rest {
-            taken += 1;
-            if byte == b'>' {
-                ended = true;
-                break;
-            }
-            if self.tag.len() < TAG_BYTES {
-                self.tag.push(byte);
-            }
-            if self.tag == b"!--" {
-                self.tag.clear();
-                self.place = Place::Comment { dashes: 0 };
-                return taken;
-            }
-            if self.tag == b"![CDATA[" {
-                self.tag.clear();
-                self.place = Place::Data { brackets: 0 };
-                return taken;
-            }
+        // Only what begins with an exclamation mark may be something else than a tag.
+        if self.tag.first().or(rest.first()) == Some(&b'!') && self.tag.len() < CDATA.len() {
+            return self.in_declaration(rest);
         }
+        let end = memchr::memchr(b'>', rest);
+        let body = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        let room = TAG_BYTES - self.tag.len().min(TAG_BYTES);
+        self.tag.extend_from_slice(body.get(..body.len().min(room)).unwrap_or_default());
+        let (taken, ended) = (body.len() + usize::from(end.is_some()), end.is_some());
         if ended {
             self.place = Place::Text;
             let tag = std::mem::take(&mut self.tag);
@@ -159,6 +150,28 @@ impl Markup {
             self.tag.clear();
         }
         taken
+    }
+
+    /// The first bytes of `<!…`, one at a time.
+    fn in_declaration(&mut self, rest: &[u8]) -> usize {
+        for (at, &byte) in rest.iter().enumerate() {
+            if byte == b'>' {
+                self.tag.clear();
+                self.place = Place::Text;
+                return at + 1;
+            }
+            self.tag.push(byte);
+            let place = match self.tag.as_slice() {
+                COMMENT => Place::Comment { dashes: 0 },
+                CDATA => Place::Data { brackets: 0 },
+                tag if tag.len() >= CDATA.len() => return at + 1,
+                _ => continue,
+            };
+            self.tag.clear();
+            self.place = place;
+            return at + 1;
+        }
+        rest.len()
     }
 
     fn in_raw(&mut self, rest: &[u8], angle: bool, carry: &mut Vec<u8>, sink: &mut Sink) -> usize {

@@ -181,9 +181,12 @@ fn crypt_hash_length(rest: &[u8]) -> Option<usize> {
 
 /// What only the field name makes a secret: a password's hash in hexadecimal, an API key without a known prefix.
 pub(super) fn promised_secret(value: &[u8], hint: Hint, response: bool) -> Option<DataClass> {
+    let hashed = hint.any(Hint::HASH) || response && hint.any(Hint::PASSWORD);
+    if !hashed && !hint.any(Hint::API_KEY) {
+        return None;
+    }
     let hex = matches!(value.len(), 32 | 40 | 56 | 64 | 96 | 128) && value.iter().all(u8::is_ascii_hexdigit);
     let varied = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
-    let hashed = hint.any(Hint::HASH) || response && hint.any(Hint::PASSWORD);
     if hashed && varied && (hex || django_hash(value)) {
         return Some(DataClass::PasswordHash);
     }

@@ -5,7 +5,7 @@
 //! with what people put between them, and asks `numbers`, `letters`, `secrets` and `email` about each. Both are linear
 //! in the length of the text: a number is joined from at most [`MAX_GROUPS`] words.
 
-use super::block::{Summary, summarise};
+use super::block::{Summary, next_digit, summarise};
 use super::class::DataClass;
 use super::email;
 use super::field::{Hint, hint_of};
@@ -14,6 +14,8 @@ use super::numbers::{self, Grouped, MAX_DIGITS, MAX_GROUPS, MIN_DIGITS, Separato
 use super::secrets;
 use std::ops::Range;
 
+/// Shortest value of any class, in bytes: `a@b.co`.
+const SHORTEST_BYTES: usize = 6;
 /// Fewest digits of a value whose field promises nothing: a US Medicare beneficiary number has five.
 pub(super) const DIGITS_UNPROMISED: u32 = 5;
 /// Fewest digits of a value whose field promises something personal: an Indian tax number has four.
@@ -57,7 +59,7 @@ fn kind_at(text: &[u8], index: usize) -> u8 {
 /// Whether a value may hold anything, given what its field promises.
 #[inline]
 pub(super) fn worth_a_look(text: &[u8], hint: Hint) -> bool {
-    is_telling(&summarise(text, 0, text.len()), text, hint)
+    text.len() >= SHORTEST_BYTES && is_telling(&summarise(text, 0, text.len()), text, hint)
 }
 
 /// [`worth_a_look`] by the summary of the value.
@@ -112,9 +114,8 @@ pub(super) fn scan(text: &[u8], hint: Hint, response: bool, found: &mut impl FnM
 /// The start of the first word at or behind `at` that has a digit, or the end. Two letters and a space before it are part
 /// of it: `AA 12 34 56 B`.
 fn next_digit_word(text: &[u8], at: usize) -> usize {
-    let rest = text.get(at..).unwrap_or_default();
-    let Some(digit) = rest.iter().position(u8::is_ascii_digit) else { return text.len() };
-    let before = rest.get(..digit).unwrap_or_default();
+    let Some(digit) = next_digit(text, at) else { return text.len() };
+    let before = text.get(at..digit).unwrap_or_default();
     let start = before.iter().rposition(|&byte| kind(byte) == 0).map_or(0, |place| place + 1);
     match before.get(..start).unwrap_or_default() {
         [.., other, a, b, b' '] if kind(*other) == 0 && kind(*a) == LETTER && kind(*b) == LETTER => at + start - 3,

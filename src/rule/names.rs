@@ -21,14 +21,10 @@ pub struct LoginNames {
     pub endpoints: Vec<String>,
     /// Patterns of endpoints that are none.
     pub excepted_endpoints: Vec<String>,
-    /// Path segments that make a login likely where a password is sent.
-    pub path_words: Vec<String>,
     /// Request fields that carry a user name, beside those known by themselves.
     pub user_fields: Vec<String>,
     /// Request fields that carry a password, beside those known by themselves.
     pub password_fields: Vec<String>,
-    /// Response fields that only a success carries.
-    pub token_fields: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -41,8 +37,6 @@ pub struct SessionNames {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyNames {
-    /// Header names that carry a key.
-    pub headers: Vec<String>,
     /// Query parameters that carry a key.
     pub parameters: Vec<String>,
 }
@@ -59,14 +53,11 @@ impl ApiNames {
         check.table("login", |check| {
             check.names("endpoints", &self.login.endpoints);
             check.names("excepted_endpoints", &self.login.excepted_endpoints);
-            check.names("path_words", &self.login.path_words);
             check.names("user_fields", &self.login.user_fields);
             check.names("password_fields", &self.login.password_fields);
-            check.names("token_fields", &self.login.token_fields);
         });
         check.table("session", |check| check.names("cookies", &self.session.cookies));
         check.table("api_key", |check| {
-            check.names("headers", &self.api_key.headers);
             check.names("parameters", &self.api_key.parameters);
         });
         check.table("redact", |check| check.names("parameters", &self.redact.parameters));
@@ -74,10 +65,6 @@ impl ApiNames {
 
     pub fn is_session_cookie(&self, name: &str) -> bool {
         pattern::any_matches(&self.session.cookies, name)
-    }
-
-    pub fn is_api_key_header(&self, name: &str) -> bool {
-        pattern::any_matches(&self.api_key.headers, name)
     }
 
     pub fn is_api_key_parameter(&self, name: &str) -> bool {
@@ -99,8 +86,11 @@ impl ApiNames {
         }
     }
 
-    /// Whether a segment of a path speaks of signing in.
-    pub fn has_login_word(&self, path: &str) -> bool {
-        path.split('/').any(|segment| pattern::any_matches(&self.login.path_words, segment))
+    /// [`ApiNames::is_login_endpoint`] of the parts of a name, without work where nothing is configured.
+    pub fn configured_login(&self, method: &str, host: &str, path: &str) -> Option<bool> {
+        if self.login.endpoints.is_empty() && self.login.excepted_endpoints.is_empty() {
+            return None;
+        }
+        self.is_login_endpoint(&format!("{method} {host} {path}"))
     }
 }

@@ -172,9 +172,7 @@ impl Conversation {
                     return; // of another connection, which nobody has accepted yet
                 }
                 Sight::Seen => {}
-                _ => {
-                    half.first_seen(sequence);
-                }
+                _ => half.opened_at(sequence),
             }
             half.initial = Some(segment.sequence);
         }
@@ -417,7 +415,7 @@ impl Conversation {
     ) {
         let half = &mut self.halves[direction as usize];
         if !half.ended && half.fin.is_some_and(|fin| half.next >= fin) {
-            half.ended = true;
+            half.end(context.partition_held);
             (context.deliver)(direction, Event::End { time, reset: false });
         }
     }

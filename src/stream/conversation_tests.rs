@@ -179,8 +179,6 @@ fn the_wait_for_the_other_direction_ends_after_its_grace() {
     bench.wait(bench.limits.acknowledged_grace);
     assert_eq!(bench.out, []);
     bench.wait(Duration::from_millis(1));
-    assert_eq!(bench.out, []); // nothing was seen of the low side but its SYN, so it may only be late
-    bench.wait(Duration::from_secs(1));
     assert_eq!(bench.out, [data(FromHigh, 0, b"yes")]);
 }
 

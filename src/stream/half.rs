@@ -100,6 +100,22 @@ impl Half {
         unseen.max(0) as u64
     }
 
+    /// A SYN says that the stream begins at `sequence`.
+    pub fn opened_at(&mut self, sequence: u32) {
+        if self.sight == Sight::Unseen || self.offset_of(sequence) != self.next {
+            self.imply(sequence);
+        }
+        self.sight = Sight::Seen;
+    }
+
+    /// The stream has ended: what is held beyond its end was never part of it.
+    pub fn end(&mut self, partition_held: &mut usize) {
+        self.ended = true;
+        *partition_held -= self.held_cost;
+        self.held_cost = 0;
+        self.held.clear();
+    }
+
     /// Where the stream ends, as far as is known.
     pub fn last_byte(&self) -> i64 {
         self.fin.unwrap_or(i64::MAX)
@@ -141,8 +157,9 @@ impl Half {
             }
             at = at.max(piece_end);
         }
-        if at < end || (bytes.is_empty() && like.cut > 0 && !self.held.contains_key(&at)) {
-            fresh.push((at, end.max(at)));
+        let is_only_cut = bytes.is_empty() && at == offset && !self.held.contains_key(&offset);
+        if at < end || is_only_cut {
+            fresh.push((at, end));
         }
         let last = fresh.len();
         for (index, (from, to)) in fresh.into_iter().enumerate() {

@@ -30,8 +30,19 @@ enum Cut {
     AfterString,
     /// Behind the colon of a key whose scalar is wanted.
     BeforeScalar,
-    /// The head of a scalar is carried; `promised` if it directly follows its key.
-    InScalar { promised: bool },
+    /// The head of a scalar is carried.
+    InScalar(Scalar),
+}
+
+/// Why a scalar outside of strings is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Scalar {
+    /// It directly follows a key that wants whatever it is.
+    Wanted,
+    /// It has digits enough, and follows a colon.
+    Named,
+    /// It has digits enough.
+    Unnamed,
 }
 
 /// The key that the next values belong to.
@@ -162,7 +173,7 @@ impl Json {
     pub fn finish(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) -> u32 {
         match self.cut {
             Cut::AfterString => self.string(carry, 0, carry.len(), sink),
-            Cut::InScalar { promised } => self.scalar(&[], carry, promised, sink),
+            Cut::InScalar(why) => self.scalar(&[], carry, why, sink),
             Cut::Nothing | Cut::BeforeScalar => {}
         }
         let records = if self.documents > 1 || self.elements == 0 { self.documents } else { self.elements };
@@ -191,12 +202,12 @@ impl Json {
                 self.cut = Cut::Nothing;
                 Some(self.behind_colon(bytes, 0, carry, sink))
             }
-            Cut::InScalar { promised } => {
+            Cut::InScalar(why) => {
                 let end = scalar_end(bytes, 0);
                 extend(carry, bytes.get(..end).unwrap_or_default(), SCALAR_BYTES + 1);
                 if end < bytes.len() {
                     self.cut = Cut::Nothing;
-                    self.scalar(&[], carry, promised, sink);
+                    self.scalar(&[], carry, why, sink);
                 }
                 (end < bytes.len()).then_some(end)
             }
@@ -292,9 +303,9 @@ impl Json {
         if start >= bytes.len() {
             self.cut = Cut::BeforeScalar;
         } else if end >= bytes.len() {
-            self.carry_scalar(bytes, start, true, carry);
+            self.carry_scalar(bytes, start, Scalar::Wanted, carry);
         } else if end > start {
-            self.scalar(bytes, bytes.get(start..end).unwrap_or_default(), true, sink);
+            self.scalar(bytes, bytes.get(start..end).unwrap_or_default(), Scalar::Wanted, sink);
         }
         end
     }
@@ -308,11 +319,11 @@ impl Json {
         if is_scalar(before) || before == b'"' {
             return;
         }
-        let promised = self.follows_colon(bytes, start);
+        let why = self.reason(bytes, start);
         if end >= bytes.len() {
-            self.carry_scalar(bytes, start, promised, carry);
+            self.carry_scalar(bytes, start, why, carry);
         } else {
-            self.scalar(bytes, bytes.get(start..end).unwrap_or_default(), promised, sink);
+            self.scalar(bytes, bytes.get(start..end).unwrap_or_default(), why, sink);
         }
     }
 
@@ -320,10 +331,11 @@ impl Json {
         at.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(self.last)
     }
 
-    /// Whether the last thing before `at` is a colon.
-    fn follows_colon(&self, bytes: &[u8], at: usize) -> bool {
+    /// Whether a number at `at` has a name: then the last thing before it is a colon.
+    fn reason(&self, bytes: &[u8], at: usize) -> Scalar {
         let before = bytes.get(..at).unwrap_or_default();
-        before.iter().rev().find(|&&byte| !is_space(byte)).copied().unwrap_or(self.last_solid) == b':'
+        let solid = before.iter().rev().find(|&&byte| !is_space(byte)).copied().unwrap_or(self.last_solid);
+        if solid == b':' { Scalar::Named } else { Scalar::Unnamed }
     }
 
     /// The end of the chunk may have cut a short number: it may turn out to be long.
@@ -335,25 +347,25 @@ impl Json {
         }
         let start = bytes.len() - length; // length counts bytes of the chunk
         let before = self.before(bytes, start);
-        let promised = self.follows_colon(bytes, start);
-        self.carry_scalar(bytes, start, promised, carry);
+        let why = self.reason(bytes, start);
+        self.carry_scalar(bytes, start, why, carry);
         if before == b'"' || is_scalar(before) {
             carry.resize(SCALAR_BYTES + 1, 0); // too long to be looked at: the middle of something
         }
     }
 
-    fn carry_scalar(&mut self, bytes: &[u8], start: usize, promised: bool, carry: &mut Vec<u8>) {
+    fn carry_scalar(&mut self, bytes: &[u8], start: usize, why: Scalar, carry: &mut Vec<u8>) {
         carry.clear();
         extend(carry, bytes.get(start..).unwrap_or_default(), SCALAR_BYTES + 1);
-        self.cut = Cut::InScalar { promised };
+        self.cut = Cut::InScalar(why);
     }
 
     /// A scalar outside of strings. `bytes` is the chunk that its key may lie in.
-    fn scalar(&mut self, bytes: &[u8], text: &[u8], promised: bool, sink: &mut Sink) {
-        if self.beyond > 0 {
+    fn scalar(&mut self, bytes: &[u8], text: &[u8], why: Scalar, sink: &mut Sink) {
+        if self.beyond > 0 || why != Scalar::Wanted && !value::is_long_number(text) {
             return;
         }
-        let field = if promised { self.field(bytes, sink) } else { Field::default() };
+        let field = if why == Scalar::Unnamed { Field::default() } else { self.field(bytes, sink) };
         sink.scalar(field, text, self.speaking_depth());
     }
 
