@@ -76,9 +76,11 @@ fn bare_loop(bytes: &[u8]) -> u64 {
         let payload = tcp.payload();
         let mut headers = [httparse::EMPTY_HEADER; 64];
         if payload.starts_with(b"HTTP/1.") {
-            heads += u64::from(httparse::Response::new(&mut headers).parse(payload).is_ok_and(|found| found.is_complete()));
+            heads +=
+                u64::from(httparse::Response::new(&mut headers).parse(payload).is_ok_and(|found| found.is_complete()));
         } else if payload.first().is_some_and(u8::is_ascii_uppercase) {
-            heads += u64::from(httparse::Request::new(&mut headers).parse(payload).is_ok_and(|found| found.is_complete()));
+            heads +=
+                u64::from(httparse::Request::new(&mut headers).parse(payload).is_ok_and(|found| found.is_complete()));
         }
     }
     heads

@@ -23,10 +23,7 @@ const DIFFERENT: [(&str, &str); 8] = [
         "request/content-length.md#Missing CRLF-CRLF before body (lenient)",
         "lines that end with CR alone, which RFC 9112 section 2.2 has no room for: we wait for an LF",
     ),
-    (
-        "response/invalid.md#Bare CR after response line (lenient)",
-        "lines that end with CR alone, as above",
-    ),
+    ("response/invalid.md#Bare CR after response line (lenient)", "lines that end with CR alone, as above"),
     (
         "request/lenient-headers.md#Empty headers separated by CR (lenient)",
         "the same: what follows the CR is no field, so no body is announced. We mark it bare_cr",
@@ -127,8 +124,7 @@ fn difference(vector: &Vector) -> Option<String> {
 #[test]
 fn what_llhttp_completes_we_complete_and_what_it_rejects_we_reject_or_mark() {
     let Some(corpus) = corpus() else { return };
-    let vectors: Vec<Vector> =
-        json_lines(&corpus.join("http1_vectors/llhttp.jsonl")).iter().map(vector_of).collect();
+    let vectors: Vec<Vector> = json_lines(&corpus.join("http1_vectors/llhttp.jsonl")).iter().map(vector_of).collect();
     assert!(vectors.len() > 100, "only {} vectors: is the corpus whole?", vectors.len());
     let mut surprises = Vec::new();
     for vector in &vectors {

@@ -58,18 +58,8 @@ fn response_id(transaction: &Transaction<u64>) -> Option<u32> {
 fn expected(script: &Script) -> Vec<Fact> {
     let expectation = |(index, turn): (usize, &Turn)| Fact {
         index: index as u32,
-        request: Some((
-            turn.method.to_string(),
-            format!("/id/{}", turn.id),
-            turn.request_length,
-            turn.request_length,
-        )),
-        response: Some((
-            turn.status,
-            Some(turn.id),
-            turn.response_length(),
-            turn.response_length(),
-        )),
+        request: Some((turn.method.to_string(), format!("/id/{}", turn.id), turn.request_length, turn.request_length)),
+        response: Some((turn.status, Some(turn.id), turn.response_length(), turn.response_length())),
         marks: Marks::none(),
     };
     script.turns.iter().enumerate().map(expectation).collect()
@@ -85,14 +75,20 @@ fn check_subset(script: &Script, transactions: &[Transaction<u64>]) -> Result<()
         if transaction.request.is_some() {
             let turn = asked.and_then(turn_of);
             prop_assert!(turn.is_some(), "an invented request: {:?}", fact);
-            prop_assert_eq!(turn.map(|turn| turn.method.as_bytes()), transaction.request.as_ref().map(|r| r.head.method()));
+            prop_assert_eq!(
+                turn.map(|turn| turn.method.as_bytes()),
+                transaction.request.as_ref().map(|r| r.head.method())
+            );
             requests.extend(asked);
         }
         // An interim response stands for the answer where the final one was lost.
         if transaction.response.as_ref().is_some_and(|response| response.head.status() != 100) {
             let turn = answered.and_then(turn_of);
-            prop_assert!(turn.is_some_and(|turn| turn.status == fact.response.as_ref().map_or(0, |r| r.0)),
-                "an invented response: {:?}", fact);
+            prop_assert!(
+                turn.is_some_and(|turn| turn.status == fact.response.as_ref().map_or(0, |r| r.0)),
+                "an invented response: {:?}",
+                fact
+            );
             responses.extend(answered);
         }
         match (asked, answered) {

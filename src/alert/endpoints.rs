@@ -1,6 +1,6 @@
 //! The inventory as records: one an endpoint.
 
-use super::record::{EndpointDetail, EndpointRecord, EventType, EveRecord, Latency};
+use super::record::{EndpointDetail, EndpointRecord, EveRecord, EventType, Latency};
 use crate::api::CredentialKind;
 use crate::baseline::state::EndpointState;
 use crate::baseline::{Store, data_of};

@@ -5,7 +5,7 @@
 //! hash of detector, subject and opening window, so that the same capture gives the same ids.
 
 use super::record::{
-    AlertDetail, AlertFields, AlertRecord, Clients, EventType, EveRecord, Evidence, FlowHead, HttpFields,
+    AlertDetail, AlertFields, AlertRecord, Clients, EveRecord, EventType, Evidence, FlowHead, HttpFields,
     IncidentState, Severity, Subject, SubjectKind, community_id,
 };
 use crate::baseline::Store;
@@ -79,13 +79,7 @@ impl Incidents {
     }
 
     /// Takes in what was found in a window; gives what is to be told, in order.
-    pub fn update(
-        &mut self,
-        window: i64,
-        findings: Vec<Finding>,
-        store: &Store,
-        rules: &Ruleset,
-    ) -> Vec<AlertRecord> {
+    pub fn update(&mut self, window: i64, findings: Vec<Finding>, store: &Store, rules: &Ruleset) -> Vec<AlertRecord> {
         let now = start_of(window + 1);
         let mut records = Vec::new();
         for finding in findings {
@@ -104,8 +98,7 @@ impl Incidents {
     /// The run is over: what is open is closed.
     pub fn finish(&mut self, now: Timestamp, store: &Store, rules: &Ruleset) -> Vec<AlertRecord> {
         let keys: Vec<String> = self.open.keys().cloned().collect();
-        let mut records: Vec<AlertRecord> =
-            keys.iter().filter_map(|key| self.close(key, now, store, rules)).collect();
+        let mut records: Vec<AlertRecord> = keys.iter().filter_map(|key| self.close(key, now, store, rules)).collect();
         records.sort_by(|one, other| (one.timestamp, one.flow_id).cmp(&(other.timestamp, other.flow_id)));
         records
     }
@@ -185,7 +178,9 @@ fn count(tally: &mut IncidentTally, incident: &Incident) {
 /// to be; else detector, subject and endpoint.
 fn identity_of(finding: &Finding) -> String {
     match (finding.detector, finding.endpoint) {
-        ("credential_stuffing" | "password_spraying", Some(endpoint)) => format!("{}|{endpoint:016x}", finding.detector),
+        ("credential_stuffing" | "password_spraying", Some(endpoint)) => {
+            format!("{}|{endpoint:016x}", finding.detector)
+        }
         (detector, Some(endpoint)) => format!("{detector}|{:?}|{endpoint:016x}", finding.subject),
         (detector, None) => format!("{detector}|{:?}", finding.subject),
     }

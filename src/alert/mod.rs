@@ -7,4 +7,4 @@ mod incident;
 pub mod record;
 
 pub use endpoints::endpoint_records;
-pub use incident::{Incidents, IncidentTally};
+pub use incident::{IncidentTally, Incidents};

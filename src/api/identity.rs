@@ -73,9 +73,8 @@ pub fn credentials_of(
         return Some(by_key(value));
     }
     if let Some(query) = query {
-        let named = super::url::QueryParameters::of(query).find(|(name, value)| {
-            !value.is_empty() && names.is_api_key_parameter(name)
-        });
+        let named = super::url::QueryParameters::of(query)
+            .find(|(name, value)| !value.is_empty() && names.is_api_key_parameter(name));
         if let Some((_, value)) = named {
             return Some(by_key(value.as_bytes()));
         }
@@ -134,8 +133,8 @@ fn session_cookie<'h>(head: &'h Head, names: &ApiNames, memory: &mut Memory) -> 
         let pair = pair.trim_ascii();
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         let (name, value) = (&pair[..equals], &pair[equals + 1..]);
-                let is_session = !value.is_empty()
-            && (is_session_cookie(name, names, memory) || (is_token(value) && !is_tracking(name)));
+        let is_session =
+            !value.is_empty() && (is_session_cookie(name, names, memory) || (is_token(value) && !is_tracking(name)));
         is_session.then_some(value)
     })
 }
@@ -154,8 +153,30 @@ fn is_token(value: &[u8]) -> bool {
 /// Beginnings of cookie names of analytics, consent, load balancing and cross-site request forgery protection: opaque
 /// values that every visitor has.
 const TRACKING: [&[u8]; 24] = [
-    b"_ga", b"_gid", b"_gat", b"_gcl", b"_fb", b"_hj", b"_pk_", b"__utm", b"ajs_", b"amp_", b"optimizely", b"intercom",
-    b"consent", b"cookie", b"csrf", b"xsrf", b"_csrf", b"__cf", b"cf_", b"_uet", b"mp_", b"visitor", b"awsalb", b"device",
+    b"_ga",
+    b"_gid",
+    b"_gat",
+    b"_gcl",
+    b"_fb",
+    b"_hj",
+    b"_pk_",
+    b"__utm",
+    b"ajs_",
+    b"amp_",
+    b"optimizely",
+    b"intercom",
+    b"consent",
+    b"cookie",
+    b"csrf",
+    b"xsrf",
+    b"_csrf",
+    b"__cf",
+    b"cf_",
+    b"_uet",
+    b"mp_",
+    b"visitor",
+    b"awsalb",
+    b"device",
 ];
 
 fn is_tracking(name: &[u8]) -> bool {

@@ -62,7 +62,8 @@ const LOGIN_PAGES: [&str; 6] = ["login", "signin", "sign-in", "sign_in", "logon"
 /// True when a redirect leads back to the login page, or to one that says no.
 fn leads_back(location: &[u8], path: &str) -> bool {
     let location = String::from_utf8_lossy(location).to_ascii_lowercase();
-    let rest = location.split_once("://").map_or(location.as_str(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+    let rest =
+        location.split_once("://").map_or(location.as_str(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
     let (target, query) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
     let last = target.trim_end_matches('/').rsplit('/').next().unwrap_or("");
     target == path.to_ascii_lowercase()

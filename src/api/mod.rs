@@ -88,8 +88,18 @@ impl Observation<'_> {
 
 /// Query parameters that name an object when the path does not, lower case.
 const OBJECT_PARAMETERS: [&str; 12] = [
-    "id", "user_id", "userid", "uid", "customer_id", "customerid", "account_id", "accountid", "order_id", "orderid",
-    "invoice_id", "number",
+    "id",
+    "user_id",
+    "userid",
+    "uid",
+    "customer_id",
+    "customerid",
+    "account_id",
+    "accountid",
+    "order_id",
+    "orderid",
+    "invoice_id",
+    "number",
 ];
 
 /// Reads the transactions of a partition. Buffers are reused.
@@ -286,8 +296,9 @@ fn object_of(
         number = trailing_number(value);
     }
     if scratch.is_empty() {
-        let named = url::QueryParameters::of(query?)
-            .find(|(name, value)| !value.is_empty() && OBJECT_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        let named = url::QueryParameters::of(query?).find(|(name, value)| {
+            !value.is_empty() && OBJECT_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known))
+        });
         let (_, value) = named?;
         scratch.extend_from_slice(value.as_bytes());
         number = trailing_number(value);
@@ -297,7 +308,9 @@ fn object_of(
 
 /// The number at the end of an identifier: 42 of `42`, 4711 of `INV-0004711`.
 fn trailing_number(value: &str) -> Option<u64> {
-    let start = value.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + value[at..].chars().next().map_or(1, char::len_utf8));
+    let start = value
+        .rfind(|c: char| !c.is_ascii_digit())
+        .map_or(0, |at| at + value[at..].chars().next().map_or(1, char::len_utf8));
     value.get(start..)?.parse().ok()
 }
 

@@ -39,7 +39,11 @@ impl ExposureLesson {
     pub fn of(exposure: Option<&Exposure>, successes: u64) -> ExposureLesson {
         let Some(exposure) = exposure else { return ExposureLesson { successes, ..ExposureLesson::default() } };
         ExposureLesson {
-            classes: exposure.classes.iter().map(|class| (class.class, class.values.count(), class.responses)).collect(),
+            classes: exposure
+                .classes
+                .iter()
+                .map(|class| (class.class, class.values.count(), class.responses))
+                .collect(),
             records: exposure.records,
             bytes: exposure.bytes,
             successes,
@@ -103,8 +107,7 @@ impl Store {
             }
             state.exposure.fade(passed);
             state.open_exposure.fade(passed);
-            let of_endpoint =
-                [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
+            let of_endpoint = [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
             if of_endpoint.iter().any(|what| spoiled.contains(what)) {
                 state.recent.tell();
             }

@@ -33,12 +33,7 @@ pub struct InventoryBuilder {
 
 impl InventoryBuilder {
     pub fn new(key: HashKey) -> InventoryBuilder {
-        InventoryBuilder {
-            key,
-            learned: LearnedParameters::new(),
-            siblings: BTreeMap::new(),
-            current: Arc::default(),
-        }
+        InventoryBuilder { key, learned: LearnedParameters::new(), siblings: BTreeMap::new(), current: Arc::default() }
     }
 
     /// Starts from what an earlier run learned.

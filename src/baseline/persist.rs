@@ -145,7 +145,8 @@ impl State {
             }
         }
         for entry in map.iter() {
-            let value = serde_json::to_vec(entry.value()).map_err(|error| self.damaged(&format!("{name} ({error})")))?;
+            let value =
+                serde_json::to_vec(entry.value()).map_err(|error| self.damaged(&format!("{name} ({error})")))?;
             tree.insert(entry.key().to_be_bytes(), value).map_err(|source| self.failed(source))?;
         }
         Ok(())
@@ -230,7 +231,9 @@ mod tests {
             assert!(state.is_new());
             let store = Store::default();
             let mut window = Window::default();
-            window.endpoints.put(7, EndpointWindow { is_made: true, ..crate::window::an_endpoint("GET", "a.example", "/v1/x") });
+            window
+                .endpoints
+                .put(7, EndpointWindow { is_made: true, ..crate::window::an_endpoint("GET", "a.example", "/v1/x") });
             store.absorb(1, window, true);
             let mut learned = LearnedParameters::new();
             learned.learn("a.example", "/v1/articles");

@@ -1,11 +1,11 @@
 //! What is kept of each key between windows: recent activity in tiers, and what is normal.
 
 use super::tiers::Tiers;
+use crate::inspect::DataClass;
 use crate::window::distinct::DistinctSet;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
 use crate::window::{Attempts, EndpointWindow, Errors, Exposure, Merge, Moment, Reach, Tally};
-use crate::inspect::DataClass;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

@@ -264,11 +264,7 @@ fn new_client(window: &ClientWindow) -> ClientState {
 }
 
 /// Only a client with errors or exposure is interesting enough for recent activity of its own.
-fn add_activity(
-    recent: &mut Option<Box<Tiers<SubjectActivity>>>,
-    index: i64,
-    activity: SubjectActivity,
-) {
+fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
     let is_interesting = activity.errors.is_some() || activity.exposure.is_some();
     if is_interesting || recent.is_some() {
         recent.get_or_insert_default().add(index, activity);

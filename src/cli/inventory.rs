@@ -2,12 +2,12 @@
 
 use super::args::{InventoryArgs, InventoryFormat};
 use super::replay::output::Output;
-use super::replay::run::{self, Setup};
 use super::replay::processors;
+use super::replay::run::{self, Setup};
+use crate::alert::endpoint_records;
 use crate::alert::escape::{escape, push_padded};
 use crate::alert::human::second_of;
 use crate::alert::record::{EndpointRecord, write_line};
-use crate::alert::endpoint_records;
 use crate::baseline::{State, Store};
 use crate::config::Config;
 use crate::rule::Ruleset;
@@ -73,8 +73,9 @@ const HEADINGS: [&str; 10] =
 fn write_table(out: &mut impl Write, records: &[EndpointRecord]) -> std::io::Result<()> {
     let mut rows: Vec<Vec<String>> = vec![HEADINGS.iter().map(|heading| (*heading).to_string()).collect()];
     rows.extend(records.iter().map(row_of));
-    let widths: Vec<usize> =
-        (0..HEADINGS.len()).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..HEADINGS.len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
     for row in &rows {
         let mut line = String::new();
         for (text, width) in row.iter().zip(&widths) {

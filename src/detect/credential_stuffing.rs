@@ -99,9 +99,8 @@ fn judge_endpoint(
     finding.probability = probability;
     finding.observed = in_words(&attempts, &opened);
     let usual = &endpoint.login_failures;
-    finding.expected = (usual.total >= 1.0).then(|| {
-        format!("{} of logins at this endpoint fail normally", percent(usual.share()))
-    });
+    finding.expected =
+        (usual.total >= 1.0).then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
     finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
     finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientErrors));
     findings.push(finding);
@@ -275,7 +274,9 @@ fn source_of(key: u64, attempts: &Attempts, clients: &[Attempts]) -> Subject {
     let of_sample: BTreeSet<IpAddr> =
         attempts.client_sample.iter().map(|(_, address)| network_address(*address)).collect();
     match networks.iter().find(|(_, failures)| most(**failures)) {
-        Some((address, _)) if of_sample.len() == 1 && attempts.failing_clients.count() > 1 => Subject::Network(cidr(*address)),
+        Some((address, _)) if of_sample.len() == 1 && attempts.failing_clients.count() > 1 => {
+            Subject::Network(cidr(*address))
+        }
         _ => Subject::Endpoint(key),
     }
 }

@@ -76,8 +76,7 @@ fn excess_of_endpoint(
         .filter(|class| {
             normal.class(class.class).values == 0.0
                 && class.responses >= MIN_RESPONSES
-                && class.values.count()
-                    >= by_sensitivity(&rules.min_values_of_new_class, class.class.sensitivity())
+                && class.values.count() >= by_sensitivity(&rules.min_values_of_new_class, class.class.sensitivity())
         })
         .cloned()
         .collect();
@@ -94,7 +93,8 @@ fn excess_of_endpoint(
     } else {
         return None;
     };
-    let mut finding = of_exposure(Subject::Endpoint(key), severity_of(scene, &classes), exposure, &classes, exposure.moment);
+    let mut finding =
+        of_exposure(Subject::Endpoint(key), severity_of(scene, &classes), exposure, &classes, exposure.moment);
     finding.expected = Some(expected);
     finding.spoils = vec![Spoiled::EndpointExposure(key)];
     Some(finding)

@@ -20,10 +20,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
     for key in &scene.touched.reaches {
         let Some(state) = scene.store.reaches.get(key) else { continue };
-        let found = rules
-            .horizons_seconds
-            .iter()
-            .find_map(|horizon| walk(scene, *key, &state, tier_of(*horizon)));
+        let found = rules.horizons_seconds.iter().find_map(|horizon| walk(scene, *key, &state, tier_of(*horizon)));
         findings.extend(found);
     }
 }
@@ -85,13 +82,18 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         reach.misses
     );
     finding.expected = Some(match normal {
-        Some(normal) => format!("at most {normal} for {} of {peers} looks at its peers{}", percent(rules.peer_quantile), match usual {
-            0 => String::new(),
-            usual => format!(", {usual} by its own past"),
-        }),
+        Some(normal) => format!(
+            "at most {normal} for {} of {peers} looks at its peers{}",
+            percent(rules.peer_quantile),
+            match usual {
+                0 => String::new(),
+                usual => format!(", {usual} by its own past"),
+            }
+        ),
         None => format!("fewer than {} objects", rules.min_objects_without_peers),
     });
-    finding.spoils = vec![Spoiled::Reach(key), Spoiled::ClientErrors(reach.client), Spoiled::ClientExposure(reach.client)];
+    finding.spoils =
+        vec![Spoiled::Reach(key), Spoiled::ClientErrors(reach.client), Spoiled::ClientExposure(reach.client)];
     finding.spoils.extend(reach.principal.map(Spoiled::PrincipalExposure));
     finding.spoils.push(Spoiled::EndpointErrors(reach.endpoint));
     Some(finding)

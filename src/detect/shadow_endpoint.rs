@@ -27,7 +27,8 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         }
         let is_ignored = rules.ignored_methods.iter().any(|method| **method == *state.method)
             || rules.ignored_paths.iter().any(|path| pattern::matches(path, &state.template));
-        let data: Vec<String> = data_of(&state.data_values).map(|(class, count)| format!("{count} {}", class.name())).collect();
+        let data: Vec<String> =
+            data_of(&state.data_values).map(|(class, count)| format!("{count} {}", class.name())).collect();
         let enough = stranger.successes >= rules.min_successes || (!data.is_empty() && stranger.successes > 0);
         if is_ignored || !enough || (!is_violation && is_young(scene, &state)) || is_catch_all(scene, *key, &state) {
             continue;

@@ -49,8 +49,7 @@ fn is_new_here(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) 
     let usual = &state.open_exposure;
     let is_usual = usual.class(class.class).values > 0.0;
     let authenticated = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
-    let mostly_authenticated =
-        authenticated >= scene.rules.unauthenticated_data_exposure.min_authenticated_share;
+    let mostly_authenticated = authenticated >= scene.rules.unauthenticated_data_exposure.min_authenticated_share;
     !is_usual && (!state.is_learned || mostly_authenticated || usual.responses > 0.0)
 }
 
@@ -63,9 +62,8 @@ fn finding_of(
 ) -> Finding {
     let rules = &scene.rules.unauthenticated_data_exposure;
     let severity = over.iter().map(|class| severity_of(scene, class)).max().unwrap_or(rules.alert.severity);
-    let mut finding =
-        Finding::new("unauthenticated_data_exposure", Subject::Endpoint(key), severity, exposure.moment)
-            .with_evidence(&exposure.evidence);
+    let mut finding = Finding::new("unauthenticated_data_exposure", Subject::Endpoint(key), severity, exposure.moment)
+        .with_evidence(&exposure.evidence);
     finding.client_count = exposure.clients.count();
     finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
     finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();

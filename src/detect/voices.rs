@@ -22,9 +22,8 @@ pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, memor
     findings.retain(|finding| finding.is_fresh(scene.window));
     memory.windows.retain(|(window, _)| scene.window.saturating_sub(*window) <= REMEMBERED_WINDOWS);
     let now = Explained::by(scene, findings);
-    findings.retain(|finding| {
-        !now.covers(finding) && !memory.windows.iter().any(|(_, earlier)| earlier.covers(finding))
-    });
+    findings
+        .retain(|finding| !now.covers(finding) && !memory.windows.iter().any(|(_, earlier)| earlier.covers(finding)));
     let told = Explained::by(scene, findings);
     if !told.is_empty() {
         memory.windows.push_back((scene.window, told));
@@ -51,7 +50,8 @@ impl Explained {
     fn by(scene: &Scene<'_>, findings: &[Finding]) -> Explained {
         let mut explained = Explained::default();
         for finding in findings {
-            let host = finding.endpoint.and_then(|key| scene.store.endpoints.get(&key).map(|state| state.host.to_string()));
+            let host =
+                finding.endpoint.and_then(|key| scene.store.endpoints.get(&key).map(|state| state.host.to_string()));
             match finding.detector {
                 "credential_stuffing" | "password_spraying" | "brute_force" => {
                     explained.error_endpoints.extend(finding.endpoint);

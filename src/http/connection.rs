@@ -251,7 +251,12 @@ impl<S, R> Connection<S, R> {
     }
 
     /// The flow is over: what still waits is given as halves.
-    pub fn close<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, time: Timestamp, shared: &mut Shared<O>) {
+    pub fn close<O: Observer<Scan = S, Report = R>>(
+        &mut self,
+        info: &FlowInfo,
+        time: Timestamp,
+        shared: &mut Shared<O>,
+    ) {
         for direction in [self.client, self.client.other()] {
             self.end(info, direction, time, false, shared);
         }
@@ -430,13 +435,16 @@ impl<S, R> Connection<S, R> {
             if let Some(exchange) = index.and_then(|index| self.exchanges.get_mut(index)) {
                 // The client expects the final response behind the interim one.
                 exchange.origin.acknowledged = exchange.origin.acknowledged.map(|had| had + head.len() as i64);
-                exchange.interim = Some(Message { head, started: origin.time, ended: time, body_length: 0, report: None });
+                exchange.interim =
+                    Some(Message { head, started: origin.time, ended: time, body_length: 0, report: None });
             }
             return;
         }
-        let asked = index.and_then(|index| self.exchanges[index].request.as_ref()).map_or(Asked::default(), |request| {
-            Asked { by_head: request.head.method() == b"HEAD", by_connect: request.head.method() == b"CONNECT" }
-        });
+        let asked =
+            index.and_then(|index| self.exchanges[index].request.as_ref()).map_or(Asked::default(), |request| Asked {
+                by_head: request.head.method() == b"HEAD",
+                by_connect: request.head.method() == b"CONNECT",
+            });
         let (framing, marks) = framing::of_response(&head, asked);
         let body = Body::begin(Side::Server, &head, framing.clone(), &mut shared.decoders, &mut shared.observer);
         let marks = marks | head.marks;
@@ -500,9 +508,7 @@ impl<S, R> Connection<S, R> {
         let server_had = origin.acknowledged.filter(|_| !self.pipelines)?;
         self.exchanges.iter().position(|exchange| {
             let asked = exchange.origin;
-            exchange.waits()
-                && asked.acknowledged == Some(origin.offset)
-                && server_had > asked.offset
+            exchange.waits() && asked.acknowledged == Some(origin.offset) && server_had > asked.offset
         })
     }
 

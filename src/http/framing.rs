@@ -30,9 +30,7 @@ pub fn of_request(head: &Head) -> (Framing, Marks) {
         TransferCoding::Chunked => (Framing::Chunked(Chunked::default()), marks),
         // "the message body length cannot be determined reliably; the server MUST respond with 400": read on by the
         // length where there is one, because a server that ignores the coding does.
-        TransferCoding::Other => {
-            (length.map_or(Framing::Empty, from_length), marks | Marks::BAD_TRANSFER_ENCODING)
-        }
+        TransferCoding::Other => (length.map_or(Framing::Empty, from_length), marks | Marks::BAD_TRANSFER_ENCODING),
     }
 }
 
@@ -135,14 +133,25 @@ pub struct Chunked {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ChunkState {
-    Size { value: u64, digits: u8 },
-    Extension { value: u64 },
-    SizeLf { value: u64 },
-    Data { remaining: u64 },
+    Size {
+        value: u64,
+        digits: u8,
+    },
+    Extension {
+        value: u64,
+    },
+    SizeLf {
+        value: u64,
+    },
+    Data {
+        remaining: u64,
+    },
     DataCr,
     DataLf,
     /// At the start of a trailer line; `empty_so_far` while nothing but a CR was seen.
-    Trailer { empty_so_far: bool },
+    Trailer {
+        empty_so_far: bool,
+    },
     Done,
 }
 

@@ -249,8 +249,20 @@ pub fn guess(bytes: &[u8]) -> Guess {
 /// True when a request line begins with a method that is no ending of another (RFC 9110 §9.3, RFC 5789, RFC 4918).
 pub fn begins_with_known_method(bytes: &[u8]) -> bool {
     const KNOWN: [&[u8]; 14] = [
-        b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE", b"PROPFIND", b"MKCOL",
-        b"REPORT", b"SEARCH", b"MOVE",
+        b"GET",
+        b"POST",
+        b"PUT",
+        b"HEAD",
+        b"DELETE",
+        b"OPTIONS",
+        b"PATCH",
+        b"CONNECT",
+        b"TRACE",
+        b"PROPFIND",
+        b"MKCOL",
+        b"REPORT",
+        b"SEARCH",
+        b"MOVE",
     ];
     let bytes = skip_empty_lines(bytes);
     KNOWN.iter().any(|method| bytes.strip_prefix(*method).is_some_and(|rest| rest.starts_with(b" ")))
@@ -313,10 +325,8 @@ pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
         return lenient::parse_request(bytes);
     };
-    let start = StartLine::Request {
-        method: Span::of(bytes, method.as_bytes()),
-        target: Span::of(bytes, target.as_bytes()),
-    };
+    let start =
+        StartLine::Request { method: Span::of(bytes, method.as_bytes()), target: Span::of(bytes, target.as_bytes()) };
     let mut marks = line_end_marks(bytes);
     if !target.is_ascii() {
         marks |= Marks::LENIENT_HEAD;

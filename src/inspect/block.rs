@@ -81,8 +81,8 @@ pub(super) fn is_wide() -> bool {
 #[inline]
 fn classify_avx2(bytes: &[u8; BLOCK]) -> Block {
     use std::arch::x86_64::{
-        _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x,
-        _mm256_set1_epi8,
+        _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set_epi64x, _mm256_set1_epi8,
     };
     let mut block = Block::default();
     for half in 0..2 {
@@ -321,7 +321,8 @@ fn marks_sse2(bytes: &[u8; BLOCK]) -> Marks {
 #[inline]
 fn marks_avx2(bytes: &[u8; BLOCK]) -> Marks {
     use std::arch::x86_64::{
-        _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_set_epi64x, _mm256_set1_epi8,
+        _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_set_epi64x,
+        _mm256_set1_epi8,
     };
     let mut marks = Marks::default();
     for half in 0..2 {

@@ -77,14 +77,11 @@ pub(super) fn iban(text: &[u8]) -> bool {
         return false;
     }
     let (head, body) = text.split_at(4); // the length was just found to be 15 or more
-    body.iter()
-        .chain(head)
-        .try_fold(0u32, |rest, &byte| match byte {
-            b'0'..=b'9' => Some((rest * 10 + u32::from(byte - b'0')) % 97),
-            b'A'..=b'Z' => Some((rest * 100 + u32::from(byte - b'A') + 10) % 97),
-            _ => None,
-        })
-        == Some(1)
+    body.iter().chain(head).try_fold(0u32, |rest, &byte| match byte {
+        b'0'..=b'9' => Some((rest * 10 + u32::from(byte - b'0')) % 97),
+        b'A'..=b'Z' => Some((rest * 100 + u32::from(byte - b'A') + 10) % 97),
+        _ => None,
+    }) == Some(1)
 }
 
 pub(super) fn iban_length(country: &[u8; 2]) -> Option<usize> {

@@ -37,7 +37,10 @@ impl Csv {
 
     pub fn begin(&mut self) {
         self.columns.clear();
-        *self = Csv { columns: std::mem::take(&mut self.columns), ..Csv::new(&Limits { token_bytes: self.token_bytes, ..Limits::default() }) };
+        *self = Csv {
+            columns: std::mem::take(&mut self.columns),
+            ..Csv::new(&Limits { token_bytes: self.token_bytes, ..Limits::default() })
+        };
     }
 
     pub fn feed(&mut self, bytes: &[u8], carry: &mut Vec<u8>, sink: &mut Sink) {

@@ -67,7 +67,15 @@ mod tests {
 
     #[test]
     fn things_with_an_at_sign_are_not_all_addresses() {
-        for text in ["@scope/package", "react@18.2.0", "logo@2x.png", "info@presidio.", "a@@b.com@", "x@-a.com", "root@10.0.0.1"] {
+        for text in [
+            "@scope/package",
+            "react@18.2.0",
+            "logo@2x.png",
+            "info@presidio.",
+            "a@@b.com@",
+            "x@-a.com",
+            "root@10.0.0.1",
+        ] {
             assert_eq!(first(text), None, "{text}");
         }
     }

@@ -59,9 +59,8 @@ impl Hint {
 
     /// Hints that make a value with few digits worth a look.
     pub const PERSONAL: Hint = Hint((1 << 10) - 1);
-    pub const LOGIN: Hint = Hint(
-        Hint::PASSWORD.0 | Hint::PASSWORD_MAYBE.0 | Hint::USER.0 | Hint::USER_MAYBE.0 | Hint::OTP.0,
-    );
+    pub const LOGIN: Hint =
+        Hint(Hint::PASSWORD.0 | Hint::PASSWORD_MAYBE.0 | Hint::USER.0 | Hint::USER_MAYBE.0 | Hint::OTP.0);
     pub const OUTCOME: Hint = Hint(Hint::SUCCESS.0 | Hint::ERROR.0 | Hint::STATUS.0 | Hint::MESSAGE.0);
 
     #[inline(always)]
@@ -159,8 +158,24 @@ pub(super) fn hint_of(name: &[u8]) -> Hint {
     // `phone_id`, `card_type`, `passport_verified`: about the thing, not the thing.
     if matches!(
         words.word(words.count - 1), // count >= 1 was tested above
-        b"type" | b"verified" | b"status" | b"count" | b"model" | b"version" | b"url" | b"enabled" | b"name" | b"at"
-            | b"country" | b"expiry" | b"expires" | b"brand" | b"validated" | b"required" | b"date" | b"size"
+        b"type"
+            | b"verified"
+            | b"status"
+            | b"count"
+            | b"model"
+            | b"version"
+            | b"url"
+            | b"enabled"
+            | b"name"
+            | b"at"
+            | b"country"
+            | b"expiry"
+            | b"expires"
+            | b"brand"
+            | b"validated"
+            | b"required"
+            | b"date"
+            | b"size"
     ) && !hint.any(Hint::BIRTH)
     {
         hint = hint.lacking(Hint::PERSONAL);
@@ -177,30 +192,58 @@ pub(super) fn hint_of(name: &[u8]) -> Hint {
 /// Names that say which personal value is meant. Matched against every run of up to three words of a name.
 fn personal_hint(name: &[u8]) -> Hint {
     match name {
-        b"card" | b"cardnumber" | b"creditcard" | b"debitcard" | b"ccnumber" | b"cc" | b"ccnum" | b"cardno" | b"cardnum"
+        b"card"
+        | b"cardnumber"
+        | b"creditcard"
+        | b"debitcard"
+        | b"ccnumber"
+        | b"cc"
+        | b"ccnum"
+        | b"cardno"
+        | b"cardnum"
         | b"primaryaccountnumber" => Hint::CARD,
         b"pan" => Hint::CARD.with(Hint::NATIONAL),
         b"phone" | b"mobile" | b"cell" | b"cellphone" | b"telephone" | b"tel" | b"msisdn" | b"fax" | b"whatsapp"
-        | b"phonenumber" | b"mobilenumber" | b"contactnumber" | b"telefon" | b"telefono" | b"handy" | b"gsm" | b"cep"
-        | b"phones" | b"mobiles" | b"telephones" | b"landline" => Hint::PHONE,
+        | b"phonenumber" | b"mobilenumber" | b"contactnumber" | b"telefon" | b"telefono" | b"handy" | b"gsm"
+        | b"cep" | b"phones" | b"mobiles" | b"telephones" | b"landline" => Hint::PHONE,
         b"iban" | b"bankaccount" | b"ibannumber" => Hint::IBAN,
         b"ssn" | b"socialsecurity" | b"socialsecuritynumber" | b"socsec" | b"ssnlast" => Hint::SSN,
         b"medicare" | b"medicarenumber" | b"medicareno" => Hint::MEDICARE.with(Hint::HEALTH),
         b"tfn" | b"taxfile" | b"taxfilenumber" => Hint::TFN,
         b"passport" | b"passports" | b"passportnumber" | b"passportno" | b"pasaporte" | b"reisepass" | b"passeport"
         | b"passaporto" => Hint::PASSPORT,
-        b"dob" | b"dateofbirth" | b"birthdate" | b"birthday" | b"birthdt" | b"datebirth" | b"geburtsdatum" | b"bornon"
-        | b"fechanacimiento" | b"fechadenacimiento" | b"datenaissance" | b"datadinascita" | b"bday" => Hint::BIRTH,
-        b"mrn" | b"medicalrecord" | b"medicalrecordnumber" | b"nhs" | b"nhsnumber" | b"npi" | b"mbi" | b"healthid"
-        | b"healthcard" | b"healthnumber" | b"healthinsurance" | b"patientid" | b"patientnumber" | b"kvnr" | b"egk"
-        | b"krankenversichertennummer" | b"ihi" | b"dea" | b"deanumber" | b"medicallicense" | b"hicn"
+        b"dob" | b"dateofbirth" | b"birthdate" | b"birthday" | b"birthdt" | b"datebirth" | b"geburtsdatum"
+        | b"bornon" | b"fechanacimiento" | b"fechadenacimiento" | b"datenaissance" | b"datadinascita" | b"bday" => {
+            Hint::BIRTH
+        }
+        b"mrn"
+        | b"medicalrecord"
+        | b"medicalrecordnumber"
+        | b"nhs"
+        | b"nhsnumber"
+        | b"npi"
+        | b"mbi"
+        | b"healthid"
+        | b"healthcard"
+        | b"healthnumber"
+        | b"healthinsurance"
+        | b"patientid"
+        | b"patientnumber"
+        | b"kvnr"
+        | b"egk"
+        | b"krankenversichertennummer"
+        | b"ihi"
+        | b"dea"
+        | b"deanumber"
+        | b"medicallicense"
+        | b"hicn"
         | b"insurancenumber" => Hint::HEALTH,
-        b"nationalid" | b"nationalidnumber" | b"idnumber" | b"idno" | b"identitynumber" | b"identitycard" | b"idcard"
-        | b"identitycode" | b"personalid" | b"personalidentity" | b"personalnumber" | b"nif" | b"nie" | b"dni"
-        | b"codicefiscale" | b"fiscalcode" | b"taxcode" | b"nino" | b"nationalinsurance" | b"nric" | b"fin" | b"hetu"
-        | b"henkilotunnus" | b"taxid" | b"taxpayerid" | b"tin" | b"itin" | b"driverlicense" | b"driverslicense"
-        | b"driverlicence" | b"drivinglicence" | b"drivinglicense" | b"licencenumber" | b"curp" | b"bsn"
-        | b"citizenid" | b"nationalnumber" | b"residentnumber" => Hint::NATIONAL,
+        b"nationalid" | b"nationalidnumber" | b"idnumber" | b"idno" | b"identitynumber" | b"identitycard"
+        | b"idcard" | b"identitycode" | b"personalid" | b"personalidentity" | b"personalnumber" | b"nif" | b"nie"
+        | b"dni" | b"codicefiscale" | b"fiscalcode" | b"taxcode" | b"nino" | b"nationalinsurance" | b"nric"
+        | b"fin" | b"hetu" | b"henkilotunnus" | b"taxid" | b"taxpayerid" | b"tin" | b"itin" | b"driverlicense"
+        | b"driverslicense" | b"driverlicence" | b"drivinglicence" | b"drivinglicense" | b"licencenumber" | b"curp"
+        | b"bsn" | b"citizenid" | b"nationalnumber" | b"residentnumber" => Hint::NATIONAL,
         b"personnummer" | b"pnr" => Hint::NATIONAL.with(Hint::SE),
         b"pesel" => Hint::NATIONAL.with(Hint::PL),
         b"tckn" | b"tckimlik" | b"tckimlikno" | b"kimlik" => Hint::NATIONAL.with(Hint::TR),
@@ -224,17 +267,32 @@ fn role_hint(name: &[u8]) -> Hint {
         b"username" | b"user" | b"login" | b"email" | b"emailaddress" | b"useremail" | b"usermail" | b"userid"
         | b"loginid" | b"loginname" | b"userlogin" | b"identifier" | b"uname" | b"usr" | b"jusername" | b"mail"
         | b"accountname" | b"log" | b"signinname" | b"userprincipalname" => Hint::USER,
-        b"account" | b"accountid" | b"phone" | b"phonenumber" | b"mobile" | b"msisdn" | b"clientid" | b"uid" | b"id"
-        | b"membernumber" | b"customerid" | b"handle" | b"name" | b"customernumber" => Hint::USER_MAYBE,
+        b"account" | b"accountid" | b"phone" | b"phonenumber" | b"mobile" | b"msisdn" | b"clientid" | b"uid"
+        | b"id" | b"membernumber" | b"customerid" | b"handle" | b"name" | b"customernumber" => Hint::USER_MAYBE,
         b"password" | b"passwd" | b"pwd" | b"pass" | b"passcode" | b"passphrase" | b"userpassword" | b"jpassword"
         | b"userpass" | b"loginpassword" | b"pword" | b"passw" => Hint::PASSWORD,
         b"pin" | b"secret" | b"clientsecret" => Hint::PASSWORD_MAYBE,
         b"otp" | b"totp" | b"mfa" | b"mfacode" | b"code" | b"verificationcode" | b"2fa" | b"2facode" | b"twofactor"
         | b"twofactorcode" | b"onetimepassword" | b"smscode" | b"otpcode" | b"totpcode" | b"authcode" | b"mfatoken"
         | b"passcode2" | b"securitycode" | b"verifycode" => Hint::OTP,
-        b"token" | b"accesstoken" | b"idtoken" | b"jwt" | b"authtoken" | b"sessiontoken" | b"session" | b"sessionid"
-        | b"refreshtoken" | b"bearertoken" | b"usertoken" | b"logintoken" | b"jwttoken" | b"authenticationtoken"
-        | b"bearer" | b"accessjwt" | b"sessionkey" | b"authorization" => Hint::TOKEN,
+        b"token"
+        | b"accesstoken"
+        | b"idtoken"
+        | b"jwt"
+        | b"authtoken"
+        | b"sessiontoken"
+        | b"session"
+        | b"sessionid"
+        | b"refreshtoken"
+        | b"bearertoken"
+        | b"usertoken"
+        | b"logintoken"
+        | b"jwttoken"
+        | b"authenticationtoken"
+        | b"bearer"
+        | b"accessjwt"
+        | b"sessionkey"
+        | b"authorization" => Hint::TOKEN,
         b"success" | b"ok" | b"authenticated" | b"isauthenticated" | b"loggedin" | b"isloggedin" | b"successful"
         | b"issuccess" | b"succeeded" | b"authorized" => Hint::SUCCESS,
         b"error" | b"errors" | b"exception" | b"fault" | b"errorcode" | b"failure" => Hint::ERROR,
@@ -249,12 +307,28 @@ fn password_hint(words: &Words) -> Hint {
     let other = (0..words.count).any(|index| {
         matches!(
             words.word(index),
-            b"hash" | b"hashed" | b"reset" | b"expired" | b"expires" | b"changed" | b"at" | b"hint" | b"policy" | b"digest"
-                | b"strength" | b"forgot" | b"url" | b"encrypted" | b"type" | b"grant" | b"length"
+            b"hash"
+                | b"hashed"
+                | b"reset"
+                | b"expired"
+                | b"expires"
+                | b"changed"
+                | b"at"
+                | b"hint"
+                | b"policy"
+                | b"digest"
+                | b"strength"
+                | b"forgot"
+                | b"url"
+                | b"encrypted"
+                | b"type"
+                | b"grant"
+                | b"length"
         )
     });
-    let password = (0..words.count)
-        .any(|index| matches!(words.word(index), b"password" | b"passwd" | b"pwd" | b"pass" | b"passcode" | b"passphrase"));
+    let password = (0..words.count).any(|index| {
+        matches!(words.word(index), b"password" | b"passwd" | b"pwd" | b"pass" | b"passcode" | b"passphrase")
+    });
     if password && !other { Hint::PASSWORD_MAYBE } else { Hint::NONE }
 }
 
@@ -267,19 +341,66 @@ pub fn is_secret_name(name: &[u8]) -> bool {
     }
     if matches!(
         words.joined(),
-        b"apikey" | b"accesskey" | b"authkey" | b"sessionid" | b"sessid" | b"phpsessid" | b"jsessionid" | b"accesstoken"
-            | b"idtoken" | b"refreshtoken" | b"authtoken" | b"code" | b"ticket" | b"assertion" | b"samlresponse"
-            | b"samlrequest" | b"cardnumber" | b"ccnumber" | b"cvv" | b"cvc" | b"ssn" | b"connectsid"
+        b"apikey"
+            | b"accesskey"
+            | b"authkey"
+            | b"sessionid"
+            | b"sessid"
+            | b"phpsessid"
+            | b"jsessionid"
+            | b"accesstoken"
+            | b"idtoken"
+            | b"refreshtoken"
+            | b"authtoken"
+            | b"code"
+            | b"ticket"
+            | b"assertion"
+            | b"samlresponse"
+            | b"samlrequest"
+            | b"cardnumber"
+            | b"ccnumber"
+            | b"cvv"
+            | b"cvc"
+            | b"ssn"
+            | b"connectsid"
     ) {
         return true;
     }
     (0..words.count).any(|index| {
         matches!(
             words.word(index),
-            b"token" | b"tokens" | b"secret" | b"secrets" | b"password" | b"passwd" | b"pwd" | b"pass" | b"passcode"
-                | b"passphrase" | b"apikey" | b"signature" | b"sig" | b"session" | b"sid" | b"auth" | b"authorization"
-                | b"authentication" | b"credential" | b"credentials" | b"jwt" | b"key" | b"pin" | b"otp" | b"totp"
-                | b"cookie" | b"hmac" | b"bearer" | b"authtoken" | b"accesstoken" | b"csrf" | b"xsrf"
+            b"token"
+                | b"tokens"
+                | b"secret"
+                | b"secrets"
+                | b"password"
+                | b"passwd"
+                | b"pwd"
+                | b"pass"
+                | b"passcode"
+                | b"passphrase"
+                | b"apikey"
+                | b"signature"
+                | b"sig"
+                | b"session"
+                | b"sid"
+                | b"auth"
+                | b"authorization"
+                | b"authentication"
+                | b"credential"
+                | b"credentials"
+                | b"jwt"
+                | b"key"
+                | b"pin"
+                | b"otp"
+                | b"totp"
+                | b"cookie"
+                | b"hmac"
+                | b"bearer"
+                | b"authtoken"
+                | b"accesstoken"
+                | b"csrf"
+                | b"xsrf"
         )
     })
 }
@@ -380,7 +501,8 @@ fn words_of(bytes: &[u8; CACHED_BYTES], length: usize) -> [u64; 3] {
 }
 
 /// So many of the low bytes of a word.
-const LOW_BYTES: [u64; 9] = [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0xffff_ffff_ffff, 0xff_ffff_ffff_ffff, !0];
+const LOW_BYTES: [u64; 9] =
+    [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0xffff_ffff_ffff, 0xff_ffff_ffff_ffff, !0];
 
 #[inline(never)]
 fn name_padded(bytes: &[u8], start: usize, end: usize) -> [u8; CACHED_BYTES] {
@@ -395,7 +517,9 @@ mod tests {
 
     #[test]
     fn names_in_any_style_give_the_same_hints() {
-        for name in ["date_of_birth", "dateOfBirth", "DateOfBirth", "date-of-birth", "DATE_OF_BIRTH", "patient.dateOfBirth"] {
+        for name in
+            ["date_of_birth", "dateOfBirth", "DateOfBirth", "date-of-birth", "DATE_OF_BIRTH", "patient.dateOfBirth"]
+        {
             assert!(hint_of(name.as_bytes()).any(Hint::BIRTH), "{name}");
         }
         for name in ["phone", "homePhone", "phoneNumber", "customer_phone_number", "mobile2", "billing[phone]"] {
@@ -427,8 +551,23 @@ mod tests {
 
     #[test]
     fn secret_names_are_redacted_and_plain_ones_are_not() {
-        for name in ["token", "api_key", "apikey", "X-Api-Key", "access_token", "password", "client_secret", "sig",
-            "X-Amz-Signature", "session", "code", "auth", "key", "jwt", "PHPSESSID"] {
+        for name in [
+            "token",
+            "api_key",
+            "apikey",
+            "X-Api-Key",
+            "access_token",
+            "password",
+            "client_secret",
+            "sig",
+            "X-Amz-Signature",
+            "session",
+            "code",
+            "auth",
+            "key",
+            "jwt",
+            "PHPSESSID",
+        ] {
             assert!(is_secret_name(name.as_bytes()), "{name}");
         }
         for name in ["page", "q", "limit", "sort", "keyword", "author", "state", "zipcode", "signal", "", "passenger"] {

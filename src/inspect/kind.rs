@@ -28,8 +28,14 @@ impl BodyKind {
         }
         let media = lower.get(..length).unwrap_or_default();
         match media {
-            b"application/json" | b"text/json" | b"application/x-ndjson" | b"application/ndjson" | b"application/jsonl"
-            | b"application/graphql" | b"application/javascript" | b"text/javascript" => BodyKind::Json,
+            b"application/json"
+            | b"text/json"
+            | b"application/x-ndjson"
+            | b"application/ndjson"
+            | b"application/jsonl"
+            | b"application/graphql"
+            | b"application/javascript"
+            | b"text/javascript" => BodyKind::Json,
             b"application/x-www-form-urlencoded" => BodyKind::Form,
             b"application/xml" | b"text/xml" => BodyKind::Xml,
             b"text/csv" | b"application/csv" | b"text/tab-separated-values" => BodyKind::Csv,
@@ -39,9 +45,17 @@ impl BodyKind {
             _ if media.starts_with(b"image/svg") || media.ends_with(b"+xml") => BodyKind::Xml,
             _ if media.starts_with(b"multipart/") => BodyKind::Multipart,
             _ if media.starts_with(b"text/") || media.ends_with(b"yaml") => BodyKind::Text,
-            _ if [&b"image/"[..], b"audio/", b"video/", b"font/"].iter().any(|top| media.starts_with(top)) => BodyKind::Binary,
-            b"application/pdf" | b"application/zip" | b"application/gzip" | b"application/wasm" | b"application/grpc"
-            | b"application/x-protobuf" | b"application/protobuf" | b"application/msgpack" => BodyKind::Binary,
+            _ if [&b"image/"[..], b"audio/", b"video/", b"font/"].iter().any(|top| media.starts_with(top)) => {
+                BodyKind::Binary
+            }
+            b"application/pdf"
+            | b"application/zip"
+            | b"application/gzip"
+            | b"application/wasm"
+            | b"application/grpc"
+            | b"application/x-protobuf"
+            | b"application/protobuf"
+            | b"application/msgpack" => BodyKind::Binary,
             _ => BodyKind::Unknown,
         }
     }
@@ -72,7 +86,8 @@ impl BodyKind {
         if head.first() == Some(&b'<') {
             return BodyKind::Xml;
         }
-        let control = head.iter().any(|&byte| byte < 0x20 && !byte.is_ascii_whitespace() && byte != 0x1b || byte == 0x7f);
+        let control =
+            head.iter().any(|&byte| byte < 0x20 && !byte.is_ascii_whitespace() && byte != 0x1b || byte == 0x7f);
         if control || std::str::from_utf8(head).is_err_and(|error| error.error_len().is_some()) {
             return BodyKind::Binary;
         }

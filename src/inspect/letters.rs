@@ -44,7 +44,10 @@ pub(super) fn class_of(token: &[u8], hint: Hint, upper: bool, spaced: bool) -> O
     if token.len() < MIN_TOKEN || token.len() > MAX_TOKEN {
         return None;
     }
-    if token.len() >= 15 && token.first_chunk::<2>().is_some_and(|country| iban_length(country).is_some()) && iban(token) {
+    if token.len() >= 15
+        && token.first_chunk::<2>().is_some_and(|country| iban_length(country).is_some())
+        && iban(token)
+    {
         return Some(DataClass::Iban);
     }
     if hint.any(Hint::PASSPORT) && !spaced && passport(token) {
@@ -99,7 +102,9 @@ fn de_passport(token: &[u8]) -> bool {
         .iter()
         .take(8)
         .zip([7u32, 3, 1, 7, 3, 1, 7, 3])
-        .map(|(&byte, weight)| (if byte.is_ascii_digit() { u32::from(byte - b'0') } else { u32::from(byte) - 55 }) * weight)
+        .map(|(&byte, weight)| {
+            (if byte.is_ascii_digit() { u32::from(byte - b'0') } else { u32::from(byte) - 55 }) * weight
+        })
         .sum();
     like(token, b"LAAAAAAAD") && serial && sum % 10 == u32::from(at(token, 8).wrapping_sub(b'0'))
 }
@@ -178,7 +183,11 @@ fn sg_nric(token: &[u8]) -> bool {
         return false;
     }
     let (digits, _) = digits_of(token);
-    let sum = digits.iter().zip([2usize, 7, 6, 5, 4, 3, 2]).map(|(&digit, weight)| usize::from(digit) * weight).sum::<usize>();
+    let sum = digits
+        .iter()
+        .zip([2usize, 7, 6, 5, 4, 3, 2])
+        .map(|(&digit, weight)| usize::from(digit) * weight)
+        .sum::<usize>();
     let (offset, table): (usize, &[u8; 11]) = match at(token, 0) {
         b'S' => (0, b"JZIHGFEDCBA"),
         b'T' => (4, b"JZIHGFEDCBA"),
@@ -204,10 +213,14 @@ fn de_social_security(token: &[u8]) -> bool {
     }
     let letter = u32::from(at(token, 8) - b'A') + 1; // an upper-case letter by the pattern above
     let expanded: Vec12 = expand(token, letter);
-    let sum: u32 = expanded.iter().zip([2u32, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1]).map(|(&digit, weight)| {
-        let product = u32::from(digit) * weight;
-        product / 10 + product % 10
-    }).sum();
+    let sum: u32 = expanded
+        .iter()
+        .zip([2u32, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1])
+        .map(|(&digit, weight)| {
+            let product = u32::from(digit) * weight;
+            product / 10 + product % 10
+        })
+        .sum();
     let (digits, _) = digits_of(token);
     let day = number(&digits, 2, 2);
     let day = if day > 50 { day - 50 } else { day };

@@ -20,11 +20,17 @@ enum Place {
     Text,
     Tag,
     /// In `<script>` or `<style>`: only an end tag ends it.
-    Raw { angle: bool },
+    Raw {
+        angle: bool,
+    },
     /// In `<!-- -->`: so many dashes were just seen.
-    Comment { dashes: u8 },
+    Comment {
+        dashes: u8,
+    },
     /// In `<![CDATA[ ]]>`: so many brackets were just seen.
-    Data { brackets: u8 },
+    Data {
+        brackets: u8,
+    },
 }
 
 pub(super) struct Markup {
@@ -129,7 +135,11 @@ impl Markup {
     }
 
     fn in_tag(&mut self, rest: &[u8], sink: &mut Sink) -> usize {
-        if self.tag.is_empty() && rest.first().is_some_and(|&byte| !byte.is_ascii_alphabetic() && !matches!(byte, b'/' | b'!' | b'?' | b'_')) {
+        if self.tag.is_empty()
+            && rest
+                .first()
+                .is_some_and(|&byte| !byte.is_ascii_alphabetic() && !matches!(byte, b'/' | b'!' | b'?' | b'_'))
+        {
             self.place = Place::Text; // `a < b`
             return 0;
         }

@@ -64,7 +64,9 @@ fn keep_last(value: &[u8], keep: usize) -> String {
 /// `$2b$***`: the scheme and nothing of salt or hash.
 fn crypt_scheme(value: &[u8]) -> String {
     let scheme: String = match value.first() {
-        Some(b'$') => value.iter().skip(1).take(12).take_while(|byte| byte.is_ascii_alphanumeric()).map(|&b| b as char).collect(),
+        Some(b'$') => {
+            value.iter().skip(1).take(12).take_while(|byte| byte.is_ascii_alphanumeric()).map(|&b| b as char).collect()
+        }
         _ => return "***".to_owned(),
     };
     format!("${scheme}$***")

@@ -165,7 +165,10 @@ fn international_phone(number: &Grouped<'_>) -> bool {
         8 => second != 3 && second != 9,
         _ => false,
     };
-    country && (8..=15).contains(&digits.len()) && !matches!(number.style, Style::Uniform(b':' | b'/')) && !all_same(digits)
+    country
+        && (8..=15).contains(&digits.len())
+        && !matches!(number.style, Style::Uniform(b':' | b'/'))
+        && !all_same(digits)
 }
 
 /// National shapes that only phone numbers have: the North American `(415) 555-0132` and `415-555-0132`, and a trunk
@@ -196,7 +199,9 @@ fn north_american(digits: &[u8]) -> bool {
 fn phone_promised(number: &Grouped<'_>) -> bool {
     let written = match number.style {
         Style::Bare | Style::Bracket => true,
-        Style::Uniform(byte) => matches!(byte, b' ' | b'-' | b'.') && number.lengths != [4, 2, 2] && number.lengths.len() > 1,
+        Style::Uniform(byte) => {
+            matches!(byte, b' ' | b'-' | b'.') && number.lengths != [4, 2, 2] && number.lengths.len() > 1
+        }
         Style::Mixed => number.lengths.first().is_some_and(|&length| length <= 4),
     };
     written && (7..=15).contains(&number.digits.len())
@@ -226,9 +231,7 @@ fn us_ssn_promised(number: &Grouped<'_>) -> bool {
 /// Individual taxpayer identification number: 9xx-50..65, 70..88, 90..92, 94..99 (IRS Pub. 4757).
 fn us_itin(digits: &[u8]) -> bool {
     let group = number(digits, 3, 2);
-    digits.len() == 9
-        && digits.first() == Some(&9)
-        && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99)
+    digits.len() == 9 && digits.first() == Some(&9) && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99)
 }
 
 /// National Provider Identifier: Luhn over 80840 and the number (45 CFR 162.406).

@@ -89,9 +89,39 @@ const SHORTEST_KEY: usize = 18;
 fn may_begin(pair: &[u8; 2]) -> bool {
     matches!(
         pair,
-        b"AK" | b"AS" | b"AI" | b"gh" | b"gi" | b"gl" | b"xo" | b"xa" | b"sk" | b"rk" | b"wh" | b"np" | b"py" | b"do"
-            | b"dc" | b"sh" | b"hf" | b"hv" | b"ya" | b"SG" | b"AC" | b"SK" | b"EA" | b"ey" | b"--" | b"$2" | b"$1"
-            | b"$5" | b"$6" | b"$a" | b"$y" | b"$s" | b"$p"
+        b"AK"
+            | b"AS"
+            | b"AI"
+            | b"gh"
+            | b"gi"
+            | b"gl"
+            | b"xo"
+            | b"xa"
+            | b"sk"
+            | b"rk"
+            | b"wh"
+            | b"np"
+            | b"py"
+            | b"do"
+            | b"dc"
+            | b"sh"
+            | b"hf"
+            | b"hv"
+            | b"ya"
+            | b"SG"
+            | b"AC"
+            | b"SK"
+            | b"EA"
+            | b"ey"
+            | b"--"
+            | b"$2"
+            | b"$1"
+            | b"$5"
+            | b"$6"
+            | b"$a"
+            | b"$y"
+            | b"$s"
+            | b"$p"
     )
 }
 
@@ -121,7 +151,8 @@ fn api_key_length(rest: &[u8]) -> Option<usize> {
         let closed = body.get(length).is_none_or(|byte| !byte.is_ascii_alphanumeric());
         // A word of one kind of letters (`sk_live_placeholder…`, `hf_xxxx…`) is documentation.
         let body = body.get(..length)?;
-        let varied = body.iter().any(u8::is_ascii_digit) || body.iter().any(u8::is_ascii_uppercase) && body.iter().any(u8::is_ascii_lowercase);
+        let varied = body.iter().any(u8::is_ascii_digit)
+            || body.iter().any(u8::is_ascii_uppercase) && body.iter().any(u8::is_ascii_lowercase);
         let varied = varied && body.iter().any(|byte| Some(byte) != body.first());
         (length >= prefix.least && closed && varied).then_some(prefix.text.len() + length)
     })
@@ -131,7 +162,11 @@ fn api_key_length(rest: &[u8]) -> Option<usize> {
 /// as is here can be judged: of a longer token the head must do.
 fn jwt_length(rest: &[u8]) -> Option<usize> {
     let part = |from: usize| {
-        rest.get(from..).unwrap_or_default().iter().take_while(|&&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-').count()
+        rest.get(from..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|&&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            .count()
     };
     let header = part(0);
     if rest.get(header) != Some(&b'.') {
@@ -145,7 +180,8 @@ fn jwt_length(rest: &[u8]) -> Option<usize> {
     }
     let signature = if cut { 0 } else { part(payload_end + 1) };
     let names_algorithm = decodes_to_object(rest.get(..header)?, b"\"alg\"");
-    let claims = rest.get(header + 1..header + 4) == Some(b"eyJ") && (cut || decodes_to_object(rest.get(header + 1..payload_end)?, b"\""));
+    let claims = rest.get(header + 1..header + 4) == Some(b"eyJ")
+        && (cut || decodes_to_object(rest.get(header + 1..payload_end)?, b"\""));
     (names_algorithm && claims).then_some(if cut { payload_end } else { payload_end + 1 + signature })
 }
 
@@ -173,8 +209,12 @@ fn crypt_hash_length(rest: &[u8]) -> Option<usize> {
     let fields = whole.iter().filter(|&&byte| byte == b'$').count();
     let bcrypt = [b"$2a$", b"$2b$", b"$2y$", b"$2x$"].iter().any(|&id| whole.starts_with(id)) && length >= 59;
     let md5 = (whole.starts_with(b"$1$") || whole.starts_with(b"$apr1$")) && length >= 25 && fields >= 3;
-    let sha = (whole.starts_with(b"$5$") || whole.starts_with(b"$6$") || whole.starts_with(b"$y$")) && length >= 46 && fields >= 3;
-    let modern = [&b"$argon2id$"[..], b"$argon2i$", b"$argon2d$", b"$scrypt$", b"$pbkdf2"].iter().any(|id| whole.starts_with(id))
+    let sha = (whole.starts_with(b"$5$") || whole.starts_with(b"$6$") || whole.starts_with(b"$y$"))
+        && length >= 46
+        && fields >= 3;
+    let modern = [&b"$argon2id$"[..], b"$argon2i$", b"$argon2d$", b"$scrypt$", b"$pbkdf2"]
+        .iter()
+        .any(|id| whole.starts_with(id))
         && length >= 40;
     (bcrypt || md5 || sha || modern).then_some(length)
 }
@@ -190,7 +230,9 @@ pub(super) fn promised_secret(value: &[u8], hint: Hint, response: bool) -> Optio
     if hashed && varied && (hex || django_hash(value)) {
         return Some(DataClass::PasswordHash);
     }
-    let word = value.len() >= 20 && value.len() <= 256 && value.iter().all(|&byte| Alphabet::Word.has(byte) || b"+/=.".contains(&byte));
+    let word = value.len() >= 20
+        && value.len() <= 256
+        && value.iter().all(|&byte| Alphabet::Word.has(byte) || b"+/=.".contains(&byte));
     (hint.any(Hint::API_KEY) && word && varied).then_some(DataClass::ApiKey)
 }
 

@@ -1,7 +1,7 @@
 //! Text without structure: cut into segments that end at a line's end or, in long lines, at a space.
 
-use super::sink::Sink;
 use super::Limits;
+use super::sink::Sink;
 
 /// How far back a full segment looks for a space to be cut at, in bytes.
 const BACK_BYTES: usize = 128;

@@ -99,7 +99,9 @@ pub(super) fn ordinary(text: &[u8]) -> bool {
 /// Every sensitive value in a text. `hint` is what the field name promises, `response` that a server sent it.
 pub(super) fn scan(text: &[u8], hint: Hint, response: bool, found: &mut impl FnMut(DataClass, Range<usize>)) {
     let trimmed = text.trim_ascii();
-    if let Some(class) = secrets::promised_secret(trimmed, hint, response).filter(|_| secrets::secret_at(trimmed, 0).is_none()) {
+    if let Some(class) =
+        secrets::promised_secret(trimmed, hint, response).filter(|_| secrets::secret_at(trimmed, 0).is_none())
+    {
         let start = text.len() - text.trim_ascii_start().len();
         return found(class, start..start + trimmed.len());
     }
@@ -168,7 +170,9 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
 
     /// A byte between words: only `-----BEGIN` and `$2b$` matter. Gives where to go on.
     fn mark(&mut self, at: usize, byte: u8) -> usize {
-        if byte == b'-' && self.text.get(at..at + 6) == Some(b"-----B") || byte == b'$' && at.checked_sub(1).is_none_or(|before| kind_at(self.text, before) == 0) {
+        if byte == b'-' && self.text.get(at..at + 6) == Some(b"-----B")
+            || byte == b'$' && at.checked_sub(1).is_none_or(|before| kind_at(self.text, before) == 0)
+        {
             if let Some((class, end)) = secrets::secret_at(self.text, at) {
                 (self.found)(class, at..end);
                 return end;
@@ -225,7 +229,9 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
             if self.text.get(last) != Some(&b'-') || kind_at(self.text, last + 1) == 0 {
                 break;
             }
-            let next = last + 1 + self.text.iter().skip(last + 1).take(MAX_TOKEN + 1).take_while(|&&byte| kind(byte) != 0).count();
+            let next = last
+                + 1
+                + self.text.iter().skip(last + 1).take(MAX_TOKEN + 1).take_while(|&&byte| kind(byte) != 0).count();
             ends[count] = next; // count is 1 or 2
             count += 1;
         }
@@ -242,7 +248,9 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
     fn token(&self, start: usize, end: usize, hint: Hint) -> Option<DataClass> {
         let joined = |index: usize| matches!(self.text.get(index), Some(b'-' | b'_'));
         let glued = joined(end) && kind_at(self.text, end + 1) != 0
-            || start.checked_sub(1).is_some_and(|before| joined(before) && before > 0 && kind_at(self.text, before - 1) != 0);
+            || start
+                .checked_sub(1)
+                .is_some_and(|before| joined(before) && before > 0 && kind_at(self.text, before - 1) != 0);
         let raw = self.text.get(start..end)?;
         if raw.len() < MIN_TOKEN || raw.len() > MAX_TOKEN || glued && !hint.any(Hint::PERSONAL) {
             return None;
@@ -306,7 +314,10 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
         }
         let before = self.text.get(start.saturating_sub(CONTEXT_BYTES)..start).unwrap_or_default();
         // Only the sentence the number is in.
-        let cut = before.iter().rposition(|byte| matches!(byte, b'\n' | b';' | b',' | b'|' | b'"')).map_or(0, |place| place + 1);
+        let cut = before
+            .iter()
+            .rposition(|byte| matches!(byte, b'\n' | b';' | b',' | b'|' | b'"'))
+            .map_or(0, |place| place + 1);
         let words = before.get(cut..).unwrap_or_default();
         if words.iter().any(u8::is_ascii_alphabetic) { self.hint.with(hint_of(words).personal()) } else { self.hint }
     }
@@ -389,7 +400,8 @@ impl Sequence {
         let (mut group, mut group_end) = (start, end);
         while sequence.push(text, group, group_end) {
             let Some((separator, next)) = separator_at(text, group_end) else { break };
-            let next_end = next + text.iter().skip(next).take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
+            let next_end =
+                next + text.iter().skip(next).take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
             if kind_at(text, next_end) != 0 {
                 break;
             }
@@ -405,7 +417,9 @@ impl Sequence {
     fn push(&mut self, text: &[u8], start: usize, end: usize) -> bool {
         let length = end - start;
         let from = usize::from(self.digit_count);
-        let (Some(slots), Some(bytes)) = (self.digits.get_mut(from..from + length), text.get(start..end)) else { return false };
+        let (Some(slots), Some(bytes)) = (self.digits.get_mut(from..from + length), text.get(start..end)) else {
+            return false;
+        };
         if self.count == MAX_GROUPS {
             return false;
         }
@@ -429,10 +443,17 @@ impl Sequence {
         let style = match separators {
             [] => Style::Bare,
             all if all.contains(&Separator::Bracket) => Style::Bracket,
-            [Separator::Char(byte), rest @ ..] if rest.iter().all(|other| *other == Separator::Char(*byte)) => Style::Uniform(*byte),
+            [Separator::Char(byte), rest @ ..] if rest.iter().all(|other| *other == Separator::Char(*byte)) => {
+                Style::Uniform(*byte)
+            }
             _ => Style::Mixed,
         };
-        Some(Grouped { digits: self.digits.get(skipped..skipped + count)?, lengths, style, plus: self.plus && first == 0 })
+        Some(Grouped {
+            digits: self.digits.get(skipped..skipped + count)?,
+            lengths,
+            style,
+            plus: self.plus && first == 0,
+        })
     }
 
     /// Whether the groups `first..last` are a number of their own and not the middle of a longer one: only a space or a
@@ -454,7 +475,8 @@ impl Sequence {
         let ties = |index: usize| matches!(text.get(index), Some(b'-' | b'.' | b'/' | b'_' | b'#' | b'%' | b'\\'));
         let start = self.starts.first().copied().unwrap_or(0);
         let end = self.ends.get(self.count.saturating_sub(1)).copied().unwrap_or(0);
-        let before = start.checked_sub(1).is_some_and(|before| ties(before) && (before == 0 || kind_at(text, before - 1) != 0));
+        let before =
+            start.checked_sub(1).is_some_and(|before| ties(before) && (before == 0 || kind_at(text, before - 1) != 0));
         before || ties(end) && kind_at(text, end + 1) != 0
     }
 
@@ -472,7 +494,8 @@ fn separator_at(text: &[u8], at: usize) -> Option<(Separator, usize)> {
     if matches!(byte, b' ' | b'-' | b'.' | b'/' | b':') && text.get(at + 1).is_some_and(u8::is_ascii_digit) {
         return Some((Separator::Char(byte), at + 1));
     }
-    let between = text.iter().skip(at).take(3).take_while(|byte| matches!(byte, b' ' | b'(' | b')' | b'-' | b'.')).count();
+    let between =
+        text.iter().skip(at).take(3).take_while(|byte| matches!(byte, b' ' | b'(' | b')' | b'-' | b'.')).count();
     let bracket = text.get(at..at + between)?.iter().any(|byte| matches!(byte, b'(' | b')'));
     (bracket && text.get(at + between).is_some_and(u8::is_ascii_digit)).then_some((Separator::Bracket, at + between))
 }

@@ -115,7 +115,14 @@ impl Outcome {
             self.flag_true |= matches!(lower, b"ok" | b"success" | b"succeeded" | b"successful" | b"authenticated");
             self.flag_false |= matches!(
                 lower,
-                b"error" | b"fail" | b"failed" | b"failure" | b"unauthorized" | b"denied" | b"invalid" | b"unauthenticated"
+                b"error"
+                    | b"fail"
+                    | b"failed"
+                    | b"failure"
+                    | b"unauthorized"
+                    | b"denied"
+                    | b"invalid"
+                    | b"unauthenticated"
             );
         }
         if hint.any(Hint::ERROR) && !matches!(lower, b"" | b"none" | b"null" | b"false" | b"0" | b"ok") {

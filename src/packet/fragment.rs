@@ -63,7 +63,10 @@ impl FragmentTable {
             return None; // a hole in the middle of a datagram: TCP above sees the whole datagram missing
         }
         let end = fragment.offset + datagram.payload.len();
-        if datagram.payload.is_empty() || end > MAX_DATAGRAM || (fragment.more && !datagram.payload.len().is_multiple_of(8)) {
+        if datagram.payload.is_empty()
+            || end > MAX_DATAGRAM
+            || (fragment.more && !datagram.payload.len().is_multiple_of(8))
+        {
             counters.malformed += 1;
             return None;
         }

@@ -37,10 +37,7 @@ fn every_link_type_leads_to_the_same_segment() {
         (LinkType::ETHERNET, with_link(&[&mac[..], &[8, 0]].concat(), &packet)),
         (LinkType::ETHERNET, with_link(&[&mac[..], &[0x81, 0, 0, 5, 8, 0]].concat(), &packet)),
         (LinkType::ETHERNET, with_link(&[&mac[..], &[0x88, 0xa8, 0, 5, 0x81, 0, 0, 9, 8, 0]].concat(), &packet)),
-        (
-            LinkType::ETHERNET,
-            with_link(&[&mac[..], &[0, 100, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat(), &packet),
-        ),
+        (LinkType::ETHERNET, with_link(&[&mac[..], &[0, 100, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat(), &packet)),
         (LinkType::LINUX_SLL, with_link(&[&[0u8; 14][..], &[8, 0]].concat(), &packet)),
         (LinkType::LINUX_SLL2, with_link(&[&[8, 0][..], &[0u8; 18]].concat(), &packet)),
     ];

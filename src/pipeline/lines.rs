@@ -1,6 +1,8 @@
 //! `http` records: written by the workers, put in order of their start by the judge.
 
-use crate::alert::record::{EventType, EveRecord, FlowHead, HttpDetail, HttpFields, community_id, wire_text, write_http_line};
+use crate::alert::record::{
+    EveRecord, EventType, FlowHead, HttpDetail, HttpFields, community_id, wire_text, write_http_line,
+};
 use crate::api::Observation;
 use crate::http::{Field, Head, Transaction};
 use crate::inspect::BodyReport;
@@ -42,7 +44,11 @@ impl Sorter {
         let before = now.saturating_sub(HOLD);
         std::iter::from_fn(move || {
             let (key, _) = self.held.first_key_value()?;
-            if key.0 < before || self.held.len() > HELD_LINES { self.held.pop_first().map(|(_, bytes)| bytes) } else { None }
+            if key.0 < before || self.held.len() > HELD_LINES {
+                self.held.pop_first().map(|(_, bytes)| bytes)
+            } else {
+                None
+            }
         })
     }
 

@@ -152,7 +152,8 @@ impl Pipeline {
 
     /// The capture is over. Gives the judge back, and the first failure of the output.
     pub fn finish(self, close_incidents: bool) -> Result<(Judge, Deliver), Failure> {
-        let through = self.open.unwrap_or(0).max(if self.newest == Timestamp::MIN { 0 } else { window_of(self.newest) });
+        let through =
+            self.open.unwrap_or(0).max(if self.newest == Timestamp::MIN { 0 } else { window_of(self.newest) });
         let now = if self.newest == Timestamp::MIN { start_of(through) } else { self.newest };
         let mark = Mark { number: self.marks, through, now };
         match self.mode {

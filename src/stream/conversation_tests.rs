@@ -52,7 +52,10 @@ impl Bench {
         bench
     }
 
-    fn with<T>(&mut self, act: impl FnOnce(&mut Conversation, &mut Context<'_, &mut dyn FnMut(Direction, Event<'_>)>) -> T) -> T {
+    fn with<T>(
+        &mut self,
+        act: impl FnOnce(&mut Conversation, &mut Context<'_, &mut dyn FnMut(Direction, Event<'_>)>) -> T,
+    ) -> T {
         let Bench { conversation, limits, counters, held, out, .. } = self;
         let mut deliver = |direction: Direction, event: Event<'_>| match event {
             Event::Data(chunk) => match out.last_mut() {
@@ -366,7 +369,10 @@ mod properties {
     type Cut = (usize, u8, bool);
 
     fn cuts() -> impl Strategy<Value = Vec<Cut>> {
-        prop::collection::vec((1usize..200, prop_oneof![2 => Just(0u8), 1 => 0u8..30], prop::bool::weighted(0.1)), 1..40)
+        prop::collection::vec(
+            (1usize..200, prop_oneof![2 => Just(0u8), 1 => 0u8..30], prop::bool::weighted(0.1)),
+            1..40,
+        )
     }
 
     fn bytes(direction: Direction, length: usize) -> Vec<u8> {

@@ -193,9 +193,7 @@ impl<S> FlowTable<S> {
 
     fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
         let slots = &self.slots;
-        self.index
-            .find(hash, |slot| slots[*slot as usize].as_ref().is_some_and(|flow| flow.info.key == *key))
-            .copied()
+        self.index.find(hash, |slot| slots[*slot as usize].as_ref().is_some_and(|flow| flow.info.key == *key)).copied()
     }
 
     fn is_replaced_by(&mut self, slot: u32, segment: &Segment<'_>, opens: bool) -> bool {

@@ -102,9 +102,9 @@ impl Window {
         if !observation.is_known && !observation.makes_endpoint {
             return; // a scanner must not be able to fill the inventory
         }
-        let entry = self.endpoints.entry(observation.endpoint, observation.is_known, filling.limits.keys, || {
-            new_endpoint(observation)
-        });
+        let entry = self
+            .endpoints
+            .entry(observation.endpoint, observation.is_known, filling.limits.keys, || new_endpoint(observation));
         let Some(endpoint) = entry else { return };
         endpoint.tally.record(observation);
         endpoint.is_made |= observation.makes_endpoint;
@@ -226,9 +226,9 @@ impl Window {
             user,
             ..Attempts::default()
         };
-        if let Some(endpoint) = self.endpoints.entry(observation.endpoint, true, filling.limits.keys, || {
-            new_endpoint(observation)
-        }) {
+        if let Some(endpoint) =
+            self.endpoints.entry(observation.endpoint, true, filling.limits.keys, || new_endpoint(observation))
+        {
             let attempts = endpoint.logins.get_or_insert_with(|| Box::new(new(None, None)));
             attempts.record(observation, login, client, shown);
         }
@@ -240,8 +240,7 @@ impl Window {
         }
         if let Some(user) = login.user {
             let key = pair_key(observation.endpoint, user);
-            if let Some(attempts) =
-                self.login_accounts.entry(key, false, filling.limits.keys, || new(None, Some(user)))
+            if let Some(attempts) = self.login_accounts.entry(key, false, filling.limits.keys, || new(None, Some(user)))
             {
                 attempts.record(observation, login, client, shown);
             }
@@ -373,13 +372,7 @@ impl Errors {
 }
 
 impl Exposure {
-    fn record(
-        &mut self,
-        observation: &Observation<'_>,
-        report: &BodyReport,
-        client: u64,
-        shown: &mut Shown<'_, '_>,
-    ) {
+    fn record(&mut self, observation: &Observation<'_>, report: &BodyReport, client: u64, shown: &mut Shown<'_, '_>) {
         self.responses += 1;
         self.records += u64::from(report.records);
         self.bytes += observation.response_bytes;

@@ -13,8 +13,7 @@ pub mod sample;
 
 pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
-    HostWindow, Merge,
-    Moment, PrincipalWindow, Reach, Tally,
+    HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,
 };
 
 pub use fill::{Filling, an_endpoint, client_key, pair_key};

@@ -5,9 +5,9 @@ pub mod run;
 mod summary;
 
 use super::args::ReplayArgs;
-use crate::alert::record::{EventType, EveRecord, StatsDetail};
-use crate::api::snapshot;
 use crate::alert::endpoint_records;
+use crate::alert::record::{EveRecord, EventType, StatsDetail};
+use crate::api::snapshot;
 use crate::baseline::Store;
 use crate::capture::Filter;
 use crate::config::Config;

@@ -1,7 +1,7 @@
 //! Where a replay writes: alerts on standard output, EVE lines to a file or standard output.
 
 use crate::alert::human::{Style, write_alert};
-use crate::alert::record::{EventType, EveRecord, write_line};
+use crate::alert::record::{EveRecord, EventType, write_line};
 use crate::pipeline::Verdict;
 use serde::Serialize;
 use std::fs::File;

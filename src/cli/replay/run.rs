@@ -146,9 +146,9 @@ impl Run {
                 return Ok(());
             }
         };
-        self.notes.extend(source.skipped().iter().map(|skipped| {
-            format!("{}: skipped: {}", skipped.path.display(), skipped.reason)
-        }));
+        self.notes.extend(
+            source.skipped().iter().map(|skipped| format!("{}: skipped: {}", skipped.path.display(), skipped.reason)),
+        );
         let result = self.frames(&mut source, is_baseline);
         self.errors.extend(source.take_errors());
         result

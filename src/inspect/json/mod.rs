@@ -50,7 +50,10 @@ enum Scalar {
 enum Key {
     Known(Field),
     /// Not looked up yet: where it lies in the chunk.
-    At { start: usize, end: usize },
+    At {
+        start: usize,
+        end: usize,
+    },
 }
 
 pub(super) struct Json {

@@ -73,7 +73,9 @@ fn walk_by<C: Classify>(json: &mut Json, bytes: &[u8], from: usize, carry: &mut 
                 let digits = at_least(block.digit & within, DIGITS_PROMISED) | digits;
                 let ends = next == b',' || next == b'}' || next == b']';
                 let plain = ends && marks == 0 && !json.wanted;
-                if plain && (digits == 0 && place - start < SECRET_BYTES || is_dull::<C>(json, bytes, start, place, sink)) {
+                if plain
+                    && (digits == 0 && place - start < SECRET_BYTES || is_dull::<C>(json, bytes, start, place, sink))
+                {
                     continue;
                 }
                 json.weigh(bytes, start, place, carry, sink);

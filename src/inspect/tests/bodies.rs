@@ -94,7 +94,8 @@ fn the_field_decides_about_bare_digits() {
 
 #[test]
 fn secrets_are_known_by_their_looks() {
-    let jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+    let jwt =
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
     for (value, class) in [
         (jwt, DataClass::Jwt),
         ("-----BEGIN RSA PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA", DataClass::PrivateKey),
@@ -112,7 +113,9 @@ fn secrets_are_known_by_their_looks() {
     let hash = r#"{"password_hash":"5f4dcc3b5aa765d61d8327deb882cf99"}"#;
     assert_eq!(counts(&response(hash)), [(DataClass::PasswordHash, 1, 1, 1)]);
     assert_eq!(counts(&response(r#"{"etag":"5f4dcc3b5aa765d61d8327deb882cf99"}"#)), []);
-    for not in ["eyJub3QiOiJhIGp3dCJ9.eyJh.b", "sk_live_placeholderplaceholder", "AKIAIOSFODNN", "-----BEGIN CERTIFICATE-----"] {
+    for not in
+        ["eyJub3QiOiJhIGp3dCJ9.eyJh.b", "sk_live_placeholderplaceholder", "AKIAIOSFODNN", "-----BEGIN CERTIFICATE-----"]
+    {
         assert_eq!(counts(&response(&format!("{{\"v\":\"{not}\"}}"))), [], "{not}");
     }
 }
@@ -180,7 +183,8 @@ fn pages_that_look_the_same_have_the_same_shape() {
     assert_ne!(shape(r#"{"path":"/a"}"#), shape(r#"{"id":"/a"}"#));
     assert_eq!(shape(r#"[{"a":1},{"a":2,"b":3}]"#), shape(r#"[{"a":7}]"#));
     let page = |title: &str| {
-        let page = format!("<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
+        let page =
+            format!("<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
         report(Role::Response, BodyKind::Html, page.as_bytes()).shape
     };
     assert_eq!(page("one"), page("another"));

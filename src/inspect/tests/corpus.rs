@@ -60,7 +60,8 @@ fn cases() -> Option<Vec<Case>> {
         println!("skipped: APITAP_CORPUS is not set");
         return None;
     };
-    let text = std::fs::read_to_string(std::path::Path::new(&folder).join("pii/presidio.jsonl")).expect("the corpus has pii/presidio.jsonl");
+    let text = std::fs::read_to_string(std::path::Path::new(&folder).join("pii/presidio.jsonl"))
+        .expect("the corpus has pii/presidio.jsonl");
     let cases = text.lines().filter_map(|line| {
         let value: serde_json::Value = serde_json::from_str(line).expect("every line is JSON");
         // The telephone recogniser names no entity in its tests.

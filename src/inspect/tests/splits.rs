@@ -18,13 +18,70 @@ const KINDS: [BodyKind; 9] = [
 
 /// Pieces that bodies are made of: structure, names, values that count and values that do not, broken things.
 const PIECES: [&str; 64] = [
-    "{", "}", "[", "]", ",", ":", "\"", "\\", "\\\"", "\\u0040", " ", "\n", "{\"", "\":", "\",\"", "\":\"", "},{\"", "null", "true",
-    "\"success\":", "false", "\"error\":", "\"email\":\"", "jane@example.com", "\"phone\" : ", "4155550132", "61412345678", "-", ".",
-    "4111111111111111", "411111111111", "1111", "\"ssn\":\"078-05-1121\"", "078051121", "\"password\":\"hunter2\"", "user=jane&",
-    "password=x%40y&", "<", ">", "</", "<a href=\"mailto:joe@example.com\">", "<email>", "</email>", "<tr>", "<script>", "<!--", "-->",
-    "<![CDATA[", "]]>", "--xx\r\n", "Content-Disposition: form-data; name=\"email\"\r\n\r\n", "\r\n", "a,b,c\n", "\"x,y\",", ";",
-    "GB82 WEST 1234 5698 7654 32", "(415) 555-0132", "+61 412 345 678", "AKIAIOSFODNN7EXAMPLE", "\u{e9}", "login failed",
-    "2025-11-23T10:00:00Z", "\"token\":\"abcdefgh1234\"", "                                                                      ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    "\\\"",
+    "\\u0040",
+    " ",
+    "\n",
+    "{\"",
+    "\":",
+    "\",\"",
+    "\":\"",
+    "},{\"",
+    "null",
+    "true",
+    "\"success\":",
+    "false",
+    "\"error\":",
+    "\"email\":\"",
+    "jane@example.com",
+    "\"phone\" : ",
+    "4155550132",
+    "61412345678",
+    "-",
+    ".",
+    "4111111111111111",
+    "411111111111",
+    "1111",
+    "\"ssn\":\"078-05-1121\"",
+    "078051121",
+    "\"password\":\"hunter2\"",
+    "user=jane&",
+    "password=x%40y&",
+    "<",
+    ">",
+    "</",
+    "<a href=\"mailto:joe@example.com\">",
+    "<email>",
+    "</email>",
+    "<tr>",
+    "<script>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "--xx\r\n",
+    "Content-Disposition: form-data; name=\"email\"\r\n\r\n",
+    "\r\n",
+    "a,b,c\n",
+    "\"x,y\",",
+    ";",
+    "GB82 WEST 1234 5698 7654 32",
+    "(415) 555-0132",
+    "+61 412 345 678",
+    "AKIAIOSFODNN7EXAMPLE",
+    "\u{e9}",
+    "login failed",
+    "2025-11-23T10:00:00Z",
+    "\"token\":\"abcdefgh1234\"",
+    "                                                                      ",
 ];
 
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
@@ -135,7 +192,8 @@ fn the_smallest_hashes_are_kept_whatever_the_order() {
     let mut addresses: Vec<String> = (0..200).map(|n| format!("\"user{n}@example.com\"")).collect();
     let forward = fed(limits, Role::Response, BodyKind::Json, &[format!("[{}]", addresses.join(",")).as_bytes()], None);
     addresses.reverse();
-    let backward = fed(limits, Role::Response, BodyKind::Json, &[format!("[{}]", addresses.join(",")).as_bytes()], None);
+    let backward =
+        fed(limits, Role::Response, BodyKind::Json, &[format!("[{}]", addresses.join(",")).as_bytes()], None);
     assert_eq!(forward.classes[0].distinct, backward.classes[0].distinct);
     assert_eq!((forward.classes[0].distinct.len(), forward.classes[0].occurrences), (5, 200));
 }
@@ -169,7 +227,8 @@ fn hostile_bodies_take_linear_time_and_little_memory() {
         format!("\"{}", repeated("x@y.z ")),
         format!("{{\"phone\":{}", repeated("        ")),
     ] {
-        for kind in [BodyKind::Json, BodyKind::Text, BodyKind::Xml, BodyKind::Csv, BodyKind::Form, BodyKind::Multipart] {
+        for kind in [BodyKind::Json, BodyKind::Text, BodyKind::Xml, BodyKind::Csv, BodyKind::Form, BodyKind::Multipart]
+        {
             let mut scan = BodyScan::new(limits, KEY);
             scan.begin(Role::Response, kind);
             for chunk in body.as_bytes().chunks(1400) {
