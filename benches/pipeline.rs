@@ -6,6 +6,7 @@
 //! thread. Prints transactions/s, Gbit/s and the ratio of times (the floor is 5.7 for `mixed`), then what two threads
 //! gain over one, beside what two independent bare loops gain over one on the same cores.
 
+use apitap::alert::Incidents;
 use apitap::api::Settings;
 use apitap::baseline::{Store, StoreLimits};
 use apitap::capture::{Frame, LinkType};
@@ -104,7 +105,7 @@ fn apitap(bytes: &[u8], threads: usize) -> u64 {
         threads,
         close_incidents: true,
     };
-    let judge = Judge::new(key, options, Vec::new());
+    let judge = Judge::new(key, options, Vec::new(), Incidents::new(key));
     let mut pipeline = Pipeline::start(&pipeline_options, judge, Box::new(|_| Ok(())));
     let mut decoder = Decoder::new(key, PacketLimits::default());
     for (time, bytes) in frames(bytes) {

@@ -14,6 +14,7 @@ use crate::hash::HashKey;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use crate::window::start_of;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,6 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(60);
 /// Incidents open at once: when so many are, more say nothing new. What comes past it is counted and not told.
 const MAX_OPEN: usize = 4096;
 
+#[derive(Serialize, Deserialize)]
 struct Incident {
     id: String,
     finding: Finding,
@@ -69,6 +71,17 @@ impl Incidents {
         Incidents { key, open: BTreeMap::new(), tally: IncidentTally::default() }
     }
 
+    /// The open incidents as JSON, for the next run.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&self.open)
+    }
+
+    /// Goes on with the open incidents of an earlier run.
+    pub fn restore(&mut self, json: &[u8]) -> serde_json::Result<()> {
+        self.open = serde_json::from_slice(json)?;
+        Ok(())
+    }
+
     /// The incidents so far, the open ones among them.
     pub fn tally(&self) -> IncidentTally {
         let mut tally = self.tally.clone();
@@ -91,7 +104,7 @@ impl Incidents {
             self.take(window, now, finding, name, rules, &mut records);
         }
         self.close_quiet(now, store, rules, &mut records);
-        records.sort_by(|one, other| (one.timestamp, one.flow_id).cmp(&(other.timestamp, other.flow_id)));
+        records.sort_by_key(|one| (one.timestamp, one.flow_id));
         records
     }
 
@@ -99,7 +112,7 @@ impl Incidents {
     pub fn finish(&mut self, now: Timestamp, store: &Store, rules: &Ruleset) -> Vec<AlertRecord> {
         let keys: Vec<String> = self.open.keys().cloned().collect();
         let mut records: Vec<AlertRecord> = keys.iter().filter_map(|key| self.close(key, now, store, rules)).collect();
-        records.sort_by(|one, other| (one.timestamp, one.flow_id).cmp(&(other.timestamp, other.flow_id)));
+        records.sort_by_key(|one| (one.timestamp, one.flow_id));
         records
     }
 

@@ -59,11 +59,10 @@ pub fn credentials_of(
     key: &HashKey,
     memory: &mut Memory,
 ) -> Option<Credentials> {
-    if let Some(value) = head.get(Field::Authorization) {
-        if let Some(found) = authorization(value, key, memory) {
+    if let Some(value) = head.get(Field::Authorization)
+        && let Some(found) = authorization(value, key, memory) {
             return Some(found);
         }
-    }
     let by_key = |value: &[u8]| Credentials {
         kind: CredentialKind::ApiKey,
         principal: key.secret("api_key", value),

@@ -224,11 +224,10 @@ impl Interpreter {
         if !login::may_be_login(&request.head) {
             return None;
         }
-        if let Some(report) = &request.report {
-            if report.login.has_password {
+        if let Some(report) = &request.report
+            && report.login.has_password {
                 return Some((report.login.user, report.login.password, false));
             }
-        }
         let query = query?;
         let mut user = None;
         let mut password = None;

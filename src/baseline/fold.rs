@@ -62,6 +62,7 @@ pub struct EndpointLesson {
     pub login_sessions: u64,
     pub exposure: ExposureLesson,
     pub open_exposure: ExposureLesson,
+    pub sizes: LogHistogram,
     pub records: LogHistogram,
     pub sensitive_values: LogHistogram,
 }
@@ -78,6 +79,7 @@ impl EndpointLesson {
             login_sessions: logins.map_or(0, |logins| logins.with_session),
             exposure: ExposureLesson::of(window.exposure.as_deref(), window.successes),
             open_exposure: ExposureLesson::of(window.open_exposure.as_deref(), window.open_successes),
+            sizes: window.sizes.clone(),
             records: window.records.clone(),
             sensitive_values: window.sensitive_values.clone(),
         }
@@ -122,6 +124,7 @@ impl Store {
             if !spoiled.contains(&Spoiled::EndpointExposure(*key)) {
                 state.exposure.add(&lesson.exposure);
                 state.open_exposure.add(&lesson.open_exposure);
+                lesson.sizes.into_hdr(&mut state.sizes);
                 lesson.records.into_hdr(&mut state.records);
                 lesson.sensitive_values.into_hdr(&mut state.sensitive_values);
             }

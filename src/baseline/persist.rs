@@ -101,12 +101,19 @@ impl State {
         Ok(learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect())
     }
 
+    /// The open incidents of the last run, as they were given to [`State::save`].
+    pub fn incidents(&self) -> Result<Option<Vec<u8>>, StateError> {
+        self.get("incidents")
+    }
+
     pub fn save(
         &self,
         store: &Store,
         learned: &LearnedParameters,
+        incidents: &[u8],
         newest: Option<Timestamp>,
     ) -> Result<(), StateError> {
+        self.put("incidents", incidents)?;
         self.save_map("endpoints", &store.endpoints)?;
         self.save_map("clients", &store.clients)?;
         self.save_map("principals", &store.principals)?;
@@ -237,11 +244,12 @@ mod tests {
             store.absorb(1, window, true);
             let mut learned = LearnedParameters::new();
             learned.learn("a.example", "/v1/articles");
-            state.save(&store, &learned, Some(Timestamp(42))).unwrap();
+            state.save(&store, &learned, b"{}", Some(Timestamp(42))).unwrap();
             (state.key(), store.endpoints.get(&7).unwrap().name())
         };
         let state = State::open_existing(folder.path()).unwrap();
         assert!(!state.is_new() && state.key() == key && state.newest() == Some(Timestamp(42)));
+        assert_eq!(state.incidents().unwrap().unwrap(), b"{}");
         assert_eq!(state.load().unwrap().endpoints.get(&7).unwrap().name(), before);
         assert_eq!(state.learned().unwrap(), vec![("a.example".to_string(), "/v1/articles".to_string())]);
     }

@@ -5,7 +5,7 @@ use crate::inspect::DataClass;
 use crate::window::distinct::DistinctSet;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
-use crate::window::{Attempts, EndpointWindow, Errors, Exposure, Merge, Moment, Reach, Tally};
+use crate::window::{Attempts, EndpointWindow, Errors, EvidenceSample, Exposure, Merge, Moment, Reach, Tally};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -63,6 +63,9 @@ pub struct EndpointActivity {
     pub logins: Option<Box<Attempts>>,
     pub exposure: Option<Box<Exposure>>,
     pub open_exposure: Option<Box<Exposure>>,
+    /// Large answers: of many records or bytes.
+    pub large: EvidenceSample,
+    pub sizes: LogHistogram,
     pub records: LogHistogram,
     pub sensitive_values: LogHistogram,
 }
@@ -75,6 +78,8 @@ impl Merge for EndpointActivity {
         self.logins.merge(other.logins);
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
+        self.large.merge(&other.large);
+        self.sizes.merge(&other.sizes);
         self.records.merge(&other.records);
         self.sensitive_values.merge(&other.sensitive_values);
     }

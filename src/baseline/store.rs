@@ -223,11 +223,13 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
     state.shapes.merge(&window.shapes);
     state.pages += window.pages;
     window.latency.into_hdr(&mut state.latency);
-    window.sizes.into_hdr(&mut state.sizes);
     for class in window.exposure.iter().flat_map(|exposure| &exposure.classes) {
         state.data_values[class.class as usize] += class.values.count();
     }
-    if !state.is_learned {
+    let mut large = crate::window::EvidenceSample::default();
+    if state.is_learned {
+        large = window.evidence;
+    } else {
         let stranger = state.stranger.get_or_insert_with(|| Box::new(Stranger::default()));
         stranger.successes += window.successes;
         stranger.open_successes += window.open_successes;
@@ -244,6 +246,8 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
             logins: window.logins,
             exposure: window.exposure,
             open_exposure: window.open_exposure,
+            large,
+            sizes: window.sizes,
             records: window.records,
             sensitive_values: window.sensitive_values,
         },

@@ -39,6 +39,8 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
                 store: Arc::new(Store::default()),
                 key: None,
                 learned: Vec::new(),
+                incidents: None,
+                keeps_incidents: false,
                 not_before: None,
             };
             let output = Arc::new(Mutex::new(Output::open(None, &[], false, true)?));

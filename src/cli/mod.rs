@@ -27,7 +27,7 @@ pub fn run() -> ExitCode {
         Ok(status) => status,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            note(&format!("{error:#}"));
+            note(&said_of(&error));
             ExitCode::FAILURE
         }
     }
@@ -53,6 +53,19 @@ fn check_rules(dir: Option<&Path>) -> anyhow::Result<ExitCode> {
     let whose = dir.map_or("the built-in rules".to_owned(), |dir| format!("the rules of {}", dir.display()));
     writeln!(io::stdout(), "{whose} are valid")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// An error and its causes, each said once: some messages quote their cause already.
+fn said_of(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 /// A message on standard error. What it quotes cannot act on the terminal, and a closed standard error is borne.
@@ -81,5 +94,13 @@ mod tests {
         assert!(is_closed_pipe(&serde_json::Error::io(broken()).into()));
         assert!(!is_closed_pipe(&io::Error::from(io::ErrorKind::StorageFull).into()));
         assert!(!is_closed_pipe(&anyhow::anyhow!("other")));
+    }
+
+    #[test]
+    fn a_cause_that_the_message_quotes_is_not_said_twice() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let cause = full().to_string();
+        assert_eq!(said_of(&anyhow::Error::from(full()).context("cannot write x")), format!("cannot write x: {cause}"));
+        assert_eq!(said_of(&anyhow::Error::from(full()).context(format!("x: {cause}; mend"))), format!("x: {cause}; mend"));
     }
 }

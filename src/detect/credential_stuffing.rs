@@ -247,7 +247,6 @@ fn is_spraying(scene: &Scene<'_>, suspects: &[&Attempts], all: &Attempts) -> boo
     passwords > 0
         && users >= floors.min_users
         && attempts.failures >= floors.min_failures
-        && attempts.failures as f64 >= floors.min_failure_share * attempts.total() as f64
         && users as f64 >= floors.min_users_per_password * passwords as f64
 }
 

@@ -1,19 +1,26 @@
 //! `excessive_data_exposure`: far more sensitive values in responses than is normal.
 //!
-//! Sees: an endpoint whose single responses carry far more distinct sensitive values than they did, or classes it never
-//! carried; a client or principal that takes far more of them than it did. Misses: what was excessive from the start.
+//! Sees: an endpoint whose single responses carry far more distinct sensitive values, records or bytes than they did, or
+//! classes it never carried; a client or principal that takes far more of them than it did. Misses: what was excessive from the start.
 
-use super::stats::rate_test;
+use super::stats::{rate_test, ratio_test};
 use super::unauthenticated_data_exposure::classes_in_words;
 use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
 use crate::baseline::state::{EndpointActivity, EndpointState, ExposureNormal, SubjectActivity};
 use crate::baseline::{SPANS, Tiers, tier_of};
-use crate::inspect::DataClass;
+use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::{Excess, Severity};
-use crate::window::{ClassExposure, Exposure, Moment};
+use crate::window::{ClassExposure, Exposure, LARGE_BYTES, LARGE_RECORDS, Moment};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Answers that must be excessive before an endpoint is said to be: one is a report somebody asked for.
 const MIN_RESPONSES: u64 = 3;
+
+/// Answers that an endpoint's normal volume must have been seen in: the 99th percentile of fewer is their largest.
+const VOLUME_BASELINE_RESPONSES: u64 = 200;
+/// Quantile of an endpoint's answers that is their normal.
+const USUAL_QUANTILE: f64 = 0.99;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.excessive_data_exposure;
@@ -65,39 +72,94 @@ fn excess_of_endpoint(
     activity: &EndpointActivity,
 ) -> Option<Finding> {
     let rules = &scene.rules.excessive_data_exposure;
-    let exposure = activity.exposure.as_deref()?;
-    let normal = &state.exposure;
-    if normal.responses < rules.endpoint.min_baseline_responses as f64 {
+    if state.exposure.responses < rules.endpoint.min_baseline_responses as f64 {
         return None;
     }
-    let new: Vec<ClassExposure> = exposure
-        .classes
-        .iter()
-        .filter(|class| {
-            normal.class(class.class).values == 0.0
-                && class.responses >= MIN_RESPONSES
-                && class.values.count() >= by_sensitivity(&rules.min_values_of_new_class, class.class.sensitivity())
-        })
-        .cloned()
-        .collect();
+    let exposure = activity.exposure.as_deref();
+    let found = exposure.and_then(|exposure| excess_of_values(scene, key, state, activity, exposure));
+    let mut finding = found.or_else(|| excess_of_volume(scene, key, state, activity))?;
+    finding.spoils = vec![Spoiled::EndpointExposure(key)];
+    Some(finding)
+}
+
+/// Single responses with far more sensitive values than this endpoint's, or classes that it never carried.
+fn excess_of_values(
+    scene: &Scene<'_>,
+    key: u64,
+    state: &EndpointState,
+    activity: &EndpointActivity,
+    exposure: &Exposure,
+) -> Option<Finding> {
+    let rules = &scene.rules.excessive_data_exposure;
     let worst = exposure.classes.iter().map(|class| class.class.sensitivity()).max()?;
-    let usual = state.sensitive_values.value_at_quantile(0.99).max(1);
+    let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
     let bound = (usual as f64 * rules.endpoint.factor) as u64;
     let floor = by_sensitivity(&rules.min_values_per_response, worst).max(bound);
     let above = activity.sensitive_values.count_above(floor.saturating_sub(1));
-    let most = activity.sensitive_values.max();
     let (classes, expected) = if above >= MIN_RESPONSES {
-        (exposure.classes.to_vec(), format!("at most {usual} sensitive values in 99 % of answers; now up to {most}"))
-    } else if !new.is_empty() {
-        (new, "this endpoint never carried such data".to_string())
+        let most = activity.sensitive_values.max();
+        let expected = format!("at most {usual} sensitive values in 99 % of answers; now up to {most}");
+        (exposure.classes.to_vec(), expected)
     } else {
-        return None;
+        let new = exposure.classes.iter().filter(|class| is_new_class(scene, state, activity.successes, class));
+        let new: Vec<ClassExposure> = new.cloned().collect();
+        (!new.is_empty()).then_some((new, "this endpoint never carried such data".to_string()))?
     };
-    let mut finding =
-        of_exposure(Subject::Endpoint(key), severity_of(scene, &classes), exposure, &classes, exposure.moment);
+    let severity = severity_of(scene, &classes);
+    let mut finding = of_exposure(Subject::Endpoint(key), severity, exposure, &classes, exposure.moment);
     finding.expected = Some(expected);
-    finding.spoils = vec![Spoiled::EndpointExposure(key)];
     Some(finding)
+}
+
+/// Whether an endpoint carries a class that it never carried, and not by chance: what comes in one answer of a hundred
+/// may well have been missing while the sensor learned.
+fn is_new_class(scene: &Scene<'_>, state: &EndpointState, successes: u64, class: &ClassExposure) -> bool {
+    let rules = &scene.rules.excessive_data_exposure;
+    let sensitivity = class.class.sensitivity();
+    if state.exposure.class(class.class).values > 0.0
+        || class.responses < MIN_RESPONSES
+        || class.values.count() < by_sensitivity(&rules.min_values_of_new_class, sensitivity)
+    {
+        return false;
+    }
+    let base = state.exposure.responses as u64;
+    sensitivity == Sensitivity::Critical
+        || ratio_test(class.responses, successes, 0, base, base as f64).value() <= rules.endpoint.max_probability
+}
+
+/// Far more records or bytes in single responses than this endpoint's, whatever they are.
+fn excess_of_volume(
+    scene: &Scene<'_>,
+    key: u64,
+    state: &EndpointState,
+    activity: &EndpointActivity,
+) -> Option<Finding> {
+    let rules = &scene.rules.excessive_data_exposure;
+    let judged = [
+        ("records", &activity.records, &state.records, rules.min_records, LARGE_RECORDS),
+        ("bytes", &activity.sizes, &state.sizes, rules.min_bytes, LARGE_BYTES),
+    ];
+    let (unit, now, usual, above, volume) = judged.into_iter().find_map(|(unit, recent, normal, floor, large)| {
+        let usual = normal.value_at_quantile(USUAL_QUANTILE).max(1);
+        let bound = ((usual as f64 * rules.endpoint.factor) as u64).max(large);
+        let above = recent.count_above(bound);
+        // What is over the bound amounts to at least so much.
+        let volume = above.saturating_mul(bound);
+        (normal.len() >= VOLUME_BASELINE_RESPONSES && above >= MIN_RESPONSES && volume >= floor)
+            .then_some((unit, recent.max(), usual, above, volume))
+    })?;
+    let severity = rules.alert.severity;
+    let mut finding = Finding::new("excessive_data_exposure", Subject::Endpoint(key), severity, activity.tally.moment);
+    finding.count = above;
+    finding.observed = format!(
+        "{above} answers with more than {volume} {unit} together in {}, up to {now} in one",
+        span_in_words(&activity.tally.moment)
+    );
+    finding.expected = Some(format!("at most {usual} {unit} in 99 % of answers"));
+    let takers: BTreeSet<IpAddr> = activity.large.iter().map(|(_, shown)| shown.source.0).collect();
+    finding.client_count = takers.len() as u64;
+    finding.client_sample = takers.into_iter().collect();
+    Some(finding.with_evidence(&activity.large))
 }
 
 /// A client's or principal's takings over a horizon, against its own normal.

@@ -19,11 +19,12 @@ use crate::baseline::{Spoiled, Store, Touched};
 use crate::inspect::Sensitivity;
 use crate::rule::{BySensitivity, Ruleset, Severity};
 use crate::window::{Evidence, EvidenceSample, Moment, start_of};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a finding is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Subject {
     Endpoint(u64),
     Client(IpAddr),
@@ -35,10 +36,14 @@ pub enum Subject {
     Account(u64),
 }
 
+/// One of [`Ruleset::detectors`].
+pub type DetectorName = &'static str;
+
 /// One thing that a detector saw.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
-    pub detector: &'static str,
+    #[serde(deserialize_with = "detector_named")]
+    pub detector: DetectorName,
     pub subject: Subject,
     /// Key of the endpoint it happened at, where it is one.
     pub endpoint: Option<u64>,
@@ -55,7 +60,15 @@ pub struct Finding {
     pub observed: String,
     pub expected: Option<String>,
     pub evidence: Vec<Arc<Evidence>>,
+    #[serde(skip)]
     pub spoils: Vec<Spoiled>,
+}
+
+/// The detector of a stored finding.
+fn detector_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = Ruleset::detectors().iter().find(|detector| **detector == name);
+    known.copied().ok_or_else(|| serde::de::Error::custom(format!("no detector is called `{name}`")))
 }
 
 impl Finding {

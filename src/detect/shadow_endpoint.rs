@@ -5,13 +5,20 @@
 //! every path, static files, hosts that are still being discovered.
 
 use super::stats::good_turing_novelty;
-use super::{Finding, Scene, Subject, span_in_words};
-use crate::baseline::data_of;
+use super::{Finding, Scene, Subject, by_sensitivity, span_in_words};
+use crate::baseline::SPANS;
 use crate::baseline::state::{EndpointState, Stranger};
 use crate::rule::pattern;
+use std::time::Duration;
 
 /// Share of an endpoint's documents that are pages, from which on it is judged as a page.
 const PAGE_SHARE: f64 = 0.9;
+/// New endpoints in the later half of a host's time that are nothing yet; beyond these, and one in so many of those
+/// learned, new ones are everyday there.
+const FEW_NEW: u64 = 4;
+const MANY_NEW: u64 = 10;
+/// Endpoints that appear within so much time of each other appear together.
+const TOGETHER: Duration = Duration::from_secs(120);
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.shadow_endpoint;
@@ -27,8 +34,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         }
         let is_ignored = rules.ignored_methods.iter().any(|method| **method == *state.method)
             || rules.ignored_paths.iter().any(|path| pattern::matches(path, &state.template));
-        let data: Vec<String> =
-            data_of(&state.data_values).map(|(class, count)| format!("{count} {}", class.name())).collect();
+        let data = sensitive_data(scene, &state);
         let enough = stranger.successes >= rules.min_successes || (!data.is_empty() && stranger.successes > 0);
         if is_ignored || !enough || (!is_violation && is_young(scene, &state)) || is_catch_all(scene, *key, &state) {
             continue;
@@ -47,7 +53,10 @@ fn finding_of(
 ) -> Finding {
     let rules = &scene.rules.shadow_endpoint;
     let is_open = stranger.open_successes > 0;
+    // A page for everybody is what web sites are made of; data for everybody is another matter.
+    let is_page = state.pages as f64 >= PAGE_SHARE * state.successes as f64;
     let severity = match (is_open, data.is_empty()) {
+        (true, true) if is_page => rules.alert.severity,
         (true, false) => rules.sensitive_without_credentials_severity,
         (false, false) => rules.sensitive_severity,
         (true, true) => rules.without_credentials_severity,
@@ -79,15 +88,42 @@ fn finding_of(
     finding
 }
 
-/// While a host is still being discovered, a new endpoint is nothing special.
+/// Sensitive data that it gives, in words, where it is more than a page with a few addresses to write to. Distinct values:
+/// the same page, asked for all day, stays one page.
+fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
+    let floors = &scene.rules.unauthenticated_data_exposure.min_values;
+    let Some(exposure) = state.recent.view(SPANS.len() - 1).and_then(|activity| activity.exposure) else {
+        return Vec::new();
+    };
+    let enough = exposure.classes.iter().filter(|class| {
+        class.values.count() >= by_sensitivity(floors, class.class.sensitivity())
+    });
+    enough.map(|class| format!("{} {}", class.values.count(), class.class.name())).collect()
+}
+
+/// While a host is still being discovered, a new endpoint is nothing special: where much that it was learned from was
+/// seen once, or where new endpoints have kept coming.
 fn is_young(scene: &Scene<'_>, state: &EndpointState) -> bool {
     let rules = &scene.rules.shadow_endpoint;
-    let (mut requests, mut singletons) = (0, 0);
-    for entry in scene.store.endpoints.iter().filter(|entry| entry.host == state.host && entry.is_learned) {
-        requests += entry.tally.requests;
-        singletons += u64::from(entry.tally.requests == 1);
+    let (mut requests, mut singletons, mut learned) = (0, 0, 0);
+    let born = scene.store.hosts.iter().find(|host| host.host == state.host).map(|host| host.moment.first);
+    let appeared = state.moment.first;
+    let half = born.map(|born| born.saturating_add(appeared.since(born) / 2));
+    let mut lately = 0;
+    for entry in scene.store.endpoints.iter().filter(|entry| entry.host == state.host) {
+        if entry.is_learned {
+            learned += 1;
+            requests += entry.tally.requests;
+            singletons += u64::from(entry.tally.requests == 1);
+        }
+        // What came together with it, such as a release, came once.
+        let came = entry.moment.first;
+        let is_lately = half.is_some_and(|half| came > half) && came.saturating_add(TOGETHER) < appeared;
+        lately += u64::from(is_lately && entry.successes > 0);
     }
-    requests < rules.min_baseline_requests || good_turing_novelty(singletons, requests) > rules.max_novelty
+    requests < rules.min_baseline_requests
+        || good_turing_novelty(singletons, requests) > rules.max_novelty
+        || lately > FEW_NEW.max(learned / MANY_NEW)
 }
 
 /// True where other paths of the host answer with pages of the same look: that page is the answer to everything.

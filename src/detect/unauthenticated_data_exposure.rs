@@ -1,14 +1,19 @@
 //! `unauthenticated_data_exposure`: personal data given to clients that sent no credentials.
 //!
 //! Sees: distinct sensitive values in successful answers to requests without credentials, from an endpoint where that is
-//! new, or at volume anywhere. Misses: data in forms that no class covers, credentials that travel in unknown ways.
+//! new, or at volume anywhere. Misses: data in forms that no class covers, credentials that travel in unknown ways, and,
+//! at endpoints that are open anyway, a leak that gives each client one record only.
 
+use super::stats::ratio_test;
 use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
 use crate::baseline::state::EndpointState;
 use crate::baseline::tier_of;
 use crate::inspect::Sensitivity;
 use crate::rule::Severity;
 use crate::window::{ClassExposure, Exposure};
+
+/// Values of one class that one person may have: an address of his own and one of his work.
+const VALUES_OF_ONE_PERSON: u64 = 2;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.unauthenticated_data_exposure;
@@ -21,9 +26,14 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let found = rules.horizons_seconds.iter().find_map(|horizon| {
-            let exposure = *state.recent.view(tier_of(*horizon))?.open_exposure?;
-            let over: Vec<ClassExposure> =
-                exposure.classes.iter().filter(|class| is_too_much(scene, &state, class)).cloned().collect();
+            let activity = state.recent.view(tier_of(*horizon))?;
+            let exposure = *activity.open_exposure?;
+            let over: Vec<ClassExposure> = exposure
+                .classes
+                .iter()
+                .filter(|class| is_too_much(scene, &state, &exposure, activity.successes, class))
+                .cloned()
+                .collect();
             (!over.is_empty()).then_some((exposure, over))
         });
         if let Some((exposure, over)) = found {
@@ -32,25 +42,48 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn is_too_much(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) -> bool {
+fn is_too_much(
+    scene: &Scene<'_>,
+    state: &EndpointState,
+    exposure: &Exposure,
+    successes: u64,
+    class: &ClassExposure,
+) -> bool {
     let rules = &scene.rules.unauthenticated_data_exposure;
     if rules.ignored_classes.iter().any(|name| name == class.class.name()) {
         return false;
     }
-    let floors = if is_new_here(scene, state, class) { &rules.min_values } else { &rules.min_values_where_usual };
+    let is_new = is_new_here(scene, state, class, successes);
+    let floors = if is_new { &rules.min_values } else { &rules.min_values_where_usual };
     class.values.count() >= by_sensitivity(floors, class.class.sensitivity())
+        && (is_guarded(scene, state) || !is_own_data(exposure, class))
+}
+
+/// Whether most requests of an endpoint carry credentials.
+fn is_guarded(scene: &Scene<'_>, state: &EndpointState) -> bool {
+    let share = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
+    share >= scene.rules.unauthenticated_data_exposure.min_authenticated_share
+}
+
+/// Whether each client got about one record: a sign-up, a guest's order or a password reset shows everybody his own data.
+fn is_own_data(exposure: &Exposure, class: &ClassExposure) -> bool {
+    class.values.count() <= VALUES_OF_ONE_PERSON * exposure.clients.count()
 }
 
 /// Whether giving this class without credentials is new at this endpoint.
-fn is_new_here(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) -> bool {
-    if scene.is_learning {
+fn is_new_here(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure, successes: u64) -> bool {
+    let usual = &state.open_exposure;
+    if scene.is_learning || usual.class(class.class).values > 0.0 {
         return false;
     }
-    let usual = &state.open_exposure;
-    let is_usual = usual.class(class.class).values > 0.0;
-    let authenticated = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
-    let mostly_authenticated = authenticated >= scene.rules.unauthenticated_data_exposure.min_authenticated_share;
-    !is_usual && (!state.is_learned || mostly_authenticated || usual.responses > 0.0)
+    if !state.is_learned || is_guarded(scene, state) {
+        return true;
+    }
+    // An open endpoint: that nobody saw such a value there before must not be chance. One that writes to strangers what
+    // people wrote has a telephone number in it now and then.
+    let base = usual.responses as u64;
+    let chance = ratio_test(class.responses, successes, 0, base, base as f64);
+    base > 0 && chance.value() <= scene.rules.unauthenticated_data_exposure.max_probability
 }
 
 fn finding_of(
@@ -61,7 +94,7 @@ fn finding_of(
     over: &[ClassExposure],
 ) -> Finding {
     let rules = &scene.rules.unauthenticated_data_exposure;
-    let severity = over.iter().map(|class| severity_of(scene, class)).max().unwrap_or(rules.alert.severity);
+    let severity = over.iter().map(|class| severity_of(scene, state, class)).max().unwrap_or(rules.alert.severity);
     let mut finding = Finding::new("unauthenticated_data_exposure", Subject::Endpoint(key), severity, exposure.moment)
         .with_evidence(&exposure.evidence);
     finding.client_count = exposure.clients.count();
@@ -87,11 +120,13 @@ fn finding_of(
     finding
 }
 
-fn severity_of(scene: &Scene<'_>, class: &ClassExposure) -> Severity {
+fn severity_of(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) -> Severity {
     let rules = &scene.rules.unauthenticated_data_exposure;
     let sensitivity: Sensitivity = class.class.sensitivity();
     let severity = by_sensitivity(&rules.severity, sensitivity);
-    if class.values.count() >= by_sensitivity(&rules.escalating_values, sensitivity) {
+    // A public directory is large; that does not make it worse.
+    let is_usual = state.open_exposure.class(class.class).values > 0.0;
+    if !is_usual && class.values.count() >= by_sensitivity(&rules.escalating_values, sensitivity) {
         severity.worse()
     } else {
         severity

@@ -20,6 +20,7 @@ const REMEMBERED_WINDOWS: i64 = 60;
 /// Drops findings that are not fresh, and those that another one explains.
 pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, memory: &mut Memory) {
     findings.retain(|finding| finding.is_fresh(scene.window));
+    leave_scans_to_walks(findings);
     memory.windows.retain(|(window, _)| scene.window.saturating_sub(*window) <= REMEMBERED_WINDOWS);
     let now = Explained::by(scene, findings);
     findings
@@ -28,6 +29,20 @@ pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, memor
     if !told.is_empty() {
         memory.windows.push_back((scene.window, told));
     }
+}
+
+/// A client that walks through objects that there mostly are not is no scanner: it asks for one known endpoint. Of a scan
+/// and a walk of the same client the walk speaks, where it makes up most of what was missing.
+fn leave_scans_to_walks(findings: &mut Vec<Finding>) {
+    let walks: BTreeMap<IpAddr, u64> = findings
+        .iter()
+        .filter(|finding| finding.detector == "object_enumeration")
+        .filter_map(|finding| Some((finding.client?, finding.count)))
+        .collect();
+    findings.retain(|finding| match (finding.detector, finding.client) {
+        ("scanner", Some(client)) => walks.get(&client).is_none_or(|count| *count < finding.count),
+        _ => true,
+    });
 }
 
 #[derive(Default, PartialEq)]
@@ -40,6 +55,8 @@ struct Explained {
     exposure_principals: BTreeSet<u64>,
     walked_endpoints: BTreeSet<u64>,
     scanners: BTreeSet<IpAddr>,
+    /// Clients that walk through objects, and how many requests they made for it.
+    walkers: BTreeMap<IpAddr, u64>,
     /// Login endpoints under a campaign, and what it is called.
     campaigns: BTreeMap<u64, &'static str>,
     /// Hosts of endpoints that give too much: those who took it are not each an incident.
@@ -70,6 +87,7 @@ impl Explained {
                     explained.error_endpoints.extend(finding.endpoint);
                     explained.error_hosts.extend(host);
                     explained.error_clients.extend(finding.client);
+                    explained.walkers.extend(finding.client.map(|client| (client, finding.count)));
                     explained.walked_endpoints.extend(finding.endpoint);
                     explained.exposure_clients.extend(finding.client);
                     explained.exposure_principals.extend(finding.principal);
@@ -120,6 +138,9 @@ impl Explained {
                     || self.is_of_exposing_host(finding)
             }
             ("object_enumeration", Subject::Client(client)) => self.scanners.contains(client),
+            ("scanner", Subject::Client(client)) => {
+                self.walkers.get(client).is_some_and(|walked| *walked >= finding.count)
+            }
             _ => false,
         }
     }

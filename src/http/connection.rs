@@ -634,3 +634,7 @@ fn count_marks(marks: Marks, counters: &mut HttpCounters) {
     counters.bodies_undecodable += u64::from(marks.contains(Marks::UNDECODABLE_BODY));
     counters.bodies_over_limit += u64::from(marks.contains(Marks::BODY_OVER_LIMIT));
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

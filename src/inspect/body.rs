@@ -34,6 +34,8 @@ pub struct BodyScan {
     bytes: u64,
     shaped: u64,
     truncated: bool,
+    /// Bytes were missing: what comes before the next mark is the rest of something.
+    lost: bool,
 }
 
 impl BodyScan {
@@ -54,6 +56,7 @@ impl BodyScan {
             bytes: 0,
             shaped: 0,
             truncated: false,
+            lost: false,
             limits,
         }
     }
@@ -63,7 +66,8 @@ impl BodyScan {
         self.sink.begin(role);
         self.head.clear();
         self.carry.clear();
-        (self.bytes, self.shaped, self.truncated) = (0, 0, false);
+        (self.bytes, self.shaped) = (0, 0);
+        (self.truncated, self.lost) = (false, false);
         self.kind = kind;
         self.undecided = kind.doubtful();
         if !self.undecided {
@@ -179,11 +183,29 @@ impl BodyScan {
     }
 
     fn dispatch(&mut self, bytes: &[u8]) {
+        if self.lost && self.kind != BodyKind::Json {
+            let Some(mark) = bytes.iter().position(|&byte| self.is_mark(byte)) else { return };
+            self.lost = false;
+            return self.walk(bytes.get(mark..).unwrap_or_default());
+        }
+        self.walk(bytes);
+    }
+
+    /// What no value of the format goes across.
+    fn is_mark(&self, byte: u8) -> bool {
+        match self.kind {
+            BodyKind::Form => byte == b'&',
+            BodyKind::Xml | BodyKind::Html => byte == b'<',
+            BodyKind::Csv | BodyKind::Multipart => byte == b'\n',
+            _ => byte.is_ascii_whitespace(),
+        }
+    }
+
+    fn walk(&mut self, bytes: &[u8]) {
         let (carry, sink) = (&mut self.carry, &mut self.sink);
         match self.kind {
             BodyKind::Json => return self.json.feed(bytes, carry, sink),
-            BodyKind::Xml => return self.markup.feed(bytes, carry, sink),
-            BodyKind::Html => return self.markup.feed(bytes, carry, sink),
+            BodyKind::Xml | BodyKind::Html => return self.markup.feed(bytes, carry, sink),
             BodyKind::Csv => return self.csv.feed(bytes, carry, sink),
             BodyKind::Form => self.form.feed(bytes, carry, sink),
             BodyKind::Multipart => self.multipart.feed(bytes, carry, sink),
@@ -210,6 +232,7 @@ impl BodyScan {
     }
 
     fn lose(&mut self) {
+        self.lost = true;
         let carry = &mut self.carry;
         match self.kind {
             BodyKind::Json => self.json.gap(carry),

@@ -1,7 +1,8 @@
 //! Comma-, semicolon- or tab-separated rows (RFC 4180). The first row names the columns.
 
 use super::Limits;
-use super::field::{Field, NAME_BYTES};
+use super::field::NAME_BYTES;
+use super::names::Field;
 use super::sink::Sink;
 use smallvec::SmallVec;
 
@@ -86,9 +87,8 @@ impl Csv {
 
     pub fn gap(&mut self, carry: &mut Vec<u8>) {
         carry.clear();
-        self.in_quotes = false;
-        // Which column it goes on in is not known: columns beyond the names have none.
-        self.column = COLUMNS;
+        // The rest of the row is skipped, for which column it goes on in is not known.
+        (self.in_quotes, self.row_open, self.column) = (false, false, 0);
     }
 
     pub fn finish(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) -> u32 {

@@ -68,11 +68,10 @@ impl BodyKind {
     /// The kind by the first bytes (white space before them skipped), given what was claimed.
     pub(super) fn sniffed(self, head: &[u8]) -> BodyKind {
         let mut solid = head.iter().filter(|byte| !byte.is_ascii_whitespace());
-        let json = match (solid.next(), solid.next()) {
-            (Some(b'{'), Some(b'"' | b'}')) => true,
-            (Some(b'['), Some(b'{' | b'[' | b'"' | b']')) => true,
-            _ => false,
-        };
+        let json = matches!(
+            (solid.next(), solid.next()),
+            (Some(b'{'), Some(b'"' | b'}')) | (Some(b'['), Some(b'{' | b'[' | b'"' | b']'))
+        );
         if json {
             return BodyKind::Json;
         }

@@ -1,6 +1,6 @@
 //! XML and HTML: text between tags, attribute values, records. A tag ends at the first `>`; nothing is validated.
 
-use super::field::Field;
+use super::names::Field;
 use super::sink::Sink;
 use super::text::{Segments, judge};
 use super::{Limits, Role};
@@ -60,7 +60,7 @@ impl Markup {
     pub fn new(limits: &Limits) -> Markup {
         Markup {
             html: false,
-            segments: Segments::new(limits),
+            segments: Segments::of_text(limits),
             place: Place::Text,
             tag: Vec::new(),
             open: [Level::default(); DEPTH],
@@ -99,7 +99,6 @@ impl Markup {
     pub fn gap(&mut self, carry: &mut Vec<u8>) {
         carry.clear();
         self.tag.clear();
-        // Were it in the middle of a tag, the rest of the tag would be read as text: harmless.
         self.place = Place::Text;
     }
 

@@ -5,7 +5,7 @@
 //! hashed with the sensor's key the moment it is recognised; only counts, hashes and one masked sample a class are
 //! kept ([`mask`]).
 //!
-//! What counts is decided in this order: a name that promises something ([`field`]), a shape that only one thing has,
+//! What counts is decided in this order: a name that promises something, a shape that only one thing has,
 //! a check digit. Ordinary ids, time stamps, prices, UUIDs and hashes do not count: bare digits without a promise are
 //! a payment card (issuer, length and Luhn) or nothing.
 //!
@@ -27,9 +27,11 @@ mod letters;
 mod markup;
 mod mask;
 mod multipart;
+mod names;
 mod numbers;
 mod report;
 mod secrets;
+mod sequence;
 mod sink;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 //! The boundary is taken from the first line, so nobody has to hand it in.
 
 use super::Limits;
-use super::field::{Field, NAME_BYTES};
+use super::field::NAME_BYTES;
+use super::names::Field;
 use super::sink::Sink;
 use super::text::Segments;
 
@@ -31,7 +32,7 @@ pub(super) struct Multipart {
 impl Multipart {
     pub fn new(limits: &Limits) -> Multipart {
         Multipart {
-            segments: Segments::new(limits),
+            segments: Segments::of_lines(limits),
             token_bytes: limits.token_bytes.max(NAME_BYTES),
             boundary: Vec::new(),
             part: Part::Preamble,

@@ -76,10 +76,10 @@ pub(super) fn class_of(number: &Grouped<'_>, hint: Hint) -> Option<DataClass> {
     if payment_card(number, hint) {
         return Some(DataClass::PaymentCard);
     }
-    if hint.any(Hint::PERSONAL) {
-        if let Some(class) = promised(number, hint) {
-            return Some(class);
-        }
+    if hint.any(Hint::PERSONAL)
+        && let Some(class) = promised(number, hint)
+    {
+        return Some(class);
     }
     by_shape(number)
 }

@@ -102,11 +102,11 @@ impl Tally {
             *last = record + 1;
             report.records = report.records.saturating_add(1);
         }
-        if let Err(place) = report.distinct.binary_search(&hash) {
-            if place < self.max_distinct {
-                report.distinct.insert(place, hash);
-                report.distinct.truncate(self.max_distinct);
-            }
+        if let Err(place) = report.distinct.binary_search(&hash)
+            && place < self.max_distinct
+        {
+            report.distinct.insert(place, hash);
+            report.distinct.truncate(self.max_distinct);
         }
     }
 

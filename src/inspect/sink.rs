@@ -1,7 +1,8 @@
 //! Where the format walkers hand in what they find: names, values, records.
 
 use super::Role;
-use super::field::{Field, FieldCache, Hint};
+use super::field::Hint;
+use super::names::{Field, FieldCache};
 use super::report::Tally;
 use super::value;
 use super::verdict::{Login, Outcome, Refusals};

@@ -1,22 +1,30 @@
-//! Text without structure: cut into segments that end at a line's end or, in long lines, at a space.
+//! Text without structure: cut into segments that end at a line's end or at a space.
 
 use super::Limits;
 use super::sink::Sink;
 
-/// How far back a full segment looks for a space to be cut at, in bytes.
+/// How far back a full segment looks for a place to be cut at, in bytes.
 const BACK_BYTES: usize = 128;
 /// How much of a text may say that a login was refused, in bytes.
 const REFUSAL_BYTES: u64 = 4096;
 
-/// Cuts a stream into segments. Where it cuts depends on the bytes alone, not on how they are fed.
+/// Cuts a stream into segments of bounded length. Where it cuts depends on the bytes alone, not on how they are fed.
 #[derive(Clone, Copy)]
 pub(super) struct Segments {
     limit: usize,
+    /// Every line is a segment of its own.
+    lines: bool,
 }
 
 impl Segments {
-    pub fn new(limits: &Limits) -> Segments {
-        Segments { limit: limits.token_bytes.max(2 * BACK_BYTES) }
+    /// Segments as long as may be: nothing that is looked for goes across the end of a line.
+    pub fn of_text(limits: &Limits) -> Segments {
+        Segments { limit: limits.token_bytes.max(2 * BACK_BYTES), lines: false }
+    }
+
+    /// Segments that are lines, or parts of long ones.
+    pub fn of_lines(limits: &Limits) -> Segments {
+        Segments { lines: true, ..Segments::of_text(limits) }
     }
 
     /// Hands on every segment that is complete; what is left is carried.
@@ -24,8 +32,8 @@ impl Segments {
         let mut rest = bytes;
         while !carry.is_empty() && !rest.is_empty() {
             let room = rest.get(..rest.len().min(self.limit - carry.len().min(self.limit))).unwrap_or_default();
-            let line = memchr::memchr(b'\n', room);
-            let taken = line.map_or(room.len(), |at| at + 1);
+            let line = self.line_of(room);
+            let taken = line.unwrap_or(room.len());
             carry.extend_from_slice(rest.get(..taken).unwrap_or_default());
             rest = rest.get(taken..).unwrap_or_default();
             if line.is_some() {
@@ -39,8 +47,8 @@ impl Segments {
         }
         while !rest.is_empty() {
             let window = rest.get(..rest.len().min(self.limit)).unwrap_or_default();
-            let length = match memchr::memchr(b'\n', window) {
-                Some(at) => at + 1,
+            let length = match self.line_of(window) {
+                Some(length) => length,
                 None if window.len() == self.limit => cut_of(window),
                 None => break,
             };
@@ -48,6 +56,12 @@ impl Segments {
             rest = rest.get(length..).unwrap_or_default();
         }
         carry.extend_from_slice(rest);
+    }
+
+    /// The length of the line that `window` begins with, if lines count and it is complete.
+    fn line_of(&self, window: &[u8]) -> Option<usize> {
+        let end = if self.lines { memchr::memchr(b'\n', window) } else { None };
+        end.map(|at| at + 1)
     }
 
     /// Hands on what is carried.
@@ -59,11 +73,13 @@ impl Segments {
     }
 }
 
-/// Where a full segment is cut: behind the last space near its end, else at its end. Never 0.
+/// Where a full segment is cut: behind the last line's end near its own, else behind the last space, else at its end.
+/// Never 0.
 fn cut_of(segment: &[u8]) -> usize {
     let from = segment.len().saturating_sub(BACK_BYTES);
     let tail = segment.get(from..).unwrap_or_default();
-    tail.iter().rposition(|&byte| byte == b' ').map_or(segment.len(), |at| from + at + 1)
+    let place = memchr::memrchr(b'\n', tail).or_else(|| memchr::memrchr(b' ', tail));
+    place.map_or(segment.len(), |at| from + at + 1)
 }
 
 /// A plain text body.
@@ -75,7 +91,7 @@ pub(super) struct Text {
 
 impl Text {
     pub fn new(limits: &Limits) -> Text {
-        Text { segments: Segments::new(limits), seen: 0 }
+        Text { segments: Segments::of_text(limits), seen: 0 }
     }
 
     pub fn begin(&mut self) {

@@ -3,15 +3,16 @@
 //! [`worth_a_look`] turns ordinary values away after one pass; it never turns away what [`scan`] would find, so
 //! callers may test it or something weaker. [`scan`] walks over words (runs of letters and digits), joins digit words
 //! with what people put between them, and asks `numbers`, `letters`, `secrets` and `email` about each. Both are linear
-//! in the length of the text: a number is joined from at most [`MAX_GROUPS`] words.
+//! in the length of the text: a number is joined from a bounded count of words.
 
 use super::block::{Summary, next_digit, summarise};
 use super::class::DataClass;
 use super::email;
 use super::field::{Hint, hint_of};
 use super::letters::{self, MAX_TOKEN, MIN_TOKEN};
-use super::numbers::{self, Grouped, MAX_DIGITS, MAX_GROUPS, MIN_DIGITS, Separator, Style};
+use super::numbers::{self, MIN_DIGITS};
 use super::secrets;
+use super::sequence::{DIGIT, LETTER, Sequence, kind, kind_at};
 use std::ops::Range;
 
 /// Shortest value of any class, in bytes: `a@b.co`.
@@ -26,35 +27,6 @@ pub(super) const NUMBER_DIGITS: usize = 7;
 pub(super) const SECRET_BYTES: usize = 18;
 /// Text before a number that can say what it is, in bytes: `my passport number is`.
 const CONTEXT_BYTES: usize = 40;
-
-const DIGIT: u8 = 1;
-const LETTER: u8 = 2;
-/// `_` and everything beyond ASCII: parts of words, never of identifiers.
-const JOINER: u8 = 4;
-
-static KIND: [u8; 256] = {
-    let mut kinds = [0u8; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        kinds[byte] = match byte as u8 {
-            b'0'..=b'9' => DIGIT,
-            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
-            b'_' | 0x80.. => JOINER,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    kinds
-};
-
-#[inline(always)]
-fn kind(byte: u8) -> u8 {
-    KIND[usize::from(byte)] // 256 entries
-}
-
-fn kind_at(text: &[u8], index: usize) -> u8 {
-    text.get(index).map_or(0, |&byte| kind(byte))
-}
 
 /// Whether a value may hold anything, given what its field promises.
 #[inline]
@@ -109,8 +81,12 @@ pub(super) fn scan(text: &[u8], hint: Hint, response: bool, found: &mut impl FnM
         let start = text.len() - text.trim_ascii_start().len();
         return found(DataClass::DateOfBirth, start..start + 10);
     }
+    let address = email::next(text, 0);
+    if address == Some(0..text.len()) {
+        return found(DataClass::Email, 0..text.len()); // most are alone
+    }
     let seen = summarise(text, 0, text.len());
-    Walk { text, hint, secrets: may_hold_secret(&seen, text, hint), found }.run();
+    Walk { text, hint, secrets: may_hold_secret(&seen, text, hint), found }.run(address);
 }
 
 /// The start of the first word at or behind `at` that has a digit, or the end. Two letters and a space before it are part
@@ -135,10 +111,10 @@ struct Walk<'a, F: FnMut(DataClass, Range<usize>)> {
 }
 
 impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
-    fn run(&mut self) {
+    /// Walks over the text. `address` is the first e-mail address in it.
+    fn run(&mut self, mut address: Option<Range<usize>>) {
         let text = self.text;
         let mut at = 0;
-        let mut address = email::next(text, 0);
         loop {
             if !self.secrets {
                 at = next_digit_word(text, at);
@@ -170,24 +146,23 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
 
     /// A byte between words: only `-----BEGIN` and `$2b$` matter. Gives where to go on.
     fn mark(&mut self, at: usize, byte: u8) -> usize {
-        if byte == b'-' && self.text.get(at..at + 6) == Some(b"-----B")
-            || byte == b'$' && at.checked_sub(1).is_none_or(|before| kind_at(self.text, before) == 0)
+        if (byte == b'-' && self.text.get(at..at + 6) == Some(b"-----B")
+            || byte == b'$' && at.checked_sub(1).is_none_or(|before| kind_at(self.text, before) == 0))
+            && let Some((class, end)) = secrets::secret_at(self.text, at)
         {
-            if let Some((class, end)) = secrets::secret_at(self.text, at) {
-                (self.found)(class, at..end);
-                return end;
-            }
+            (self.found)(class, at..end);
+            return end;
         }
         at + 1
     }
 
     /// A word from `start` to `end`. Gives where to go on.
     fn word(&mut self, start: usize, end: usize, kinds: u8) -> usize {
-        if end - start >= 2 {
-            if let Some((class, secret_end)) = secrets::secret_at(self.text, start) {
-                (self.found)(class, start..secret_end);
-                return secret_end;
-            }
+        if end - start >= 2
+            && let Some((class, secret_end)) = secrets::secret_at(self.text, start)
+        {
+            (self.found)(class, start..secret_end);
+            return secret_end;
         }
         if kinds & DIGIT == 0 {
             return if end - start == 2 && kinds == LETTER { self.spaced(start).unwrap_or(end) } else { end };
@@ -215,11 +190,11 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
         if let Some(country) = self.text.get(start..).and_then(|rest| rest.first_chunk::<2>()) {
             let country = [country[0].to_ascii_uppercase(), country[1].to_ascii_uppercase()]; // two elements
             let length = super::checks::iban_length(&country);
-            if let Some((token, iban_end)) = length.and_then(|length| gather(self.text, start, length, b" -")) {
-                if super::checks::iban(token.bytes()) {
-                    (self.found)(DataClass::Iban, start..iban_end);
-                    return iban_end;
-                }
+            if let Some((token, iban_end)) = length.and_then(|length| gather(self.text, start, length, b" -"))
+                && super::checks::iban(token.bytes())
+            {
+                (self.found)(DataClass::Iban, start..iban_end);
+                return iban_end;
             }
         }
         let mut ends = [end; 3];
@@ -267,10 +242,10 @@ impl<F: FnMut(DataClass, Range<usize>)> Walk<'_, F> {
     /// A word of digits: the number it begins, or else an identifier that goes on with letters. Gives where to go on.
     fn number(&mut self, start: usize, end: usize) -> usize {
         let sequence = Sequence::from(self.text, start, end);
-        if usize::from(sequence.digit_count) >= MIN_DIGITS {
-            if let Some(end) = self.numbers_in(&sequence) {
-                return end;
-            }
+        if usize::from(sequence.digit_count) >= MIN_DIGITS
+            && let Some(end) = self.numbers_in(&sequence)
+        {
+            return end;
         }
         if self.text.get(end) == Some(&b'-') && kind_at(self.text, end + 1) != 0 && (6..=8).contains(&(end - start)) {
             return self.mixed(start, end);
@@ -369,133 +344,4 @@ fn gather(text: &[u8], start: usize, count: usize, separators: &[u8]) -> Option<
         }
     }
     (token.length == count && kind_at(text, at) == 0).then_some((token, at))
-}
-
-/// Words of digits in a row, each held to the next by what people write between groups.
-struct Sequence {
-    digits: [u8; MAX_DIGITS],
-    digit_count: u8,
-    starts: [usize; MAX_GROUPS],
-    ends: [usize; MAX_GROUPS],
-    lengths: [u8; MAX_GROUPS],
-    /// What stands behind each group.
-    separators: [Separator; MAX_GROUPS],
-    count: usize,
-    plus: bool,
-}
-
-impl Sequence {
-    /// The groups from the word of digits `start..end` on.
-    fn from(text: &[u8], start: usize, end: usize) -> Sequence {
-        let mut sequence = Sequence {
-            digits: [0; MAX_DIGITS],
-            digit_count: 0,
-            starts: [0; MAX_GROUPS],
-            ends: [0; MAX_GROUPS],
-            lengths: [0; MAX_GROUPS],
-            separators: [Separator::Bracket; MAX_GROUPS],
-            count: 0,
-            plus: matches!(text.get(..start).unwrap_or_default(), [.., b'+'] | [.., b'+', b'(']),
-        };
-        let (mut group, mut group_end) = (start, end);
-        while sequence.push(text, group, group_end) {
-            let Some((separator, next)) = separator_at(text, group_end) else { break };
-            let next_end =
-                next + text.iter().skip(next).take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
-            if kind_at(text, next_end) != 0 {
-                break;
-            }
-            if let Some(slot) = sequence.separators.get_mut(sequence.count - 1) {
-                *slot = separator;
-            }
-            (group, group_end) = (next, next_end);
-        }
-        sequence
-    }
-
-    /// Adds a group if there is room for all of it.
-    fn push(&mut self, text: &[u8], start: usize, end: usize) -> bool {
-        let length = end - start;
-        let from = usize::from(self.digit_count);
-        let (Some(slots), Some(bytes)) = (self.digits.get_mut(from..from + length), text.get(start..end)) else {
-            return false;
-        };
-        if self.count == MAX_GROUPS {
-            return false;
-        }
-        for (slot, byte) in slots.iter_mut().zip(bytes) {
-            *slot = byte.wrapping_sub(b'0');
-        }
-        self.starts[self.count] = start; // count < MAX_GROUPS, tested above; so for the two lines below
-        self.ends[self.count] = end;
-        self.lengths[self.count] = length as u8;
-        self.digit_count += length as u8;
-        self.count += 1;
-        true
-    }
-
-    /// The groups `first..last` as one number.
-    fn grouped(&self, first: usize, last: usize) -> Option<Grouped<'_>> {
-        let lengths = self.lengths.get(first..last)?;
-        let skipped: usize = self.lengths.iter().take(first).map(|&length| usize::from(length)).sum();
-        let count: usize = lengths.iter().map(|&length| usize::from(length)).sum();
-        let separators = self.separators.get(first..last.checked_sub(1)?)?;
-        let style = match separators {
-            [] => Style::Bare,
-            all if all.contains(&Separator::Bracket) => Style::Bracket,
-            [Separator::Char(byte), rest @ ..] if rest.iter().all(|other| *other == Separator::Char(*byte)) => {
-                Style::Uniform(*byte)
-            }
-            _ => Style::Mixed,
-        };
-        Some(Grouped {
-            digits: self.digits.get(skipped..skipped + count)?,
-            lengths,
-            style,
-            plus: self.plus && first == 0,
-        })
-    }
-
-    /// Whether the groups `first..last` are a number of their own and not the middle of a longer one: only a space or a
-    /// bracket may hold them to their neighbours, and not even a space if it is also what holds them together.
-    fn stands_alone(&self, first: usize, last: usize, class: DataClass) -> bool {
-        let spaced = last - first > 1 && self.separators.get(first) == Some(&Separator::Char(b' '));
-        let free = |separator: Option<&Separator>| match separator {
-            None | Some(Separator::Bracket) => true,
-            Some(Separator::Char(b' ')) => !spaced || class == DataClass::PaymentCard,
-            Some(_) => false,
-        };
-        let before = first.checked_sub(1).and_then(|index| self.separators.get(index));
-        let after = (last < self.count).then(|| self.separators.get(last - 1)).flatten();
-        free(before) && free(after)
-    }
-
-    /// Whether a dash, dot or slash ties the whole to a word before or behind it: `ord-4155550132`, `1.0.0-4155550132`.
-    fn glued(&self, text: &[u8]) -> bool {
-        let ties = |index: usize| matches!(text.get(index), Some(b'-' | b'.' | b'/' | b'_' | b'#' | b'%' | b'\\'));
-        let start = self.starts.first().copied().unwrap_or(0);
-        let end = self.ends.get(self.count.saturating_sub(1)).copied().unwrap_or(0);
-        let before =
-            start.checked_sub(1).is_some_and(|before| ties(before) && (before == 0 || kind_at(text, before - 1) != 0));
-        before || ties(end) && kind_at(text, end + 1) != 0
-    }
-
-    /// Where the groups `first..last` are, with the plus or bracket before them.
-    fn range(&self, first: usize, last: usize) -> Range<usize> {
-        let start = self.starts.get(first).copied().unwrap_or(0);
-        let end = self.ends.get(last.saturating_sub(1)).copied().unwrap_or(start);
-        if first == 0 && self.plus { start - 1..end } else { start..end }
-    }
-}
-
-/// What stands at `at` between two groups of digits, and where the next group begins.
-fn separator_at(text: &[u8], at: usize) -> Option<(Separator, usize)> {
-    let byte = *text.get(at)?;
-    if matches!(byte, b' ' | b'-' | b'.' | b'/' | b':') && text.get(at + 1).is_some_and(u8::is_ascii_digit) {
-        return Some((Separator::Char(byte), at + 1));
-    }
-    let between =
-        text.iter().skip(at).take(3).take_while(|byte| matches!(byte, b' ' | b'(' | b')' | b'-' | b'.')).count();
-    let bracket = text.get(at..at + between)?.iter().any(|byte| matches!(byte, b'(' | b')'));
-    (bracket && text.get(at + between).is_some_and(u8::is_ascii_digit)).then_some((Separator::Bracket, at + between))
 }

@@ -55,13 +55,19 @@ pub struct Judge {
 const BOUND_WINDOWS: i64 = 6;
 
 impl Judge {
-    pub fn new(key: HashKey, options: JudgeOptions, learned: Vec<(String, String)>) -> Judge {
+    /// `learned` and `incidents` are what an earlier run left.
+    pub fn new(
+        key: HashKey,
+        options: JudgeOptions,
+        learned: Vec<(String, String)>,
+        incidents: Incidents,
+    ) -> Judge {
         let mut inventory = InventoryBuilder::new(key);
         inventory.restore(learned, &options.store);
         Judge {
             options,
             inventory,
-            incidents: Incidents::new(key),
+            incidents,
             memory: detect::Memory::default(),
             sorter: Sorter::default(),
             counters: Counters::default(),
@@ -102,6 +108,10 @@ impl Judge {
 
     pub fn tally(&self) -> IncidentTally {
         self.incidents.tally()
+    }
+
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
     }
 
     pub fn inventory(&self) -> &InventoryBuilder {

@@ -85,11 +85,10 @@ impl Observer for Watcher {
 
     fn finish(&mut self, mut scan: Box<BodyScan>) -> BodyReport {
         let report = scan.finish();
-        if let Ok(mut idle) = self.idle.lock() {
-            if idle.len() < IDLE_SCANS {
+        if let Ok(mut idle) = self.idle.lock()
+            && idle.len() < IDLE_SCANS {
                 idle.push(scan);
             }
-        }
         report
     }
 

@@ -118,8 +118,6 @@ pub struct BruteForce {
     pub window_seconds: u64,
     /// Failures for one user name within the window.
     pub min_failures: u64,
-    /// User names that a source tries at most; above, it is stuffing or spraying.
-    pub max_users: u64,
     /// Client addresses that share the work on one account at most.
     pub max_clients: u64,
     /// Different passwords among the failures: a program with an old password has one.
@@ -138,7 +136,6 @@ impl BruteForce {
     pub(super) fn check(&self, check: &mut Check<'_>) {
         check.seconds("window_seconds", self.window_seconds);
         check.at_least("min_failures", self.min_failures, 1);
-        check.at_least("max_users", self.max_users, 1);
         check.at_least("max_clients", self.max_clients, 1);
         check.within("min_passwords", self.min_passwords, 1, self.min_failures.max(1));
         check.share("min_failure_share", self.min_failure_share);
@@ -155,17 +152,11 @@ impl BruteForce {
 #[serde(deny_unknown_fields)]
 pub struct PasswordSpraying {
     pub enabled: bool,
-    /// Spans of event time, each judged by itself, ascending.
-    pub horizons_seconds: Vec<u64>,
     /// Different user names among the failures.
     pub min_users: u64,
     pub min_failures: u64,
     /// Different user names / different passwords.
     pub min_users_per_password: f64,
-    /// Failures / user names; above, single accounts are being guessed.
-    pub max_failures_per_user: f64,
-    /// Failed logins / logins.
-    pub min_failure_share: f64,
     /// Severity once an account was opened.
     pub success_severity: Severity,
     pub alert: AlertText,
@@ -173,12 +164,9 @@ pub struct PasswordSpraying {
 
 impl PasswordSpraying {
     pub(super) fn check(&self, check: &mut Check<'_>) {
-        check.horizons("horizons_seconds", &self.horizons_seconds);
         check.at_least("min_users", self.min_users, 2);
         check.at_least("min_failures", self.min_failures, 1);
         check.factor("min_users_per_password", self.min_users_per_password);
-        check.factor("max_failures_per_user", self.max_failures_per_user);
-        check.share("min_failure_share", self.min_failure_share);
         check.not_below("success_severity", self.success_severity, self.alert.severity, "`alert.severity`");
         self.alert.check(check);
     }

@@ -299,7 +299,7 @@ pub struct EndpointWindow {
     pub open_exposure: Option<Box<Exposure>>,
     /// Requests by kind of credentials, in the order of [`crate::api::CredentialKind::ALL`].
     pub credentials: [u64; 4],
-    /// First successful transactions.
+    /// First successful transactions, and first large ones.
     pub evidence: EvidenceSample,
 }
 

@@ -38,6 +38,10 @@ const REACH_SHOWN: u64 = 3;
 /// One in so many is shown in any case, for those who walk slowly.
 const REACH_SAMPLE: u64 = 8;
 
+/// Records, or bytes, of an answer from which on it is large: excess of volume is seen in such answers only.
+pub const LARGE_RECORDS: u64 = 50;
+pub const LARGE_BYTES: u64 = 1_000_000;
+
 /// Builds the evidence of one transaction at most once.
 struct Shown<'a, 'b> {
     observation: &'a Observation<'b>,
@@ -124,7 +128,9 @@ impl Window {
             endpoint.pages += u64::from(observation.is_page);
             endpoint.open_successes += u64::from(observation.credentials.is_none());
             endpoint.sizes.record(observation.response_bytes);
-            if !observation.is_known {
+            let records = observation.response.map_or(0, |report| u64::from(report.records));
+            let is_large = records >= LARGE_RECORDS || observation.response_bytes >= LARGE_BYTES;
+            if !observation.is_known || is_large {
                 shown.offer(&mut endpoint.evidence);
             }
             if let Some(report) = observation.response {

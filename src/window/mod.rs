@@ -16,7 +16,7 @@ pub use aggregate::{
     HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,
 };
 
-pub use fill::{Filling, an_endpoint, client_key, pair_key};
+pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, client_key, pair_key};
 
 use crate::hash::{BuildIdentity, HashedMap};
 use std::collections::hash_map::Entry;

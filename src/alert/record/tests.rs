@@ -164,21 +164,3 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<HttpRecord<'_>>(&line).unwrap(), record);
     }
 }
-
-/// `cargo test --release -p apitap write_http_line_speed -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement, not a promise"]
-fn write_http_line_speed() {
-    const LINES: u32 = 1_000_000;
-    let record = samples::http();
-    let mut out = Vec::with_capacity(1 << 20);
-    let mut bytes = 0usize;
-    let start = std::time::Instant::now();
-    for _ in 0..LINES {
-        out.clear();
-        write_http_line(std::hint::black_box(&record), &mut out);
-        bytes += out.len();
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{:.0} lines/s, {:.0} MB/s", f64::from(LINES) / seconds, bytes as f64 / seconds / 1e6);
-}

@@ -15,6 +15,7 @@ use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use output::Output;
 use run::{LEARN, Outcome, Setup};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -48,6 +49,8 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         store,
         key,
         learned,
+        incidents: saved.as_ref().map(crate::baseline::State::incidents).transpose()?.flatten(),
+        keeps_incidents: saved.is_some() && !args.no_learn,
         not_before: saved.as_ref().filter(|_| !args.no_learn).and_then(|state| state.newest()),
     };
     let json = args.json && args.eve.as_deref().is_none_or(|path| path.as_os_str() != "-");
@@ -56,12 +59,14 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let summary = summary_of(&outcome, started);
     write_closing_records(&outcome, &summary, &output)?;
     if let Some(state) = saved.filter(|_| !args.no_learn) {
-        state.save(outcome.judge.store(), outcome.judge.inventory().learned(), outcome.last_frame)?;
+        let judge = &outcome.judge;
+        let incidents = judge.incidents().to_json()?;
+        state.save(judge.store(), judge.inventory().learned(), &incidents, outcome.last_frame)?;
     }
     for note in &outcome.notes {
         super::note(note);
     }
-    eprint!("{}", summary.text(args.stats));
+    let _ = io::stderr().write_all(summary.text(args.stats).as_bytes()); // a closed standard error is borne
     for error in &outcome.errors {
         super::note(&error.to_string());
     }
@@ -95,7 +100,9 @@ fn summary_of(outcome: &Outcome, started: Instant) -> Summary {
 /// The records that stand at the end: one an endpoint, and the counters.
 fn write_closing_records(outcome: &Outcome, summary: &Summary, output: &Mutex<Output>) -> anyhow::Result<()> {
     let mut output = output.lock().map_err(|_| anyhow::anyhow!("the output was given up by another thread"))?;
-    let now = outcome.last_frame.unwrap_or(Timestamp(0));
+    output.release()?;
+    // The end closes incidents when the last window ends, which is after the last frame.
+    let now = outcome.last_frame.max(output.newest_alert()).unwrap_or(Timestamp(0));
     if output.wants(EventType::Endpoint) {
         for record in endpoint_records(outcome.judge.store(), now) {
             output.record(&record)?;

@@ -1,9 +1,11 @@
 //! Where a replay writes: alerts on standard output, EVE lines to a file or standard output.
 
 use crate::alert::human::{Style, write_alert};
-use crate::alert::record::{EveRecord, EventType, write_line};
+use crate::alert::record::{AlertRecord, EveRecord, EventType, write_line};
 use crate::pipeline::Verdict;
+use crate::time::Timestamp;
 use serde::Serialize;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -20,6 +22,9 @@ enum Standard {
     Nothing,
 }
 
+/// Alerts that wait for transactions at once. They wait for about a minute of traffic; more than this is a flood.
+const HELD_ALERTS: usize = 10_000;
+
 pub struct Output {
     standard: Standard,
     style: Style,
@@ -28,6 +33,10 @@ pub struct Output {
     file_name: String,
     events: Vec<EventType>,
     buffer: Vec<u8>,
+    /// EVE lines of alerts that lines of earlier transactions may still have to precede: an alert is told when its
+    /// window closes, a transaction's line when nothing earlier can come any more.
+    held: VecDeque<Vec<u8>>,
+    newest_alert: Option<Timestamp>,
 }
 
 impl Output {
@@ -54,7 +63,14 @@ impl Output {
             file_name: eve.map_or(String::new(), |path| path.display().to_string()),
             events: events.to_vec(),
             buffer: Vec::new(),
+            held: VecDeque::new(),
+            newest_alert: None,
         })
+    }
+
+    /// Time of the newest alert, written or not.
+    pub fn newest_alert(&self) -> Option<Timestamp> {
+        self.newest_alert
     }
 
     pub fn wants(&self, event: EventType) -> bool {
@@ -63,7 +79,8 @@ impl Output {
 
     pub fn verdict(&mut self, verdict: &Verdict) -> io::Result<()> {
         for alert in &verdict.alerts {
-            self.record(alert)?;
+            self.newest_alert = self.newest_alert.max(Some(alert.timestamp));
+            self.alert_line(alert)?;
             match self.standard {
                 Standard::Readable => write_alert(&mut self.stdout, alert, self.style, false)?,
                 Standard::Alerts => {
@@ -75,10 +92,37 @@ impl Output {
             }
         }
         for line in &verdict.lines {
+            while self.held.front().is_some_and(|alert| place_of(alert) < place_of(line)) {
+                self.release_one()?;
+            }
             self.eve(line)?;
         }
         // Whoever follows the log wants an alert when it is raised.
         if verdict.alerts.is_empty() || self.standard == Standard::Nothing { Ok(()) } else { self.flush() }
+    }
+
+    /// The EVE line of an alert, at once or, where transactions have lines too, at its place among them.
+    fn alert_line(&mut self, alert: &AlertRecord) -> io::Result<()> {
+        if !(self.wants(EventType::Alert) && self.wants(EventType::Http)) {
+            return self.record(alert);
+        }
+        let mut line = Vec::new();
+        write_line(alert, &mut line);
+        self.held.push_back(line);
+        if self.held.len() > HELD_ALERTS { self.release_one() } else { Ok(()) }
+    }
+
+    fn release_one(&mut self) -> io::Result<()> {
+        let Some(line) = self.held.pop_front() else { return Ok(()) };
+        self.eve(&line)
+    }
+
+    /// No more transactions come: what waits for them is written.
+    pub fn release(&mut self) -> io::Result<()> {
+        while !self.held.is_empty() {
+            self.release_one()?;
+        }
+        Ok(())
     }
 
     /// One EVE record, where its kind is wanted.
@@ -112,4 +156,10 @@ impl Output {
 
 fn named(error: io::Error, file: &str) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write `{file}`: {error}; make room or choose another file with --eve"))
+}
+
+/// The time a line begins with, as text: `{"timestamp":"2025-11-23T10:00:00.123456+0000"`. It sorts like the time.
+fn place_of(line: &[u8]) -> &[u8] {
+    const TIME_ENDS_AT: usize = r#"{"timestamp":"2025-11-23T10:00:00.123456+0000""#.len();
+    &line[..line.len().min(TIME_ENDS_AT)] // never past the end
 }

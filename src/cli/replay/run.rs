@@ -1,6 +1,7 @@
 //! Captures through the pipeline: the part of a replay that `inventory` shares.
 
 use crate::alert::record::EventType;
+use crate::alert::Incidents;
 use crate::api::openapi::{self, Catalogue};
 use crate::api::url;
 use crate::api::{Settings, snapshot};
@@ -33,6 +34,9 @@ pub struct Setup {
     pub store: Arc<Store>,
     pub key: Option<HashKey>,
     pub learned: Vec<(String, String)>,
+    /// Open incidents of an earlier run. Where there is a state, those of this run stay open too.
+    pub incidents: Option<Vec<u8>>,
+    pub keeps_incidents: bool,
     /// The state is newer than this: older captures are refused.
     pub not_before: Option<Timestamp>,
 }
@@ -93,14 +97,18 @@ pub fn run(
             is_frozen: setup.is_frozen,
         }),
         learned: setup.learned,
+        incidents: setup.incidents,
+        keeps_incidents: setup.keeps_incidents,
         not_before: setup.not_before,
     };
     if !baselines.is_empty() {
         run.capture(baselines, true).context("--baseline")?;
     }
-    run.capture(files, false)?;
+    if !files.is_empty() {
+        run.capture(files, false)?;
+    }
     let key = run.key.unwrap_or(HashKey::new([0; 16]));
-    let judge = run.take_judge(key);
+    let judge = run.take_judge(key)?;
     Ok(Outcome {
         judge,
         packets: run.packets,
@@ -126,16 +134,23 @@ struct Run {
     judge: Option<Judge>,
     options: Option<JudgeOptions>,
     learned: Vec<(String, String)>,
+    incidents: Option<Vec<u8>>,
+    keeps_incidents: bool,
     not_before: Option<Timestamp>,
 }
 
 impl Run {
-    fn take_judge(&mut self, key: HashKey) -> Judge {
-        self.judge.take().unwrap_or_else(|| {
-            // The options are there until the first judge is made of them.
-            let options = self.options.take().expect("made once");
-            Judge::new(key, options, std::mem::take(&mut self.learned))
-        })
+    fn take_judge(&mut self, key: HashKey) -> anyhow::Result<Judge> {
+        if let Some(judge) = self.judge.take() {
+            return Ok(judge);
+        }
+        let mut incidents = Incidents::new(key);
+        if let Some(json) = self.incidents.take() {
+            incidents.restore(&json).context("the open incidents of --state are damaged; use another folder")?;
+        }
+        // The options are there until the one judge is made of them.
+        let options = self.options.take().context("the judge was lost")?;
+        Ok(Judge::new(key, options, std::mem::take(&mut self.learned), incidents))
     }
 
     fn capture(&mut self, files: &[PathBuf], is_baseline: bool) -> anyhow::Result<()> {
@@ -169,24 +184,22 @@ impl Run {
                 None => {
                     self.refuse_older(frame.time)?;
                     let key = *self.key.get_or_insert_with(|| key_of(frame.time, frame.bytes));
-                    let judge = self.take_judge(key);
+                    let judge = self.take_judge(key)?;
                     started.insert((self.start(judge, key, is_baseline), Decoder::new(key, PacketLimits::default())))
                 }
             };
             progress.frames += 1;
-            if let Some(filter) = &mut self.filter {
-                if !filter.matches(&frame) {
+            if let Some(filter) = &mut self.filter
+                && !filter.matches(&frame) {
                     self.filtered_out += 1;
                     continue;
                 }
-            }
             self.last_frame = self.last_frame.max(Some(frame.time));
             stopped = pipeline.time(frame.time);
-            if stopped.is_ok() {
-                if let Some(segment) = decoder.decode(&frame) {
+            if stopped.is_ok()
+                && let Some(segment) = decoder.decode(&frame) {
                     stopped = pipeline.segment(&segment);
                 }
-            }
             if stopped.is_err() {
                 break;
             }
@@ -194,7 +207,7 @@ impl Run {
         progress.clear();
         let Some((pipeline, decoder)) = started else { return Ok(()) };
         self.packets.add(&decoder.counters);
-        match pipeline.finish(!is_baseline) {
+        match pipeline.finish(!is_baseline && !self.keeps_incidents) {
             Ok((judge, _)) => {
                 self.judge = Some(judge);
                 stopped?;
@@ -234,7 +247,7 @@ impl Run {
                 Redact::All => redact_all,
             },
             threads: self.threads,
-            close_incidents: !is_baseline,
+            close_incidents: !is_baseline && !self.keeps_incidents,
         };
         Pipeline::start(&options, judge, deliver)
     }
@@ -289,7 +302,7 @@ impl Progress {
             return false;
         }
         self.calls = self.calls.wrapping_add(1);
-        self.calls % LOOKS == 0 && self.shown_at.is_none_or(|shown| shown.elapsed() >= REFRESH)
+        self.calls.is_multiple_of(LOOKS) && self.shown_at.is_none_or(|shown| shown.elapsed() >= REFRESH)
     }
 
     fn show(&mut self, read: u64, total: Option<u64>) {

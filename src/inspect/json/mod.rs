@@ -12,7 +12,8 @@ mod escape;
 mod walk;
 
 use super::block::summarise;
-use super::field::{Field, Hint, NAME_BYTES};
+use super::field::{Hint, NAME_BYTES};
+use super::names::Field;
 use super::sink::{SCALAR_BYTES, Sink};
 use super::{Limits, Role, value};
 use escape::unescape;
@@ -173,7 +174,7 @@ impl Json {
     }
 
     /// The end of the body. A string without its closing quote is dropped.
-    pub fn finish(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) -> u32 {
+    pub fn finish(&mut self, carry: &[u8], sink: &mut Sink) -> u32 {
         match self.cut {
             Cut::AfterString => self.string(carry, 0, carry.len(), sink),
             Cut::InScalar(why) => self.scalar(&[], carry, why, sink),

@@ -176,6 +176,31 @@ fn a_gap_drops_the_value_under_way_and_nothing_else() {
 }
 
 #[test]
+fn the_rest_of_a_cut_value_is_not_a_value() {
+    for (kind, before, after) in [
+        (BodyKind::Text, "mail ja", "ne@example.com and joe@example.com"),
+        (BodyKind::Form, "a=1&user=ja", "ne@example.com=x&mail=joe@example.com"),
+        (BodyKind::Csv, "id,email\n1,ja", "ne@example.com\n2,joe@example.com\n"),
+        (BodyKind::Xml, "<a><email>ja", "ne@example.com</email><email>joe@example.com</email></a>"),
+        (BodyKind::Html, "<p>ja", "ne@example.com</p><p>joe@example.com</p>"),
+        (BodyKind::Json, "{\"a\":\"ja", "ne@example.com\",\"b\":\"joe@example.com\"}"),
+        (BodyKind::Json, "{\"a\":41111111", "11111111,\"phone\":4155550132}"),
+    ] {
+        let whole = fed(Limits::default(), Role::Response, kind, &[before.as_bytes(), after.as_bytes()], None);
+        assert_ne!(whole.classes.first().map_or(0, |class| class.distinct.len()), 0, "{kind:?}");
+        let cut = fed(Limits::default(), Role::Response, kind, &[before.as_bytes(), after.as_bytes()], Some(1));
+        assert_eq!(
+            cut.classes.first().map(|class| (class.occurrences, class.distinct.len())),
+            Some((1, 1)),
+            "{kind:?}"
+        );
+        assert!(
+            cut.classes[0].distinct.iter().all(|hash| whole.classes.iter().any(|class| class.distinct.contains(hash)))
+        );
+    }
+}
+
+#[test]
 fn what_is_past_the_limit_is_only_counted() {
     let limits = Limits { max_scanned_bytes: 20, ..Limits::default() };
     let mut scan = BodyScan::new(limits, KEY);

@@ -1,0 +1,361 @@
+//! What scripts rely on in `apitap replay`: exit status, what goes to which stream, the order of lines, redaction.
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use apitap::simulate::wire::{Conversation, DEFAULT_START, FULL_SNAPLEN, merge, pcap};
+use apitap::simulate::{Options, Scenario};
+use cli::{Folder, HOST, SERVER, Talk, apitap, attack_traffic, capture, command, json_response, records, run, simulated};
+use serde_json::Value;
+use std::process::Stdio;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// A scanner (low), and a login endpoint under attack (high and worse).
+static ATTACKS: LazyLock<Vec<u8>> =
+    LazyLock::new(|| simulated(&attack_traffic(&[Scenario::CredentialStuffing, Scenario::Scanner])));
+
+static CALM: LazyLock<Vec<u8>> =
+    LazyLock::new(|| simulated(&Options { duration: Duration::from_secs(5 * 60), ..attack_traffic(&[]) }));
+
+fn http_records(file: &str, more: &[&str]) -> Vec<Value> {
+    apitap(&[&["replay", file, "--eve", "-", "--events", "http"], more].concat()).with_status(0).records()
+}
+
+#[test]
+fn the_status_tells_how_it_ended() {
+    let folder = Folder::new();
+    let (attacks, calm) = (folder.write("attacks.pcap", &*ATTACKS), folder.write("calm.pcap", &*CALM));
+    let missing = folder.path("missing.pcap");
+    apitap(&["replay", &calm]).with_status(0);
+    apitap(&["replay", &attacks]).with_status(0);
+    apitap(&["replay", &attacks, "--fail-on", "high"]).with_status(3);
+    apitap(&["replay", &attacks, "--fail-on", "low"]).with_status(3);
+    apitap(&["replay", &calm, "--fail-on", "low"]).with_status(0);
+    let both = apitap(&["replay", &attacks, &missing, "--fail-on", "low"]).with_status(1);
+    assert!(both.err.contains("missing.pcap: cannot be opened") && both.out.contains("credential_stuffing"));
+    for wrong in [&["replay"][..], &["replay", &calm, "--fail-on", "worst"], &["replay", &calm, "--events", "flow"]] {
+        apitap(wrong).with_status(2);
+    }
+}
+
+#[test]
+fn alerts_go_to_standard_output_and_the_summary_to_standard_error() {
+    let folder = Folder::new();
+    let file = folder.write("a.pcap", &*ATTACKS);
+    let run = apitap(&["replay", &file]).with_status(0);
+    for line in run.out.lines() {
+        assert!(line.starts_with("2025-11-24 09:") && !line.contains('\x1b'), "{line}");
+    }
+    assert!(run.out.contains("scanner"));
+    let err = &run.err;
+    for part in [" frames, ", " bytes, ", " flows, ", " transactions, ", " endpoints, ", " clients", " transactions/s"] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
+    assert!(err.contains("credential_stuffing (1 ") && err.contains("scanner (1 low)"), "{err}");
+    assert!(err.contains("learned until 2025-11-24 09:10:00"), "{err}");
+    assert!(err.contains("nothing dropped, cut or evicted") && !err.contains("segments_retransmitted"), "{err}");
+    let all = apitap(&["replay", &file, "--stats", "--no-progress"]).with_status(0);
+    assert!(all.err.contains("  segments_retransmitted ") && all.err.contains("  heads_refused "), "{}", all.err);
+    assert_eq!(all.out, run.out);
+}
+
+#[test]
+fn colour_is_for_those_who_want_it() {
+    let folder = Folder::new();
+    let file = folder.write("a.pcap", &*ATTACKS);
+    let replayed = |variables: &[(&str, &str)]| {
+        run(command().args(["replay", &file]).envs(variables.iter().copied())).with_status(0).out
+    };
+    assert!(replayed(&[("CLICOLOR_FORCE", "1")]).contains('\x1b'));
+    assert!(!replayed(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\x1b'));
+}
+
+#[test]
+fn json_and_eve_choose_what_standard_output_carries() {
+    let folder = Folder::new();
+    let file = folder.write("a.pcap", &*ATTACKS);
+    let of_types = |run: &cli::Run| {
+        let mut types: Vec<String> =
+            run.records().iter().map(|record| record["event_type"].as_str().unwrap().to_owned()).collect();
+        types.sort();
+        types.dedup();
+        types
+    };
+    let json = apitap(&["replay", &file, "--json"]).with_status(0);
+    assert_eq!(of_types(&json), ["alert"]);
+    let dash = apitap(&["replay", &file, "--eve", "-"]).with_status(0);
+    assert_eq!(dash.out, json.out);
+    let both = apitap(&["replay", &file, "--json", "--eve", "-", "--events", "alert,http"]).with_status(0);
+    assert_eq!(of_types(&both), ["alert", "http"]);
+    let incidents = both.records().iter().filter(|record| record["event_type"] == "alert").count();
+    assert_eq!(incidents, json.out.lines().count(), "one stream, each alert once");
+    let beside = apitap(&["replay", &file, "--json", "--eve", &folder.path("e"), "--events", "http"]).with_status(0);
+    assert_eq!(beside.out, json.out);
+    assert!(records(&folder.read("e")).iter().all(|record| record["event_type"] == "http"));
+}
+
+#[test]
+fn lines_stand_in_order_of_event_time() {
+    let folder = Folder::new();
+    let file = folder.write("a.pcap", &*ATTACKS);
+    let eve = folder.path("eve.json");
+    for (events, kinds) in [("http,endpoint,stats,alert", 4), ("alert", 1), ("http", 1), ("endpoint,stats", 2)] {
+        apitap(&["replay", &file, "--eve", &eve, "--events", events]).with_status(0);
+        let records = records(&folder.read("eve.json"));
+        let key = |record: &Value| (record["timestamp"].as_str().unwrap().to_owned(), record["flow_id"].as_u64());
+        for pair in records.windows(2) {
+            assert!(key(&pair[0]) <= key(&pair[1]), "{events}:\n{}\n{}", pair[0], pair[1]);
+        }
+        let mut seen: Vec<&str> = records.iter().map(|record| record["event_type"].as_str().unwrap()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), kinds, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_filter_also_looks_inside_vlan_tags() {
+    let folder = Folder::new();
+    let talk = |client: &str, vlan: bool| {
+        let talk = Conversation::new(client, SERVER);
+        let talk = if vlan { talk.vlan(42) } else { talk };
+        talk.exchange(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n"), json_response("200 OK", "{}")).close()
+    };
+    let talks = [("192.0.2.1:4001", false), ("192.0.2.2:4002", true), ("192.0.2.3:4003", true)];
+    let file = folder.write("v.pcap", pcap(&merge(talks.map(|(client, vlan)| talk(client, vlan))), FULL_SNAPLEN));
+    assert_eq!(http_records(&file, &[]).len(), 3);
+    let of_two = http_records(&file, &["--filter", "host 192.0.2.2"]);
+    assert_eq!((of_two.len(), &of_two[0]["src_ip"]), (1, &Value::from("192.0.2.2")));
+    assert_eq!(http_records(&file, &["--filter", "tcp port 80"]).len(), 3);
+    assert_eq!(http_records(&file, &["--filter", "not tcp"]).len(), 0);
+    let wrong = apitap(&["replay", &file, "--filter", "tcp prot 80"]).with_status(1);
+    assert!(wrong.err.contains("tcp prot 80"), "{}", wrong.err);
+}
+
+#[test]
+fn redaction_is_as_much_as_is_asked_for() {
+    let folder = Folder::new();
+    let target = "/v1/items?page=2&api_key=s3cr3tvalue&q=a%20b";
+    let file = folder.write("r.pcap", capture(&[Talk::get(0.0, "192.0.2.1", target)]));
+    let url = |more: &[&str]| http_records(&file, more)[0]["http"]["url"].as_str().unwrap().to_owned();
+    assert_eq!(url(&["--redact", "none"]), target);
+    for secrets in [url(&[]), url(&["--redact", "secrets"])] {
+        assert!(secrets.contains("page=2") && secrets.contains("q=a%20b") && !secrets.contains("s3cr3t"), "{secrets}");
+    }
+    let all = url(&["--redact", "all"]);
+    assert!(all.starts_with("/v1/items?page=") && all.contains("&q="), "{all}");
+    assert!(!all.contains("page=2") && !all.contains("s3cr3t") && !all.contains("a%20b"), "{all}");
+}
+
+#[test]
+fn a_baseline_teaches_and_is_not_judged() {
+    let folder = Folder::new();
+    let learned: Vec<Talk> = (0..300).map(|index| Talk::get(f64::from(index), "192.0.2.1", "/v1/known")).collect();
+    let judged: Vec<Talk> = (0..60)
+        .map(|index| {
+            let target = if index % 6 == 5 { "/v1/strange" } else { "/v1/known" };
+            Talk::get(f64::from(index), "192.0.2.1", target)
+        })
+        .collect();
+    let baseline = folder.write("baseline.pcap", capture(&learned));
+    let today = folder.write("today.pcap", cli::capture_from(&judged, DEFAULT_START.saturating_add(Duration::from_secs(86_400))));
+    let alone = apitap(&["replay", &today]).with_status(0);
+    assert!(alone.out.is_empty() && alone.err.contains("(the whole capture)"), "{}{}", alone.out, alone.err);
+    let eve = folder.path("eve.json");
+    let told = apitap(&["replay", &today, "--baseline", &baseline, "--eve", &eve, "--events", "http"]).with_status(0);
+    assert!(told.out.contains("shadow_endpoint") && told.out.contains("/v1/strange"), "{}", told.out);
+    assert!(!told.out.contains("/v1/known") && !told.err.contains("learned until"), "{}{}", told.out, told.err);
+    assert_eq!(records(&folder.read("eve.json")).len(), 60, "lines of the judged capture alone");
+    let itself = apitap(&["replay", &baseline, "--learn", "5m"]).with_status(0);
+    assert!(itself.err.contains("learned until 2025-11-24 09:05:00"), "{}", itself.err);
+    let missing = apitap(&["replay", &today, "--baseline", &folder.path("none.pcap")]).with_status(1);
+    assert!(missing.err.contains("none.pcap: cannot be opened"), "{}", missing.err);
+}
+
+#[test]
+fn half_a_transaction_lacks_the_other_halfs_fields() {
+    let folder = Folder::new();
+    let exchange = Conversation::new("192.0.2.1:4001", SERVER)
+        .exchange(format!("GET /v1/a HTTP/1.1\r\nHost: {HOST}\r\n\r\n"), json_response("404 Not Found", "{}"))
+        .close()
+        .frames();
+    const CLIENT_OF_ETHERNET_IPV4: usize = 14 + 12;
+    let from_client = |frame: &[u8]| frame[CLIENT_OF_ETHERNET_IPV4..][..4] == [192, 0, 2, 1];
+    let (requests, responses): (Vec<_>, Vec<_>) = exchange.into_iter().partition(|(_, frame)| from_client(frame));
+    let only = |frames| http_records(&folder.write("half.pcap", pcap(frames, FULL_SNAPLEN)), &[]);
+
+    let request = &only(&requests)[..];
+    let [request] = request else { panic!("{request:?}") };
+    assert_eq!(request["http"]["url"], "/v1/a");
+    for absent in ["status", "length", "http_content_type"] {
+        assert!(request["http"].get(absent).is_none(), "{absent}: {request}");
+    }
+    assert!(request["apitap"]["marks"].as_array().unwrap().contains(&"request_only".into()), "{request}");
+
+    let response = &only(&responses)[..];
+    let [response] = response else { panic!("{response:?}") };
+    assert_eq!((&response["http"]["status"], &response["http"]["length"]), (&404.into(), &2.into()));
+    for absent in ["url", "http_method", "hostname", "http_user_agent"] {
+        assert!(response["http"].get(absent).is_none(), "{absent}: {response}");
+    }
+    assert!(response["apitap"]["marks"].as_array().unwrap().contains(&"response_only".into()), "{response}");
+    assert_eq!((&response["src_ip"], &response["dest_port"]), (&"192.0.2.1".into(), &80.into()));
+}
+
+#[test]
+fn forwarded_addresses_are_believed_from_trusted_proxies_alone() {
+    let folder = Folder::new();
+    let talk = |proxy: &str| Talk::get(0.0, proxy, "/").header("X-Forwarded-For", "198.51.100.77, 203.0.113.9");
+    let file = folder.write("x.pcap", capture(&[talk("10.9.0.1"), talk("192.0.2.66")]));
+    let config = folder.write("apitap.toml", "[identity]\ntrusted_proxies = [\"10.9.0.0/16\"]\n");
+    let client = |more: &[&str], peer: &str| {
+        let records = http_records(&file, more);
+        let record = records.iter().find(|record| record["src_ip"] == peer).unwrap();
+        record["apitap"]["client"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(client(&[], "10.9.0.1"), "10.9.0.1");
+    assert_eq!(client(&["--config", &config], "10.9.0.1"), "203.0.113.9");
+    assert_eq!(client(&["--config", &config], "192.0.2.66"), "192.0.2.66");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_failure() {
+    let folder = Folder::new();
+    let file = folder.write("a.pcap", &*ATTACKS);
+    for threads in ["1", "2"] {
+        let mut child = command()
+            .args(["replay", &file, "--threads", threads, "--eve", "-", "--events", "http"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), err.as_str()), (Some(0), ""), "{threads} threads");
+    }
+}
+
+#[test]
+fn a_closed_standard_error_is_borne() {
+    let folder = Folder::new();
+    let file = folder.write("a.pcap", &*CALM);
+    let mut child =
+        command().args(["replay", &file, "--stats"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn times_of_request_and_response_give_the_latency() {
+    let folder = Folder::new();
+    let file = folder.write("l.pcap", capture(&[Talk::get(0.0, "192.0.2.1", "/v1/a")]));
+    let inventory = apitap(&["inventory", &file, "--format", "json"]).with_status(0).records();
+    let p50 = inventory[0]["apitap"]["latency_ms"]["p50"].as_f64().unwrap();
+    assert!((4.5..9.0).contains(&p50), "the server thought for 5 ms, not {p50}");
+}
+
+/// Secrets of the traffic, none of which may ever be written; the last is in a URL.
+const SECRETS: [&str; 16] = [
+    "Plant3d-JsonPassw0rd",
+    "Plant3d-FormPassw0rd",
+    "Plant3d-BasicPassw0rd",
+    "planted.person",
+    "planteduser",
+    "cGxhbnRlZHVzZXI6UGxhbnQzZC1CYXNpY1Bhc3N3MHJk", // planteduser:Plant3d-BasicPassw0rd
+    "eyJzdWIiOiJwbGFudGVkLXN1YmplY3QifQ",           // {"sub":"planted-subject"}
+    "planted-subject",
+    "plantedapikey7f3a9c2e1b",
+    "plantedcookie5d1e8f",
+    "plantedsession9a8b7c",
+    "4539148803436467",
+    "4539 1488 0343 6467",
+    "jane.secretive",
+    "Plant3d-Answered-T0ken",
+    "plantedquerykey4b2d6e",
+];
+
+/// Logins of all kinds, mostly failing, and personal data given to anyone.
+fn traffic_with_secrets() -> Vec<u8> {
+    let client = "192.0.2.1";
+    let mut talks = vec![Talk::get(0.0, client, "/v1/health")];
+    let refused = || json_response("401 Unauthorized", r#"{"error":"wrong password Plant3d-JsonPassw0rd"}"#);
+    for index in 0..80 {
+        let at = 2.0 + f64::from(index) * 0.5;
+        let body = format!(r#"{{"username":"planted.person{index}@corp.example","password":"Plant3d-JsonPassw0rd{index}"}}"#);
+        let login = Talk::post(at, client, "/v1/login", "application/json", &body);
+        let session = "HTTP/1.1 200 OK\r\nSet-Cookie: session=plantedsession9a8b7c; HttpOnly\r\n\
+                       Content-Type: application/json\r\nContent-Length: 34\r\n\r\n{\"token\":\"Plant3d-Answered-T0ken\"}";
+        talks.push(login.answer(if index % 20 == 7 { session.to_owned() } else { refused() }));
+    }
+    let form = "username=planteduser&password=Plant3d-FormPassw0rd&card=4539148803436467";
+    talks.push(Talk::post(50.0, client, "/signin", "application/x-www-form-urlencoded", form).answer(refused()));
+    let basic = "Basic cGxhbnRlZHVzZXI6UGxhbnQzZC1CYXNpY1Bhc3N3MHJk";
+    talks.push(Talk::get(51.0, client, "/v1/basic").header("Authorization", basic).answer(refused()));
+    talks.push(Talk::get(52.0, client, "/v1/basic").header("Authorization", basic));
+    let bearer = "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkLXN1YmplY3QifQ.c2lnbmF0dXJlc2lnbmF0dXJl";
+    talks.push(Talk::get(53.0, client, "/v1/bearer").header("Authorization", bearer));
+    talks.push(Talk::get(54.0, client, "/v1/key").header("X-Api-Key", "plantedapikey7f3a9c2e1b"));
+    talks.push(Talk::get(55.0, client, "/v1/cookie").header("Cookie", "theme=dark; session=plantedcookie5d1e8f"));
+    for (at, target) in [(56.0, "/v1/query?page=1&api_key=plantedquerykey4b2d6e"), (57.0, "/v1/query?token=plantedquerykey4b2d6e#x")] {
+        let talk = Talk::get(at, client, target).header("Referer", &format!("https://app.example{target}"));
+        let found = format!("HTTP/1.1 302 Found\r\nLocation: https://app.example{target}\r\nContent-Length: 0\r\n\r\n");
+        talks.push(talk.clone());
+        talks.push(Talk { at: at + 0.5, ..talk }.answer(found));
+    }
+    let people: Vec<String> = (0..40)
+        .map(|index| {
+            format!(r#"{{"email":"jane.secretive{index}@mail.example","card":"4539148803436467","alt":"4539 1488 0343 6467"}}"#)
+        })
+        .collect();
+    for index in 0..30 {
+        let talk = Talk::get(60.0 + f64::from(index), "192.0.2.2", "/v1/people");
+        talks.push(talk.answer(json_response("200 OK", &format!("[{}]", people.join(",")))));
+    }
+    capture(&talks)
+}
+
+#[track_caller]
+fn assert_no_secret(bytes: &[u8], secrets: &[&str], what: &str) {
+    for secret in secrets {
+        let place = bytes.windows(secret.len()).position(|window| window == secret.as_bytes());
+        if let Some(place) = place {
+            let around = &bytes[place.saturating_sub(300)..(place + 100).min(bytes.len())];
+            panic!("{what} has `{secret}`: {}", String::from_utf8_lossy(around));
+        }
+    }
+}
+
+#[test]
+fn no_secret_of_the_traffic_is_ever_written() {
+    let folder = Folder::new();
+    let file = folder.write("s.pcap", traffic_with_secrets());
+    let state = folder.path("state");
+    let all = "alert,http,endpoint,stats";
+    for redact in ["secrets", "all", "none"] {
+        // With `none` the user asked for URLs as they were.
+        let secrets = if redact == "none" { &SECRETS[..SECRETS.len() - 1] } else { &SECRETS[..] };
+        for format in [&["--stats"][..], &["--json"], &["--eve", "-", "--events", all]] {
+            let run = apitap(&[&["replay", &file, "--redact", redact, "--learn", "1s"], format].concat()).with_status(0);
+            assert!(run.out.contains("credential_stuffing") || run.out.contains("password_spraying"), "{}", run.out);
+            assert!(run.out.contains("unauthenticated_data_exposure"), "{}", run.out);
+            assert_no_secret(run.out.as_bytes(), secrets, &format!("--redact {redact} {format:?}"));
+            assert_no_secret(run.err.as_bytes(), secrets, "standard error");
+        }
+    }
+    apitap(&["replay", &file, "--state", &state, "--eve", &folder.path("eve.json"), "--events", all]).with_status(0);
+    assert_no_secret(folder.read("eve.json").as_bytes(), &SECRETS, "eve.json");
+    for path in cli::files_below(std::path::Path::new(&state)) {
+        assert_no_secret(&std::fs::read(&path).unwrap(), &SECRETS, &path.display().to_string());
+    }
+    for format in ["table", "json"] {
+        for source in [&["--state", &state][..], &[&file]] {
+            let run = apitap(&[&["inventory", "--format", format], source].concat()).with_status(0);
+            assert!(run.out.contains("/v1/people"), "{}", run.out);
+            assert_no_secret(run.out.as_bytes(), &SECRETS, "inventory");
+        }
+    }
+    let tail = apitap(&["tail", &folder.path("eve.json"), "-v", "--lines", "all", "--no-follow"]).with_status(0);
+    assert_no_secret(tail.out.as_bytes(), &SECRETS, "tail");
+}
