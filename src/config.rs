@@ -58,7 +58,7 @@ impl Config {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { file: file.clone(), source })?;
         let config: Config = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             ConfigError::Invalid { file: format!("{file}:{line}"), message: error.message().to_string() }
         })?;
         config.networks().map_err(|message| ConfigError::Invalid { file: file.clone(), message })?;

@@ -36,7 +36,11 @@ fn assert_failed(run: Run, transactions: usize, said: &[&str]) {
 fn a_file_that_is_no_capture_is_named_with_what_it_is() {
     let folder = Folder::new();
     assert_failed(replayed(&folder.write("empty.pcap", "")), 0, &["empty.pcap: is empty"]);
-    assert_failed(replayed(&folder.write("notes.txt", "some notes\n")), 0, &["notes.txt: is not a capture", "give a pcap"]);
+    assert_failed(
+        replayed(&folder.write("notes.txt", "some notes\n")),
+        0,
+        &["notes.txt: is not a capture", "give a pcap"],
+    );
     assert_failed(replayed(&folder.path("none.pcap")), 0, &["none.pcap: cannot be opened", "check the name"]);
     std::fs::create_dir(folder.path("folder")).unwrap();
     folder.write("folder/notes.txt", "some notes\n");
@@ -58,7 +62,11 @@ fn what_comes_before_the_cut_is_reported() {
     let bytes_of = |count: usize| 24 + frames[..count].iter().map(|frame| frame.len()).sum::<usize>();
     let per_talk = frames.len() / 20;
     let cut = bytes_of(10 * per_talk) + 20;
-    assert_failed(replayed(&folder.write("cut.pcap", &whole[..cut])), 10, &["cut.pcap: ends at byte", "Copy the file again"]);
+    assert_failed(
+        replayed(&folder.write("cut.pcap", &whole[..cut])),
+        10,
+        &["cut.pcap: ends at byte", "Copy the file again"],
+    );
     let zstd = zstd::encode_all(whole.as_slice(), 3).unwrap();
     let run = replayed(&folder.write("cut.pcap.zst", &zstd[..zstd.len() - 5])).with_status(1);
     assert!(run.err.contains("cut.pcap.zst: its zstd data"), "{}", run.err);
@@ -112,7 +120,8 @@ fn a_full_disk_is_told_with_the_file() {
     let folder = Folder::new();
     let file = folder.write("a.pcap", talks());
     for threads in ["1", "2"] {
-        let run = apitap(&["replay", &file, "--threads", threads, "--eve", "/dev/full", "--events", "http"]).with_status(1);
+        let run =
+            apitap(&["replay", &file, "--threads", threads, "--eve", "/dev/full", "--events", "http"]).with_status(1);
         assert!(run.err.contains("/dev/full") && run.err.contains("make room"), "{}", run.err);
         assert_eq!(run.err.matches("No space left").count(), 1, "{}", run.err);
     }

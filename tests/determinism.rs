@@ -22,18 +22,13 @@ use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-const SCENARIOS: [Scenario; 4] = [
-    Scenario::CredentialStuffing,
-    Scenario::Scanner,
-    Scenario::ShadowEndpoint,
-    Scenario::UnauthenticatedDataExposure,
-];
+const SCENARIOS: [Scenario; 4] =
+    [Scenario::CredentialStuffing, Scenario::Scanner, Scenario::ShadowEndpoint, Scenario::UnauthenticatedDataExposure];
 
 static CLEAN: LazyLock<Vec<u8>> = LazyLock::new(|| simulated(&attack_traffic(&SCENARIOS)));
 
-static IMPAIRED: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    simulated(&Options { loss: 0.01, reorder: 0.03, duplicate: 0.02, ..attack_traffic(&SCENARIOS) })
-});
+static IMPAIRED: LazyLock<Vec<u8>> =
+    LazyLock::new(|| simulated(&Options { loss: 0.01, reorder: 0.03, duplicate: 0.02, ..attack_traffic(&SCENARIOS) }));
 
 /// EVE lines and readable alerts of a replay.
 #[track_caller]
@@ -163,7 +158,8 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
         threads,
         close_incidents: true,
     };
-    let mut pipeline = Pipeline::start(&options, Judge::new(KEY, judge, Vec::new(), apitap::alert::Incidents::new(KEY)), deliver);
+    let mut pipeline =
+        Pipeline::start(&options, Judge::new(KEY, judge, Vec::new(), apitap::alert::Incidents::new(KEY)), deliver);
     let mut decoder = Decoder::new(KEY, PacketLimits::default());
     let mut dealer = Decoder::new(KEY, PacketLimits::default());
     let mut random = Rng::named(seed.unwrap_or(0), "delivery", threads as u64);
@@ -186,7 +182,7 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
             }
         }
     }
-    pipeline.finish(true).unwrap();
+    let _ = pipeline.finish(true).unwrap();
     let lines = std::mem::take(&mut *lines.lock().unwrap());
     String::from_utf8(lines).unwrap()
 }

@@ -12,6 +12,9 @@ servers:
   - url: https://api.bank.example/v1
 paths:
   /accounts/{accountNumber}/transfers/{transfer}:
+    parameters:
+      - {name: accountNumber, in: path, required: true, schema: {type: string}}
+      - {name: transfer, in: path, required: true, schema: {type: string}}
     get:
       responses: {"200": {description: fine}}
   /rates:
@@ -99,9 +102,9 @@ fn a_broken_description_is_refused_where_it_is_broken() {
     let folder = Folder::new();
     let file = folder.write("a.pcap", traffic());
     let cases = [
-        ("syntax.yaml", DESCRIPTION.replace("paths:", "paths: ["), ":7:"),
+        ("syntax.yaml", DESCRIPTION.replace("  - url:", "  - [url:"), ":6:"),
         ("syntax.json", "{\"openapi\": \"3.0.0\",\n \"info\": }".to_owned(), ":2:"),
-        ("shape.yaml", DESCRIPTION.replace("/rates:", "rates:"), ":10:"),
+        ("shape.yaml", DESCRIPTION.replace("/rates:", "rates:"), ":12:"),
         ("other.yaml", "name: value\n".to_owned(), "openapi"),
         ("empty.yaml", String::new(), "openapi"),
     ];

@@ -114,10 +114,14 @@ fn the_inventory_shows_what_each_endpoint_is_like() {
         let user = Talk::get(6.0 * f64::from(index), CLIENT, &format!("/v1/users/{}", 5000 + index));
         talks.push(match index {
             9 => user.answer(json_response("404 Not Found", "{}")),
-            _ => user.header("Authorization", "Bearer 2f7c9a0b1d3e4f5a6b7c8d9e0f1a2b3c").answer(json_response("200 OK", people)),
+            _ => user
+                .header("Authorization", "Bearer 2f7c9a0b1d3e4f5a6b7c8d9e0f1a2b3c")
+                .answer(json_response("200 OK", people)),
         });
     }
-    talks.push(Talk::post(61.0, CLIENT, "/v1/users", "application/json", "{}").answer(json_response("201 Created", "{}")));
+    talks.push(
+        Talk::post(61.0, CLIENT, "/v1/users", "application/json", "{}").answer(json_response("201 Created", "{}")),
+    );
     let file = folder.write("a.pcap", capture_from(&talks, DEFAULT_START));
 
     let records = apitap(&["inventory", &file, "--format", "json"]).with_status(0).records();

@@ -4,8 +4,10 @@
 use apitap::http::decode::{BodyDecoder, DecoderPool, Limits, Outcome, codings_of};
 use libfuzzer_sys::fuzz_target;
 
-const CODINGS: [&str; 8] = ["gzip", "deflate", "br", "zstd", "gzip, gzip", "br, gzip", "deflate, zstd", "gzip, br, zstd"];
-const LIMITS: Limits = Limits { max_output: 256 << 10, max_ratio: 100, ratio_free_output: 16 << 10, held_bytes: 24 << 20 };
+const CODINGS: [&str; 8] =
+    ["gzip", "deflate", "br", "zstd", "gzip, gzip", "br, gzip", "deflate, zstd", "gzip, br, zstd"];
+const LIMITS: Limits =
+    Limits { max_output: 256 << 10, max_ratio: 100, ratio_free_output: 16 << 10, held_bytes: 24 << 20 };
 
 fn decode(pool: &mut DecoderPool, codings: &str, pieces: impl Iterator<Item = impl AsRef<[u8]>>) -> (Vec<u8>, Outcome) {
     let codings = codings_of(codings).expect("known codings");
@@ -24,7 +26,14 @@ fuzz_target!(|input: &[u8]| {
     let mut pool = DecoderPool::new(LIMITS);
     let whole = decode(&mut pool, coding, std::iter::once(body));
     let split = decode(&mut pool, coding, body.chunks(usize::from(*size).max(1)));
-    assert!(whole == split, "{coding}: {} bytes {:?} whole, {} bytes {:?} split", whole.0.len(), whole.1, split.0.len(), split.1);
+    assert!(
+        whole == split,
+        "{coding}: {} bytes {:?} whole, {} bytes {:?} split",
+        whole.0.len(),
+        whole.1,
+        split.0.len(),
+        split.1
+    );
     assert!(whole.0.len() as u64 <= LIMITS.max_output);
     assert_eq!(pool.held_bytes(), 0);
 });

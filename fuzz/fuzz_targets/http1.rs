@@ -41,7 +41,7 @@ impl Observer for Check {
     }
 }
 
-/// A chunk each: one byte of kind (side, gap, end, whether the turn changes), one of length.
+// A chunk each: one byte of kind (side, gap, end, whether the turn changes), one of length.
 fuzz_target!(|input: &[u8]| {
     let limits = HttpLimits { head_bytes: 1024, pending_requests: 4, ..HttpLimits::default() };
     let mut handler = HttpHandler::new(limits, Check { index: 0, scans: 0 });

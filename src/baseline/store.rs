@@ -227,14 +227,16 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
         state.data_values[class.class as usize] += class.values.count();
     }
     let mut large = crate::window::EvidenceSample::default();
-    if state.is_learned {
-        large = window.evidence;
-    } else {
+    // What a description does not name stays a stranger, whether or not it was there while the baseline was learned.
+    if !state.is_learned || state.documented == Some(false) {
         let stranger = state.stranger.get_or_insert_with(|| Box::new(Stranger::default()));
         stranger.successes += window.successes;
         stranger.open_successes += window.open_successes;
         stranger.evidence.merge(&window.evidence);
         stranger.clients.merge(&window.client_sample);
+    }
+    if state.is_learned {
+        large = window.evidence;
     }
     state.last_window = index;
     state.recent.add(

@@ -72,15 +72,15 @@ impl<A: Merge + Clone> Tiers<A> {
     }
 
     fn roll(&mut self, window: i64) {
-        for tier in 0..self.slides.len() {
-            let half = SPANS[tier] / 2;
-            let passed = window.saturating_sub(self.slides[tier].start).div_euclid(half);
+        // A tier may make the next longer one, which then rolls too.
+        for (tier, span) in SPANS.into_iter().enumerate() {
+            let Some(slide) = self.slides.get_mut(tier) else { return };
+            let passed = window.saturating_sub(slide.start).div_euclid(span / 2);
             if passed <= 0 {
                 continue;
             }
-            let slide = &mut self.slides[tier];
             let started = slide.start;
-            slide.start += passed * half;
+            slide.start += passed * (span / 2);
             let completed = slide.current.take();
             slide.previous = if passed == 1 { completed.clone() } else { None };
             let is_told = tier == 0 && std::mem::take(&mut self.is_told);
@@ -88,9 +88,8 @@ impl<A: Merge + Clone> Tiers<A> {
             if self.slides.len() == tier + 1 {
                 self.slides.push(Slide { start: started, current: None, previous: None });
             }
-            let longer = &mut self.slides[tier + 1];
             // What is fed belongs before the longer bucket rolls on: it was filled while that one was current.
-            longer.current.merge(Some(completed));
+            self.slides[tier + 1].current.merge(Some(completed));
         }
     }
 }

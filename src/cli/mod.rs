@@ -101,6 +101,9 @@ mod tests {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let cause = full().to_string();
         assert_eq!(said_of(&anyhow::Error::from(full()).context("cannot write x")), format!("cannot write x: {cause}"));
-        assert_eq!(said_of(&anyhow::Error::from(full()).context(format!("x: {cause}; mend"))), format!("x: {cause}; mend"));
+        assert_eq!(
+            said_of(&anyhow::Error::from(full()).context(format!("x: {cause}; mend"))),
+            format!("x: {cause}; mend")
+        );
     }
 }

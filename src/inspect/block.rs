@@ -65,6 +65,12 @@ impl Classify for Wide {
     }
 }
 
+/// Elsewhere there is no wide walk.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn is_wide() -> bool {
+    false
+}
+
 /// Whether the processor has what the wide walk was compiled for. The answer is kept by the standard library.
 #[cfg(target_arch = "x86_64")]
 #[inline]

@@ -60,7 +60,15 @@ impl Bench {
         self.send(port, Direction::FromLow, sequence, acknowledgement, flags, payload);
     }
 
-    fn send(&mut self, port: u16, direction: Direction, sequence: u32, acknowledgement: u32, flags: u8, payload: &[u8]) {
+    fn send(
+        &mut self,
+        port: u16,
+        direction: Direction,
+        sequence: u32,
+        acknowledgement: u32,
+        flags: u8,
+        payload: &[u8],
+    ) {
         self.clock = self.clock.saturating_add(Duration::from_micros(10));
         let server = Peer { address: [10, 0, 0, 1].into(), port: 80 };
         let client = Peer { address: [10, 0, 0, 2].into(), port };

@@ -161,7 +161,8 @@ impl Talk {
 
     pub fn post(at: f64, client: &str, target: &str, kind: &str, body: &str) -> Talk {
         let length = body.len();
-        let head = format!("POST {target} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: {kind}\r\nContent-Length: {length}");
+        let head =
+            format!("POST {target} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: {kind}\r\nContent-Length: {length}");
         Talk { request: format!("{head}\r\n\r\n{body}"), ..Talk::get(at, client, target) }
     }
 

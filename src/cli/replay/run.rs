@@ -1,7 +1,7 @@
 //! Captures through the pipeline: the part of a replay that `inventory` shares.
 
-use crate::alert::record::EventType;
 use crate::alert::Incidents;
+use crate::alert::record::EventType;
 use crate::api::openapi::{self, Catalogue};
 use crate::api::url;
 use crate::api::{Settings, snapshot};
@@ -190,16 +190,18 @@ impl Run {
             };
             progress.frames += 1;
             if let Some(filter) = &mut self.filter
-                && !filter.matches(&frame) {
-                    self.filtered_out += 1;
-                    continue;
-                }
+                && !filter.matches(&frame)
+            {
+                self.filtered_out += 1;
+                continue;
+            }
             self.last_frame = self.last_frame.max(Some(frame.time));
             stopped = pipeline.time(frame.time);
             if stopped.is_ok()
-                && let Some(segment) = decoder.decode(&frame) {
-                    stopped = pipeline.segment(&segment);
-                }
+                && let Some(segment) = decoder.decode(&frame)
+            {
+                stopped = pipeline.segment(&segment);
+            }
             if stopped.is_err() {
                 break;
             }

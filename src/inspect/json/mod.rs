@@ -11,7 +11,7 @@
 mod escape;
 mod walk;
 
-use super::block::summarise;
+use super::block::{is_wide, summarise};
 use super::field::{Hint, NAME_BYTES};
 use super::names::Field;
 use super::sink::{SCALAR_BYTES, Sink};
@@ -90,6 +90,9 @@ pub(super) struct Json {
     last: u8,
     last_solid: u8,
     scratch: Vec<u8>,
+    /// The processor has what the wide walk needs; only ever set from [`is_wide`].
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    wide: bool,
 }
 
 fn is_space(byte: u8) -> bool {
@@ -139,13 +142,14 @@ impl Json {
             last: 0,
             last_solid: 0,
             scratch: Vec::new(),
+            wide: is_wide(),
         }
     }
 
     pub fn begin(&mut self) {
         let scratch = std::mem::take(&mut self.scratch);
         let limits = Limits { max_depth: self.max_depth, token_bytes: self.token_bytes, ..Limits::default() };
-        *self = Json { scratch, ..Json::new(&limits) };
+        *self = Json { scratch, wide: self.wide, ..Json::new(&limits) };
     }
 
     pub fn feed(&mut self, bytes: &[u8], carry: &mut Vec<u8>, sink: &mut Sink) {

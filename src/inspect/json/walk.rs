@@ -8,8 +8,8 @@ use super::{Cut, Json, Key, extend};
 /// Walks over `bytes` from `from` on.
 pub(super) fn walk(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
     #[cfg(target_arch = "x86_64")]
-    if super::super::block::is_wide() {
-        // SAFETY: `is_wide` has found every feature that the function was compiled for.
+    if json.wide {
+        // SAFETY: `wide` comes from `is_wide`, which has found every feature that the function was compiled for.
         return unsafe { walk_wide(json, bytes, from, carry, sink) };
     }
     walk_by::<Portable>(json, bytes, from, carry, sink);
@@ -152,4 +152,38 @@ fn at_least(mut bits: u64, count: u32) -> u64 {
         bits &= bits.wrapping_sub(1);
     }
     bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::HashKey;
+    use crate::inspect::{BodyReport, Limits, Role};
+    use proptest::prelude::*;
+
+    /// Everything that a walk leaves behind.
+    fn walked(body: &[u8], wide: bool) -> (u32, BodyReport) {
+        let mut json = Json::new(&Limits::default());
+        json.wide &= wide;
+        let (mut sink, mut carry) = (Sink::new(HashKey::new([5; 16]), 16), Vec::new());
+        sink.begin(Role::Response);
+        json.feed(body, &mut carry, &mut sink);
+        let records = json.finish(&carry, &mut sink);
+        let outcome = sink.outcome.verdict();
+        (records, BodyReport { classes: sink.tally.take(), outcome, shape: sink.shape, ..BodyReport::default() })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_wide_walk_and_the_portable_one_find_the_same(
+            pieces in proptest::collection::vec(
+                r#"[{}\[\],:" \\]|"[a-z]{0,9}":|"[a-z0-9]{1,40}",|[0-9]{1,19}|"a@b\.co"|"phone":|"error":"#, 0..60,
+            ),
+        ) {
+            let body = pieces.concat();
+            prop_assert_eq!(walked(body.as_bytes(), true), walked(body.as_bytes(), false));
+        }
+    }
 }
