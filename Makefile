@@ -76,7 +76,7 @@ soak: build ## Replay a week of traffic of 4,000 clients and watch the memory (a
 	.ci/soak
 
 .PHONY: accuracy
-accuracy: build ## Every attack at easy and medium on 20 seeds, and 10 clean days (about an hour)
+accuracy: build ## Every attack at easy and medium on 20 seeds, and 10 clean days (about half an hour)
 	.ci/accuracy
 
 .PHONY: bench

@@ -26,14 +26,11 @@ fuzz_target!(|input: &[u8]| {
     let mut pool = DecoderPool::new(LIMITS);
     let whole = decode(&mut pool, coding, std::iter::once(body));
     let split = decode(&mut pool, coding, body.chunks(usize::from(*size).max(1)));
-    assert!(
-        whole == split,
-        "{coding}: {} bytes {:?} whole, {} bytes {:?} split",
-        whole.0.len(),
-        whole.1,
-        split.0.len(),
-        split.1
-    );
+    assert_eq!(whole.1, split.1, "{coding}");
+    // Of a broken brotli stream, what was decoded last is not always handed on.
+    let is_prefix = whole.0.starts_with(&split.0) || split.0.starts_with(&whole.0);
+    let may_differ = coding.contains("br") && whole.1 == Outcome::Corrupt && is_prefix;
+    assert!(may_differ || whole.0 == split.0, "{coding}: {} bytes whole, {} split", whole.0.len(), split.0.len());
     assert!(whole.0.len() as u64 <= LIMITS.max_output);
     assert_eq!(pool.held_bytes(), 0);
 });

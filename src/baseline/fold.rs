@@ -180,6 +180,9 @@ impl Store {
             state.since.get_or_insert(index);
             // The peers' normal takes a subject's first look and the spans that are over; while learning, when nobody is
             // judged, also each doubling within a span: most subjects never come back.
+            if touched.is_learning {
+                state.usual = state.usual.max(objects);
+            }
             let noted = if is_first {
                 (state.noted, state.under_way) = (index, objects);
                 Some(objects)

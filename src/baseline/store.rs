@@ -67,6 +67,11 @@ pub struct Touched {
     pub host_lessons: Vec<(u64, SubjectLesson)>,
 }
 
+/// Objects that a subject usually reaches, from which on it is remembered for a week: what a nightly or weekly job does
+/// must not be news each time.
+const REMEMBERED_REACH: u64 = 20;
+const REMEMBERED_WINDOWS: i64 = 8 * 8640;
+
 impl Store {
     /// Takes in the merged window. While `is_learning`, new endpoints are no strangers.
     pub fn absorb(&self, index: i64, window: Window, is_learning: bool) -> Touched {
@@ -157,7 +162,10 @@ impl Store {
         for map in [&self.login_clients, &self.login_accounts] {
             map.retain(|_, state| !state.recent.is_spent(index));
         }
-        self.reaches.retain(|_, state| !state.recent.is_spent(index));
+        self.reaches.retain(|_, state| {
+            let is_remembered = state.usual >= REMEMBERED_REACH && index - state.last_window < REMEMBERED_WINDOWS;
+            !state.recent.is_spent(index) || is_remembered
+        });
         self.clients.alter_all(|_, mut state| {
             state.recent = state.recent.filter_mut(|recent| !recent.is_spent(index));
             state

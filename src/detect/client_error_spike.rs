@@ -10,7 +10,7 @@ use crate::baseline::state::{ClientState, EndpointState, Share};
 use crate::baseline::tier_of;
 use crate::rule::{ErrorShare, Severity, pattern};
 use crate::window::histogram::StatusCounts;
-use crate::window::{Errors, Evidence};
+use crate::window::{Errors, Evidence, Moment};
 
 /// Share of errors in a client's past from which on its errors are chronic: they say nothing about the endpoint.
 const CHRONIC_SHARE: f64 = 0.5;
@@ -23,7 +23,16 @@ struct Counts {
     errors: u64,
     requests: u64,
     clients: u64,
+    moment: Moment,
     usual: Share,
+}
+
+/// Spans that slide apart cover between half and all of their length.
+const SHORTER_SPAN: f64 = 0.4;
+const LONGER_SPAN: f64 = 2.5;
+
+fn seconds_of(moment: &Moment) -> f64 {
+    moment.last.since(moment.first).as_secs_f64().max(1.0)
 }
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
@@ -114,6 +123,7 @@ fn counts_of(scene: &Scene<'_>, errors: &Errors, requests: u64, usual: &Share) -
         errors: errors.statuses.total().saturating_sub(ignored),
         requests,
         clients: errors.clients.count(),
+        moment: errors.moment,
         usual: *usual,
     }
 }
@@ -129,6 +139,7 @@ impl Counts {
         is_here: impl Fn(&Evidence) -> bool,
     ) -> StatusCounts {
         let mut statuses = StatusCounts::default();
+        let seconds = seconds_of(&self.moment);
         for key in &scene.touched.clients {
             let Some(client) = scene.store.clients.get(key) else { continue };
             if client.errors.total < CHRONIC_REQUESTS || client.errors.share() < CHRONIC_SHARE {
@@ -137,8 +148,11 @@ impl Counts {
             let Some(activity) = client.recent.as_ref().and_then(|recent| recent.view(tier)) else { continue };
             let Some(errors) = activity.errors.as_deref() else { continue };
             if errors.evidence.iter().all(|(_, shown)| is_here(shown)) {
-                self.errors = self.errors.saturating_sub(errors.statuses.total());
-                self.requests = self.requests.saturating_sub(activity.requests);
+                // The client's span may be longer or shorter than this one's; what is uncertain goes in its favour.
+                let scale = (seconds / seconds_of(&errors.moment)).clamp(SHORTER_SPAN, LONGER_SPAN);
+                let scaled = |count: u64| (count as f64 * scale) as u64;
+                self.errors = self.errors.saturating_sub(scaled(errors.statuses.total()) * 5 / 4);
+                self.requests = self.requests.saturating_sub(scaled(activity.requests));
                 self.clients = self.clients.saturating_sub(1);
                 self.usual.hits = (self.usual.hits - client.errors.hits).max(0.0);
                 self.usual.total = (self.usual.total - client.errors.total).max(self.usual.hits);
@@ -151,7 +165,7 @@ impl Counts {
 
 /// How unlikely the share is, where it is far enough above the usual one.
 fn is_spike(counts: &Counts, floors: &ErrorShare) -> Option<f64> {
-    let Counts { errors, requests, clients, usual } = *counts;
+    let Counts { errors, requests, clients, usual, .. } = *counts;
     let share = errors as f64 / requests.max(1) as f64;
     if errors < floors.min_errors
         || share < floors.min_share

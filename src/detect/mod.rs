@@ -171,3 +171,6 @@ pub fn span_in_words(moment: &Moment) -> String {
 fn percent(share: f64) -> String {
     if share >= 0.1 { format!("{:.0} %", share * 100.0) } else { format!("{:.1} %", share * 100.0) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,10 +32,12 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let is_sequence = sequential_share(reach, objects) >= rules.min_sequential_share;
     let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
     let spans = (SPANS[tier] / SPANS[0]) as u64;
-    // A steady program reaches so much more in a longer span. Whose first visit lies within the span has no past: what
-    // he did in it would excuse him for it.
+    let is_over = scene.window.saturating_sub(state.noted) >= SPANS[0];
+    let past = if is_over { state.usual.max(state.under_way) } else { state.usual };
+    // A steady program reaches so much more in a longer span. Whose first visit lies within the span has no such past:
+    // going on as he began would excuse him for it.
     let has_past = state.since.is_some_and(|since| scene.window.saturating_sub(since) > SPANS[tier]);
-    let usual = if has_past || tier == 0 { state.usual * spans } else { 0 };
+    let usual = if has_past { past * spans } else { past };
     if objects < floor || objects < (rules.reach_factor * usual as f64) as u64 {
         return None;
     }

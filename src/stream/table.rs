@@ -66,11 +66,17 @@ struct Flow<S> {
     info: FlowInfo,
     hash: u64,
     last_seen: Timestamp,
+    /// When it went to the newest end of its list.
+    moved: Timestamp,
     class: Class,
     state: State<S>,
     older: u32,
     newer: u32,
 }
+
+/// The lists are in order of last use to this resolution: moving a flow touches its neighbours, which are seldom in a
+/// cache. Time-outs and eviction are a second off at most.
+const LIST_RESOLUTION: Duration = Duration::from_secs(1);
 
 const NONE: u32 = u32::MAX;
 
@@ -217,6 +223,7 @@ impl<S> FlowTable<S> {
             info,
             hash: segment.hash,
             last_seen: segment.time,
+            moved: segment.time,
             class: Class::Undecided,
             state,
             older: NONE,
@@ -329,7 +336,8 @@ impl<S> FlowTable<S> {
     fn touch(&mut self, slot: u32, time: Timestamp) {
         let Some(flow) = self.slots[slot as usize].as_mut() else { return };
         flow.last_seen = flow.last_seen.max(time);
-        if self.lists[flow.class as usize].newest != slot {
+        if flow.last_seen.since(flow.moved) >= LIST_RESOLUTION {
+            flow.moved = flow.last_seen;
             self.unlink(slot);
             self.link(slot);
         }

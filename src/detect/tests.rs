@@ -1,0 +1,426 @@
+//! Facts about the detectors, told through the store: windows in, findings out.
+//!
+//! [`Sensor`] is what the judge is in small: it absorbs a window, judges it, and folds it into the baselines.
+
+use super::*;
+use crate::hash::mix;
+use crate::inspect::DataClass;
+use crate::time::Timestamp;
+use crate::window::distinct::DistinctSet;
+use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Exposure, HostWindow, Reach};
+use crate::window::{Tally, Window, an_endpoint, pair_key};
+use std::time::Duration;
+
+const LOGIN: u64 = 1;
+const ORDERS: u64 = 2;
+const CONTACT: u64 = 3;
+const HOST: &str = "api.example";
+/// Windows of ten seconds that teach before anybody is judged: ten minutes.
+const LEARNED: i64 = 60;
+
+struct Sensor {
+    store: Store,
+    rules: Ruleset,
+    memory: Memory,
+    window: i64,
+}
+
+impl Sensor {
+    fn new() -> Sensor {
+        Sensor { store: Store::default(), rules: Ruleset::default(), memory: Memory::default(), window: 1000 }
+    }
+
+    /// Takes in one window that `fill` makes; gives what was found.
+    fn window(&mut self, fill: impl FnOnce(&mut Traffic)) -> Vec<Finding> {
+        let is_learning = self.window < 1000 + LEARNED;
+        let mut traffic = Traffic { window: Window::default(), now: start_of(self.window), count: 0 };
+        fill(&mut traffic);
+        let touched = self.store.absorb(self.window, traffic.window, is_learning);
+        let scene = Scene {
+            store: &self.store,
+            rules: &self.rules,
+            touched: &touched,
+            window: self.window,
+            is_learning,
+            has_descriptions: false,
+        };
+        let findings = judge(&scene, &mut self.memory);
+        let spoiled = spoiled_by(&findings);
+        self.store.fold(self.window, &touched, &spoiled);
+        self.window += 1;
+        findings
+    }
+
+    /// Names of the detectors that spoke in `windows` windows, each once.
+    fn voices(&mut self, windows: u64, mut fill: impl FnMut(u64, &mut Traffic)) -> Vec<&'static str> {
+        let mut voices: Vec<&'static str> = (0..windows)
+            .flat_map(|nth| self.window(|traffic| fill(nth, traffic)))
+            .map(|finding| finding.detector)
+            .collect();
+        voices.sort_unstable();
+        voices.dedup();
+        voices
+    }
+
+    /// Ten ordinary minutes: two logins in a window, of which one in twenty fails, and orders that people look at.
+    fn learned() -> Sensor {
+        let mut sensor = Sensor::new();
+        let voices = sensor.voices(LEARNED as u64, |nth, traffic| {
+            for person in 0..2 {
+                let user = nth * 2 + person;
+                let person = person_of(user);
+                traffic.login(person, user, user, !user.is_multiple_of(20));
+                traffic.look(person, user, &[user % 400]);
+                traffic.answers(person, 3);
+            }
+        });
+        assert_eq!(voices, Vec::<&str>::new(), "nothing happened");
+        sensor
+    }
+}
+
+/// The address of the n-th of three hundred customers.
+fn person_of(nth: u64) -> IpAddr {
+    IpAddr::from([10, 1, (nth % 300 / 200) as u8, (nth % 200) as u8])
+}
+
+fn attacker(nth: u64) -> IpAddr {
+    IpAddr::from([198, 51, 100, nth as u8])
+}
+
+fn key_of(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(client) => mix(u64::from(client.to_bits())),
+        IpAddr::V6(client) => mix(client.to_bits() as u64),
+    }
+}
+
+/// One window in the making.
+struct Traffic {
+    window: Window,
+    now: Timestamp,
+    count: u32,
+}
+
+impl Traffic {
+    fn tally(&mut self, client: IpAddr, key: u64, method: &str, path: &str, status: u16, is_signed_in: bool) {
+        self.count += 1;
+        let now = self.now.saturating_add(Duration::from_millis(u64::from(self.count)));
+        let evidence = Arc::new(Evidence {
+            time: now,
+            flow_id: u64::from(self.count),
+            source: (client, 40_000),
+            destination: (IpAddr::from([10, 0, 0, 1]), 80),
+            method: method.to_string(),
+            host: HOST.to_string(),
+            url: path.to_string(),
+            status: Some(status),
+            length: Some(100),
+            user_agent: None,
+        });
+        let shown = (now, u64::from(self.count), 0);
+        let mut tally = Tally { requests: 1, with_credentials: u64::from(is_signed_in), ..Tally::default() };
+        tally.statuses.record(status);
+        tally.moment.record(now);
+        let errors = (400..500).contains(&status).then(|| {
+            let mut errors = Errors::default();
+            errors.statuses.record(status);
+            if status == 404 {
+                errors.missing_paths.insert(mix(path.len() as u64 ^ u64::from(self.count) << 20 ^ now.0 as u64));
+            }
+            errors.clients.insert(key_of(client));
+            errors.client_sample.insert(key_of(client), client);
+            errors.moment.record(now);
+            errors.evidence.insert(shown, Arc::clone(&evidence));
+            Box::new(errors)
+        });
+        if status != 404 {
+            let mut endpoint = an_endpoint(method, HOST, path);
+            endpoint.is_made = true;
+            endpoint.tally = tally.clone();
+            endpoint.errors.clone_from(&errors);
+            endpoint.clients.insert(key_of(client));
+            if status == 200 {
+                endpoint.successes = 1;
+                endpoint.open_successes = u64::from(!is_signed_in);
+                endpoint.evidence.insert(shown, Arc::clone(&evidence));
+            }
+            self.window.endpoints.put(key, endpoint);
+        }
+        let client_window = ClientWindow {
+            address: client,
+            tally: tally.clone(),
+            errors: errors.clone(),
+            exposure: None,
+            endpoints: DistinctSet::new(),
+        };
+        self.window.clients.put(key_of(client), client_window);
+        self.window.hosts.put(mix(77), HostWindow { host: Arc::from(HOST), tally, errors });
+    }
+
+    fn login(&mut self, client: IpAddr, user: u64, password: u64, is_right: bool) {
+        self.tally(client, LOGIN, "POST", "/login", if is_right { 200 } else { 401 }, false);
+        let now = self.now;
+        let of = |client_of: Option<IpAddr>, user_of: Option<u64>| {
+            let mut attempts = Attempts { endpoint: LOGIN, client: client_of, user: user_of, ..Attempts::default() };
+            if is_right {
+                (attempts.successes, attempts.with_session) = (1, 1);
+                attempts.succeeded.insert(mix(user), mix(user));
+            } else {
+                attempts.failures = 1;
+                attempts.failed_users.insert(mix(user));
+                attempts.passwords.insert(mix(password ^ 0xabc));
+                attempts.failing_clients.insert(key_of(client));
+                attempts.client_sample.insert(key_of(client), client);
+                attempts.moment.record(now);
+            }
+            attempts
+        };
+        let mut endpoint: EndpointWindow = an_endpoint("POST", HOST, "/login");
+        endpoint.logins = Some(Box::new(of(None, None)));
+        self.window.endpoints.put(LOGIN, endpoint);
+        self.window.login_clients.put(pair_key(LOGIN, key_of(client)), of(Some(client), None));
+        self.window.login_accounts.put(pair_key(LOGIN, mix(user)), of(None, Some(mix(user))));
+    }
+
+    fn look(&mut self, client: IpAddr, principal: u64, objects: &[u64]) {
+        for object in objects {
+            self.tally(client, ORDERS, "GET", "/orders/{id}", 200, true);
+            let mut reach = Reach {
+                endpoint: ORDERS,
+                client,
+                principal: Some(mix(principal)),
+                requests: 1,
+                successes: 1,
+                misses: 0,
+                objects: DistinctSet::new(),
+                lowest: *object,
+                highest: *object,
+                sensitive: 0,
+                moment: Moment::default(),
+                evidence: EvidenceSample::default(),
+            };
+            reach.objects.insert(mix(*object));
+            reach.moment.record(self.now);
+            self.window.reaches.put(pair_key(ORDERS, mix(principal)), reach);
+        }
+    }
+
+    /// Successful answers of an ordinary endpoint.
+    fn answers(&mut self, client: IpAddr, count: u64) {
+        for _ in 0..count {
+            self.tally(client, 9, "GET", "/prices", 200, false);
+        }
+    }
+
+    /// An answer without credentials that carries e-mail addresses.
+    fn open_page(&mut self, key: u64, path: &str, client: IpAddr, class: DataClass, values: std::ops::Range<u64>) {
+        self.tally(client, key, "GET", path, 200, false);
+        let mut class = ClassExposure {
+            class,
+            occurrences: values.end - values.start,
+            records: 1,
+            responses: 1,
+            values: DistinctSet::new(),
+            sample: Default::default(),
+        };
+        values.for_each(|value| class.values.insert(mix(value)));
+        let mut exposure = Exposure { responses: 1, ..Exposure::default() };
+        exposure.classes.push(class);
+        exposure.clients.insert(key_of(client));
+        exposure.client_sample.insert(key_of(client), client);
+        exposure.moment.record(self.now);
+        let mut endpoint = an_endpoint("GET", HOST, path);
+        endpoint.exposure = Some(Box::new(exposure.clone()));
+        endpoint.open_exposure = Some(Box::new(exposure));
+        self.window.endpoints.put(key, endpoint);
+    }
+}
+
+const SILENCE: [&str; 0] = [];
+
+#[test]
+fn leaked_pairs_from_one_address_are_stuffing_at_one_a_second() {
+    let found = Sensor::learned().voices(3, |nth, traffic| {
+        for pair in 0..10 {
+            let pair = 5_000 + nth * 10 + pair;
+            traffic.login(attacker(1), pair, pair, false);
+        }
+    });
+    assert_eq!(found, ["credential_stuffing"]);
+}
+
+#[test]
+fn nine_failures_of_one_address_are_nothing_yet() {
+    let found = Sensor::learned().voices(1, |_, traffic| {
+        (0..9).for_each(|pair| traffic.login(attacker(1), 5_000 + pair, pair, false));
+    });
+    assert_eq!(found, SILENCE);
+}
+
+#[test]
+fn an_office_behind_one_address_signs_in_and_sometimes_mistypes() {
+    let found = Sensor::learned().voices(12, |nth, traffic| {
+        for person in 0..6 {
+            let user = 7_000 + nth * 6 + person;
+            traffic.login(attacker(9), user, user, person > 1);
+        }
+    });
+    assert_eq!(found, SILENCE);
+}
+
+#[test]
+fn a_few_strangers_with_one_password_spray() {
+    let found = Sensor::learned().voices(6, |nth, traffic| {
+        (0..5).for_each(|user| traffic.login(attacker(1), 8_000 + nth * 5 + user, 42, false));
+    });
+    assert_eq!(found, ["password_spraying"]);
+}
+
+#[test]
+fn a_spray_that_takes_one_user_after_the_other_is_no_stuffing() {
+    let found = Sensor::learned().voices(20, |nth, traffic| {
+        (0..3).for_each(|password| traffic.login(attacker(1), 8_000 + nth, password, false));
+    });
+    assert_eq!(found, ["password_spraying"]);
+}
+
+#[test]
+fn one_password_a_second_for_one_account_is_guessing_and_nothing_else() {
+    let found = Sensor::learned().voices(6, |nth, traffic| {
+        (0..10).for_each(|word| traffic.login(attacker(1), 5, nth * 10 + word, false));
+    });
+    assert_eq!(found, ["brute_force"]);
+}
+
+#[test]
+fn a_few_accounts_guessed_one_after_the_other_are_no_stuffing() {
+    let found = Sensor::learned().voices(20, |nth, traffic| {
+        (0..10).for_each(|word| traffic.login(attacker(1), 100 + nth / 4, nth * 10 + word, false));
+    });
+    assert_eq!(found, ["brute_force"]);
+}
+
+#[test]
+fn a_program_that_keeps_sending_an_old_password_guesses_nothing() {
+    let found = Sensor::learned().voices(30, |_, traffic| traffic.login(person_of(7), 7, 1, false));
+    assert!(!found.contains(&"brute_force") && !found.contains(&"credential_stuffing"), "{found:?}");
+}
+
+#[test]
+fn programs_behind_one_address_with_old_passwords_are_no_stuffing() {
+    let found = Sensor::learned().voices(30, |_, traffic| {
+        (0..6).for_each(|user| traffic.login(attacker(3), 300 + user, 300 + user, false));
+    });
+    assert!(!found.contains(&"credential_stuffing"), "{found:?}");
+}
+
+#[test]
+fn a_release_that_breaks_the_login_for_its_own_users_is_no_stuffing() {
+    let found = Sensor::learned().voices(12, |nth, traffic| {
+        for person in 0..5 {
+            let user = nth * 5 + person;
+            traffic.answers(person_of(user), 3);
+            traffic.login(person_of(user), user, user, false);
+        }
+    });
+    assert_eq!(found, ["client_error_spike"]);
+}
+
+#[test]
+fn the_same_failures_from_addresses_that_nobody_knows_are_stuffing() {
+    let found = Sensor::learned().voices(12, |nth, traffic| {
+        for person in 0..5 {
+            let user = nth * 5 + person;
+            traffic.login(IpAddr::from([45, (user * 37 % 251) as u8, user as u8, 9]), 9_000 + user, user, false);
+        }
+    });
+    assert_eq!(found, ["credential_stuffing"]);
+}
+
+#[test]
+fn a_walk_in_sequence_is_seen_whatever_its_pace() {
+    for per_window in [1, 3, 20] {
+        let found = Sensor::learned().voices(120, |nth, traffic| {
+            let ids: Vec<u64> = (0..per_window).map(|id| 10_000 + nth * per_window + id).collect();
+            traffic.look(attacker(1), 999_999, &ids);
+        });
+        assert!(found.contains(&"object_enumeration"), "{per_window} in ten seconds");
+    }
+}
+
+#[test]
+fn a_batch_that_was_learned_may_come_again() {
+    let mut sensor = Sensor::new();
+    let batch = |nth: u64, traffic: &mut Traffic| {
+        traffic.look(person_of(nth), nth, &[nth % 400]);
+        if nth % 60 < 4 {
+            let ids: Vec<u64> = (0..100).map(|id| 50_000 + nth * 100 + id).collect();
+            traffic.look(attacker(5), 4_242, &ids);
+        }
+    };
+    assert_eq!(sensor.voices(LEARNED as u64 + 200, batch), SILENCE);
+}
+
+#[test]
+fn a_person_who_looks_at_twenty_objects_walks_nowhere() {
+    let found = Sensor::learned().voices(20, |nth, traffic| traffic.look(person_of(1), 1, &[nth * 17 % 400]));
+    assert_eq!(found, SILENCE);
+}
+
+#[test]
+fn many_missing_paths_of_one_client_are_a_scan() {
+    let found = Sensor::learned().voices(3, |_, traffic| {
+        (0..10).for_each(|_| traffic.tally(attacker(1), 0, "GET", "/backup", 404, false));
+    });
+    assert_eq!(found, ["scanner"]);
+}
+
+#[test]
+fn nineteen_missing_paths_are_a_page_with_dead_links() {
+    let found = Sensor::learned().voices(1, |_, traffic| {
+        (0..19).for_each(|_| traffic.tally(attacker(1), 0, "GET", "/backup", 404, false));
+    });
+    assert_eq!(found, SILENCE);
+}
+
+#[test]
+fn three_calls_make_a_shadow_endpoint_and_two_do_not() {
+    let call = |nth: u64, traffic: &mut Traffic| {
+        traffic.answers(person_of(nth), 3);
+        traffic.tally(attacker(1), 50, "GET", "/internal/export", 200, false);
+    };
+    assert_eq!(Sensor::learned().voices(2, call), SILENCE);
+    assert_eq!(Sensor::learned().voices(3, call), ["shadow_endpoint"]);
+}
+
+#[test]
+fn a_new_contact_page_with_a_few_addresses_is_at_most_of_medium_severity() {
+    let mut sensor = Sensor::learned();
+    for nth in 0..30 {
+        let findings = sensor.window(|traffic| {
+            traffic.open_page(CONTACT, "/contact", person_of(nth), DataClass::Email, 0..4);
+        });
+        assert!(findings.iter().all(|finding| finding.severity <= Severity::Medium), "{findings:?}");
+    }
+}
+
+#[test]
+fn customers_given_to_strangers_are_an_exposure() {
+    let found = Sensor::learned().voices(3, |nth, traffic| {
+        let values = nth * 50..nth * 50 + 50;
+        traffic.open_page(60, "/customers", attacker(1), DataClass::Passport, values);
+    });
+    assert!(found.contains(&"unauthenticated_data_exposure"), "{found:?}");
+}
+
+#[test]
+fn a_sign_up_that_shows_everybody_his_own_address_exposes_nothing() {
+    let found = Sensor::learned().voices(60, |nth, traffic| {
+        for person in nth * 2..nth * 2 + 2 {
+            let values = 90_000 + person..90_001 + person;
+            traffic.open_page(61, "/register", person_of(person), DataClass::Email, values);
+        }
+    });
+    assert!(!found.contains(&"unauthenticated_data_exposure"), "{found:?}");
+}
