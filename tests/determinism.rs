@@ -138,7 +138,7 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
     let deliver = Box::new(move |verdict: Verdict| {
         let mut lines = sink.lock().unwrap();
         verdict.lines.iter().for_each(|line| lines.extend_from_slice(line));
-        verdict.alerts.iter().for_each(|alert| write_line(alert, &mut *lines));
+        verdict.alerts.iter().for_each(|alert| write_line(alert, &mut lines));
         Ok(())
     });
     let rules = Arc::new(Ruleset::default());

@@ -60,9 +60,10 @@ pub fn credentials_of(
     memory: &mut Memory,
 ) -> Option<Credentials> {
     if let Some(value) = head.get(Field::Authorization)
-        && let Some(found) = authorization(value, key, memory) {
-            return Some(found);
-        }
+        && let Some(found) = authorization(value, key, memory)
+    {
+        return Some(found);
+    }
     let by_key = |value: &[u8]| Credentials {
         kind: CredentialKind::ApiKey,
         principal: key.secret("api_key", value),

@@ -225,9 +225,10 @@ impl Interpreter {
             return None;
         }
         if let Some(report) = &request.report
-            && report.login.has_password {
-                return Some((report.login.user, report.login.password, false));
-            }
+            && report.login.has_password
+        {
+            return Some((report.login.user, report.login.password, false));
+        }
         let query = query?;
         let mut user = None;
         let mut password = None;

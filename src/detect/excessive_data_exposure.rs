@@ -145,8 +145,13 @@ fn excess_of_volume(
         let above = recent.count_above(bound);
         // What is over the bound amounts to at least so much.
         let volume = above.saturating_mul(bound);
-        (normal.len() >= VOLUME_BASELINE_RESPONSES && above >= MIN_RESPONSES && volume >= floor)
-            .then_some((unit, recent.max(), usual, above, volume))
+        (normal.len() >= VOLUME_BASELINE_RESPONSES && above >= MIN_RESPONSES && volume >= floor).then_some((
+            unit,
+            recent.max(),
+            usual,
+            above,
+            volume,
+        ))
     })?;
     let severity = rules.alert.severity;
     let mut finding = Finding::new("excessive_data_exposure", Subject::Endpoint(key), severity, activity.tally.moment);

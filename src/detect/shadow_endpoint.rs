@@ -95,9 +95,10 @@ fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
     let Some(exposure) = state.recent.view(SPANS.len() - 1).and_then(|activity| activity.exposure) else {
         return Vec::new();
     };
-    let enough = exposure.classes.iter().filter(|class| {
-        class.values.count() >= by_sensitivity(floors, class.class.sensitivity())
-    });
+    let enough = exposure
+        .classes
+        .iter()
+        .filter(|class| class.values.count() >= by_sensitivity(floors, class.class.sensitivity()));
     enough.map(|class| format!("{} {}", class.values.count(), class.class.name())).collect()
 }
 

@@ -123,6 +123,11 @@ impl<S> Body<S> {
         progress
     }
 
+    /// True when there is no body.
+    pub fn is_empty(&self) -> bool {
+        self.framing == Framing::Empty
+    }
+
     /// The stream ended. True when that is how this body is meant to end.
     pub fn ends_with_stream(&self) -> bool {
         self.framing == Framing::UntilClose

@@ -17,7 +17,7 @@
 
 use super::body::{Body, Progress};
 use super::decode::DecoderPool;
-use super::framing::{self, Asked, Framing};
+use super::framing::{self, Asked};
 use super::head::{self, Field, Guess, Head};
 use super::{HttpCounters, HttpLimits, Marks, Message, Observer, Side, Transaction};
 use crate::packet::Direction;
@@ -83,7 +83,7 @@ struct Origin {
 struct Exchange<R> {
     request: Option<Message<R>>,
     response: Option<Message<R>>,
-    interim: Option<Message<R>>,
+    interim: Option<Box<Message<R>>>,
     /// Where the request began, or the response where there is no request.
     origin: Origin,
     /// Requests before this one may be missing.
@@ -395,7 +395,7 @@ impl<S, R> Connection<S, R> {
             self.give_up_front(info, shared);
         }
         let (framing, marks) = framing::of_request(&head);
-        let body = Body::begin(Side::Client, &head, framing.clone(), &mut shared.decoders, &mut shared.observer);
+        let body = Body::begin(Side::Client, &head, framing, &mut shared.decoders, &mut shared.observer);
         let origin = self.readers[Side::Client as usize].origin;
         let marks = marks | head.marks;
         let after_gap = std::mem::take(&mut self.request_was_lost);
@@ -416,7 +416,7 @@ impl<S, R> Connection<S, R> {
             response_is_whole: false,
             marks,
         });
-        self.read_body(info, Side::Client, framing, body, time, shared);
+        self.read_body(info, Side::Client, body, time, shared);
     }
 
     fn response_head<O: Observer<Scan = S, Report = R>>(
@@ -435,8 +435,8 @@ impl<S, R> Connection<S, R> {
             if let Some(exchange) = index.and_then(|index| self.exchanges.get_mut(index)) {
                 // The client expects the final response behind the interim one.
                 exchange.origin.acknowledged = exchange.origin.acknowledged.map(|had| had + head.len() as i64);
-                exchange.interim =
-                    Some(Message { head, started: origin.time, ended: time, body_length: 0, report: None });
+                let interim = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
+                exchange.interim = Some(Box::new(interim));
             }
             return;
         }
@@ -446,7 +446,7 @@ impl<S, R> Connection<S, R> {
                 by_connect: request.head.method() == b"CONNECT",
             });
         let (framing, marks) = framing::of_response(&head, asked);
-        let body = Body::begin(Side::Server, &head, framing.clone(), &mut shared.decoders, &mut shared.observer);
+        let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
         let marks = marks | head.marks;
         let leaves_http = status == 101 || (asked.by_connect && (200..300).contains(&status));
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
@@ -476,7 +476,7 @@ impl<S, R> Connection<S, R> {
             exchange.request_is_whole = true;
             shared.counters.flows_upgraded += 1;
         }
-        self.read_body(info, Side::Server, framing, body, time, shared);
+        self.read_body(info, Side::Server, body, time, shared);
         self.is_over |= leaves_http;
     }
 
@@ -516,18 +516,19 @@ impl<S, R> Connection<S, R> {
         &mut self,
         info: &FlowInfo,
         side: Side,
-        framing: Framing,
         body: Body<S>,
         time: Timestamp,
         shared: &mut Shared<O>,
     ) {
-        self.readers[side as usize].reading = Reading::Body(Box::new(body));
-        if framing == Framing::Empty {
-            self.body_over(info, side, time, Marks::none(), shared);
+        if body.is_empty() {
+            self.readers[side as usize].reading = Reading::Head;
+            self.message_over(info, side, time, Marks::none(), body, shared);
+        } else {
+            self.readers[side as usize].reading = Reading::Body(Box::new(body));
         }
     }
 
-    /// The message under way on one side is over.
+    /// The body under way on one side is over.
     fn body_over<O: Observer<Scan = S, Report = R>>(
         &mut self,
         info: &FlowInfo,
@@ -537,7 +538,20 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let reading = std::mem::replace(&mut self.readers[side as usize].reading, Reading::Head);
-        let Reading::Body(body) = reading else { return };
+        if let Reading::Body(body) = reading {
+            self.message_over(info, side, time, marks, *body, shared);
+        }
+    }
+
+    fn message_over<O: Observer<Scan = S, Report = R>>(
+        &mut self,
+        info: &FlowInfo,
+        side: Side,
+        time: Timestamp,
+        marks: Marks,
+        body: Body<S>,
+        shared: &mut Shared<O>,
+    ) {
         let finished = body.finish(&mut shared.decoders, &mut shared.observer);
         if side == Side::Server && self.is_lossy && self.is_unasked() {
             self.readers[side as usize].reading = Reading::Resync; // if it answered a HEAD, it had no body
@@ -589,7 +603,7 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let mut marks = exchange.marks;
-        let response = exchange.response.or(exchange.interim);
+        let response = exchange.response.or_else(|| exchange.interim.map(|interim| *interim));
         if response.is_none() {
             marks |= Marks::REQUEST_ONLY;
             shared.counters.requests_only += 1;

@@ -56,12 +56,7 @@ const BOUND_WINDOWS: i64 = 6;
 
 impl Judge {
     /// `learned` and `incidents` are what an earlier run left.
-    pub fn new(
-        key: HashKey,
-        options: JudgeOptions,
-        learned: Vec<(String, String)>,
-        incidents: Incidents,
-    ) -> Judge {
+    pub fn new(key: HashKey, options: JudgeOptions, learned: Vec<(String, String)>, incidents: Incidents) -> Judge {
         let mut inventory = InventoryBuilder::new(key);
         inventory.restore(learned, &options.store);
         Judge {

@@ -86,9 +86,10 @@ impl Observer for Watcher {
     fn finish(&mut self, mut scan: Box<BodyScan>) -> BodyReport {
         let report = scan.finish();
         if let Ok(mut idle) = self.idle.lock()
-            && idle.len() < IDLE_SCANS {
-                idle.push(scan);
-            }
+            && idle.len() < IDLE_SCANS
+        {
+            idle.push(scan);
+        }
         report
     }
 
