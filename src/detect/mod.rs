@@ -1,7 +1,7 @@
 //! Detectors: the store after a window in, findings out. Pure: they read, they do not write, they know no output.
 //!
 //! One file a detector. Each looks at the keys that the window touched, at the horizons its rules name. What several
-//! detectors see of one attack is sorted out by [`voices`]: one of them speaks, the others join.
+//! detectors see of one attack is sorted out by `voices`: one of them speaks, the others join.
 
 mod client_error_spike;
 mod credential_stuffing;

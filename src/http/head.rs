@@ -1,6 +1,6 @@
 //! Message heads: the bytes of a start line and fields in, a [`Head`] out.
 //!
-//! `httparse` reads what follows the grammar; what real peers accept and it refuses goes to [`super::lenient`] and is
+//! `httparse` reads what follows the grammar; what real peers accept and it refuses goes to `lenient` and is
 //! marked. A head keeps its bytes in one buffer and the places of the fields that matter; nothing is copied per field.
 
 use super::lenient;
@@ -50,33 +50,33 @@ const API_KEY_FIELDS: [&[u8]; 11] = [
 ];
 
 impl Field {
-    /// The field of a name, in any case.
+    /// The field of a name, in any case. Length and first letter leave one candidate: most fields are none of these,
+    /// and every field of every head comes through here.
     fn of(name: &[u8]) -> Option<Field> {
-        let mut lower = [0u8; 32];
-        let lower = lower.get_mut(..name.len())?;
-        for (to, from) in lower.iter_mut().zip(name) {
-            *to = from.to_ascii_lowercase();
-        }
-        Some(match &*lower {
-            b"host" => Field::Host,
-            b"cookie" => Field::Cookie,
-            b"referer" => Field::Referer,
-            b"upgrade" => Field::Upgrade,
-            b"location" => Field::Location,
-            b"forwarded" => Field::Forwarded,
-            b"user-agent" => Field::UserAgent,
-            b"connection" => Field::Connection,
-            b"set-cookie" => Field::SetCookie,
-            b"content-type" => Field::ContentType,
-            b"authorization" => Field::Authorization,
-            b"content-length" => Field::ContentLength,
-            b"x-forwarded-for" => Field::XForwardedFor,
-            b"www-authenticate" => Field::WwwAuthenticate,
-            b"content-encoding" => Field::ContentEncoding,
-            b"transfer-encoding" => Field::TransferEncoding,
-            other if API_KEY_FIELDS.contains(&other) => Field::ApiKey,
+        let (field, known) = match (name.len(), name.first()? | 0x20) {
+            (4, b'h') => (Field::Host, "host"),
+            (6, b'c') => (Field::Cookie, "cookie"),
+            (7, b'r') => (Field::Referer, "referer"),
+            (7, b'u') => (Field::Upgrade, "upgrade"),
+            (8, b'l') => (Field::Location, "location"),
+            (9, b'f') => (Field::Forwarded, "forwarded"),
+            (10, b'u') => (Field::UserAgent, "user-agent"),
+            (10, b'c') => (Field::Connection, "connection"),
+            (10, b's') => (Field::SetCookie, "set-cookie"),
+            (12, b'c') => (Field::ContentType, "content-type"),
+            (13, b'a') => (Field::Authorization, "authorization"),
+            (14, b'c') => (Field::ContentLength, "content-length"),
+            (16, b'c') => (Field::ContentEncoding, "content-encoding"),
+            (16, b'w') => (Field::WwwAuthenticate, "www-authenticate"),
+            (17, b't') => (Field::TransferEncoding, "transfer-encoding"),
+            (15, b'x') if name.eq_ignore_ascii_case(b"x-forwarded-for") => return Some(Field::XForwardedFor),
+            (_, b'a' | b'o' | b'p' | b'x') => {
+                let is_key = API_KEY_FIELDS.iter().any(|known| name.eq_ignore_ascii_case(known));
+                return is_key.then_some(Field::ApiKey);
+            }
             _ => return None,
-        })
+        };
+        name.eq_ignore_ascii_case(known.as_bytes()).then_some(field)
     }
 }
 
@@ -363,3 +363,7 @@ pub(super) fn line_end_marks(bytes: &[u8]) -> Marks {
     let bare = memchr::memchr_iter(b'\n', bytes).any(|at| at == 0 || bytes[at - 1] != b'\r');
     if bare { Marks::BARE_LF } else { Marks::none() }
 }
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;

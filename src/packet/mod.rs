@@ -7,7 +7,7 @@
 //!
 //! Bad checksums are accepted and counted: a capturing host that offloads them sees them unset on what it sends.
 //! VLAN tags are not part of the flow (mirrors often tag one direction only). Tunnels would be unwrapped in
-//! [`link`], where an ethertype or an IP protocol leads to another network layer.
+//! `link`, where an ethertype or an IP protocol leads to another network layer.
 
 mod checksum;
 mod fragment;

@@ -113,7 +113,7 @@ impl LogHistogram {
     }
 
     /// Adds everything to a dense histogram, each bucket at its middle; it grows as it must (it is to be `auto`), up to
-    /// [`DENSE_MAX`].
+    /// `DENSE_MAX`.
     pub fn into_hdr<C: Counter + From<u32>>(&self, hdr: &mut Histogram<C>) {
         for (low, high, count) in self.iter() {
             let middle = (low + (high - low) / 2).min(self.max);
