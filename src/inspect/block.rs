@@ -1,12 +1,68 @@
-//! Sixty-four bytes at a time: which of them are quotes, backslashes, brackets, digits or at signs, a bit each.
+//! Sixty-four bytes at a time: which of them are quotes, backslashes, brackets, digits and so on, a bit each.
 //!
-//! The method is simdjson's (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, §3.1). On x86-64 it
-//! uses AVX2 where the processor has it and SSE2, which all have, where not; elsewhere a loop gives the same.
+//! The method is simdjson's (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, §3.1). On x86-64 it uses
+//! AVX-512 or AVX2 where the processor has them and SSE2, which all have, where not; elsewhere a loop gives the same
+//! ([`lanes`]).
+
+mod lanes;
+
+pub(super) use lanes::Lanes;
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) use lanes::Plain as Portable;
+#[cfg(target_arch = "x86_64")]
+pub(super) use lanes::{Avx2, Avx512, Sse2 as Portable};
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 64;
 
-/// One bit for each byte of a block, the lowest for the first.
+/// What the processor has, beyond what every one has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Width {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Width {
+    /// The answer is kept by the standard library.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub fn of_processor() -> Width {
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt");
+        match avx2 {
+            true if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") => Width::Avx512,
+            true => Width::Avx2,
+            false => Width::Portable,
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn of_processor() -> Width {
+        Width::Portable
+    }
+}
+
+/// The lanes at `at`; what would lie behind the end of `bytes` is spaces.
+///
+/// # Safety
+/// As for [`Lanes::load`].
+#[inline(always)]
+pub(super) unsafe fn lanes_at<L: Lanes>(bytes: &[u8], at: usize) -> L {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.first_chunk::<BLOCK>() {
+        // SAFETY: the caller's promise is the same, here and below.
+        Some(whole) => unsafe { L::load(whole) },
+        None => unsafe { L::load_part(rest) },
+    }
+}
+
+/// One bit for each byte of a block of JSON, the lowest for the first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Block {
     pub quote: u64,
@@ -15,203 +71,27 @@ pub(super) struct Block {
     pub bracket: u64,
     pub digit: u64,
     pub at: u64,
-}
-
-/// A way to classify. All ways give the same.
-pub(super) trait Classify {
-    fn classify(bytes: &[u8; BLOCK]) -> Block;
-
-    /// [`summarise`] in this way.
-    fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary;
-}
-
-/// What every processor has.
-pub(super) struct Portable;
-
-impl Classify for Portable {
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    fn classify(bytes: &[u8; BLOCK]) -> Block {
-        // SAFETY: SSE2 is part of the x86-64 baseline (System V ABI, x86-64-v1): every such processor has it.
-        unsafe { classify_sse2(bytes) }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn classify(bytes: &[u8; BLOCK]) -> Block {
-        classify_each(bytes)
-    }
-
-    fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
-        summarise_by(bytes, start, end, marks)
-    }
-}
-
-/// AVX2, for callers that were compiled for it.
-#[cfg(target_arch = "x86_64")]
-pub(super) struct Wide;
-
-#[cfg(target_arch = "x86_64")]
-impl Classify for Wide {
-    #[inline(always)]
-    fn classify(bytes: &[u8; BLOCK]) -> Block {
-        // SAFETY: only `walk_wide` and tests use this, both after `is_wide` has found AVX2.
-        unsafe { classify_avx2(bytes) }
-    }
-
-    #[inline(always)]
-    fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
-        // SAFETY: as above.
-        summarise_by(bytes, start, end, |block| unsafe { marks_avx2(block) })
-    }
-}
-
-/// Elsewhere there is no wide walk.
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) fn is_wide() -> bool {
-    false
-}
-
-/// Whether the processor has what the wide walk was compiled for. The answer is kept by the standard library.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-pub(super) fn is_wide() -> bool {
-    is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("lzcnt")
-        && is_x86_feature_detected!("popcnt")
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-#[inline]
-fn classify_avx2(bytes: &[u8; BLOCK]) -> Block {
-    use std::arch::x86_64::{
-        _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set_epi64x, _mm256_set1_epi8,
-    };
-    let mut block = Block::default();
-    for half in 0..2 {
-        let lane = |index: usize| {
-            let mut word = [0u8; 8];
-            word.copy_from_slice(&bytes[half * 32 + index * 8..][..8]); // half <= 1 and index <= 3: within 64
-            i64::from_le_bytes(word)
-        };
-        let data = _mm256_set_epi64x(lane(3), lane(2), lane(1), lane(0));
-        let is = |byte: u8| _mm256_movemask_epi8(_mm256_cmpeq_epi8(data, _mm256_set1_epi8(byte as i8)));
-        // As in `classify_sse2`.
-        let folded = _mm256_or_si256(data, _mm256_set1_epi8(0x20));
-        let open = _mm256_cmpeq_epi8(folded, _mm256_set1_epi8(b'{' as i8));
-        let close = _mm256_cmpeq_epi8(folded, _mm256_set1_epi8(b'}' as i8));
-        let moved = _mm256_add_epi8(data, _mm256_set1_epi8((0x80 - b'0') as i8));
-        let digit = _mm256_cmpgt_epi8(_mm256_set1_epi8((0x80 + 10u8) as i8), moved);
-        let place = |mask: i32| u64::from(mask as u32) << (half * 32);
-        block.quote |= place(is(b'"'));
-        block.backslash |= place(is(b'\\'));
-        block.at |= place(is(b'@'));
-        block.bracket |= place(_mm256_movemask_epi8(_mm256_or_si256(open, close)));
-        block.digit |= place(_mm256_movemask_epi8(digit));
-    }
-    block
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "sse2")]
-#[inline]
-fn classify_sse2(bytes: &[u8; BLOCK]) -> Block {
-    use std::arch::x86_64::{
-        _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
-    };
-    let mut block = Block::default();
-    for quarter in 0..4 {
-        let lane = |index: usize| {
-            let mut word = [0u8; 8];
-            word.copy_from_slice(&bytes[quarter * 16 + index * 8..][..8]); // quarter <= 3 and index <= 1: within 64
-            i64::from_le_bytes(word)
-        };
-        let data = _mm_set_epi64x(lane(1), lane(0));
-        let is = |byte: u8| _mm_movemask_epi8(_mm_cmpeq_epi8(data, _mm_set1_epi8(byte as i8)));
-        // `[` and `]` differ from `{` and `}` in bit 5 alone.
-        let folded = _mm_or_si128(data, _mm_set1_epi8(0x20));
-        let open = _mm_cmpeq_epi8(folded, _mm_set1_epi8(b'{' as i8));
-        let close = _mm_cmpeq_epi8(folded, _mm_set1_epi8(b'}' as i8));
-        // Moves '0'..='9' to the ten lowest signed values, so that one comparison finds them.
-        let moved = _mm_add_epi8(data, _mm_set1_epi8((0x80 - b'0') as i8));
-        let digit = _mm_cmplt_epi8(moved, _mm_set1_epi8((0x80 + 10u8) as i8));
-        let place = |mask: i32| u64::from(mask as u32) << (quarter * 16);
-        block.quote |= place(is(b'"'));
-        block.backslash |= place(is(b'\\'));
-        block.at |= place(is(b'@'));
-        block.bracket |= place(_mm_movemask_epi8(_mm_or_si128(open, close)));
-        block.digit |= place(_mm_movemask_epi8(digit));
-    }
-    block
-}
-
-/// The masks by a loop over the bytes: what every other way must equal.
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn classify_each(bytes: &[u8; BLOCK]) -> Block {
-    let mut block = Block::default();
-    for (place, &byte) in bytes.iter().enumerate() {
-        let bit = 1u64 << place;
-        match byte {
-            b'"' => block.quote |= bit,
-            b'\\' => block.backslash |= bit,
-            b'{' | b'}' | b'[' | b']' => block.bracket |= bit,
-            b'0'..=b'9' => block.digit |= bit,
-            b'@' => block.at |= bit,
-            _ => {}
-        }
-    }
-    block
+    pub colon: u64,
+    pub comma: u64,
+    pub space: u64,
 }
 
 impl Block {
-    /// The block at `at`; what would lie behind the end of `bytes` is marked as nothing.
     #[inline(always)]
-    pub fn at<C: Classify>(bytes: &[u8], at: usize) -> Block {
-        match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-            Some(whole) => C::classify(whole),
-            None => last_block(bytes, at),
+    pub fn of<L: Lanes>(lanes: L) -> Block {
+        let folded = lanes.folded();
+        Block {
+            quote: lanes.eq(b'"'),
+            backslash: lanes.eq(b'\\'),
+            // `[` and `]` differ from `{` and `}` in bit 5 alone.
+            bracket: folded.eq(b'{') | folded.eq(b'}'),
+            digit: lanes.range(b'0', 10),
+            at: lanes.eq(b'@'),
+            colon: lanes.eq(b':'),
+            comma: lanes.eq(b','),
+            space: lanes.eq(b' '),
         }
     }
-}
-
-/// The last bytes of `bytes`, fewer than a block: the last whole block, shifted, where there is one.
-#[inline(never)]
-fn last_block(bytes: &[u8], at: usize) -> Block {
-    let Some(last) = bytes.last_chunk::<BLOCK>() else { return Portable::classify(&padded(bytes, at)) };
-    let block = Portable::classify(last);
-    let shift = (at + BLOCK - bytes.len()).min(BLOCK - 1); // fewer than a block are left, and at least one byte
-    Block {
-        quote: block.quote >> shift,
-        backslash: block.backslash >> shift,
-        bracket: block.bracket >> shift,
-        digit: block.digit >> shift,
-        at: block.at >> shift,
-    }
-}
-
-#[inline(never)]
-fn last_marks(bytes: &[u8], at: usize) -> Marks {
-    let Some(last) = bytes.last_chunk::<BLOCK>() else { return marks(&padded(bytes, at)) };
-    let marks = marks(last);
-    let shift = (at + BLOCK - bytes.len()).min(BLOCK - 1); // as in `last_block`
-    Marks {
-        digit: marks.digit >> shift,
-        at: marks.at >> shift,
-        backslash: marks.backslash >> shift,
-        upper: marks.upper >> shift,
-        space: marks.space >> shift,
-    }
-}
-
-fn padded(bytes: &[u8], at: usize) -> [u8; BLOCK] {
-    let rest = bytes.get(at..).unwrap_or_default();
-    let rest = rest.get(..rest.len().min(BLOCK)).unwrap_or_default();
-    let mut padded = [b' '; BLOCK];
-    padded[..rest.len()].copy_from_slice(rest); // at most a block, by the line above
-    padded
 }
 
 /// What the bytes of one value have in them.
@@ -223,12 +103,16 @@ pub(super) struct Summary {
     pub upper: bool,
     /// A run of sixteen bytes or more without a space.
     pub long_word: bool,
+    /// Words of letters alone or digits alone, a letter first, a single `-` or `_` between any two: `ceramic-mug-375000`.
+    /// No `-` stands behind six digits.
+    pub slug: bool,
 }
 
 /// Where the first digit at or behind `at` is.
 pub(super) fn next_digit(bytes: &[u8], at: usize) -> Option<usize> {
     (at..bytes.len()).step_by(BLOCK).find_map(|start| {
-        let digits = Block::at::<Portable>(bytes, start).digit;
+        // SAFETY: what is portable needs nothing.
+        let digits = unsafe { lanes_at::<Portable>(bytes, start) }.range(b'0', 10);
         (digits != 0).then(|| start + digits.trailing_zeros() as usize)
     })
 }
@@ -238,148 +122,73 @@ pub(super) fn next_digit(bytes: &[u8], at: usize) -> Option<usize> {
 #[inline]
 pub(super) fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
     #[cfg(target_arch = "x86_64")]
-    if is_wide() {
-        // SAFETY: `is_wide` has found every feature that the function was compiled for.
-        return unsafe { summarise_wide(bytes, start, end) };
+    match Width::of_processor() {
+        // SAFETY: `of_processor` has found every feature that the function was compiled for, here and below.
+        Width::Avx512 => return unsafe { summarise_avx512(bytes, start, end) },
+        Width::Avx2 => return unsafe { summarise_avx2(bytes, start, end) },
+        Width::Portable => {}
     }
-    Portable::summarise(bytes, start, end)
+    // SAFETY: what is portable needs nothing.
+    unsafe { summarise_by::<Portable>(bytes, start, end) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn summarise_avx512(bytes: &[u8], start: usize, end: usize) -> Summary {
+    // SAFETY: compiled for what `Avx512` needs.
+    unsafe { summarise_by::<Avx512>(bytes, start, end) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn summarise_wide(bytes: &[u8], start: usize, end: usize) -> Summary {
-    Wide::summarise(bytes, start, end)
+fn summarise_avx2(bytes: &[u8], start: usize, end: usize) -> Summary {
+    // SAFETY: compiled for what `Avx2` needs.
+    unsafe { summarise_by::<Avx2>(bytes, start, end) }
 }
 
+/// [`summarise`] with certain lanes.
+///
+/// # Safety
+/// As for [`Lanes::load`].
 #[inline(always)]
-fn summarise_by(bytes: &[u8], start: usize, end: usize, mark: impl Fn(&[u8; BLOCK]) -> Marks) -> Summary {
+pub(super) unsafe fn summarise_by<L: Lanes>(bytes: &[u8], start: usize, end: usize) -> Summary {
     let mut summary = Summary::default();
     let (mut at, mut run) = (start, 0u32);
     while at < end {
         let left = (end - at).min(BLOCK);
         let valid = !0u64 >> (BLOCK - left); // left is 1 to 64
-        let marks = match bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-            Some(whole) => mark(whole),
-            None => last_marks(bytes, at),
-        };
-        let space = marks.space | !valid;
-        summary.digits += (marks.digit & valid).count_ones();
-        summary.at |= marks.at & valid != 0;
-        summary.backslash |= marks.backslash & valid != 0;
-        summary.upper |= marks.upper & valid != 0;
+        // SAFETY: the caller's promise is the same.
+        let lanes = unsafe { lanes_at::<L>(bytes, at) };
+        let space = lanes.eq(b' ') | !valid;
+        let digit = lanes.range(b'0', 10) & valid;
+        summary.digits += digit.count_ones();
+        summary.at |= lanes.eq(b'@') & valid != 0;
+        summary.backslash |= lanes.eq(b'\\') & valid != 0;
+        summary.upper |= lanes.range(b'A', 26) & valid != 0;
         summary.long_word |= runs_of_sixteen(!space) != 0 || run + space.trailing_zeros() >= 16;
+        if at == start && at + left == end {
+            let letter = lanes.folded().range(b'a', 26) & valid;
+            summary.slug = is_slug(valid, letter, digit, lanes.eq(b'-') & valid, lanes.eq(b'_') & valid);
+        }
         run = if space == 0 { run + BLOCK as u32 } else { space.leading_zeros() };
         at += left;
     }
     summary
 }
 
-/// Marks of a block that tell an ordinary value from one to look at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Marks {
-    digit: u64,
-    at: u64,
-    backslash: u64,
-    upper: u64,
-    space: u64,
-}
-
-#[cfg(target_arch = "x86_64")]
+/// [`Summary::slug`], of one block.
 #[inline(always)]
-fn marks(bytes: &[u8; BLOCK]) -> Marks {
-    // SAFETY: SSE2 is part of the x86-64 baseline, as in `classify`.
-    unsafe { marks_sse2(bytes) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "sse2")]
-#[inline]
-fn marks_sse2(bytes: &[u8; BLOCK]) -> Marks {
-    use std::arch::x86_64::{
-        _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8,
-    };
-    let mut marks = Marks::default();
-    for quarter in 0..4 {
-        let lane = |index: usize| {
-            let mut word = [0u8; 8];
-            word.copy_from_slice(&bytes[quarter * 16 + index * 8..][..8]); // quarter <= 3 and index <= 1: within 64
-            i64::from_le_bytes(word)
-        };
-        let data = _mm_set_epi64x(lane(1), lane(0));
-        let is = |byte: u8| _mm_movemask_epi8(_mm_cmpeq_epi8(data, _mm_set1_epi8(byte as i8)));
-        // Moves the range to the lowest signed values, so that one comparison finds it.
-        let range = |first: u8, count: u8| {
-            let moved = _mm_add_epi8(data, _mm_set1_epi8((0x80 - first) as i8));
-            _mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8((0x80 + count) as i8)))
-        };
-        let place = |mask: i32| u64::from(mask as u32) << (quarter * 16);
-        marks.at |= place(is(b'@'));
-        marks.backslash |= place(is(b'\\'));
-        marks.space |= place(is(b' '));
-        marks.digit |= place(range(b'0', 10));
-        marks.upper |= place(range(b'A', 26));
-    }
-    marks
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-#[inline]
-fn marks_avx2(bytes: &[u8; BLOCK]) -> Marks {
-    use std::arch::x86_64::{
-        _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_set_epi64x,
-        _mm256_set1_epi8,
-    };
-    let mut marks = Marks::default();
-    for half in 0..2 {
-        let lane = |index: usize| {
-            let mut word = [0u8; 8];
-            word.copy_from_slice(&bytes[half * 32 + index * 8..][..8]); // half <= 1 and index <= 3: within 64
-            i64::from_le_bytes(word)
-        };
-        let data = _mm256_set_epi64x(lane(3), lane(2), lane(1), lane(0));
-        let is = |byte: u8| _mm256_movemask_epi8(_mm256_cmpeq_epi8(data, _mm256_set1_epi8(byte as i8)));
-        // As in `marks_sse2`.
-        let range = |first: u8, count: u8| {
-            let moved = _mm256_add_epi8(data, _mm256_set1_epi8((0x80 - first) as i8));
-            _mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_set1_epi8((0x80 + count) as i8), moved))
-        };
-        let place = |mask: i32| u64::from(mask as u32) << (half * 32);
-        marks.at |= place(is(b'@'));
-        marks.backslash |= place(is(b'\\'));
-        marks.space |= place(is(b' '));
-        marks.digit |= place(range(b'0', 10));
-        marks.upper |= place(range(b'A', 26));
-    }
-    marks
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn marks(bytes: &[u8; BLOCK]) -> Marks {
-    marks_each(bytes)
-}
-
-/// The marks by a loop over the bytes: what [`marks`] must equal.
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn marks_each(bytes: &[u8; BLOCK]) -> Marks {
-    let mut marks = Marks::default();
-    for (place, &byte) in bytes.iter().enumerate() {
-        let bit = 1u64 << place;
-        match byte {
-            b'@' => marks.at |= bit,
-            b'\\' => marks.backslash |= bit,
-            b' ' => marks.space |= bit,
-            b'0'..=b'9' => marks.digit |= bit,
-            b'A'..=b'Z' => marks.upper |= bit,
-            _ => {}
-        }
-    }
-    marks
+fn is_slug(valid: u64, letter: u64, digit: u64, dash: u64, underscore: u64) -> bool {
+    let tie = dash | underscore;
+    let mixed = letter << 1 & digit | digit << 1 & letter;
+    let two = digit & digit << 1;
+    let six = two & two << 2 & two << 4;
+    letter & 1 != 0 && letter | digit | tie == valid && mixed | tie & tie << 1 | six << 1 & dash == 0
 }
 
 /// Bits that begin a run of at least sixteen ones.
 #[inline(always)]
-fn runs_of_sixteen(bits: u64) -> u64 {
+pub(super) fn runs_of_sixteen(bits: u64) -> u64 {
     let two = bits & bits >> 1;
     let four = two & two >> 2;
     let eight = four & four >> 4;
@@ -412,17 +221,29 @@ pub(super) fn escaped(backslash: u64, carried: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::lanes::Plain;
     use super::*;
     use proptest::prelude::*;
 
-    fn agree(block: &[u8; BLOCK]) {
-        assert_eq!(Portable::classify(block), classify_each(block));
-        assert_eq!(marks(block), marks_each(block));
-        #[cfg(target_arch = "x86_64")]
-        if is_wide() {
-            assert_eq!(Wide::classify(block), classify_each(block));
-            // SAFETY: `is_wide` has found AVX2.
-            assert_eq!(unsafe { marks_avx2(block) }, marks_each(block));
+    /// Everything that is asked of lanes.
+    fn masks<L: Lanes>(lanes: L) -> (Block, [u64; 4]) {
+        let others = [lanes.range(b'A', 26), lanes.folded().range(b'a', 26), lanes.eq(b'-'), lanes.eq(b'_')];
+        (Block::of(lanes), others)
+    }
+
+    fn agree(bytes: &[u8]) {
+        // SAFETY: each way that needs something is only taken where it was found.
+        unsafe {
+            let plain = masks(lanes_at::<Plain>(bytes, 0));
+            assert_eq!(masks(lanes_at::<Portable>(bytes, 0)), plain);
+            #[cfg(target_arch = "x86_64")]
+            if Width::of_processor() >= Width::Avx2 {
+                assert_eq!(masks(lanes_at::<Avx2>(bytes, 0)), plain);
+            }
+            #[cfg(target_arch = "x86_64")]
+            if Width::of_processor() >= Width::Avx512 {
+                assert_eq!(masks(lanes_at::<Avx512>(bytes, 0)), plain);
+            }
         }
     }
 
@@ -437,13 +258,26 @@ mod tests {
         (result, escapes)
     }
 
+    /// Slugs by definition.
+    fn is_slug_each(value: &[u8]) -> bool {
+        let words: Vec<&[u8]> = value.split(|byte| matches!(byte, b'-' | b'_')).collect();
+        let pure = |word: &[u8]| {
+            !word.is_empty() && (word.iter().all(u8::is_ascii_digit) || word.iter().all(u8::is_ascii_alphabetic))
+        };
+        let number_before_dash =
+            value.windows(7).any(|w| w.ends_with(b"-") && w.iter().take(6).all(u8::is_ascii_digit));
+        let ends_tied = value.ends_with(b"-") || value.ends_with(b"_");
+        let (last, body) = words.split_last().unwrap();
+        let words_are_pure = body.iter().all(|word| pure(word)) && (pure(last) || ends_tied && last.is_empty());
+        value.len() <= BLOCK && value[0].is_ascii_alphabetic() && words_are_pure && !number_before_dash
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn all_ways_of_classifying_agree(bytes in proptest::collection::vec(any::<u8>(), 64)) {
-            let block: [u8; 64] = bytes.try_into().unwrap();
-            agree(&block);
+        fn all_ways_of_comparing_agree(bytes in proptest::collection::vec(any::<u8>(), 0..70)) {
+            agree(&bytes);
         }
 
         #[test]
@@ -457,6 +291,13 @@ mod tests {
             prop_assert_eq!(summary.at, value.contains(&b'@'));
             prop_assert_eq!(summary.upper, value.iter().any(u8::is_ascii_uppercase));
             prop_assert_eq!(summary.long_word, value.split(|&byte| byte == b' ').any(|word| word.len() >= 16));
+        }
+
+        #[test]
+        fn a_slug_follows_its_definition(text in "([a-zA-Z]{1,4}|[0-9]{1,7}|[-_]{1,2}|[a-z0-9. ]{0,2}){1,8}") {
+            prop_assume!(!text.is_empty());
+            let summary = summarise(text.as_bytes(), 0, text.len());
+            prop_assert_eq!(summary.slug, is_slug_each(text.as_bytes()));
         }
 
         #[test]

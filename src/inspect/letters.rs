@@ -98,15 +98,17 @@ fn passport(token: &[u8]) -> bool {
 /// German passports and identity cards (ICAO 9303 check digit, weights 7 3 1; the letters that cannot be misread).
 fn de_passport(token: &[u8]) -> bool {
     let serial = token.iter().take(8).all(|byte| b"0123456789CFGHJKLMNPRTVWXYZ".contains(byte));
+    if !serial || !like(token, b"LAAAAAAAD") {
+        return false;
+    }
+    let value = |byte: u8| if byte.is_ascii_digit() { byte - b'0' } else { byte - b'A' + 10 }; // of `serial` only
     let sum: u32 = token
         .iter()
         .take(8)
         .zip([7u32, 3, 1, 7, 3, 1, 7, 3])
-        .map(|(&byte, weight)| {
-            (if byte.is_ascii_digit() { u32::from(byte - b'0') } else { u32::from(byte) - 55 }) * weight
-        })
+        .map(|(&byte, weight)| u32::from(value(byte)) * weight)
         .sum();
-    like(token, b"LAAAAAAAD") && serial && sum % 10 == u32::from(at(token, 8).wrapping_sub(b'0'))
+    sum % 10 == u32::from(at(token, 8).wrapping_sub(b'0'))
 }
 
 const ES_LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";

@@ -82,8 +82,8 @@ impl Default for Limits {
 pub fn scan_text(text: &[u8], field: Option<&str>, role: Role) -> Vec<(DataClass, Range<usize>)> {
     let hint = field.map_or(field::Hint::NONE, |name| field::hint_of(name.as_bytes()));
     let mut found = Vec::new();
-    if value::worth_a_look(text, hint) {
-        value::scan(text, hint, role == Role::Response, &mut |class, range| found.push((class, range)));
+    if let Some(seen) = value::worth_a_look(text, hint) {
+        value::scan(text, &seen, hint, role == Role::Response, &mut |class, range| found.push((class, range)));
     }
     found
 }

@@ -125,6 +125,11 @@ fn may_begin(pair: &[u8; 2]) -> bool {
     )
 }
 
+/// Whether any word of a text, dashes between them, begins like a secret.
+pub(super) fn may_begin_a_word(text: &[u8]) -> bool {
+    text.split(|&byte| byte == b'-').any(|word| word.first_chunk::<2>().is_some_and(may_begin))
+}
+
 /// The secret that begins exactly at `start`, a place with no letter or digit before it, and where it ends.
 pub(super) fn secret_at(text: &[u8], start: usize) -> Option<(DataClass, usize)> {
     let rest = text.get(start..)?;

@@ -1,6 +1,7 @@
 //! Where the format walkers hand in what they find: names, values, records.
 
 use super::Role;
+use super::block::Summary;
 use super::field::Hint;
 use super::names::{Field, FieldCache};
 use super::report::Tally;
@@ -78,8 +79,8 @@ impl Sink {
     /// A string value, unescaped. `depth` is that of the object it is in, if it speaks of the whole body.
     pub fn value(&mut self, field: Field, value: &[u8], depth: Option<u32>) {
         self.say(field, value, depth);
-        if value::worth_a_look(value, field.hint) {
-            self.look(value, field.hint);
+        if let Some(seen) = value::worth_a_look(value, field.hint) {
+            self.look(value, &seen, field.hint);
         }
     }
 
@@ -113,7 +114,8 @@ impl Sink {
         }
         let enough = value.len() >= LONG_NUMBER || hint.any(Hint::PERSONAL);
         if enough && value::is_long_number(value) {
-            self.look(value, hint);
+            let seen = Summary { digits: value.len() as u32, ..Summary::default() }; // at most SCALAR_BYTES
+            self.look(value, &seen, hint);
         }
     }
 
@@ -126,17 +128,17 @@ impl Sink {
 
     /// Text that is the value of no field.
     pub fn text(&mut self, text: &[u8]) {
-        if value::worth_a_look(text, Hint::NONE) {
-            self.look(text, Hint::NONE);
+        if let Some(seen) = value::worth_a_look(text, Hint::NONE) {
+            self.look(text, &seen, Hint::NONE);
         }
     }
 
     /// Searches text that is worth it.
     #[cold]
     #[inline(never)]
-    pub fn look(&mut self, text: &[u8], hint: Hint) {
-        let (tally, record) = (&mut self.tally, self.records);
-        value::scan(text, hint, self.role == Role::Response, &mut |class, range| tally.add(class, text, range, record));
+    pub fn look(&mut self, text: &[u8], seen: &Summary, hint: Hint) {
+        let (tally, record, response) = (&mut self.tally, self.records, self.role == Role::Response);
+        value::scan(text, seen, hint, response, &mut |class, range| tally.add(class, text, range, record));
     }
 
     /// Mixes a name into the fingerprint; the order does not matter.

@@ -28,19 +28,27 @@ pub(super) const SECRET_BYTES: usize = 18;
 /// Text before a number that can say what it is, in bytes: `my passport number is`.
 const CONTEXT_BYTES: usize = 40;
 
-/// Whether a value may hold anything, given what its field promises.
+/// The summary of a value that may hold something, given what its field promises.
 #[inline]
-pub(super) fn worth_a_look(text: &[u8], hint: Hint) -> bool {
-    text.len() >= SHORTEST_BYTES && is_telling(&summarise(text, 0, text.len()), text, hint)
+pub(super) fn worth_a_look(text: &[u8], hint: Hint) -> Option<Summary> {
+    let seen = (text.len() >= SHORTEST_BYTES).then(|| summarise(text, 0, text.len()))?;
+    is_telling(&seen, text, hint).then_some(seen)
 }
 
 /// [`worth_a_look`] by the summary of the value.
-#[inline]
+#[inline(always)]
 pub(super) fn is_telling(seen: &Summary, text: &[u8], hint: Hint) -> bool {
     let personal = hint.any(Hint::PERSONAL);
     let secret = may_hold_secret(seen, text, hint);
     let enough = seen.digits >= if personal { DIGITS_PROMISED } else { DIGITS_UNPROMISED };
-    seen.at || (secret || enough) && (personal || !ordinary(text))
+    seen.at || (secret || enough) && (personal || !ordinary(text) && !is_dull_slug(seen, text, hint, secret))
+}
+
+/// Whether a text is a slug that holds nothing. Its numbers are tied to words, so without a promise they are parts of a
+/// name; what is left is a secret whose prefix begins one of its words, or one that is promised.
+#[inline(always)]
+fn is_dull_slug(seen: &Summary, text: &[u8], hint: Hint, secret: bool) -> bool {
+    seen.slug && !hint.any(Hint::API_KEY) && !(secret && secrets::may_begin_a_word(text))
 }
 
 /// Whether a secret known by its looks, or by its name, may be in a text: they are long words, and chance puts capitals
@@ -68,8 +76,15 @@ pub(super) fn ordinary(text: &[u8]) -> bool {
     }
 }
 
-/// Every sensitive value in a text. `hint` is what the field name promises, `response` that a server sent it.
-pub(super) fn scan(text: &[u8], hint: Hint, response: bool, found: &mut impl FnMut(DataClass, Range<usize>)) {
+/// Every sensitive value in a text. `seen` is its summary, `hint` what the field name promises, `response` that a server
+/// sent it.
+pub(super) fn scan(
+    text: &[u8],
+    seen: &Summary,
+    hint: Hint,
+    response: bool,
+    found: &mut impl FnMut(DataClass, Range<usize>),
+) {
     let trimmed = text.trim_ascii();
     if let Some(class) =
         secrets::promised_secret(trimmed, hint, response).filter(|_| secrets::secret_at(trimmed, 0).is_none())
@@ -81,12 +96,11 @@ pub(super) fn scan(text: &[u8], hint: Hint, response: bool, found: &mut impl FnM
         let start = text.len() - text.trim_ascii_start().len();
         return found(DataClass::DateOfBirth, start..start + 10);
     }
-    let address = email::next(text, 0);
+    let address = if seen.at { email::next(text, 0) } else { None };
     if address == Some(0..text.len()) {
         return found(DataClass::Email, 0..text.len()); // most are alone
     }
-    let seen = summarise(text, 0, text.len());
-    Walk { text, hint, secrets: may_hold_secret(&seen, text, hint), found }.run(address);
+    Walk { text, hint, secrets: may_hold_secret(seen, text, hint), found }.run(address);
 }
 
 /// The start of the first word at or behind `at` that has a digit, or the end. Two letters and a space before it are part
@@ -344,4 +358,28 @@ fn gather(text: &[u8], start: usize, count: usize, separators: &[u8]) -> Option<
         }
     }
     (token.length == count && kind_at(text, at) == 0).then_some((token, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_turned_away_holds_nothing(
+            text in "([a-z]{1,6}|[0-9]{1,10}|sk_live_|ghp_|sk-proj-|AKIA[A-Z0-9]{16}|4111|-1111|AB-?123456C|[-_./ @+]){1,8}",
+            promise in "(|phone|passport|api_key|password_hash|medicare_number|dob)",
+        ) {
+            let hint = hint_of(promise.as_bytes());
+            if worth_a_look(text.as_bytes(), hint).is_none() && text.len() >= SHORTEST_BYTES {
+                let seen = summarise(text.as_bytes(), 0, text.len());
+                let mut found = Vec::new();
+                scan(text.as_bytes(), &seen, hint, true, &mut |class, range| found.push((class, range)));
+                prop_assert_eq!(found, vec![]);
+            }
+        }
+    }
 }

@@ -6,12 +6,12 @@
 //! memory. A quote behind an odd number of backslashes is never a delimiter, inside a string or out.
 //!
 //! Inside arrays most values are turned away by their looks alone, so there a key is looked up only when its value is
-//! not ([`Key::At`]). Outside of arrays, and in the first record, every key is looked up: it may speak of the whole.
+//! not ([`Key::EndsAt`]). Outside of arrays, and in the first record, every key is looked up: it may speak of the whole.
 
 mod escape;
 mod walk;
 
-use super::block::{is_wide, summarise};
+use super::block::{Width, summarise};
 use super::field::{Hint, NAME_BYTES};
 use super::names::Field;
 use super::sink::{SCALAR_BYTES, Sink};
@@ -50,11 +50,8 @@ enum Scalar {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Key {
     Known(Field),
-    /// Not looked up yet: where it lies in the chunk.
-    At {
-        start: usize,
-        end: usize,
-    },
+    /// Not looked up yet: where its closing quote is in the chunk. There are no escapes in it.
+    EndsAt(usize),
 }
 
 pub(super) struct Json {
@@ -90,9 +87,8 @@ pub(super) struct Json {
     last: u8,
     last_solid: u8,
     scratch: Vec<u8>,
-    /// The processor has what the wide walk needs; only ever set from [`is_wide`].
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-    wide: bool,
+    /// What the processor has, or less; only ever set from [`Width::of_processor`].
+    width: Width,
 }
 
 fn is_space(byte: u8) -> bool {
@@ -142,14 +138,14 @@ impl Json {
             last: 0,
             last_solid: 0,
             scratch: Vec::new(),
-            wide: is_wide(),
+            width: Width::of_processor(),
         }
     }
 
     pub fn begin(&mut self) {
         let scratch = std::mem::take(&mut self.scratch);
         let limits = Limits { max_depth: self.max_depth, token_bytes: self.token_bytes, ..Limits::default() };
-        *self = Json { scratch, wide: self.wide, ..Json::new(&limits) };
+        *self = Json { scratch, width: self.width, ..Json::new(&limits) };
     }
 
     pub fn feed(&mut self, bytes: &[u8], carry: &mut Vec<u8>, sink: &mut Sink) {
@@ -244,7 +240,9 @@ impl Json {
     fn field(&mut self, bytes: &[u8], sink: &mut Sink) -> Field {
         match self.key {
             Key::Known(field) => field,
-            Key::At { start, end } => {
+            Key::EndsAt(end) => {
+                let before = bytes.get(..end).unwrap_or_default();
+                let start = before.iter().rposition(|&byte| byte == b'"').map_or(0, |quote| quote + 1);
                 let field = sink.names.look_at(bytes, start, end);
                 self.know(field, sink);
                 field
@@ -256,6 +254,13 @@ impl Json {
     fn know(&mut self, field: Field, sink: &Sink) {
         self.key = Key::Known(field);
         self.wanted = sink.wants_scalar(field.hint);
+    }
+
+    /// A key that is to be looked up only if need be.
+    #[inline(always)]
+    fn key_ends_at(&mut self, end: usize) {
+        self.key = Key::EndsAt(end);
+        self.wanted = false;
     }
 
     #[inline(always)]
@@ -391,7 +396,7 @@ impl Json {
         } else {
             sink.say(field, text, self.speaking_depth());
             if value::is_telling(&seen, text, field.hint) {
-                sink.look(text, field.hint);
+                sink.look(text, &seen, field.hint);
             }
         }
     }

@@ -1,24 +1,41 @@
 //! The walk over a chunk of JSON, block by block.
+//!
+//! Within arrays most strings need no visit: keys, which are looked up once a value of theirs is not turned away, and
+//! values without a digit, an escape or a long word, which say nothing there.
 
-use super::super::block::{BLOCK, Block, Classify, Portable, escaped, parity_up_to};
+use super::super::block::{
+    BLOCK, Block, Lanes, Portable, Width, escaped, lanes_at, parity_up_to, runs_of_sixteen, summarise_by,
+};
 use super::super::sink::Sink;
 use super::super::value::{self, DIGITS_PROMISED, NUMBER_DIGITS, SECRET_BYTES};
-use super::{Cut, Json, Key, extend};
+use super::{Cut, Json, extend};
 
 /// Walks over `bytes` from `from` on.
 pub(super) fn walk(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
-    #[cfg(target_arch = "x86_64")]
-    if json.wide {
-        // SAFETY: `wide` comes from `is_wide`, which has found every feature that the function was compiled for.
-        return unsafe { walk_wide(json, bytes, from, carry, sink) };
+    match json.width {
+        // SAFETY: whatever `width` says, `Width::of_processor` has found every feature that the function needs.
+        #[cfg(target_arch = "x86_64")]
+        Width::Avx512 => unsafe { walk_avx512(json, bytes, from, carry, sink) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Width::Avx2 => unsafe { walk_avx2(json, bytes, from, carry, sink) },
+        // SAFETY: what is portable needs nothing.
+        Width::Portable => unsafe { walk_by::<Portable>(json, bytes, from, carry, sink) },
     }
-    walk_by::<Portable>(json, bytes, from, carry, sink);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn walk_avx512(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
+    // SAFETY: compiled for what these lanes need.
+    unsafe { walk_by::<super::super::block::Avx512>(json, bytes, from, carry, sink) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn walk_wide(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
-    walk_by::<super::super::block::Wide>(json, bytes, from, carry, sink);
+fn walk_avx2(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
+    // SAFETY: compiled for what these lanes need.
+    unsafe { walk_by::<super::super::block::Avx2>(json, bytes, from, carry, sink) }
 }
 
 /// The string that is open, as far as it lies in earlier blocks of this chunk.
@@ -29,8 +46,10 @@ struct Open {
     digits: u64,
 }
 
+/// # Safety
+/// The processor must have what `L` needs.
 #[inline(always)]
-fn walk_by<C: Classify>(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
+unsafe fn walk_by<L: Lanes>(json: &mut Json, bytes: &[u8], from: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
     let mut at = from;
     let mut carried = json.in_string;
     let mut open = Open { start: from, marks: 0, digits: 0 };
@@ -39,18 +58,33 @@ fn walk_by<C: Classify>(json: &mut Json, bytes: &[u8], from: usize, carry: &mut 
     json.scalar_done = json.scalar_done.max(from);
     while at < bytes.len() {
         let left = (bytes.len() - at).min(BLOCK);
-        let block = Block::at::<C>(bytes, at);
+        // SAFETY: the caller's promise is the same.
+        let block = Block::of(unsafe { lanes_at::<L>(bytes, at) });
         let is_escaped = escaped(block.backslash, escape);
         let quotes = block.quote & !is_escaped;
         let inside = parity_up_to(quotes) ^ inside_before;
         let (closing, opening) = (quotes & !inside, quotes & inside);
         let outside = !(inside | quotes);
         let brackets = block.bracket & outside;
-        let mut events = closing | brackets | number_starts(block.digit & outside);
+        let all = closing | brackets | number_starts(block.digit & outside);
+        // Keys that are not visited; the last one before an event is the event's.
+        let mut keys = 0;
+        let mut events = all;
+        if !json.eager {
+            let next = bytes.get(at + BLOCK).copied().unwrap_or(b' ');
+            let quiet = Quiet::of(&block, inside, opening, next);
+            keys = closing & quiet.keys;
+            events &= !(closing & (quiet.keys | quiet.values));
+        }
         while events != 0 {
             let low = events & events.wrapping_neg();
             let place = at + events.trailing_zeros() as usize;
             events &= events - 1; // not 0: the loop's condition
+            let passed = keys & (low - 1);
+            if passed != 0 {
+                keys ^= passed;
+                json.key_ends_at(at + (BLOCK - 1) - passed.leading_zeros() as usize); // of 64 bits, at least one is set
+            }
             if low & closing != 0 {
                 // Opened in this block, or in an earlier one, or in an earlier chunk.
                 let before = opening & (low - 1);
@@ -74,16 +108,24 @@ fn walk_by<C: Classify>(json: &mut Json, bytes: &[u8], from: usize, carry: &mut 
                 let ends = next == b',' || next == b'}' || next == b']';
                 let plain = ends && marks == 0 && !json.wanted;
                 if plain
-                    && (digits == 0 && place - start < SECRET_BYTES || is_dull::<C>(json, bytes, start, place, sink))
+                    && (digits == 0 && place - start < SECRET_BYTES
+                        // SAFETY: the caller's promise is the same.
+                        || unsafe { is_dull::<L>(json, bytes, start, place, sink) })
                 {
                     continue;
                 }
                 json.weigh(bytes, start, place, carry, sink);
             } else if low & brackets != 0 {
                 json.bracket(bytes.get(place).copied().unwrap_or(0), sink);
+                if json.eager {
+                    (keys, events) = (0, all & !(low | (low - 1)));
+                }
             } else if place >= json.scalar_done {
                 json.number(bytes, place, carry, sink);
             }
+        }
+        if keys != 0 {
+            json.key_ends_at(at + (BLOCK - 1) - keys.leading_zeros() as usize); // of 64 bits, at least one is set
         }
         let lead = opening.leading_zeros();
         let goes_on = if opening != 0 {
@@ -112,12 +154,35 @@ fn walk_by<C: Classify>(json: &mut Json, bytes: &[u8], from: usize, carry: &mut 
     }
 }
 
+/// Where strings close that need no visit outside of records that speak for the whole, among other places.
+struct Quiet {
+    /// Strings without escapes, a colon behind them.
+    keys: u64,
+    /// Strings without digits, escapes, at signs and long words, and behind them what ends a value.
+    values: u64,
+}
+
+impl Quiet {
+    /// `next` is the byte behind the block. A string that was opened before the block is never quiet: the additions carry
+    /// from an opening quote through the string, up to the first byte that is not to be in it, or to the closing quote.
+    #[inline(always)]
+    fn of(block: &Block, inside: u64, opening: u64, next: u8) -> Quiet {
+        let last = |is: bool| u64::from(is) << (BLOCK - 1);
+        let marks = block.backslash | block.at;
+        let before_colon = block.colon >> 1 | last(next == b':');
+        let before_end = (block.comma | block.bracket) >> 1 | last(matches!(next, b',' | b'}' | b']'));
+        let unmarked = (inside & !marks).wrapping_add(opening);
+        let plain = (inside & !(marks | block.digit)).wrapping_add(opening);
+        let short = runs_of_sixteen(inside & !block.space) == 0;
+        Quiet { keys: unmarked & before_colon, values: if short { plain & before_end } else { 0 } }
+    }
+}
+
 /// A key without escapes, its colon behind it.
 #[inline(always)]
 fn key(json: &mut Json, bytes: &[u8], start: usize, end: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
     if !json.eager {
-        json.key = Key::At { start, end };
-        return;
+        return json.key_ends_at(end);
     }
     let field = sink.names.look_at(bytes, start, end);
     json.name(field, sink);
@@ -125,12 +190,17 @@ fn key(json: &mut Json, bytes: &[u8], start: usize, end: usize, carry: &mut Vec<
 }
 
 /// Whether a value without marks, of a key not known to want it, is turned away by a closer look.
+///
+/// # Safety
+/// The processor must have what `L` needs.
 #[inline(always)]
-fn is_dull<C: Classify>(json: &mut Json, bytes: &[u8], start: usize, end: usize, sink: &mut Sink) -> bool {
+unsafe fn is_dull<L: Lanes>(json: &mut Json, bytes: &[u8], start: usize, end: usize, sink: &mut Sink) -> bool {
     let field = json.field(bytes, sink);
     let end = end.min(start.saturating_add(json.token_bytes));
     let text = bytes.get(start..end).unwrap_or_default();
-    !json.wanted && (value::ordinary(text) || !value::is_telling(&C::summarise(bytes, start, end), text, field.hint))
+    // SAFETY: the caller's promise is the same.
+    let seen = || unsafe { summarise_by::<L>(bytes, start, end) };
+    !json.wanted && (value::ordinary(text) || !value::is_telling(&seen(), text, field.hint))
 }
 
 /// Digits outside of strings that begin a run of some length, or one that goes on behind the block.
@@ -162,9 +232,9 @@ mod tests {
     use proptest::prelude::*;
 
     /// Everything that a walk leaves behind.
-    fn walked(body: &[u8], wide: bool) -> (u32, BodyReport) {
+    fn walked(body: &[u8], width: Width) -> (u32, BodyReport) {
         let mut json = Json::new(&Limits::default());
-        json.wide &= wide;
+        json.width = json.width.min(width);
         let (mut sink, mut carry) = (Sink::new(HashKey::new([5; 16]), 16), Vec::new());
         sink.begin(Role::Response);
         json.feed(body, &mut carry, &mut sink);
@@ -177,13 +247,16 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_wide_walk_and_the_portable_one_find_the_same(
+        fn walks_of_every_width_find_the_same(
             pieces in proptest::collection::vec(
                 r#"[{}\[\],:" \\]|"[a-z]{0,9}":|"[a-z0-9]{1,40}",|[0-9]{1,19}|"a@b\.co"|"phone":|"error":"#, 0..60,
             ),
         ) {
             let body = pieces.concat();
-            prop_assert_eq!(walked(body.as_bytes(), true), walked(body.as_bytes(), false));
+            let portable = walked(body.as_bytes(), Width::Portable);
+            #[cfg(target_arch = "x86_64")]
+            prop_assert_eq!(&walked(body.as_bytes(), Width::Avx2), &portable);
+            prop_assert_eq!(walked(body.as_bytes(), Width::of_processor()), portable);
         }
     }
 }
