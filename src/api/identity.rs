@@ -100,11 +100,14 @@ fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Cre
         return Some(Credentials { kind: CredentialKind::Basic, principal: user, basic: Some((user, password)) });
     }
     // Every other scheme carries something that stands for the caller: Bearer, Token, Digest, AWS4-HMAC-SHA256 ...
-    let token = key.secret("bearer", rest);
+    let token = key.hash(rest);
     let principal = match memory.bearers.get(&token) {
         Some(principal) => *principal,
         None => {
-            let principal = jwt_subject(rest).map_or(token, |subject| key.secret("subject", subject.as_bytes()));
+            let principal = match jwt_subject(rest) {
+                Some(subject) => key.secret("subject", subject.as_bytes()),
+                None => key.secret("bearer", rest),
+            };
             if memory.bearers.len() >= REMEMBERED {
                 memory.bearers.clear();
             }

@@ -126,8 +126,9 @@ impl Interpreter {
         let settings = &*snapshot.settings;
         let target = String::from_utf8_lossy(request.head.target());
         let method = String::from_utf8_lossy(request.head.method());
-        let host = host_of(&request.head, &target, transaction.server, snapshot);
-        let (path, query) = split(&target);
+        let parts = RequestTarget::parse(&target);
+        let (path, query) = (parts.path, parts.query);
+        let host = host_of(&request.head, &parts, transaction.server, snapshot);
         let status = response.map_or(0, |response| response.head.status());
 
         let described = settings.catalogue.lookup(&method, &host, path);
@@ -264,8 +265,8 @@ fn join_hash(key: &HashKey, scratch: &mut Vec<u8>, parts: &[&str]) -> u64 {
 
 /// The host that is asked: of the target, else of the `Host` field, else the server's address. Names beyond the bound
 /// on hosts are not believed.
-fn host_of<'a>(head: &'a Head, target: &str, server: Peer, snapshot: &Snapshot) -> Cow<'a, str> {
-    let named = match RequestTarget::parse(target).host() {
+fn host_of<'a>(head: &'a Head, target: &RequestTarget<'_>, server: Peer, snapshot: &Snapshot) -> Cow<'a, str> {
+    let named = match target.host() {
         Some(host) => Some(Cow::Owned(host.into_owned())),
         None => head.get(Field::Host).and_then(|host| std::str::from_utf8(host).ok()).and_then(url::normalise_host),
     };
@@ -274,11 +275,6 @@ fn host_of<'a>(head: &'a Head, target: &str, server: Peer, snapshot: &Snapshot) 
         Some(host) if hosts.len() < snapshot.settings.max_hosts || hosts.contains(&*host) => host,
         _ => Cow::Owned(server.address.to_string()),
     }
-}
-
-fn split(target: &str) -> (&str, Option<&str>) {
-    let parsed = RequestTarget::parse(target);
-    (parsed.path, parsed.query)
 }
 
 fn object_of(

@@ -37,7 +37,7 @@ pub struct RequestTarget<'a> {
 impl<'a> RequestTarget<'a> {
     pub fn parse(target: &'a str) -> RequestTarget<'a> {
         // A fragment never belongs in a request (RFC 9112 §3.2), but careless clients send it.
-        let whole = target.split_once('#').map_or(target, |(before, _)| before);
+        let whole = memchr::memchr(b'#', target.as_bytes()).and_then(|at| target.get(..at)).unwrap_or(target);
         if whole.starts_with('/') {
             let (path, query) = split_query(whole);
             return RequestTarget { scheme: None, authority: None, path, query };
@@ -68,8 +68,8 @@ impl<'a> RequestTarget<'a> {
 }
 
 fn split_query(text: &str) -> (&str, Option<&str>) {
-    match text.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
+    match memchr::memchr(b'?', text.as_bytes()).and_then(|at| text.split_at_checked(at)) {
+        Some((path, query)) => (path, query.get(1..)),
         None => (text, None),
     }
 }
@@ -219,30 +219,33 @@ fn dots_of(segment: &str) -> Option<usize> {
 /// brackets. `None` where it is no host (RFC 3986 §3.2.2; of registered names, what DNS and `_service` names use).
 /// Borrows where nothing has to change.
 pub fn normalise_host(raw: &str) -> Option<Cow<'_, str>> {
-    let raw = raw.trim_matches([' ', '\t']);
+    let raw = raw.trim_ascii();
     if let Some(bracketed) = raw.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;
         let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
         let address: Ipv6Addr = address.parse().ok()?;
         return is_port.then(|| Cow::Owned(format!("[{address}]")));
     }
-    let name = match raw.split_once(':') {
-        Some((name, port)) if is_port(port) => name,
+    let name = match memchr::memchr(b':', raw.as_bytes()).and_then(|at| raw.split_at_checked(at)) {
+        Some((name, port)) if is_port(port.get(1..).unwrap_or_default()) => name,
         Some(_) => return None,
         None => raw,
     };
     let name = name.strip_suffix('.').unwrap_or(name);
-    let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    if name.is_empty() || name.len() > MAX_HOST_BYTES || !name.bytes().all(is_name_byte) {
+    if name.is_empty() || name.len() > MAX_HOST_BYTES {
         return None;
     }
-    if name.starts_with('.') || name.contains("..") {
-        return None;
+    let (mut before, mut has_upper) = (b'.', false);
+    for byte in name.bytes() {
+        let is_name_byte =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || byte == b'.' && before != b'.';
+        if !is_name_byte {
+            return None;
+        }
+        has_upper |= byte.is_ascii_uppercase();
+        before = byte;
     }
-    if name.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Some(Cow::Owned(name.to_ascii_lowercase()));
-    }
-    Some(Cow::Borrowed(name))
+    Some(if has_upper { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) })
 }
 
 fn is_port(text: &str) -> bool {

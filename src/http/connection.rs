@@ -104,7 +104,8 @@ pub struct Connection<S, R> {
     pub client: Direction,
     readers: [Reader<S>; 2],
     /// In order of the requests. At most the last one's request is still coming.
-    exchanges: VecDeque<Exchange<R>>,
+    /// Boxed: they are large, most connections have one at a time, and the one just freed is still in a cache.
+    exchanges: VecDeque<Box<Exchange<R>>>,
     /// The index of the exchange whose response is coming.
     answering: Option<usize>,
     transactions: u32,
@@ -406,7 +407,7 @@ impl<S, R> Connection<S, R> {
             self.pipelines |= before.response.is_some() && !before.response_is_whole && has_all_that_came;
         }
         let request = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-        self.exchanges.push_back(Exchange {
+        self.exchanges.push_back(Box::new(Exchange {
             request: Some(request),
             response: None,
             interim: None,
@@ -415,7 +416,7 @@ impl<S, R> Connection<S, R> {
             request_is_whole: false,
             response_is_whole: false,
             marks,
-        });
+        }));
         self.read_body(info, Side::Client, body, time, shared);
     }
 
@@ -452,7 +453,7 @@ impl<S, R> Connection<S, R> {
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
         let index = index.unwrap_or_else(|| {
             // Nobody asked: half a transaction, in front of what still waits.
-            self.exchanges.push_front(Exchange {
+            self.exchanges.push_front(Box::new(Exchange {
                 request: None,
                 response: None,
                 interim: None,
@@ -461,7 +462,7 @@ impl<S, R> Connection<S, R> {
                 request_is_whole: true,
                 response_is_whole: false,
                 marks: Marks::none(),
-            });
+            }));
             0
         });
         let exchange = &mut self.exchanges[index];
@@ -483,7 +484,7 @@ impl<S, R> Connection<S, R> {
     /// The exchange that a response which began at `origin` answers.
     fn answered_by(&mut self, origin: Origin) -> Option<usize> {
         if self.in_step {
-            let first = self.exchanges.iter().position(Exchange::waits);
+            let first = self.exchanges.iter().position(|exchange| exchange.waits());
             if let Some(index) = first.filter(|index| !self.exchanges[*index].after_gap) {
                 let asked = self.exchanges[index].origin;
                 // A server that had not received the request says something else (408, for one).
@@ -599,9 +600,10 @@ impl<S, R> Connection<S, R> {
     fn emit<O: Observer<Scan = S, Report = R>>(
         &mut self,
         info: &FlowInfo,
-        exchange: Exchange<R>,
+        exchange: Box<Exchange<R>>,
         shared: &mut Shared<O>,
     ) {
+        let exchange = *exchange;
         let mut marks = exchange.marks;
         let response = exchange.response.or_else(|| exchange.interim.map(|interim| *interim));
         if response.is_none() {

@@ -61,16 +61,21 @@ impl FlowKey {
     }
 
     pub fn hash(&self, key: &HashKey) -> u64 {
+        let ports = [self.low.port.to_be_bytes(), self.high.port.to_be_bytes()];
+        if let (IpAddr::V4(low), IpAddr::V4(high)) = (self.low.address, self.high.address) {
+            return key.hash(
+                [low.octets(), high.octets(), [ports[0][0], ports[0][1], ports[1][0], ports[1][1]]].as_flattened(),
+            );
+        }
         let mut bytes = [0u8; 36];
-        let mut put = |at: usize, peer: &Peer| {
+        let ends = [(0, &self.low, ports[0]), (18, &self.high, ports[1])];
+        for (at, peer, port) in ends {
             match peer.address {
-                IpAddr::V4(address) => bytes[at..at + 4].copy_from_slice(&address.octets()),
+                IpAddr::V4(address) => bytes[at..at + 4].copy_from_slice(&address.octets()), // at is 0 or 18
                 IpAddr::V6(address) => bytes[at..at + 16].copy_from_slice(&address.octets()),
             }
-            bytes[at + 16..at + 18].copy_from_slice(&peer.port.to_be_bytes());
-        };
-        put(0, &self.low);
-        put(18, &self.high);
+            bytes[at + 16..at + 18].copy_from_slice(&port);
+        }
         key.hash(&bytes)
     }
 }

@@ -100,12 +100,20 @@ impl Observer for Watcher {
         if let Some(observation) = &observation {
             let index = window_of(observation.time).max(self.open_from);
             let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &redact };
-            self.windows.entry(index).or_default().record(observation, &filling);
+            window_at(&mut self.windows, index).record(observation, &filling);
         }
         if self.wanted.http {
             self.lines.push(line_of(&transaction, observation.as_ref(), &redact));
         }
     }
+}
+
+fn window_at(windows: &mut BTreeMap<i64, Window>, index: i64) -> &mut Window {
+    if !windows.contains_key(&index) {
+        let new = windows.last_key_value().map_or_else(Window::default, |(_, newest)| Window::sized_like(newest));
+        windows.insert(index, new);
+    }
+    windows.entry(index).or_default()
 }
 
 /// What a partition has to say at a mark.

@@ -65,6 +65,20 @@ pub struct Window {
 }
 
 impl Window {
+    /// An empty window with room for as much as `other` holds: traffic is much the same from one window to the next.
+    pub fn sized_like(other: &Window) -> Window {
+        Window {
+            endpoints: Keyed::with_room_for(other.endpoints.len()),
+            clients: Keyed::with_room_for(other.clients.len()),
+            principals: Keyed::with_room_for(other.principals.len()),
+            hosts: Keyed::with_room_for(other.hosts.len()),
+            login_clients: Keyed::with_room_for(other.login_clients.len()),
+            login_accounts: Keyed::with_room_for(other.login_accounts.len()),
+            reaches: Keyed::with_room_for(other.reaches.len()),
+            transactions: 0,
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.transactions == 0
     }
@@ -110,6 +124,10 @@ impl<A> Default for Keyed<A> {
 }
 
 impl<A> Keyed<A> {
+    fn with_room_for(keys: usize) -> Keyed<A> {
+        Keyed { map: HashedMap::with_capacity_and_hasher(keys, BuildIdentity::default()), ..Keyed::default() }
+    }
+
     /// The aggregate of a key. At the bound the keys with the smallest hashes stay; a key that `is_known` from earlier
     /// always gets in, beyond the bound if need be (the known are bounded by the store).
     pub fn entry(&mut self, key: u64, is_known: bool, limit: usize, new: impl FnOnce() -> A) -> Option<&mut A> {

@@ -6,7 +6,7 @@
 //! memory. A quote behind an odd number of backslashes is never a delimiter, inside a string or out.
 //!
 //! Inside arrays most values are turned away by their looks alone, so there a key is looked up only when its value is
-//! not ([`Key::EndsAt`]). Outside of arrays, and in the first record, every key is looked up: it may speak of the whole.
+//! not ([`Key::At`]). Outside of arrays, and in the first record, every key is looked up: it may speak of the whole.
 
 mod escape;
 mod walk;
@@ -50,8 +50,11 @@ enum Scalar {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Key {
     Known(Field),
-    /// Not looked up yet: where its closing quote is in the chunk. There are no escapes in it.
-    EndsAt(usize),
+    /// Not looked up yet: where it lies in the chunk.
+    At {
+        start: usize,
+        end: usize,
+    },
 }
 
 pub(super) struct Json {
@@ -240,9 +243,7 @@ impl Json {
     fn field(&mut self, bytes: &[u8], sink: &mut Sink) -> Field {
         match self.key {
             Key::Known(field) => field,
-            Key::EndsAt(end) => {
-                let before = bytes.get(..end).unwrap_or_default();
-                let start = before.iter().rposition(|&byte| byte == b'"').map_or(0, |quote| quote + 1);
+            Key::At { start, end } => {
                 let field = sink.names.look_at(bytes, start, end);
                 self.know(field, sink);
                 field
@@ -258,8 +259,8 @@ impl Json {
 
     /// A key that is to be looked up only if need be.
     #[inline(always)]
-    fn key_ends_at(&mut self, end: usize) {
-        self.key = Key::EndsAt(end);
+    fn key_is_at(&mut self, start: usize, end: usize) {
+        self.key = Key::At { start, end };
         self.wanted = false;
     }
 

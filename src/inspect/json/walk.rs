@@ -83,7 +83,7 @@ unsafe fn walk_by<L: Lanes>(json: &mut Json, bytes: &[u8], from: usize, carry: &
             let passed = keys & (low - 1);
             if passed != 0 {
                 keys ^= passed;
-                json.key_ends_at(at + (BLOCK - 1) - passed.leading_zeros() as usize); // of 64 bits, at least one is set
+                quiet_key(json, at, passed, opening);
             }
             if low & closing != 0 {
                 // Opened in this block, or in an earlier one, or in an earlier chunk.
@@ -125,7 +125,7 @@ unsafe fn walk_by<L: Lanes>(json: &mut Json, bytes: &[u8], from: usize, carry: &
             }
         }
         if keys != 0 {
-            json.key_ends_at(at + (BLOCK - 1) - keys.leading_zeros() as usize); // of 64 bits, at least one is set
+            quiet_key(json, at, keys, opening);
         }
         let lead = opening.leading_zeros();
         let goes_on = if opening != 0 {
@@ -154,6 +154,15 @@ unsafe fn walk_by<L: Lanes>(json: &mut Json, bytes: &[u8], from: usize, carry: &
     }
 }
 
+/// The last of some keys that close in the block at `at`; they were opened there, too.
+#[inline(always)]
+fn quiet_key(json: &mut Json, at: usize, closing: u64, opening: u64) {
+    let lead = closing.leading_zeros(); // at most 63: one is set
+    let before = opening & !(!0u64 << (BLOCK as u32 - 1 - lead));
+    let start = at + BLOCK - before.leading_zeros() as usize;
+    json.key_is_at(start, at + BLOCK - 1 - lead as usize);
+}
+
 /// Where strings close that need no visit outside of records that speak for the whole, among other places.
 struct Quiet {
     /// Strings without escapes, a colon behind them.
@@ -170,7 +179,7 @@ impl Quiet {
         let last = |is: bool| u64::from(is) << (BLOCK - 1);
         let marks = block.backslash | block.at;
         let before_colon = block.colon >> 1 | last(next == b':');
-        let before_end = (block.comma | block.bracket) >> 1 | last(matches!(next, b',' | b'}' | b']'));
+        let before_end = (block.comma | block.bracket) >> 1 | last((next == b',') | (next == b'}') | (next == b']'));
         let unmarked = (inside & !marks).wrapping_add(opening);
         let plain = (inside & !(marks | block.digit)).wrapping_add(opening);
         let short = runs_of_sixteen(inside & !block.space) == 0;
@@ -182,7 +191,7 @@ impl Quiet {
 #[inline(always)]
 fn key(json: &mut Json, bytes: &[u8], start: usize, end: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
     if !json.eager {
-        return json.key_ends_at(end);
+        return json.key_is_at(start, end);
     }
     let field = sink.names.look_at(bytes, start, end);
     json.name(field, sink);
