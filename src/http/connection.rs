@@ -1,29 +1,23 @@
-//! One connection: the messages of both sides, paired into transactions.
+//! One connection: the messages of both sides, read and joined into transactions.
 //!
-//! While nothing is missing, the first request that waits is the one a response answers: both sides are **in step**.
-//! Once a gap swallowed the start of a message, the number of messages is no longer known, and two rules keep pairs
-//! right:
-//!
-//! - a side **resynchronises** only at a segment that begins like a message where the turn changes: it follows its
-//!   predecessor without a hole and acknowledges more than that did, or it starts at the very byte that the other side
-//!   expected next when it last spoke. A body that contains something like a head is never searched for one;
-//! - a response is **proved** to answer a request when it starts at the very byte that the client expected next when it
-//!   sent the request, and acknowledges bytes of that request. That puts both sides in step again.
+//! While nothing is missing, every message begins where the one before it ends. Once a gap swallowed the start of a
+//! message, a side **resynchronises** only at a segment that begins like a message where the turn changes: it follows its
+//! predecessor without a hole and acknowledges more than that did, or it starts at the very byte that the other side
+//! expected next when it last spoke. A body that contains something like a head is never searched for one. Which response
+//! answers which request is for [`super::exchange`].
 //!
 //! A client that pipelines sends requests while older ones are unanswered: turns prove nothing about it, and what comes
 //! after a loss is passed over.
-//!
-//! What is not proved is given as halves.
 
 use super::body::{Body, Progress};
 use super::decode::DecoderPool;
+use super::exchange::{Exchange, Exchanges, Last, Origin};
 use super::framing::{self, Asked};
 use super::head::{self, Field, Guess, Head};
 use super::{HttpCounters, HttpLimits, Marks, Message, Observer, Side, Transaction};
 use crate::packet::Direction;
 use crate::stream::{Chunk, FlowInfo};
 use crate::time::Timestamp;
-use std::collections::VecDeque;
 
 /// What the connections of a partition share.
 pub struct Shared<O> {
@@ -54,69 +48,17 @@ struct Reader<S> {
     closing: bool,
 }
 
-/// The last chunk of a direction: where it ended, and what it acknowledged.
-#[derive(Clone, Copy)]
-pub struct Last {
-    end: i64,
-    acknowledged: Option<i64>,
-}
-
-impl Last {
-    pub fn of(chunk: &Chunk<'_>) -> Last {
-        Last { end: chunk.offset + chunk.bytes.len() as i64, acknowledged: chunk.acknowledged }
-    }
-
-    /// True when the turn changed between this chunk and the next.
-    pub fn is_turned_by(&self, next: &Chunk<'_>) -> bool {
-        self.end == next.offset && self.acknowledged.is_some() && next.acknowledged > self.acknowledged
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Origin {
-    offset: i64,
-    acknowledged: Option<i64>,
-    time: Timestamp,
-}
-
-/// A request and its response as far as they have come.
-struct Exchange<R> {
-    request: Option<Message<R>>,
-    response: Option<Message<R>>,
-    interim: Option<Box<Message<R>>>,
-    /// Where the request began, or the response where there is no request.
-    origin: Origin,
-    /// Requests before this one may be missing.
-    after_gap: bool,
-    request_is_whole: bool,
-    response_is_whole: bool,
-    marks: Marks,
-}
-
-impl<R> Exchange<R> {
-    /// A response may still come.
-    fn waits(&self) -> bool {
-        self.response.is_none() && !self.response_is_whole
-    }
-}
-
 pub struct Connection<S, R> {
     pub client: Direction,
     readers: [Reader<S>; 2],
-    /// In order of the requests. At most the last one's request is still coming.
-    /// Boxed: they are large, most connections have one at a time, and the one just freed is still in a cache.
-    exchanges: VecDeque<Box<Exchange<R>>>,
+    exchanges: Exchanges<R>,
     /// The index of the exchange whose response is coming.
     answering: Option<usize>,
     transactions: u32,
     /// Something was lost.
     is_lossy: bool,
-    /// The next response answers the first request that waits.
-    in_step: bool,
     /// The start of the next request was lost.
     request_was_lost: bool,
-    /// The client was seen to send a request before the one before it was answered.
-    pipelines: bool,
     /// The server's last word was an interim response: the client goes on in the middle of its request.
     is_continuing: bool,
     is_over: bool,
@@ -134,13 +76,11 @@ impl<S, R> Connection<S, R> {
         Connection {
             client,
             readers: [reader(), reader()],
-            exchanges: VecDeque::new(),
+            exchanges: Exchanges::default(),
             answering: None,
             transactions: 0,
             is_lossy: false,
-            in_step: true,
             request_was_lost: false,
-            pipelines: false,
             is_continuing: false,
             is_over: false,
         }
@@ -156,7 +96,7 @@ impl<S, R> Connection<S, R> {
         self.is_lossy = true;
         match self.side(direction) {
             Side::Client => self.request_was_lost = true,
-            Side::Server => self.in_step = false,
+            Side::Server => self.exchanges.in_step = false,
         }
     }
 
@@ -261,8 +201,8 @@ impl<S, R> Connection<S, R> {
         for direction in [self.client, self.client.other()] {
             self.end(info, direction, time, false, shared);
         }
-        while let Some(exchange) = self.exchanges.pop_front() {
-            self.emit(info, exchange, shared);
+        while let Some(mut exchange) = self.exchanges.queue.pop_front() {
+            self.emit(info, &mut exchange, shared);
         }
     }
 
@@ -283,7 +223,7 @@ impl<S, R> Connection<S, R> {
             Reading::Body(_) => side == Side::Server && self.is_unasked(),
             Reading::Head | Reading::Ended => false,
         };
-        may_turn && !self.pipelines && self.turn_changes(side, chunk) && begins_message(side, chunk.bytes)
+        may_turn && !self.exchanges.pipelines && self.turn_changes(side, chunk) && begins_message(side, chunk.bytes)
     }
 
     fn turn_changes(&self, side: Side, chunk: &Chunk<'_>) -> bool {
@@ -294,7 +234,7 @@ impl<S, R> Connection<S, R> {
         match side {
             Side::Server => {
                 let origin = Origin { offset: chunk.offset, acknowledged: chunk.acknowledged, time: chunk.time };
-                self.proved(origin).is_some()
+                self.exchanges.proved(origin).is_some()
             }
             Side::Client => {
                 let expected = self.readers[Side::Server as usize].last.and_then(|last| last.acknowledged);
@@ -307,7 +247,9 @@ impl<S, R> Connection<S, R> {
 
     /// True when the response under way answers a request that was not seen.
     fn is_unasked(&self) -> bool {
-        self.answering.and_then(|index| self.exchanges.get(index)).is_some_and(|exchange| exchange.request.is_none())
+        self.answering
+            .and_then(|index| self.exchanges.queue.get(index))
+            .is_some_and(|exchange| exchange.request.is_none())
     }
 
     fn head_bytes<O: Observer<Scan = S, Report = R>>(
@@ -389,10 +331,10 @@ impl<S, R> Connection<S, R> {
         time: Timestamp,
         shared: &mut Shared<O>,
     ) {
-        if self.exchanges.len() >= shared.limits.pending_requests {
+        if self.exchanges.queue.len() >= shared.limits.pending_requests {
             shared.counters.pending_over_limit += 1;
-            self.pipelines = true;
-            self.in_step = false;
+            self.exchanges.pipelines = true;
+            self.exchanges.in_step = false;
             self.give_up_front(info, shared);
         }
         let (framing, marks) = framing::of_request(&head);
@@ -400,14 +342,14 @@ impl<S, R> Connection<S, R> {
         let origin = self.readers[Side::Client as usize].origin;
         let marks = marks | head.marks;
         let after_gap = std::mem::take(&mut self.request_was_lost);
-        if let Some(before) = self.exchanges.back() {
-            self.pipelines |= before.waits() && origin.acknowledged <= before.origin.acknowledged;
+        if let Some(before) = self.exchanges.queue.back() {
+            self.exchanges.pipelines |= before.waits() && origin.acknowledged <= before.origin.acknowledged;
             let server = &self.readers[Side::Server as usize];
             let has_all_that_came = server.last.is_some_and(|last| origin.acknowledged <= Some(last.end));
-            self.pipelines |= before.response.is_some() && !before.response_is_whole && has_all_that_came;
+            self.exchanges.pipelines |= before.response.is_some() && !before.response_is_whole && has_all_that_came;
         }
         let request = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-        self.exchanges.push_back(Box::new(Exchange {
+        self.exchanges.queue.push_back(Box::new(Exchange {
             request: Some(request),
             response: None,
             interim: None,
@@ -429,11 +371,11 @@ impl<S, R> Connection<S, R> {
     ) {
         let status = head.status();
         let origin = self.readers[Side::Server as usize].origin;
-        let index = self.answered_by(origin);
+        let index = self.exchanges.answered_by(origin);
         self.is_continuing = (100..200).contains(&status);
         if self.is_continuing && status != 101 {
             // Interim: the final response follows (RFC 9110 §15.2); where it never does, this is the answer.
-            if let Some(exchange) = index.and_then(|index| self.exchanges.get_mut(index)) {
+            if let Some(exchange) = index.and_then(|index| self.exchanges.queue.get_mut(index)) {
                 // The client expects the final response behind the interim one.
                 exchange.origin.acknowledged = exchange.origin.acknowledged.map(|had| had + head.len() as i64);
                 let interim = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
@@ -442,9 +384,8 @@ impl<S, R> Connection<S, R> {
             return;
         }
         let asked =
-            index.and_then(|index| self.exchanges[index].request.as_ref()).map_or(Asked::default(), |request| Asked {
-                by_head: request.head.method() == b"HEAD",
-                by_connect: request.head.method() == b"CONNECT",
+            index.and_then(|index| self.exchanges.queue[index].request.as_ref()).map_or(Asked::default(), |request| {
+                Asked { by_head: request.head.method() == b"HEAD", by_connect: request.head.method() == b"CONNECT" }
             });
         let (framing, marks) = framing::of_response(&head, asked);
         let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
@@ -453,7 +394,7 @@ impl<S, R> Connection<S, R> {
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
         let index = index.unwrap_or_else(|| {
             // Nobody asked: half a transaction, in front of what still waits.
-            self.exchanges.push_front(Box::new(Exchange {
+            self.exchanges.queue.push_front(Box::new(Exchange {
                 request: None,
                 response: None,
                 interim: None,
@@ -465,7 +406,7 @@ impl<S, R> Connection<S, R> {
             }));
             0
         });
-        let exchange = &mut self.exchanges[index];
+        let exchange = &mut self.exchanges.queue[index];
         exchange.response = Some(response);
         exchange.marks |= marks;
         if !exchange.request_is_whole {
@@ -479,38 +420,6 @@ impl<S, R> Connection<S, R> {
         }
         self.read_body(info, Side::Server, body, time, shared);
         self.is_over |= leaves_http;
-    }
-
-    /// The exchange that a response which began at `origin` answers.
-    fn answered_by(&mut self, origin: Origin) -> Option<usize> {
-        if self.in_step {
-            let first = self.exchanges.iter().position(|exchange| exchange.waits());
-            if let Some(index) = first.filter(|index| !self.exchanges[*index].after_gap) {
-                let asked = self.exchanges[index].origin;
-                // A server that had not received the request says something else (408, for one).
-                if origin.acknowledged.is_none_or(|had| had > asked.offset) {
-                    return Some(index);
-                }
-            }
-        }
-        let proved = self.proved(origin);
-        self.in_step = proved.is_some();
-        let index = proved?;
-        // Those before it were answered in what is missing.
-        for exchange in self.exchanges.range_mut(..index) {
-            exchange.response_is_whole = true;
-        }
-        self.exchanges[index].after_gap = false;
-        Some(index)
-    }
-
-    /// The exchange that a response which began at `origin` provably answers.
-    fn proved(&self, origin: Origin) -> Option<usize> {
-        let server_had = origin.acknowledged.filter(|_| !self.pipelines)?;
-        self.exchanges.iter().position(|exchange| {
-            let asked = exchange.origin;
-            exchange.waits() && asked.acknowledged == Some(origin.offset) && server_had > asked.offset
-        })
     }
 
     fn read_body<O: Observer<Scan = S, Report = R>>(
@@ -559,8 +468,8 @@ impl<S, R> Connection<S, R> {
         }
         let marks = marks | finished.marks;
         let exchange = match side {
-            Side::Client => self.exchanges.back_mut(),
-            Side::Server => self.answering.take().and_then(|index| self.exchanges.get_mut(index)),
+            Side::Client => self.exchanges.queue.back_mut(),
+            Side::Server => self.answering.take().and_then(|index| self.exchanges.queue.get_mut(index)),
         };
         let Some(exchange) = exchange else { return };
         let message = match side {
@@ -585,27 +494,26 @@ impl<S, R> Connection<S, R> {
 
     /// Gives what is complete at the front, in order.
     fn emit_whole<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
-        while self.exchanges.front().is_some_and(|front| front.request_is_whole && front.response_is_whole) {
+        while self.exchanges.queue.front().is_some_and(|front| front.request_is_whole && front.response_is_whole) {
             self.give_up_front(info, shared);
         }
     }
 
     fn give_up_front<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
-        if let Some(exchange) = self.exchanges.pop_front() {
+        if let Some(mut exchange) = self.exchanges.queue.pop_front() {
             self.answering = self.answering.and_then(|index| index.checked_sub(1));
-            self.emit(info, exchange, shared);
+            self.emit(info, &mut exchange, shared);
         }
     }
 
     fn emit<O: Observer<Scan = S, Report = R>>(
         &mut self,
         info: &FlowInfo,
-        exchange: Box<Exchange<R>>,
+        exchange: &mut Exchange<R>,
         shared: &mut Shared<O>,
     ) {
-        let exchange = *exchange;
         let mut marks = exchange.marks;
-        let response = exchange.response.or_else(|| exchange.interim.map(|interim| *interim));
+        let response = exchange.response.take().or_else(|| exchange.interim.take().map(|interim| *interim));
         if response.is_none() {
             marks |= Marks::REQUEST_ONLY;
             shared.counters.requests_only += 1;
@@ -625,7 +533,7 @@ impl<S, R> Connection<S, R> {
             client: info.key.source(self.client),
             server: info.key.source(self.client.other()),
             index,
-            request: exchange.request,
+            request: exchange.request.take(),
             response,
             marks,
         });

@@ -8,6 +8,7 @@
 mod body;
 mod connection;
 pub mod decode;
+mod exchange;
 pub mod framing;
 pub mod head;
 mod lenient;

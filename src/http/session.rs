@@ -1,7 +1,8 @@
 //! From a flow of unknown protocol to an HTTP connection: looks at the first bytes of both directions.
 
-use super::connection::{Connection, Last, Shared};
+use super::connection::{Connection, Shared};
 use super::decode::DecoderPool;
+use super::exchange::Last;
 use super::head::{Guess, begins_with_known_method, guess, skip_empty_lines};
 use super::{HttpCounters, HttpLimits, Observer};
 use crate::packet::Direction;

@@ -1,0 +1,107 @@
+//! The exchanges of a connection: which response answers which request.
+//!
+//! While nothing is missing, the first request that waits is the one a response answers: both sides are **in step**. Once
+//! a gap swallowed the start of a message, the number of messages is no longer known. Then a response is **proved** to
+//! answer a request when it starts at the very byte that the client expected next when it sent the request, and
+//! acknowledges bytes of that request; that puts both sides in step again. What is not proved is given as halves.
+
+use super::{Marks, Message};
+use crate::stream::Chunk;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+
+/// The last chunk of a direction: where it ended, and what it acknowledged.
+#[derive(Clone, Copy)]
+pub struct Last {
+    pub(super) end: i64,
+    pub(super) acknowledged: Option<i64>,
+}
+
+impl Last {
+    pub fn of(chunk: &Chunk<'_>) -> Last {
+        Last { end: chunk.offset + chunk.bytes.len() as i64, acknowledged: chunk.acknowledged }
+    }
+
+    /// True when the turn changed between this chunk and the next.
+    pub fn is_turned_by(&self, next: &Chunk<'_>) -> bool {
+        self.end == next.offset && self.acknowledged.is_some() && next.acknowledged > self.acknowledged
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct Origin {
+    pub offset: i64,
+    pub acknowledged: Option<i64>,
+    pub time: Timestamp,
+}
+
+/// A request and its response as far as they have come.
+pub(super) struct Exchange<R> {
+    pub request: Option<Message<R>>,
+    pub response: Option<Message<R>>,
+    pub interim: Option<Box<Message<R>>>,
+    /// Where the request began, or the response where there is no request.
+    pub origin: Origin,
+    /// Requests before this one may be missing.
+    pub after_gap: bool,
+    pub request_is_whole: bool,
+    pub response_is_whole: bool,
+    pub marks: Marks,
+}
+
+impl<R> Exchange<R> {
+    /// A response may still come.
+    pub fn waits(&self) -> bool {
+        self.response.is_none() && !self.response_is_whole
+    }
+}
+
+pub(super) struct Exchanges<R> {
+    /// In order of the requests. At most the last one's request is still coming. Boxed: they are large, most connections
+    /// have one at a time, and the one just freed is still in a cache.
+    pub queue: VecDeque<Box<Exchange<R>>>,
+    /// The next response answers the first request that waits.
+    pub in_step: bool,
+    /// The client was seen to send a request before the one before it was answered.
+    pub pipelines: bool,
+}
+
+impl<R> Default for Exchanges<R> {
+    fn default() -> Exchanges<R> {
+        Exchanges { queue: VecDeque::new(), in_step: true, pipelines: false }
+    }
+}
+
+impl<R> Exchanges<R> {
+    /// The exchange that a response which began at `origin` answers.
+    pub fn answered_by(&mut self, origin: Origin) -> Option<usize> {
+        if self.in_step {
+            let first = self.queue.iter().position(|exchange| exchange.waits());
+            if let Some(index) = first.filter(|index| !self.queue[*index].after_gap) {
+                let asked = self.queue[index].origin;
+                // A server that had not received the request says something else (408, for one).
+                if origin.acknowledged.is_none_or(|had| had > asked.offset) {
+                    return Some(index);
+                }
+            }
+        }
+        let proved = self.proved(origin);
+        self.in_step = proved.is_some();
+        let index = proved?;
+        // Those before it were answered in what is missing.
+        for exchange in self.queue.range_mut(..index) {
+            exchange.response_is_whole = true;
+        }
+        self.queue[index].after_gap = false;
+        Some(index)
+    }
+
+    /// The exchange that a response which began at `origin` provably answers.
+    pub fn proved(&self, origin: Origin) -> Option<usize> {
+        let server_had = origin.acknowledged.filter(|_| !self.pipelines)?;
+        self.queue.iter().position(|exchange| {
+            let asked = exchange.origin;
+            exchange.waits() && asked.acknowledged == Some(origin.offset) && server_had > asked.offset
+        })
+    }
+}
