@@ -48,6 +48,7 @@ impl<S> Body<S> {
             Some(Some(codings)) => (Some(BodyDecoder::for_codings(&codings, pool)), scan),
             Some(None) => {
                 marks |= Marks::UNDECODABLE_BODY;
+                scan.map(|scan| observer.finish(scan)); // nothing to be seen: it is given back
                 (None, None)
             }
         };

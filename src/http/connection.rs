@@ -25,6 +25,14 @@ pub struct Shared<O> {
     pub counters: HttpCounters,
     pub decoders: DecoderPool,
     pub observer: O,
+    /// Bytes of heads that are not whole or wait for their response, [`HttpLimits::partition_bytes`] at most.
+    pub kept: usize,
+}
+
+impl<O> Shared<O> {
+    pub fn has_room_for(&self, bytes: usize) -> bool {
+        self.kept + bytes <= self.limits.partition_bytes
+    }
 }
 
 /// Where one side's reading stands.
@@ -55,6 +63,8 @@ pub struct Connection<S, R> {
     /// The index of the exchange whose response is coming.
     answering: Option<usize>,
     transactions: u32,
+    /// Its part in [`Shared::kept`].
+    kept: usize,
     /// Something was lost.
     is_lossy: bool,
     /// The start of the next request was lost.
@@ -79,6 +89,7 @@ impl<S, R> Connection<S, R> {
             exchanges: Exchanges::default(),
             answering: None,
             transactions: 0,
+            kept: 0,
             is_lossy: false,
             request_was_lost: false,
             is_continuing: false,
@@ -141,6 +152,25 @@ impl<S, R> Connection<S, R> {
                 Reading::Head => self.head_bytes(info, side, &chunk, &mut bytes, shared),
             }
         }
+        self.account(shared);
+        while !shared.has_room_for(0) && !self.exchanges.queue.is_empty() {
+            self.give_up_waiting(info, shared);
+            self.account(shared);
+        }
+    }
+
+    /// Brings the account of what the partition keeps up to date.
+    fn account<O>(&mut self, shared: &mut Shared<O>) {
+        let now = self.exchanges.bytes + self.readers.iter().map(|reader| reader.partial.capacity()).sum::<usize>();
+        shared.kept = shared.kept + now - self.kept; // what this connection keeps is part of the sum
+        self.kept = now;
+    }
+
+    /// Too much waits for a response: the oldest becomes half a transaction.
+    fn give_up_waiting<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
+        shared.counters.pending_over_limit += 1;
+        self.exchanges.in_step = false;
+        self.give_up_front(info, shared);
     }
 
     pub fn gap<O: Observer<Scan = S, Report = R>>(
@@ -201,9 +231,10 @@ impl<S, R> Connection<S, R> {
         for direction in [self.client, self.client.other()] {
             self.end(info, direction, time, false, shared);
         }
-        while let Some(mut exchange) = self.exchanges.queue.pop_front() {
+        while let Some(mut exchange) = self.exchanges.pop_front() {
             self.emit(info, &mut exchange, shared);
         }
+        self.account(shared);
     }
 
     /// The start of the next message is lost: wait for the turn to change.
@@ -290,7 +321,7 @@ impl<S, R> Connection<S, R> {
             }
             None => {
                 *bytes = &[];
-                if reader.partial.len() > shared.limits.head_bytes {
+                if reader.partial.len() > shared.limits.head_bytes || !shared.has_room_for(0) {
                     shared.counters.heads_over_limit += 1;
                     self.lose(side);
                 }
@@ -332,10 +363,8 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         if self.exchanges.queue.len() >= shared.limits.pending_requests {
-            shared.counters.pending_over_limit += 1;
             self.exchanges.pipelines = true;
-            self.exchanges.in_step = false;
-            self.give_up_front(info, shared);
+            self.give_up_waiting(info, shared);
         }
         let (framing, marks) = framing::of_request(&head);
         let body = Body::begin(Side::Client, &head, framing, &mut shared.decoders, &mut shared.observer);
@@ -349,7 +378,7 @@ impl<S, R> Connection<S, R> {
             self.exchanges.pipelines |= before.response.is_some() && !before.response_is_whole && has_all_that_came;
         }
         let request = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-        self.exchanges.queue.push_back(Box::new(Exchange {
+        self.exchanges.push_back(Exchange {
             request: Some(request),
             response: None,
             interim: None,
@@ -358,7 +387,7 @@ impl<S, R> Connection<S, R> {
             request_is_whole: false,
             response_is_whole: false,
             marks,
-        }));
+        });
         self.read_body(info, Side::Client, body, time, shared);
     }
 
@@ -375,11 +404,9 @@ impl<S, R> Connection<S, R> {
         self.is_continuing = (100..200).contains(&status);
         if self.is_continuing && status != 101 {
             // Interim: the final response follows (RFC 9110 §15.2); where it never does, this is the answer.
-            if let Some(exchange) = index.and_then(|index| self.exchanges.queue.get_mut(index)) {
-                // The client expects the final response behind the interim one.
-                exchange.origin.acknowledged = exchange.origin.acknowledged.map(|had| had + head.len() as i64);
+            if let Some(index) = index {
                 let interim = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-                exchange.interim = Some(Box::new(interim));
+                self.exchanges.respond_meanwhile(index, interim);
             }
             return;
         }
@@ -394,7 +421,7 @@ impl<S, R> Connection<S, R> {
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
         let index = index.unwrap_or_else(|| {
             // Nobody asked: half a transaction, in front of what still waits.
-            self.exchanges.queue.push_front(Box::new(Exchange {
+            self.exchanges.push_front(Exchange {
                 request: None,
                 response: None,
                 interim: None,
@@ -403,11 +430,10 @@ impl<S, R> Connection<S, R> {
                 request_is_whole: true,
                 response_is_whole: false,
                 marks: Marks::none(),
-            }));
+            });
             0
         });
-        let exchange = &mut self.exchanges.queue[index];
-        exchange.response = Some(response);
+        let exchange = self.exchanges.respond(index, response);
         exchange.marks |= marks;
         if !exchange.request_is_whole {
             exchange.marks |= Marks::EARLY_RESPONSE;
@@ -500,7 +526,7 @@ impl<S, R> Connection<S, R> {
     }
 
     fn give_up_front<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
-        if let Some(mut exchange) = self.exchanges.queue.pop_front() {
+        if let Some(mut exchange) = self.exchanges.pop_front() {
             self.answering = self.answering.and_then(|index| index.checked_sub(1));
             self.emit(info, &mut exchange, shared);
         }

@@ -50,6 +50,11 @@ pub(super) struct Exchange<R> {
 }
 
 impl<R> Exchange<R> {
+    fn bytes(&self) -> usize {
+        let of = |message: Option<&Message<R>>| message.map_or(0, |message| message.head.len());
+        size_of::<Self>() + of(self.request.as_ref()) + of(self.response.as_ref()) + of(self.interim.as_deref())
+    }
+
     /// A response may still come.
     pub fn waits(&self) -> bool {
         self.response.is_none() && !self.response_is_whole
@@ -64,15 +69,51 @@ pub(super) struct Exchanges<R> {
     pub in_step: bool,
     /// The client was seen to send a request before the one before it was answered.
     pub pipelines: bool,
+    /// What the queue costs in memory, without the reports.
+    pub bytes: usize,
 }
 
 impl<R> Default for Exchanges<R> {
     fn default() -> Exchanges<R> {
-        Exchanges { queue: VecDeque::new(), in_step: true, pipelines: false }
+        Exchanges { queue: VecDeque::new(), in_step: true, pipelines: false, bytes: 0 }
     }
 }
 
 impl<R> Exchanges<R> {
+    pub fn push_back(&mut self, exchange: Exchange<R>) {
+        self.bytes += exchange.bytes();
+        self.queue.push_back(Box::new(exchange));
+    }
+
+    pub fn push_front(&mut self, exchange: Exchange<R>) {
+        self.bytes += exchange.bytes();
+        self.queue.push_front(Box::new(exchange));
+    }
+
+    pub fn pop_front(&mut self) -> Option<Box<Exchange<R>>> {
+        let exchange = self.queue.pop_front()?;
+        self.bytes -= exchange.bytes();
+        Some(exchange)
+    }
+
+    /// The final response of an exchange has begun.
+    pub fn respond(&mut self, index: usize, response: Message<R>) -> &mut Exchange<R> {
+        self.bytes += response.head.len();
+        let exchange = &mut self.queue[index]; // whoever asks has found the exchange
+        exchange.response = Some(response);
+        exchange
+    }
+
+    /// An interim response has come; it takes the place of an earlier one.
+    pub fn respond_meanwhile(&mut self, index: usize, interim: Message<R>) {
+        let exchange = &mut self.queue[index]; // as above
+        self.bytes -= exchange.bytes();
+        // The client expects the final response behind the interim one.
+        exchange.origin.acknowledged = exchange.origin.acknowledged.map(|had| had + interim.head.len() as i64);
+        exchange.interim = Some(Box::new(interim));
+        self.bytes += exchange.bytes();
+    }
+
     /// The exchange that a response which began at `origin` answers.
     pub fn answered_by(&mut self, origin: Origin) -> Option<usize> {
         if self.in_step {

@@ -94,12 +94,20 @@ pub struct HttpLimits {
     pub head_bytes: usize,
     /// Requests of one connection that wait for their response.
     pub pending_requests: usize,
+    /// Bytes that all connections of a partition keep of heads that are not whole or wait for their response.
+    pub partition_bytes: usize,
     pub decode: decode::Limits,
 }
 
 impl Default for HttpLimits {
+    /// 2 MiB a partition are some thousand requests under way in each, and bound all partitions to 128 MiB.
     fn default() -> Self {
-        HttpLimits { head_bytes: 64 << 10, pending_requests: 128, decode: decode::Limits::default() }
+        HttpLimits {
+            head_bytes: 64 << 10,
+            pending_requests: 128,
+            partition_bytes: 2 << 20,
+            decode: decode::Limits::default(),
+        }
     }
 }
 

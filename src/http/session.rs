@@ -71,8 +71,13 @@ pub struct HttpHandler<O> {
 
 impl<O: Observer> HttpHandler<O> {
     pub fn new(limits: HttpLimits, observer: O) -> HttpHandler<O> {
-        let shared =
-            Shared { limits, counters: HttpCounters::default(), decoders: DecoderPool::new(limits.decode), observer };
+        let shared = Shared {
+            limits,
+            counters: HttpCounters::default(),
+            decoders: DecoderPool::new(limits.decode),
+            observer,
+            kept: 0,
+        };
         HttpHandler { shared }
     }
 
@@ -96,14 +101,14 @@ impl<O: Observer> HttpHandler<O> {
         direction: Direction,
         chunk: Chunk<'_>,
     ) -> Option<HttpState<O::Scan, O::Report>> {
-        let joined = match undecided.first.take() {
+        let joined = match self.take(undecided) {
             Some(mut first) if first.direction == direction => {
                 first.bytes.extend_from_slice(chunk.bytes);
                 Some(first)
             }
             // The other direction speaks while this one's first words are not whole: what it says decides.
             other => {
-                undecided.first = other;
+                self.keep(undecided, other);
                 None
             }
         };
@@ -123,8 +128,8 @@ impl<O: Observer> HttpHandler<O> {
             Guess::Request if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) => return self.refuse(true),
             Guess::Request => direction,
             Guess::Response => direction.other(),
-            Guess::More if bytes.len() < UNDECIDED_BYTES => {
-                undecided.first = Some(joined.unwrap_or_else(|| {
+            Guess::More if bytes.len() < UNDECIDED_BYTES && self.shared.has_room_for(bytes.len()) => {
+                let first = joined.unwrap_or_else(|| {
                     Box::new(FirstBytes {
                         direction,
                         offset: chunk.offset,
@@ -132,7 +137,8 @@ impl<O: Observer> HttpHandler<O> {
                         time: chunk.time,
                         bytes: chunk.bytes.to_vec(),
                     })
-                }));
+                });
+                self.keep(undecided, Some(first));
                 return None;
             }
             Guess::More | Guess::Neither => {
@@ -160,7 +166,7 @@ impl<O: Observer> HttpHandler<O> {
                 connection.missed(side);
             }
         }
-        if let Some(first) = undecided.first.take() {
+        if let Some(first) = self.take(undecided) {
             self.feed_first(info, &mut connection, &first);
         }
         match joined {
@@ -168,6 +174,17 @@ impl<O: Observer> HttpHandler<O> {
             None => connection.data(info, direction, chunk, &mut self.shared),
         }
         Some(HttpState::Http(Box::new(connection)))
+    }
+
+    fn keep(&mut self, undecided: &mut Undecided, first: Option<Box<FirstBytes>>) {
+        self.shared.kept += first.as_ref().map_or(0, |first| first.bytes.len());
+        undecided.first = first;
+    }
+
+    fn take(&mut self, undecided: &mut Undecided) -> Option<Box<FirstBytes>> {
+        let first = undecided.first.take()?;
+        self.shared.kept -= first.bytes.len(); // added by `keep`
+        Some(first)
     }
 
     fn feed_first(&mut self, info: &FlowInfo, connection: &mut Connection<O::Scan, O::Report>, first: &FirstBytes) {
@@ -213,12 +230,15 @@ impl<O: Observer> Handler for HttpHandler<O> {
             HttpState::Undecided(undecided) => match event {
                 Event::Data(chunk) => {
                     if let Some(decided) = self.undecided(info, undecided, direction, chunk) {
+                        drop(self.take(undecided));
                         *state = decided;
                     }
                 }
                 Event::Gap { .. } => {
                     undecided.said[direction as usize].has_gap = true;
-                    undecided.first.take_if(|first| first.direction == direction);
+                    if undecided.first.as_ref().is_some_and(|first| first.direction == direction) {
+                        self.take(undecided);
+                    }
                 }
                 Event::End { .. } => {}
             },
@@ -238,8 +258,14 @@ impl<O: Observer> Handler for HttpHandler<O> {
     }
 
     fn close(&mut self, info: &FlowInfo, state: Self::State, time: Timestamp) {
-        if let HttpState::Http(mut connection) = state {
-            connection.close(info, time, &mut self.shared);
+        match state {
+            HttpState::Http(mut connection) => connection.close(info, time, &mut self.shared),
+            HttpState::Undecided(mut undecided) => drop(self.take(&mut undecided)),
+            HttpState::NotHttp => {}
         }
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

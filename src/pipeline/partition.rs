@@ -16,12 +16,27 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// Limits of one partition.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub flows: FlowLimits,
     pub http: HttpLimits,
     pub inspect: inspect::Limits,
     pub window: WindowLimits,
+    /// Bodies looked at at once: each takes 16 kB while it is under way.
+    pub scans: usize,
+}
+
+impl Default for Limits {
+    /// 128 bodies under way in a partition are 8,192 in all, in 128 MiB.
+    fn default() -> Self {
+        Limits {
+            flows: FlowLimits::default(),
+            http: HttpLimits::default(),
+            inspect: inspect::Limits::default(),
+            window: WindowLimits::default(),
+            scans: 128,
+        }
+    }
 }
 
 /// How a request target may be written.
@@ -34,6 +49,8 @@ pub struct Counters {
     pub http: HttpCounters,
     pub flows_open: u64,
     pub window_keys_left_out: u64,
+    /// Bodies that were not looked at, because [`Limits::scans`] were under way.
+    pub bodies_not_scanned: u64,
 }
 
 /// Idle scanners kept; bodies that interleave are few.
@@ -53,6 +70,9 @@ struct Watcher {
     interpreter: Interpreter,
     snapshot: Arc<Snapshot>,
     idle: Scanners,
+    /// Scans under way, and bodies that were not scanned for lack of room.
+    scans: usize,
+    not_scanned: u64,
     /// Open windows; the first is the oldest that may still be counted in.
     windows: BTreeMap<i64, Window>,
     /// Every window before this one is closed.
@@ -69,6 +89,11 @@ impl Observer for Watcher {
         if kind == BodyKind::Binary {
             return None;
         }
+        if self.scans >= self.limits.scans {
+            self.not_scanned += 1;
+            return None;
+        }
+        self.scans += 1;
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         let mut scan = idle.unwrap_or_else(|| Box::new(BodyScan::new(self.limits.inspect, self.key)));
         scan.begin(if side == Side::Client { Role::Request } else { Role::Response }, kind);
@@ -85,6 +110,7 @@ impl Observer for Watcher {
 
     fn finish(&mut self, mut scan: Box<BodyScan>) -> BodyReport {
         let report = scan.finish();
+        self.scans -= 1; // of those that `begin` gave out
         if let Ok(mut idle) = self.idle.lock()
             && idle.len() < IDLE_SCANS
         {
@@ -157,6 +183,8 @@ impl Partition {
             interpreter: Interpreter::new(key),
             snapshot,
             idle,
+            scans: 0,
+            not_scanned: 0,
             windows: BTreeMap::new(),
             open_from: i64::MIN,
             lines: Vec::new(),
@@ -198,6 +226,7 @@ impl Partition {
             http: self.handler.take_counters(),
             flows_open: self.table.len() as u64,
             window_keys_left_out: windows.values().map(Window::left_out).sum(),
+            bodies_not_scanned: std::mem::take(&mut self.handler.observer().not_scanned),
         };
         Harvest { windows, lines: std::mem::take(&mut self.handler.observer().lines), counters }
     }
@@ -235,6 +264,7 @@ impl Counters {
         mine.pending_over_limit += theirs.pending_over_limit;
         self.flows_open = other.flows_open;
         self.window_keys_left_out += other.window_keys_left_out;
+        self.bodies_not_scanned += other.bodies_not_scanned;
     }
 
     /// Name and value of every counter, in the order of a summary.
@@ -266,6 +296,7 @@ impl Counters {
             ("bodies_undecodable", http.bodies_undecodable),
             ("bodies_over_limit", http.bodies_over_limit),
             ("pending_over_limit", http.pending_over_limit),
+            ("bodies_not_scanned", self.bodies_not_scanned),
             ("window_keys_left_out", self.window_keys_left_out),
         ]
     }

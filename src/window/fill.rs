@@ -108,7 +108,7 @@ impl Window {
         }
         let entry = self
             .endpoints
-            .entry(observation.endpoint, observation.is_known, filling.limits.keys, || new_endpoint(observation));
+            .entry(observation.endpoint, observation.is_known, filling.limits.endpoints, || new_endpoint(observation));
         let Some(endpoint) = entry else { return };
         endpoint.tally.record(observation);
         endpoint.is_made |= observation.makes_endpoint;
@@ -183,7 +183,7 @@ impl Window {
         shown: &mut Shown<'_, '_>,
     ) {
         let key = filling.key.hash(observation.host.as_bytes());
-        let entry = self.hosts.entry(key, observation.is_known, filling.limits.keys, || HostWindow {
+        let entry = self.hosts.entry(key, observation.is_known, filling.limits.endpoints, || HostWindow {
             host: Arc::from(&*observation.host),
             tally: Tally::default(),
             errors: None,
@@ -233,7 +233,7 @@ impl Window {
             ..Attempts::default()
         };
         if let Some(endpoint) =
-            self.endpoints.entry(observation.endpoint, true, filling.limits.keys, || new_endpoint(observation))
+            self.endpoints.entry(observation.endpoint, true, filling.limits.endpoints, || new_endpoint(observation))
         {
             let attempts = endpoint.logins.get_or_insert_with(|| Box::new(new(None, None)));
             attempts.record(observation, login, client, shown);

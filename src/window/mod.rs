@@ -35,16 +35,19 @@ pub fn start_of(window: i64) -> crate::time::Timestamp {
     crate::time::Timestamp(window.saturating_mul(WINDOW.as_nanos() as i64))
 }
 
-/// Keys of each kind that one partition's window keeps.
+/// What one partition's window keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowLimits {
+    /// Keys of each other kind.
     pub keys: usize,
+    /// Endpoints, and hosts, that are not known yet; each takes some kilobytes.
+    pub endpoints: usize,
 }
 
 impl Default for WindowLimits {
-    /// 4,096 keys a kind in each of 64 partitions: a quarter of a million clients active within ten seconds.
+    /// In 64 partitions 65,536 clients active and 8,192 endpoints new within ten seconds.
     fn default() -> Self {
-        WindowLimits { keys: 4096 }
+        WindowLimits { keys: 1024, endpoints: 128 }
     }
 }
 

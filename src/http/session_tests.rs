@@ -1,0 +1,132 @@
+//! What the flows of a partition may keep together.
+
+use super::*;
+use crate::http::{Head, Side, Transaction};
+use crate::packet::{FlowKey, Peer};
+
+/// Counts scans that are not given back, and keeps what is told.
+#[derive(Default)]
+struct Balance {
+    scans: i64,
+    told: Vec<(bool, bool)>,
+}
+
+impl Observer for Balance {
+    type Scan = ();
+    type Report = ();
+
+    fn begin(&mut self, _: Side, _: &Head) -> Option<()> {
+        self.scans += 1;
+        Some(())
+    }
+
+    fn data(&mut self, _: &mut (), _: &[u8]) {}
+
+    fn gap(&mut self, _: &mut ()) {}
+
+    fn finish(&mut self, _: ()) {
+        self.scans -= 1;
+    }
+
+    fn transaction(&mut self, transaction: Transaction<()>) {
+        self.told.push((transaction.request.is_some(), transaction.response.is_some()));
+    }
+}
+
+const BOUND: usize = 64 << 10;
+const FLOWS: u16 = 200;
+/// The account may be over its bound by what one segment brought.
+const SEGMENT: usize = 1500;
+
+struct Flows {
+    handler: HttpHandler<Balance>,
+    flows: Vec<(FlowInfo, HttpState<(), ()>, i64)>,
+}
+
+impl Flows {
+    fn new() -> Flows {
+        let limits = HttpLimits { partition_bytes: BOUND, ..HttpLimits::default() };
+        let mut handler = HttpHandler::new(limits, Balance::default());
+        let flows = (0..FLOWS)
+            .map(|port| {
+                let peer = |last, port| Peer { address: [10, 0, 0, last].into(), port };
+                let (key, client) = FlowKey::of(peer(1, 1024 + port), peer(2, 80));
+                let info = FlowInfo { key, id: 1, first_seen: Timestamp(0), opened_by: Some(client) };
+                let state = handler.open(&info);
+                (info, state, 0)
+            })
+            .collect();
+        Flows { handler, flows }
+    }
+
+    /// Every client sends the same, one after the other.
+    fn all_send(&mut self, bytes: &str) {
+        for (info, state, sent) in &mut self.flows {
+            let chunk = Chunk { offset: *sent, acknowledged: Some(0), time: Timestamp(1), bytes: bytes.as_bytes() };
+            *sent += bytes.len() as i64;
+            let client = info.opened_by.unwrap();
+            self.handler.event(info, state, client, Event::Data(chunk));
+            let kept = self.handler.shared.kept;
+            assert!(kept <= BOUND + SEGMENT, "{kept} bytes are kept");
+        }
+    }
+
+    /// Nothing is left of anything once every flow is over.
+    fn close(mut self) -> Balance {
+        for (info, state, _) in self.flows.drain(..) {
+            self.handler.close(&info, state, Timestamp(2));
+        }
+        assert_eq!(self.handler.shared.kept, 0);
+        let balance = std::mem::take(self.handler.observer());
+        assert_eq!(balance.scans, 0);
+        balance
+    }
+}
+
+#[test]
+fn heads_that_never_end_are_given_up_at_the_bound() {
+    let mut flows = Flows::new();
+    flows.all_send("GET / HTTP/1.1\r\n");
+    for _ in 0..20 {
+        flows.all_send(&format!("X-Filler: {}\r\n", "x".repeat(900)));
+    }
+    assert!(flows.handler.counters().heads_over_limit > 0);
+    flows.close();
+}
+
+#[test]
+fn first_words_that_never_end_are_given_up_at_the_bound() {
+    let mut flows = Flows::new();
+    for _ in 0..20 {
+        flows.all_send(&format!("GET/{}", "x".repeat(900)).replace("GET/", "GET /"));
+    }
+    flows.close();
+}
+
+#[test]
+fn requests_that_nobody_answers_become_halves_at_the_bound() {
+    let mut flows = Flows::new();
+    for _ in 0..20 {
+        flows.all_send(&format!("GET / HTTP/1.1\r\nHost: a\r\nX-Filler: {}\r\n\r\n", "x".repeat(900)));
+    }
+    assert!(flows.handler.counters().pending_over_limit > 0);
+    let balance = flows.close();
+    assert_eq!(balance.told, vec![(true, false); 20 * usize::from(FLOWS)]);
+}
+
+#[test]
+fn bodies_in_progress_are_accounted_for_when_their_flow_ends() {
+    let mut flows = Flows::new();
+    flows.all_send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
+    flows.all_send("POST /");
+    assert!(flows.handler.observer().scans > 0);
+    flows.close();
+}
+
+#[test]
+fn a_body_in_an_unknown_coding_is_not_kept_waiting() {
+    let mut flows = Flows::new();
+    flows.all_send("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: compress\r\nContent-Length: 10\r\n\r\n12345");
+    assert_eq!(flows.handler.observer().scans, 0);
+    flows.close();
+}
