@@ -43,7 +43,7 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
                 keeps_incidents: false,
                 not_before: None,
             };
-            let output = Arc::new(Mutex::new(Output::open(None, &[], false, true)?));
+            let output = Arc::new(Mutex::new(Output::quiet()));
             let outcome = run::run(setup, &[], &args.files, &output)?;
             for error in &outcome.errors {
                 super::note(&error.to_string());

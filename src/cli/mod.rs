@@ -5,6 +5,7 @@
 
 pub mod args;
 mod completions;
+mod interrupt;
 mod inventory;
 mod nearest;
 mod replay;

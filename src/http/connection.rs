@@ -91,6 +91,13 @@ impl<S, R> Connection<S, R> {
         self.is_over
     }
 
+    /// When the oldest transaction under way began.
+    pub fn oldest_open(&self) -> Option<Timestamp> {
+        let exchanges = self.exchanges.queue.iter().map(|exchange| exchange.origin.time);
+        let heads = self.readers.iter().filter(|reader| !reader.partial.is_empty()).map(|reader| reader.origin.time);
+        exchanges.chain(heads).min()
+    }
+
     /// One direction may have sent messages before the first one that was understood.
     pub fn missed(&mut self, direction: Direction) {
         self.is_lossy = true;

@@ -11,6 +11,7 @@ use crate::http::{Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState,
 use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
 use crate::packet::Segment;
 use crate::stream::{FlowLimits, FlowTable, TableCounters};
+use crate::time::Timestamp;
 use crate::window::{Filling, Window, WindowLimits, window_of};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -32,7 +33,6 @@ pub type Redact = fn(&str, &crate::rule::ApiNames) -> String;
 pub struct Counters {
     pub table: TableCounters,
     pub http: HttpCounters,
-    pub flows_open: u64,
     pub window_keys_left_out: u64,
 }
 
@@ -121,6 +121,8 @@ fn window_at(windows: &mut BTreeMap<i64, Window>, index: i64) -> &mut Window {
 pub struct Harvest {
     pub windows: BTreeMap<i64, Window>,
     pub lines: Vec<Line>,
+    /// When the oldest transaction under way began, where anyone wants the lines.
+    pub oldest_open: Option<Timestamp>,
     pub counters: Counters,
 }
 
@@ -131,6 +133,7 @@ impl Harvest {
             self.windows.entry(index).or_default().merge(window);
         }
         self.lines.extend(other.lines);
+        self.oldest_open = [self.oldest_open, other.oldest_open].into_iter().flatten().min();
         self.counters.add(&other.counters);
     }
 }
@@ -196,10 +199,11 @@ impl Partition {
         let counters = Counters {
             table: std::mem::take(&mut self.table.counters),
             http: self.handler.take_counters(),
-            flows_open: self.table.len() as u64,
             window_keys_left_out: windows.values().map(Window::left_out).sum(),
         };
-        Harvest { windows, lines: std::mem::take(&mut self.handler.observer().lines), counters }
+        let wants_lines = self.handler.observer().wanted.http;
+        let oldest_open = if wants_lines { self.table.states().filter_map(HttpState::oldest_open).min() } else { None };
+        Harvest { windows, lines: std::mem::take(&mut self.handler.observer().lines), oldest_open, counters }
     }
 }
 
@@ -233,7 +237,6 @@ impl Counters {
         mine.bodies_undecodable += theirs.bodies_undecodable;
         mine.bodies_over_limit += theirs.bodies_over_limit;
         mine.pending_over_limit += theirs.pending_over_limit;
-        self.flows_open = other.flows_open;
         self.window_keys_left_out += other.window_keys_left_out;
     }
 

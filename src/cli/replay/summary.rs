@@ -17,11 +17,17 @@ pub struct Summary {
     pub tally: IncidentTally,
     pub learned_until: Option<Timestamp>,
     pub last_frame: Option<Timestamp>,
+    /// Lines of --eve that stand behind later ones.
+    pub lines_out_of_order: u64,
+    /// What ended the run before the input's end.
+    pub interrupted: Option<&'static str>,
+    /// The run did not end as it should, and the state is as it was before.
+    pub is_state_unchanged: bool,
     pub elapsed: Duration,
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-const LOSSES: [&str; 19] = [
+const LOSSES: [&str; 20] = [
     "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
@@ -41,6 +47,7 @@ const LOSSES: [&str; 19] = [
     "pending_over_limit",
     "window_keys_left_out",
     "keys_evicted",
+    "lines_out_of_order",
 ];
 
 impl Summary {
@@ -55,12 +62,19 @@ impl Summary {
         all.push(("incidents", self.tally.total()));
         all.push(("findings_suppressed", self.tally.suppressed));
         all.push(("incidents_over_limit", self.tally.over_limit));
+        all.push(("lines_out_of_order", self.lines_out_of_order));
         all
     }
 
     pub fn text(&self, all_counters: bool) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
+        if let Some(by) = self.interrupted {
+            let until = self
+                .last_frame
+                .map_or(String::new(), |last| format!(" up to {}", crate::alert::human::second_of(last)));
+            let _ = writeln!(text, "interrupted by {by}: this is what was read{until}");
+        }
         let seconds = self.elapsed.as_secs_f64().max(1e-6);
         let _ = writeln!(
             text,
@@ -100,6 +114,9 @@ impl Summary {
             true => writeln!(text, "nothing dropped, cut or evicted"),
             false => writeln!(text, "dropped, cut or evicted: {}", lost.join(", ")),
         };
+        if self.is_state_unchanged {
+            let _ = writeln!(text, "the state was left as it was before this run");
+        }
         if all_counters {
             for (name, value) in named {
                 let _ = writeln!(text, "  {name:<28} {value}");
