@@ -69,7 +69,14 @@ pub const LEARN: Duration = Duration::from_secs(600);
 pub fn settings_of(config: &Config, rules: &Ruleset, openapi: &[PathBuf]) -> anyhow::Result<Settings> {
     let mut descriptions = Vec::new();
     for path in config.api.openapi.iter().chain(openapi) {
-        descriptions.push(openapi::load(path)?);
+        let description = openapi::load_tolerant(path)?;
+        for note in &description.notes {
+            crate::cli::note(&format!("{}: {note}", path.display()));
+        }
+        for warning in &description.warnings {
+            crate::cli::note(&format!("warning: {warning}"));
+        }
+        descriptions.push(description);
     }
     Ok(Settings {
         names: rules.names.clone(),
