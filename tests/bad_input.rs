@@ -137,6 +137,7 @@ fn rules_and_configuration_are_refused_where_they_are_wrong() {
 
     let missing = replayed("--rules", &folder.path("none"));
     assert!(missing.contains("none: the rules folder cannot be read"), "{missing}");
+    assert!(missing.contains("; name a folder of rules, or none"), "{missing}");
     folder.write("broken/scanner.toml", "[scanner\n");
     folder.write("broken/shadow_endpoint.toml", "[shadow_endpoint]\nenabled = true\nmin_success = 3\n");
     let broken = replayed("--rules", &folder.path("broken"));

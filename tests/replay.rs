@@ -187,6 +187,32 @@ fn at_one_time_lines_stand_in_order_of_flow_and_position() {
 }
 
 #[test]
+fn bounds_that_were_reached_are_told() {
+    let folder = Folder::new();
+    let talk = |at: f64, host: &str, target: &str| {
+        let talk = Talk::get(at, "192.0.2.1", target);
+        Talk { request: talk.request.replace(HOST, host), ..talk }
+    };
+    // More names of hosts than are believed, and some that come later still.
+    let mut talks: Vec<Talk> = (0..1100).map(|n| talk(f64::from(n) * 0.01, &format!("h{n}.example"), "/a")).collect();
+    talks.extend([30.0, 45.0].map(|at| talk(at, "h1.example", "/a"))); // a snapshot is read two windows later
+    talks.extend((0..5).map(|n| talk(60.0 + f64::from(n), &format!("late{n}.example"), "/a")));
+    talks.extend((0..3).map(|n| talk(70.0 + f64::from(n), "h1.example", &"/deep".repeat(30))));
+    talks.push(
+        talk(80.0, "h1.example", "/big").answer(json_response("200 OK", &format!("[{}1]", "1,".repeat(5 << 20)))),
+    );
+    let file = folder.write("bounds.pcap", capture(&talks));
+    for threads in ["1", "2"] {
+        let run = apitap(&["replay", &file, "--threads", threads, "--stats"]).with_status(0);
+        let said = run.err.lines().find(|line| line.starts_with("dropped, cut or evicted: ")).unwrap();
+        for bound in ["bodies scanned in part 1", "hosts refused 5", "paths cut 3"] {
+            assert!(said.contains(bound), "{bound}: {said}");
+        }
+        assert!(run.err.contains("  learned_parameters ") && run.err.contains("  lines_out_of_order "), "{}", run.err);
+    }
+}
+
+#[test]
 fn a_filter_also_looks_inside_vlan_tags() {
     let folder = Folder::new();
     let talk = |client: &str, vlan: bool| {

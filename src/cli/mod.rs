@@ -7,7 +7,6 @@ pub mod args;
 mod completions;
 mod interrupt;
 mod inventory;
-mod nearest;
 mod replay;
 mod score;
 mod simulate;

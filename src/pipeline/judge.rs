@@ -106,6 +106,11 @@ impl Judge {
         self.keys_evicted
     }
 
+    /// Windows that had been judged when more came for them.
+    pub fn late_windows(&self) -> u64 {
+        self.late_windows
+    }
+
     pub fn tally(&self) -> IncidentTally {
         self.incidents.tally()
     }

@@ -5,7 +5,8 @@
 
 use super::lines::{Line, line_of};
 use super::{Mark, Wanted};
-use crate::api::{Interpreter, Snapshot};
+use crate::api::template::REST;
+use crate::api::{Interpreter, Observation, Snapshot};
 use crate::hash::HashKey;
 use crate::http::{Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
 use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
@@ -33,7 +34,37 @@ pub type Redact = fn(&str, &crate::rule::ApiNames) -> String;
 pub struct Counters {
     pub table: TableCounters,
     pub http: HttpCounters,
+    pub seen: SeenCounters,
     pub window_keys_left_out: u64,
+}
+
+/// Bounds that what was read ran into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenCounters {
+    /// Bodies longer than is scanned.
+    pub bodies_scanned_in_part: u64,
+    /// Requests whose `Host` was not believed, because there are too many.
+    pub hosts_refused: u64,
+    /// Requests whose path was longer than a template.
+    pub paths_cut: u64,
+}
+
+impl SeenCounters {
+    fn count(&mut self, transaction: &Transaction<BodyReport>, observation: Option<&Observation<'_>>, at: &Snapshot) {
+        let reports =
+            [&transaction.request, &transaction.response].into_iter().flatten().filter_map(|m| m.report.as_ref());
+        self.bodies_scanned_in_part += reports.filter(|report| report.truncated).count() as u64;
+        let Some(observation) = observation else { return };
+        let is_cut = observation.template.ends_with(REST) && observation.documented != Some(true);
+        self.paths_cut += u64::from(is_cut);
+        let hosts = &at.inventory.hosts;
+        if hosts.len() >= at.settings.max_hosts {
+            let named = transaction.request.as_ref().and_then(|request| request.head.get(Field::Host));
+            let address = transaction.server.address.to_string();
+            let is_other = named.is_some_and(|named| !named.starts_with(address.as_bytes()));
+            self.hosts_refused += u64::from(is_other && observation.host == address);
+        }
+    }
 }
 
 /// Idle scanners kept; bodies that interleave are few.
@@ -58,6 +89,7 @@ struct Watcher {
     /// Every window before this one is closed.
     open_from: i64,
     lines: Vec<Line>,
+    seen: SeenCounters,
 }
 
 impl Observer for Watcher {
@@ -97,6 +129,7 @@ impl Observer for Watcher {
         let names = &self.snapshot.settings.names;
         let redact = |target: &str| (self.redact)(target, names);
         let observation = self.interpreter.observe(&transaction, &self.snapshot);
+        self.seen.count(&transaction, observation.as_ref(), &self.snapshot);
         if let Some(observation) = &observation {
             let index = window_of(observation.time).max(self.open_from);
             let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &redact };
@@ -163,6 +196,7 @@ impl Partition {
             windows: BTreeMap::new(),
             open_from: i64::MIN,
             lines: Vec::new(),
+            seen: SeenCounters::default(),
         };
         Partition { table: FlowTable::new(limits.flows), handler: HttpHandler::new(limits.http, watcher) }
     }
@@ -199,6 +233,7 @@ impl Partition {
         let counters = Counters {
             table: std::mem::take(&mut self.table.counters),
             http: self.handler.take_counters(),
+            seen: std::mem::take(&mut self.handler.observer().seen),
             window_keys_left_out: windows.values().map(Window::left_out).sum(),
         };
         let wants_lines = self.handler.observer().wanted.http;
@@ -237,6 +272,10 @@ impl Counters {
         mine.bodies_undecodable += theirs.bodies_undecodable;
         mine.bodies_over_limit += theirs.bodies_over_limit;
         mine.pending_over_limit += theirs.pending_over_limit;
+        let (mine, theirs) = (&mut self.seen, &other.seen);
+        mine.bodies_scanned_in_part += theirs.bodies_scanned_in_part;
+        mine.hosts_refused += theirs.hosts_refused;
+        mine.paths_cut += theirs.paths_cut;
         self.window_keys_left_out += other.window_keys_left_out;
     }
 
@@ -269,6 +308,9 @@ impl Counters {
             ("bodies_undecodable", http.bodies_undecodable),
             ("bodies_over_limit", http.bodies_over_limit),
             ("pending_over_limit", http.pending_over_limit),
+            ("bodies_scanned_in_part", self.seen.bodies_scanned_in_part),
+            ("hosts_refused", self.seen.hosts_refused),
+            ("paths_cut", self.seen.paths_cut),
             ("window_keys_left_out", self.window_keys_left_out),
         ]
     }

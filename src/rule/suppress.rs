@@ -1,7 +1,8 @@
 //! What is known and shall not be reported: `suppress.toml`.
 
+use super::nearest::nearest;
 use super::pattern;
-use super::source::{RuleError, Source, nearest};
+use super::source::{RuleError, Source};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use std::net::IpAddr;

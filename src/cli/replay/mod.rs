@@ -13,11 +13,13 @@ use crate::api::snapshot;
 use crate::baseline::{State, Store};
 use crate::capture::{Filter, is_named_pipe};
 use crate::config::Config;
+use crate::packet::PARTITIONS;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use output::{Ending, Output, PATIENCE, Wished};
 use run::{LEARN, Outcome, Phase, Setup};
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -43,7 +45,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         settings,
         // A state has learned already; an explicit --learn still counts.
         learn: if remembers { learn } else { Some(learn.unwrap_or(LEARN)) },
-        threads: args.threads.map_or_else(processors, |threads| threads.get()),
+        threads: threads_of(args.threads),
         filter: args.filter.as_deref().map(Filter::compile).transpose()?,
         redact: args.redact,
         show_progress: !args.no_progress,
@@ -113,8 +115,9 @@ fn save(state: &State, outcome: &Outcome) -> anyhow::Result<()> {
     Ok(state.save(judge.store(), judge.inventory().learned(), &incidents, outcome.last_frame)?)
 }
 
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get())
+/// Threads to work with: one without a partition would be idle.
+pub fn threads_of(wished: Option<NonZeroUsize>) -> usize {
+    wished.or(std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get).min(PARTITIONS)
 }
 
 fn summary_of(outcome: &Outcome, started: Instant) -> Summary {
@@ -125,6 +128,8 @@ fn summary_of(outcome: &Outcome, started: Instant) -> Summary {
         endpoints: judge.store().endpoints.len(),
         clients: judge.store().clients.len(),
         keys_evicted: judge.keys_evicted(),
+        late_windows: judge.late_windows(),
+        learned_parameters: judge.inventory().learned().len(),
         filtered_out: outcome.filtered_out,
         tally: judge.tally(),
         learned_until: judge.learn_until(),

@@ -13,6 +13,9 @@ pub struct Summary {
     pub endpoints: usize,
     pub clients: usize,
     pub keys_evicted: u64,
+    pub late_windows: u64,
+    /// Path segments that turned out to be values.
+    pub learned_parameters: usize,
     pub filtered_out: u64,
     pub tally: IncidentTally,
     pub learned_until: Option<Timestamp>,
@@ -27,7 +30,7 @@ pub struct Summary {
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-const LOSSES: [&str; 20] = [
+const LOSSES: [&str; 23] = [
     "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
@@ -45,6 +48,9 @@ const LOSSES: [&str; 20] = [
     "bodies_undecodable",
     "bodies_over_limit",
     "pending_over_limit",
+    "bodies_scanned_in_part",
+    "hosts_refused",
+    "paths_cut",
     "window_keys_left_out",
     "keys_evicted",
     "lines_out_of_order",
@@ -56,6 +62,8 @@ impl Summary {
         let mut all: Vec<(&'static str, u64)> = self.packets.named().to_vec();
         all.extend(self.counters.named());
         all.push(("keys_evicted", self.keys_evicted));
+        all.push(("windows_late", self.late_windows));
+        all.push(("learned_parameters", self.learned_parameters as u64));
         all.push(("frames_filtered_out", self.filtered_out));
         all.push(("endpoints", self.endpoints as u64));
         all.push(("clients", self.clients as u64));
