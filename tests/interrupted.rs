@@ -38,9 +38,9 @@ impl Live {
         self
     }
 
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill starts");
-        assert!(sent.success());
+    fn signal(&self, signal: i32) {
+        // SAFETY: it only sends a signal, to a child that has not been waited for.
+        assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
     /// What the run came to; the pipe stays open until then.
@@ -68,7 +68,7 @@ fn wait_for(path: &str) {
 fn a_signal_ends_a_live_run_with_all_that_was_read() {
     let folder = Folder::new();
     for (signal, name, status, threads) in
-        [("-INT", "Ctrl-C", 130, "1"), ("-INT", "Ctrl-C", 130, "2"), ("-TERM", "SIGTERM", 143, "2")]
+        [(libc::SIGINT, "Ctrl-C", 130, "1"), (libc::SIGINT, "Ctrl-C", 130, "2"), (libc::SIGTERM, "SIGTERM", 143, "2")]
     {
         let (state, eve) = (folder.path(&format!("state{name}{threads}")), folder.path("eve.json"));
         let _ = std::fs::remove_file(&eve);
@@ -91,7 +91,7 @@ fn a_signal_ends_a_live_run_with_all_that_was_read() {
 fn a_signal_before_the_first_frame_is_heard() {
     let run = live(&["replay", "-"]);
     std::thread::sleep(Duration::from_millis(500));
-    run.signal("-INT");
+    run.signal(libc::SIGINT);
     let run = run.ended().with_status(130);
     assert!(run.err.contains("interrupted by Ctrl-C") && !run.err.contains("is empty"), "{}", run.err);
 }
@@ -103,7 +103,7 @@ fn a_named_pipe_without_a_writer_can_be_interrupted() {
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo starts").success());
     let run = live(&["replay", &pipe]);
     std::thread::sleep(Duration::from_millis(500));
-    run.signal("-TERM");
+    run.signal(libc::SIGTERM);
     run.ended().with_status(143);
     // And it is read like any capture.
     let mut child = command().args(["replay", &pipe]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -121,7 +121,7 @@ fn a_signal_ends_the_reading_of_a_file() {
     let eve = folder.path("eve.json");
     let run = live(&["replay", &file, "--eve", &eve]);
     wait_for(&eve);
-    run.signal("-INT");
+    run.signal(libc::SIGINT);
     let run = run.ended().with_status(130);
     assert!(run.err.starts_with("interrupted by Ctrl-C: this is what was read up to 2025-11-24 09:"), "{}", run.err);
     let read: usize = run.err.lines().nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
@@ -139,7 +139,7 @@ fn a_signal_while_the_baseline_is_read_teaches_nothing() {
     let run = live(&["replay", &file, "--baseline", &baseline, "--state", &folder.path("state")]);
     let mut pipe = std::fs::OpenOptions::new().write(true).open(&baseline).unwrap();
     pipe.write_all(&ATTACKS).unwrap();
-    run.signal("-INT");
+    run.signal(libc::SIGINT);
     let run = run.ended().with_status(130);
     drop(pipe);
     assert!(run.err.contains("interrupted by Ctrl-C"), "{}", run.err);

@@ -3,12 +3,11 @@
 //! Values are checked as they are parsed, so that wrong usage ends with status 2 before anything is read or written.
 
 use crate::alert::record::{EventType, Severity};
-use crate::rule::{Ruleset, did_you_mean};
+use crate::rule::{Network, Ruleset, did_you_mean};
 use crate::simulate::Chosen;
 use crate::time::{Timestamp, parse_duration};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -103,7 +102,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "BPF", value_parser = NonEmptyStringValueParser::new(), help_heading = "Configuration")]
     pub filter: Option<String>,
     /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
-    #[arg(long, value_name = "N", help_heading = "Configuration")]
+    #[arg(long, value_name = "N", value_parser = threads, help_heading = "Configuration")]
     pub threads: Option<NonZeroUsize>,
     /// What of URLs to blank: values of secret-like parameters, nothing, or all values
     #[arg(long, value_enum, value_name = "WHAT", default_value_t, help_heading = "Output")]
@@ -176,13 +175,13 @@ pub struct TailArgs {
     /// Only alerts of this detector (may be repeated)
     #[arg(long, value_name = "DETECTOR", value_parser = detector_named)]
     pub detector: Vec<String>,
-    /// Only alerts that name this client: as the client, among the sample, or within the network
+    /// Only alerts that name this client, as an address or a network: as the client, among the sample, in the evidence
     #[arg(long, value_name = "IP")]
-    pub client: Option<IpAddr>,
+    pub client: Option<Network>,
     /// Only alerts about endpoints like this: METHOD host/path, host/path or /path; `*` is any text
     #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     pub endpoint: Option<String>,
-    /// Only alerts since a time (2025-11-23T10:00:00Z) or a span before now (2h)
+    /// Only alerts since a time (2025-11-23T10:00:00Z, 2025-11-23; UTC) or a span before now (2h)
     #[arg(long, value_name = "T", value_parser = Since::from_str)]
     pub since: Option<Since>,
     /// Print the log's own JSON lines
@@ -248,13 +247,20 @@ impl FromStr for Since {
 
     fn from_str(text: &str) -> Result<Since, String> {
         // `Timestamp::parse` slices by bytes; times are ASCII, so refuse the rest before it.
-        let time = if text.is_ascii() { Timestamp::parse(text) } else { None };
-        if let Some(time) = time {
-            return Ok(Since::Time(time));
+        if text.is_ascii() {
+            // People leave out what is zero, and write a space for the `T`, as alerts are printed.
+            let whole = match text.len() {
+                10 => format!("{text}T00:00:00"),
+                16 => format!("{text}:00"),
+                _ => text.to_owned(),
+            };
+            if let Some(time) = Timestamp::parse(&whole) {
+                return Ok(Since::Time(time));
+            }
         }
-        parse_duration(text)
-            .map(Since::Ago)
-            .map_err(|_| "not a time or a span; write for example 2025-11-23T10:00:00Z, 90s, 10m, 2h or 1d".to_owned())
+        parse_duration(text).map(Since::Ago).map_err(|_| {
+            "not a time or a span; write for example 2025-11-23T10:00:00Z, 2025-11-23, 90s, 10m, 2h or 1d".to_owned()
+        })
     }
 }
 
@@ -281,7 +287,7 @@ pub struct InventoryArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub openapi: Vec<PathBuf>,
     /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// A table for people, or EVE `endpoint` lines
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -457,6 +463,10 @@ fn scenario_named(text: &str) -> Result<Chosen, String> {
 }
 
 const LEVELS: [&str; 3] = ["easy", "medium", "stealthy"];
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "not a number of threads; write 1 or more, or leave it out".to_owned())
+}
 
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
