@@ -4,9 +4,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# A shell that was opened before rustup was installed does not find its programs.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
 CARGO ?= cargo
 PREFIX ?= /usr/local
-APITAP := target/release/apitap
+export APITAP := $(or $(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),target)/release/apitap
 
 # The demo's traffic: two hours of an ordinary day with these attacks in it.
 DEMO_SEED ?= 7
@@ -26,7 +29,7 @@ setup: ## Check for what the build needs; install missing system packages (apt, 
 	@.ci/setup
 
 .PHONY: build
-build: setup ## Build the release binary, target/release/apitap
+build: setup ## Build the release binary, target/release/apitap (or where CARGO_TARGET_DIR says)
 	$(CARGO) build --release --bin apitap
 
 .PHONY: demo
@@ -83,8 +86,13 @@ accuracy: build ## Every attack at easy and medium on 20 seeds, and 10 clean day
 bench: setup ## Measure speed and memory (about 10 minutes; see docs/PERFORMANCE.md)
 	$(CARGO) bench
 
+# As root by sudo, cargo is seldom found, and what it builds would be root's.
 .PHONY: install
-install: build ## Install program, manual page and shell completions below PREFIX=/usr/local
+install: ## Install program, manual page and shell completions below PREFIX=/usr/local (sudo: `make build` first)
+	@if [ -z "$${SUDO_USER:-}" ]; then $(MAKE) --no-print-directory build; \
+	elif [ ! -x $(APITAP) ]; then \
+		echo "there is no $(APITAP) to install: run \`make build\` first, without sudo" >&2; exit 1; \
+	fi
 	install -D -m 755 $(APITAP) $(DESTDIR)$(PREFIX)/bin/apitap
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d

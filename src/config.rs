@@ -41,7 +41,7 @@ pub struct Learning {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// Folder of rules instead of the built-in ones.
+    /// Folder of rules that are laid over the built-in ones.
     pub folder: Option<PathBuf>,
 }
 

@@ -137,6 +137,7 @@ fn rules_and_configuration_are_refused_where_they_are_wrong() {
 
     let missing = replayed("--rules", &folder.path("none"));
     assert!(missing.contains("none: the rules folder cannot be read"), "{missing}");
+    assert!(missing.contains("; name a folder of rules, or none"), "{missing}");
     folder.write("broken/scanner.toml", "[scanner\n");
     folder.write("broken/shadow_endpoint.toml", "[shadow_endpoint]\nenabled = true\nmin_success = 3\n");
     let broken = replayed("--rules", &folder.path("broken"));
@@ -201,4 +202,53 @@ fn captures_that_broke_other_programs_break_nothing() {
 fn is_capture(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     ["pcap", "pcapng", "cap", "gz", "zst"].iter().any(|end| name.ends_with(end))
+}
+
+/// Escape sequences, C1 controls, bidirectional overrides and separators, wherever a client may put them.
+const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}evil\u{2066}\u{2028}\u{feff}";
+
+#[test]
+fn nothing_off_the_wire_acts_on_a_terminal() {
+    let folder = Folder::new();
+    let people: Vec<String> =
+        (0..40).map(|n| format!(r#"{{"email":"jane{n}@{HOSTILE}mail.example","card":"4539148803436467"}}"#)).collect();
+    let mut talks = Vec::new();
+    for index in 0..40 {
+        let talk = Talk::get(f64::from(index), "192.0.2.1", &format!("/v1/{HOSTILE}/people?q={HOSTILE}"));
+        let talk = talk.header("User-Agent", HOSTILE).header("Referer", HOSTILE);
+        talks.push(talk.answer(cli::json_response("200 OK", &format!("[{}]", people.join(",")))));
+        let login = format!(r#"{{"username":"{HOSTILE}{index}","password":"x{index}"}}"#);
+        let talk = Talk::post(f64::from(index) + 0.5, "192.0.2.2", "/v1/login", "application/json", &login);
+        talks.push(talk.answer(cli::json_response("401 Unauthorized", "{}")));
+    }
+    let file = folder.write("a.pcap", capture(&talks));
+    let hostile_name = folder.write("b\u{1b}[31m\u{202e}.pcap", "no capture");
+    let eve = folder.path("eve.json");
+    let all = "alert,http,endpoint,stats";
+    let runs = [
+        apitap(&["replay", &file, "--learn", "1s", "--eve", &eve, "--events", all, "--redact", "none"]),
+        apitap(&["replay", &file, "--learn", "1s", "--json", "--redact", "none"]),
+        apitap(&["replay", &file, "--eve", "-", "--events", all, "--redact", "none"]),
+        apitap(&["inventory", &file]),
+        apitap(&["tail", &eve, "--no-follow", "--lines", "all", "-v"]),
+        apitap(&["tail", &eve, "--no-follow", "--lines", "all", "--json"]),
+        apitap(&["replay", &hostile_name]),
+    ];
+    let is_active = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{feff}')
+    };
+    for run in &runs {
+        assert!(!run.out.is_empty() || run.status == Some(1), "{}", run.err);
+        for text in [&run.out, &run.err] {
+            assert!(!text.contains(is_active), "{text:?}");
+        }
+    }
+    assert!(
+        runs[0].out.contains("credential_stuffing") || runs[0].out.contains("password_spraying"),
+        "{}",
+        runs[0].out
+    );
+    assert!(runs[2].out.contains("people"), "{}", runs[2].out);
+    assert!(runs[6].err.contains("is not a capture"), "{}", runs[6].err);
 }

@@ -137,7 +137,7 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
     let sink = Arc::clone(&lines);
     let deliver = Box::new(move |verdict: Verdict| {
         let mut lines = sink.lock().unwrap();
-        verdict.lines.iter().for_each(|line| lines.extend_from_slice(line));
+        verdict.lines.iter().for_each(|line| lines.extend_from_slice(&line.bytes));
         verdict.alerts.iter().for_each(|alert| write_line(alert, &mut lines));
         Ok(())
     });

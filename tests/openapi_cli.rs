@@ -117,3 +117,17 @@ fn a_broken_description_is_refused_where_it_is_broken() {
     assert!(missing.err.contains("none.yaml: cannot be read"), "{}", missing.err);
     assert_eq!(missing.err.matches("No such file").count(), 1, "{}", missing.err);
 }
+
+#[test]
+fn an_undeclared_path_parameter_is_warned_of_and_the_description_used() {
+    let folder = Folder::new();
+    let without = "      - {name: transfer, in: path, required: true, schema: {type: string}}\n";
+    let description = folder.write("bank.yaml", DESCRIPTION.replace(without, ""));
+    let file = folder.write("a.pcap", traffic());
+    let run = apitap(&["replay", &file, "--openapi", &description, "--json"]).with_status(0);
+    let whole = folder.write("whole.yaml", DESCRIPTION);
+    assert_eq!(run.out, apitap(&["replay", &file, "--openapi", &whole, "--json"]).with_status(0).out);
+    let warning = run.err.lines().next().unwrap();
+    assert!(warning.starts_with(&format!("apitap: warning: {description}:9:5: ")), "{warning}");
+    assert!(warning.contains("no path parameter `transfer`") && warning.contains("in: path"), "{warning}");
+}

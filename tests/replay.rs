@@ -121,6 +121,98 @@ fn lines_stand_in_order_of_event_time() {
 }
 
 #[test]
+fn a_long_transaction_stands_where_it_began() {
+    let folder = Folder::new();
+    let after = |seconds: u64| DEFAULT_START.saturating_add(Duration::from_secs(seconds));
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
+    // One is answered after an hour, one comes in pieces; meanwhile others come and go.
+    let download = Conversation::new("192.0.2.1:4000", SERVER)
+        .at(after(5))
+        .request(get("/v1/long"))
+        .response("HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n");
+    let download = (0..40).fold(download, |talk, _| talk.pause(Duration::from_secs(90)).response("x".repeat(100)));
+    let asked = get("/v1/pieces");
+    let (first, rest) = asked.split_at(8);
+    let (second, third) = rest.split_at(2);
+    let pieces = Conversation::new("192.0.2.1:4001", SERVER).at(after(9)).request(first);
+    let pieces = pieces.pause(Duration::from_secs(50)).request(second);
+    let pieces = pieces.pause(Duration::from_secs(50)).request(third).response(json_response("200 OK", "{}"));
+    let others = (0..400).map(|index: u16| {
+        Conversation::new(&format!("192.0.2.2:{}", 5000 + index), SERVER)
+            .at(after(u64::from(index) * 10))
+            .exchange(get(&format!("/v1/other/{index}")), json_response("200 OK", "{}"))
+            .close()
+    });
+    let frames = merge([download.close(), pieces.close()].into_iter().chain(others));
+    let file = folder.write("long.pcap", pcap(&frames, FULL_SNAPLEN));
+    for threads in ["1", "3"] {
+        let run = apitap(&["replay", &file, "--threads", threads, "--eve", "-", "--events", "http,stats"]);
+        let mut records = run.with_status(0).records();
+        let stats = records.pop().unwrap();
+        assert_eq!(stats["apitap"]["counters"]["lines_out_of_order"], 0, "{stats}");
+        assert_eq!(records.len(), 402);
+        let times: Vec<&str> = records.iter().map(|record| record["timestamp"].as_str().unwrap()).collect();
+        assert!(times.is_sorted(), "{times:?}");
+        assert!(records[..3].iter().any(|record| record["http"]["url"] == "/v1/long"), "{:#?}", &records[..3]);
+        assert!(records[..4].iter().any(|record| record["http"]["url"] == "/v1/pieces"), "{:#?}", &records[..4]);
+    }
+    // From a pipe they are not waited for so long, which is told.
+    let live = run(command()
+        .args(["replay", "-", "--eve", "-", "--events", "http"])
+        .stdin(Stdio::from(std::fs::File::open(&file).unwrap())))
+    .with_status(0);
+    assert!(live.err.contains("lines out of order 1") && live.records().len() == 402, "{}", live.err);
+}
+
+#[test]
+fn at_one_time_lines_stand_in_order_of_flow_and_position() {
+    let folder = Folder::new();
+    // Clients whose connections are opened at the same moment, with several requests in one segment each.
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
+    let talks = (0..12u16).map(|index| {
+        let three: String = (0..3).map(|part| get(&format!("/v1/{index}/{part}"))).collect();
+        Conversation::new(&format!("192.0.2.{}:4000", index + 1), SERVER)
+            .exchange(three, json_response("200 OK", "{}").repeat(3))
+            .close()
+    });
+    let file = folder.write("ties.pcap", pcap(&merge(talks), FULL_SNAPLEN));
+    let records = http_records(&file, &[]);
+    assert_eq!(records.len(), 36);
+    let place = |record: &Value| {
+        let part = record["http"]["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        (record["timestamp"].as_str().unwrap().to_owned(), record["flow_id"].as_u64().unwrap(), part)
+    };
+    let places: Vec<_> = records.iter().map(place).collect();
+    assert!(places.is_sorted() && places[0].0 == places[35].0, "{places:#?}");
+}
+
+#[test]
+fn bounds_that_were_reached_are_told() {
+    let folder = Folder::new();
+    let talk = |at: f64, host: &str, target: &str| {
+        let talk = Talk::get(at, "192.0.2.1", target);
+        Talk { request: talk.request.replace(HOST, host), ..talk }
+    };
+    // More names of hosts than are believed, and some that come later still.
+    let mut talks: Vec<Talk> = (0..1100).map(|n| talk(f64::from(n) * 0.01, &format!("h{n}.example"), "/a")).collect();
+    talks.extend([30.0, 45.0].map(|at| talk(at, "h1.example", "/a"))); // a snapshot is read two windows later
+    talks.extend((0..5).map(|n| talk(60.0 + f64::from(n), &format!("late{n}.example"), "/a")));
+    talks.extend((0..3).map(|n| talk(70.0 + f64::from(n), "h1.example", &"/deep".repeat(30))));
+    talks.push(
+        talk(80.0, "h1.example", "/big").answer(json_response("200 OK", &format!("[{}1]", "1,".repeat(5 << 20)))),
+    );
+    let file = folder.write("bounds.pcap", capture(&talks));
+    for threads in ["1", "2"] {
+        let run = apitap(&["replay", &file, "--threads", threads, "--stats"]).with_status(0);
+        let said = run.err.lines().find(|line| line.starts_with("dropped, cut or evicted: ")).unwrap();
+        for bound in ["bodies scanned in part 1", "hosts refused 5", "paths cut 3"] {
+            assert!(said.contains(bound), "{bound}: {said}");
+        }
+        assert!(run.err.contains("  learned_parameters ") && run.err.contains("  lines_out_of_order "), "{}", run.err);
+    }
+}
+
+#[test]
 fn a_filter_also_looks_inside_vlan_tags() {
     let folder = Folder::new();
     let talk = |client: &str, vlan: bool| {

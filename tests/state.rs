@@ -159,3 +159,32 @@ fn a_folder_without_state_has_no_inventory() {
     let missing = apitap(&["inventory", &folder.path("none.pcap")]).with_status(1);
     assert!(missing.err.contains("none.pcap: cannot be opened"), "{}", missing.err);
 }
+
+#[test]
+fn a_state_serves_one_run_at_a_time() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let first = folder.write("first.pcap", first_day());
+    // The first run waits for its capture while it holds the state.
+    let mut child = cli::command()
+        .args(["replay", "-", "--state", &state])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = std::time::Instant::now();
+    while !std::path::Path::new(&folder.path("state/db/conf")).exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no database is made");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for arguments in [&["replay", &first, "--state", &state][..], &["inventory", "--state", &state]] {
+        let second = apitap(arguments).with_status(1);
+        assert!(second.err.contains("is in use by another apitap; wait"), "{}", second.err);
+    }
+    let mut pipe = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut pipe, &first_day()).unwrap();
+    drop(pipe);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(inventory(&state).contains("/v1/known"));
+}

@@ -221,3 +221,38 @@ fn a_loss_costs_only_the_transactions_it_touches() {
         check_subset(&script, &transactions).unwrap();
     }
 }
+
+/// The requests are lost that the last responses answer, and nothing comes behind them that would make it a gap: what
+/// follows a response to HEAD must not be read in the middle.
+#[test]
+fn a_response_to_a_lost_head_request_does_not_swallow_the_next_one() {
+    let turn = |id, method, status, announced_length, is_pipelined, is_hostile| Turn {
+        id,
+        method,
+        request_length: 0,
+        request_is_chunked: false,
+        status,
+        announced_length,
+        response_is_chunked: is_hostile,
+        continues: false,
+        is_pipelined,
+        is_hostile,
+    };
+    let script = Script {
+        turns: vec![
+            turn(1, "GET", 200, 81, false, false),
+            turn(2, "GET", 204, 0, false, false),
+            turn(3, "HEAD", 200, 75, false, false),
+            turn(4, "GET", 200, 12, true, true),
+            turn(5, "GET", 200, 0, true, false),
+        ],
+        initial: [0, 0],
+        segments: vec![1, 5, 21, 4, 141, 166, 13],
+        acknowledge: vec![true, false, false, true],
+    };
+    let mut frames = frames_of(&script);
+    frames.remove(19);
+    let transactions = transactions_of(&frames);
+    assert_eq!(transactions.len(), 3);
+    check_subset(&script, &transactions).unwrap();
+}

@@ -4,6 +4,7 @@ mod endpoints;
 pub mod escape;
 pub mod human;
 mod incident;
+pub mod order;
 pub mod record;
 
 pub use endpoints::endpoint_records;

@@ -366,11 +366,6 @@ pub fn write_line<D: Serialize>(record: &EveRecord<'_, D>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// [`write_line`] for the record that is written once a transaction.
-pub fn write_http_line(record: &HttpRecord<'_>, out: &mut Vec<u8>) {
-    write_line(record, out);
-}
-
 /// JSON without white space in which every character that could act on a terminal is written as `\uXXXX`.
 struct PrintableJson;
 

@@ -26,6 +26,9 @@ use std::path::{Path, PathBuf};
 /// Longest text that is read. The largest public descriptions (Microsoft Graph) have about 30 MiB.
 pub const MAX_BYTES: usize = 32 << 20;
 
+/// Slips of one description that are told with their place.
+const WARNINGS_TOLD: usize = 3;
+
 /// One description file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
@@ -36,8 +39,10 @@ pub struct Description {
     pub servers: Vec<Server>,
     pub operations: Vec<Operation>,
     pub file: PathBuf,
-    /// What was left out and why, for people: references to other files, faults that a lenient reading passed over.
+    /// What was left out and why, for people: references to other files.
     pub notes: Vec<String>,
+    /// Slips that a tolerant reading passed over, each with file, place and mend.
+    pub warnings: Vec<String>,
 }
 
 /// Where an API is offered.
@@ -129,8 +134,10 @@ fn escaped(text: &str) -> String {
 /// How a document that breaks the specification is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Strictness {
+    /// Any fault refuses it.
     Strict,
-    Lenient,
+    /// What a sensor can do without is warned of.
+    Tolerant,
 }
 
 /// Reads a description; any fault refuses it.
@@ -138,9 +145,10 @@ pub fn load(path: &Path) -> Result<Description, OpenApiError> {
     load_with(path, Strictness::Strict)
 }
 
-/// Reads a description as far as it can be read: faults become notes, an operation that cannot be read is left out.
-pub fn load_lenient(path: &Path) -> Result<Description, OpenApiError> {
-    load_with(path, Strictness::Lenient)
+/// Reads a description; a fault that makes it no less useful, such as a path parameter that is not declared, becomes one
+/// of its [`Description::warnings`].
+pub fn load_tolerant(path: &Path) -> Result<Description, OpenApiError> {
+    load_with(path, Strictness::Tolerant)
 }
 
 fn load_with(path: &Path, strictness: Strictness) -> Result<Description, OpenApiError> {
@@ -167,19 +175,23 @@ fn parse_with(text: &[u8], name: &str, strictness: Strictness) -> Result<Descrip
     let version = operations::version_of(&document.root)
         .map_err(|what| OpenApiError::NotOpenApi { file: name.to_owned(), what })?;
     let mut faults = shape::faults(&document.root, version.edition);
-    let mut description = operations::describe(&document.root, &version, &mut faults);
+    let (mut description, slips) = operations::describe(&document.root, &version, &mut faults);
     description.file = PathBuf::from(name);
-    match (faults.into_iter().next(), strictness) {
-        (Some(fault), Strictness::Strict) => {
-            let place = locate::place_of(&document, &fault.path);
-            Err(OpenApiError::Fault { file: name.to_owned(), place, fault })
-        }
-        (Some(fault), Strictness::Lenient) => {
-            description.notes.insert(0, format!("{fault}"));
-            Ok(description)
-        }
-        (None, _) => Ok(description),
+    let refusing = faults.into_iter().chain(slips.iter().filter(|_| strictness == Strictness::Strict).cloned()).next();
+    if let Some(fault) = refusing {
+        let place = locate::place_of(&document, &fault.path);
+        return Err(OpenApiError::Fault { file: name.to_owned(), place, fault });
     }
+    // Each place is looked up by reading the text again: of many slips only the first are told in full.
+    for slip in slips.iter().take(WARNINGS_TOLD) {
+        let place = locate::place_of(&document, &slip.path);
+        description.warnings.push(format!("{}: {slip}", located(name, &place)));
+    }
+    if slips.len() > WARNINGS_TOLD {
+        let more = if slips.len() == operations::MAX_FAULTS { "or more" } else { "more" };
+        description.warnings.push(format!("{name}: {} {more} of the kind", slips.len() - WARNINGS_TOLD));
+    }
+    Ok(description)
 }
 
 #[cfg(test)]

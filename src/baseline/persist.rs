@@ -24,6 +24,8 @@ pub enum StateError {
     Folder { folder: PathBuf, source: std::io::Error },
     #[error("state folder `{}` has no state; `apitap replay --state` makes one", folder.display())]
     Missing { folder: PathBuf },
+    #[error("state folder `{}` is in use by another apitap; wait until that has ended, or give each a folder of its own", folder.display())]
+    InUse { folder: PathBuf },
     #[error("state folder `{}`: the database cannot be opened: {source}; move the folder away to start anew", folder.display())]
     Database { folder: PathBuf, source: sled::Error },
     #[error("state folder `{}` was written in format {found}, this apitap reads {VERSION}; move the folder away to start anew", folder.display())]
@@ -46,10 +48,13 @@ impl State {
         let of_folder = |source| StateError::Folder { folder: folder.to_path_buf(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(of_folder)?;
         let key = read_or_make_key(&folder.join("key")).map_err(of_folder)?;
-        let database = sled::Config::new()
-            .path(folder.join("db"))
-            .open()
-            .map_err(|source| StateError::Database { folder: folder.to_path_buf(), source })?;
+        let database = sled::Config::new().path(folder.join("db")).open().map_err(|source| match source {
+            // sled's message for a lock that another process holds; it passes on no kind of its own.
+            sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
+                StateError::InUse { folder: folder.to_path_buf() }
+            }
+            source => StateError::Database { folder: folder.to_path_buf(), source },
+        })?;
         let mut state = State { folder: folder.to_path_buf(), database, key, is_new: false };
         match state.number("version")? {
             None => state.is_new = true,
@@ -61,8 +66,12 @@ impl State {
 
     /// Opens the state of a folder that has one.
     pub fn open_existing(folder: &Path) -> Result<State, StateError> {
-        if !folder.join("key").is_file() {
-            return Err(StateError::Missing { folder: folder.to_path_buf() });
+        match std::fs::metadata(folder.join("key")) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StateError::Missing { folder: folder.to_path_buf() });
+            }
+            Err(source) => return Err(StateError::Folder { folder: folder.to_path_buf(), source }),
         }
         State::open(folder)
     }

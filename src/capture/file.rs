@@ -14,6 +14,7 @@ use super::link::LinkType;
 use super::pcap_file::{self, PcapReader};
 use super::pcapng::{self, PcapngReader};
 use super::recognise::{SIGNATURE_BYTES, recognise};
+use super::stop;
 use super::{Frame, FrameSource, Position};
 use crate::time::Timestamp;
 use std::fs::File;
@@ -88,7 +89,7 @@ impl FileSource {
         chunk: usize,
     ) -> Result<FileSource, CaptureError> {
         let read = Arc::new(AtomicU64::new(0));
-        let counted = Box::new(Counted { reader, read: Arc::clone(&read) });
+        let counted = Box::new(Counted { reader, read: Arc::clone(&read), may_wait: total.is_none() });
         let (reader, compression) =
             decompressed(counted).map_err(|error| Fault::Io { offset: 0, error }.in_file(path, None))?;
         let mut input = Input::new(reader, chunk);
@@ -211,10 +212,15 @@ impl Format {
 struct Counted {
     reader: BoxedReader,
     read: Arc<AtomicU64>,
+    /// A pipe: its next bytes may never come.
+    may_wait: bool,
 }
 
 impl Read for Counted {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.may_wait && stop::is_stop_requested() {
+            return Ok(0);
+        }
         let read = self.reader.read(into)?;
         self.read.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
@@ -229,6 +235,8 @@ pub(super) fn is_standard_input(path: &Path) -> bool {
 pub(super) fn open_file(path: &Path) -> Result<File, CaptureError> {
     let opened = if is_standard_input(path) {
         io::stdin().as_fd().try_clone_to_owned().map(File::from)
+    } else if stop::is_named_pipe(path) {
+        stop::open_named_pipe(path)
     } else {
         File::open(path)
     };

@@ -24,6 +24,7 @@ mod merge;
 mod pcap_file;
 mod pcapng;
 mod recognise;
+mod stop;
 mod vlan;
 pub mod write;
 
@@ -42,6 +43,7 @@ pub use gather::Skipped;
 pub use link::LinkType;
 pub use merge::{BUFFERS_BYTES, MergedSource};
 pub use recognise::Recognised;
+pub use stop::{is_named_pipe, is_stop_requested, request_stop};
 
 use crate::time::Timestamp;
 use std::path::{Path, PathBuf};

@@ -2,20 +2,18 @@
 //!
 //! Values are checked as they are parsed, so that wrong usage ends with status 2 before anything is read or written.
 
-use super::nearest::did_you_mean;
 use crate::alert::record::{EventType, Severity};
-use crate::rule::Ruleset;
+use crate::rule::{Network, Ruleset, did_you_mean};
 use crate::simulate::Chosen;
 use crate::time::{Timestamp, parse_duration};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Where the daemon writes its alerts and `tail` looks for them.
+/// Where `tail` looks for alerts unless told otherwise, and where a daemon is to write them.
 pub const DEFAULT_ALERT_LOG: &str = "/var/log/apitap/alerts.json";
 
 /// Passive API security sensor: reads mirrored traffic or captures, learns how each API normally behaves, and raises
@@ -29,11 +27,13 @@ pub const DEFAULT_ALERT_LOG: &str = "/var/log/apitap/alerts.json";
     max_term_width = 100,
     after_help = "Examples:
   apitap replay traffic.pcap                     what a capture shows, one alert a line
-  apitap tail --severity high                    follow the alert log of the daemon
+  apitap replay traffic.pcap --eve alerts.json   the same, and a log of it as EVE JSON
+  apitap tail alerts.json --severity high -v     alerts of a log in plain words, with evidence and advice
   apitap inventory traffic.pcap                  which endpoints there are
   apitap simulate -o demo.pcap --scenario scanner && apitap replay demo.pcap
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 --fail-on was met."
+`apitap help COMMAND` says more. Exit status: 0 done, 1 failed, 2 wrong usage, 3 --fail-on was met,
+130 or 143 ended by Ctrl-C or SIGTERM."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -65,11 +65,14 @@ pub enum Command {
   apitap replay monday.pcap.gz
   apitap replay --baseline last-week/ today.pcapng --eve alerts.json
   apitap replay capture.pcap --openapi api.yaml --fail-on high
-  tcpdump -w - port 8080 | apitap replay - --json | jq .apitap.observed
+  tcpdump -i eth0 -U -w - 'tcp port 8080' | apitap replay - --json | jq .apitap.observed
 
 Without --baseline or --state the first ten minutes of the capture teach what is normal (--learn);
 detectors that compare with the normal stay silent until then.
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 --fail-on was met (1 wins over 3).")]
+Ctrl-C or SIGTERM ends the reading: what was read is judged, the state saved, the summary printed;
+a second one ends apitap at once.
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 --fail-on was met (1 wins over 3), 130 ended by
+Ctrl-C, 143 by SIGTERM.")]
 pub struct ReplayArgs {
     /// Captures: pcap or pcapng, plain, .gz or .zst; `-` is standard input; several, or a folder, are merged by time
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
@@ -77,7 +80,7 @@ pub struct ReplayArgs {
     /// Capture to learn from without judging it (may be repeated)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = "Learning")]
     pub baseline: Vec<PathBuf>,
-    /// Folder that keeps baselines and inventory between runs
+    /// Folder that keeps baselines, inventory and open incidents between runs; made if it is not there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Learning")]
     pub state: Option<PathBuf>,
     /// Event time that only teaches, where there is no baseline and no state [default: 10m]
@@ -86,7 +89,7 @@ pub struct ReplayArgs {
     /// Judge only: leave the state as it is (allows captures older than the state)
     #[arg(long, requires = "state", help_heading = "Learning")]
     pub no_learn: bool,
-    /// Folder of rules to use instead of the built-in ones
+    /// Folder of rules that are laid over the built-in ones, file by file and key by key
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Configuration")]
     pub rules: Option<PathBuf>,
     /// Configuration file (apitap.toml)
@@ -98,8 +101,8 @@ pub struct ReplayArgs {
     /// Look only at packets that match this BPF expression, also inside VLAN tags
     #[arg(long, value_name = "BPF", value_parser = NonEmptyStringValueParser::new(), help_heading = "Configuration")]
     pub filter: Option<String>,
-    /// Worker threads; the result does not depend on it [default: as many as there are processors]
-    #[arg(long, value_name = "N", help_heading = "Configuration")]
+    /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
+    #[arg(long, value_name = "N", value_parser = threads, help_heading = "Configuration")]
     pub threads: Option<NonZeroUsize>,
     /// What of URLs to blank: values of secret-like parameters, nothing, or all values
     #[arg(long, value_enum, value_name = "WHAT", default_value_t, help_heading = "Output")]
@@ -172,13 +175,13 @@ pub struct TailArgs {
     /// Only alerts of this detector (may be repeated)
     #[arg(long, value_name = "DETECTOR", value_parser = detector_named)]
     pub detector: Vec<String>,
-    /// Only alerts that name this client: as the client, among the sample, or within the network
+    /// Only alerts that name this client, as an address or a network: as the client, among the sample, in the evidence
     #[arg(long, value_name = "IP")]
-    pub client: Option<IpAddr>,
+    pub client: Option<Network>,
     /// Only alerts about endpoints like this: METHOD host/path, host/path or /path; `*` is any text
     #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     pub endpoint: Option<String>,
-    /// Only alerts since a time (2025-11-23T10:00:00Z) or a span before now (2h)
+    /// Only alerts since a time (2025-11-23T10:00:00Z, 2025-11-23; UTC) or a span before now (2h)
     #[arg(long, value_name = "T", value_parser = Since::from_str)]
     pub since: Option<Since>,
     /// Print the log's own JSON lines
@@ -244,13 +247,20 @@ impl FromStr for Since {
 
     fn from_str(text: &str) -> Result<Since, String> {
         // `Timestamp::parse` slices by bytes; times are ASCII, so refuse the rest before it.
-        let time = if text.is_ascii() { Timestamp::parse(text) } else { None };
-        if let Some(time) = time {
-            return Ok(Since::Time(time));
+        if text.is_ascii() {
+            // People leave out what is zero, and write a space for the `T`, as alerts are printed.
+            let whole = match text.len() {
+                10 => format!("{text}T00:00:00"),
+                16 => format!("{text}:00"),
+                _ => text.to_owned(),
+            };
+            if let Some(time) = Timestamp::parse(&whole) {
+                return Ok(Since::Time(time));
+            }
         }
-        parse_duration(text)
-            .map(Since::Ago)
-            .map_err(|_| "not a time or a span; write for example 2025-11-23T10:00:00Z, 90s, 10m, 2h or 1d".to_owned())
+        parse_duration(text).map(Since::Ago).map_err(|_| {
+            "not a time or a span; write for example 2025-11-23T10:00:00Z, 2025-11-23, 90s, 10m, 2h or 1d".to_owned()
+        })
     }
 }
 
@@ -267,7 +277,7 @@ pub struct InventoryArgs {
     /// Captures to learn from, as for `replay`
     #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
-    /// Folder of a sensor's state
+    /// Folder of a `replay --state`
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
     /// Configuration file (apitap.toml)
@@ -276,8 +286,8 @@ pub struct InventoryArgs {
     /// OpenAPI description of a watched API (may be repeated)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub openapi: Vec<PathBuf>,
-    /// Worker threads; the result does not depend on it [default: as many as there are processors]
-    #[arg(long, value_name = "N")]
+    /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// A table for people, or EVE `endpoint` lines
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -411,7 +421,7 @@ pub struct RulesArgs {
 
 #[derive(Subcommand, Debug)]
 pub enum RulesCommand {
-    /// Check the rules of a folder, or the built-in ones
+    /// Check the rules of a folder, as `--rules` would lay them over the built-in ones
     #[command(after_help = "Example:\n  apitap rules check /etc/apitap/rules")]
     Check {
         /// Folder of rules [default: the built-in rules]
@@ -453,6 +463,10 @@ fn scenario_named(text: &str) -> Result<Chosen, String> {
 }
 
 const LEVELS: [&str; 3] = ["easy", "medium", "stealthy"];
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "not a number of threads; write 1 or more, or leave it out".to_owned())
+}
 
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

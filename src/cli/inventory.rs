@@ -2,8 +2,8 @@
 
 use super::args::{InventoryArgs, InventoryFormat};
 use super::replay::output::Output;
-use super::replay::processors;
 use super::replay::run::{self, Setup};
+use super::replay::threads_of;
 use crate::alert::endpoint_records;
 use crate::alert::escape::{escape, push_padded};
 use crate::alert::human::second_of;
@@ -31,7 +31,7 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
                 rules,
                 settings,
                 learn: Some(std::time::Duration::MAX),
-                threads: args.threads.map_or_else(processors, |threads| threads.get()),
+                threads: threads_of(args.threads),
                 filter: None,
                 redact: Default::default(),
                 show_progress: !args.no_progress,
@@ -43,7 +43,7 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
                 keeps_incidents: false,
                 not_before: None,
             };
-            let output = Arc::new(Mutex::new(Output::open(None, &[], false, true)?));
+            let output = Arc::new(Mutex::new(Output::quiet()));
             let outcome = run::run(setup, &[], &args.files, &output)?;
             for error in &outcome.errors {
                 super::note(&error.to_string());

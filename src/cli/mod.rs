@@ -5,8 +5,8 @@
 
 pub mod args;
 mod completions;
+mod interrupt;
 mod inventory;
-mod nearest;
 mod replay;
 mod score;
 mod simulate;

@@ -102,6 +102,13 @@ impl<S, R> Connection<S, R> {
         self.is_over
     }
 
+    /// When the oldest transaction under way began.
+    pub fn oldest_open(&self) -> Option<Timestamp> {
+        let exchanges = self.exchanges.queue.iter().map(|exchange| exchange.origin.time);
+        let heads = self.readers.iter().filter(|reader| !reader.partial.is_empty()).map(|reader| reader.origin.time);
+        exchanges.chain(heads).min()
+    }
+
     /// One direction may have sent messages before the first one that was understood.
     pub fn missed(&mut self, direction: Direction) {
         self.is_lossy = true;
@@ -137,6 +144,7 @@ impl<S, R> Connection<S, R> {
             self.readers[side as usize].reading = Reading::Head;
         }
         self.readers[side as usize].last = Some(Last::of(&chunk));
+        self.is_lossy |= side == Side::Server && self.has_unseen_requests(&chunk);
         while !bytes.is_empty() && !self.is_over {
             let reader = &mut self.readers[side as usize];
             match &mut reader.reading {
@@ -157,6 +165,13 @@ impl<S, R> Connection<S, R> {
             self.give_up_waiting(info, shared);
             self.account(shared);
         }
+    }
+
+    /// True when a server's chunk acknowledges more than was seen of the client: reassembly does not call it a gap as long
+    /// as nothing comes behind it. (A client that is not in the capture at all proves nothing; one byte more is the FIN's own sequence number.)
+    fn has_unseen_requests(&self, chunk: &Chunk<'_>) -> bool {
+        let seen = self.readers[Side::Client as usize].last;
+        seen.is_some_and(|last| chunk.acknowledged.is_some_and(|had| had > last.end + 1))
     }
 
     /// Brings the account of what the partition keeps up to date.

@@ -26,6 +26,17 @@ pub enum HttpState<S, R> {
     NotHttp,
 }
 
+impl<S, R> HttpState<S, R> {
+    /// When the oldest transaction under way began, or what may become one.
+    pub fn oldest_open(&self) -> Option<Timestamp> {
+        match self {
+            HttpState::Undecided(undecided) => undecided.first.as_ref().map(|first| first.time),
+            HttpState::Http(connection) => connection.oldest_open(),
+            HttpState::NotHttp => None,
+        }
+    }
+}
+
 #[derive(Default)]
 pub struct Undecided {
     /// First bytes that may become the start of a message, and where they began.

@@ -1,7 +1,7 @@
 //! The judge: once per closed window, merges, lets the detectors look, tells, folds, and makes the next snapshot.
 
 use super::Mark;
-use super::lines::Sorter;
+use super::lines::Line;
 use super::partition::{Counters, Harvest};
 use crate::alert::record::AlertRecord;
 use crate::alert::{IncidentTally, Incidents};
@@ -26,12 +26,16 @@ pub struct JudgeOptions {
     pub is_frozen: bool,
 }
 
-/// What the judge has to tell after a mark, in order.
-#[derive(Default)]
+/// What the judge has to tell after a mark.
 pub struct Verdict {
+    /// In order.
     pub alerts: Vec<AlertRecord>,
-    /// Lines of `http` records.
-    pub lines: Vec<Vec<u8>>,
+    /// Lines of the transactions that ended, in order among themselves.
+    pub lines: Vec<Line>,
+    /// No line that comes later is of a transaction that began before this.
+    pub settled: Timestamp,
+    /// The watermark.
+    pub now: Timestamp,
 }
 
 pub struct Judge {
@@ -39,7 +43,6 @@ pub struct Judge {
     inventory: InventoryBuilder,
     incidents: Incidents,
     memory: detect::Memory,
-    sorter: Sorter,
     counters: Counters,
     learn_until: Option<Timestamp>,
     /// A baseline capture: learned from, not judged.
@@ -51,6 +54,9 @@ pub struct Judge {
     first: Option<Timestamp>,
 }
 
+/// How long bytes wait in a stream for others that are missing (`stream::StreamLimits`): a request can turn up so much
+/// later than its frame.
+const STREAM_HOLD: Duration = Duration::from_secs(60);
 /// Windows between two bounding passes over the store: a minute.
 const BOUND_WINDOWS: i64 = 6;
 
@@ -64,7 +70,6 @@ impl Judge {
             inventory,
             incidents,
             memory: detect::Memory::default(),
-            sorter: Sorter::default(),
             counters: Counters::default(),
             learn_until: None,
             is_baseline: false,
@@ -101,6 +106,11 @@ impl Judge {
         self.keys_evicted
     }
 
+    /// Windows that had been judged when more came for them.
+    pub fn late_windows(&self) -> u64 {
+        self.late_windows
+    }
+
     pub fn tally(&self) -> IncidentTally {
         self.incidents.tally()
     }
@@ -120,11 +130,11 @@ impl Judge {
 
     /// Judges what the partitions brought at a mark.
     pub fn judge(&mut self, mark: &Mark, harvest: Harvest) -> Verdict {
-        let mut verdict = Verdict::default();
+        let held_back = mark.now.saturating_sub(STREAM_HOLD);
+        let settled = harvest.oldest_open.map_or(held_back, |oldest| oldest.min(held_back));
+        let mut verdict = Verdict { alerts: Vec::new(), lines: harvest.lines, settled, now: mark.now };
+        verdict.lines.sort_unstable_by_key(|line| line.key); // partitions hand in whenever they are ready
         self.counters.add(&harvest.counters);
-        for line in harvest.lines {
-            self.sorter.add(line);
-        }
         for (index, window) in harvest.windows {
             // A window that was judged already stays so: what came too late for it counts in the newest.
             let index = index.max(self.newest_window.unwrap_or(index));
@@ -141,7 +151,6 @@ impl Judge {
                     &self.options.rules,
                 ));
             }
-            verdict.lines.extend(self.sorter.ready(mark.now));
         }
         verdict
     }
@@ -149,14 +158,9 @@ impl Judge {
     /// The capture is over.
     pub fn finish(&mut self, mark: &Mark, harvest: Harvest, close_incidents: bool) -> Verdict {
         let mut verdict = self.judge(mark, harvest);
-        if !self.is_baseline {
-            verdict.lines.extend(self.sorter.finish());
-            if close_incidents {
-                let end = start_of(self.newest_window.unwrap_or(mark.through).max(mark.through) + 1);
-                verdict.alerts.extend(self.incidents.finish(end, &self.options.store, &self.options.rules));
-            }
-        } else {
-            self.sorter.finish().for_each(drop);
+        if !self.is_baseline && close_incidents {
+            let end = start_of(self.newest_window.unwrap_or(mark.through).max(mark.through) + 1);
+            verdict.alerts.extend(self.incidents.finish(end, &self.options.store, &self.options.rules));
         }
         verdict
     }

@@ -1,16 +1,14 @@
-//! `http` records: written by the workers, put in order of their start by the judge.
+//! `http` records, written by the workers. Whoever takes them puts them in order of their start.
 
 use crate::alert::record::{
-    EveRecord, EventType, FlowHead, HttpDetail, HttpFields, community_id, wire_text, write_http_line,
+    EveRecord, EventType, FlowHead, HttpDetail, HttpFields, community_id, wire_text, write_line,
 };
 use crate::api::Observation;
 use crate::http::{Field, Head, Transaction};
 use crate::inspect::BodyReport;
 use crate::time::Timestamp;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// Start, flow and position in the flow.
 pub type LineKey = (Timestamp, u64, u32);
@@ -20,41 +18,6 @@ pub type LineKey = (Timestamp, u64, u32);
 pub struct Line {
     pub key: LineKey,
     pub bytes: Vec<u8>,
-}
-
-/// How long records wait for earlier ones: a transaction is written when it is over, and ordered by its start. One that
-/// takes longer comes late.
-const HOLD: Duration = Duration::from_secs(60);
-/// Records held at once.
-const HELD_LINES: usize = 50_000;
-
-/// Puts records in order.
-#[derive(Default)]
-pub struct Sorter {
-    held: BTreeMap<LineKey, Vec<u8>>,
-}
-
-impl Sorter {
-    pub fn add(&mut self, line: Line) {
-        self.held.insert(line.key, line.bytes);
-    }
-
-    /// The records that nothing earlier can be expected for.
-    pub fn ready(&mut self, now: Timestamp) -> impl Iterator<Item = Vec<u8>> + '_ {
-        let before = now.saturating_sub(HOLD);
-        std::iter::from_fn(move || {
-            let (key, _) = self.held.first_key_value()?;
-            if key.0 < before || self.held.len() > HELD_LINES {
-                self.held.pop_first().map(|(_, bytes)| bytes)
-            } else {
-                None
-            }
-        })
-    }
-
-    pub fn finish(&mut self) -> impl Iterator<Item = Vec<u8>> + use<> {
-        std::mem::take(&mut self.held).into_values()
-    }
 }
 
 /// The record of a transaction. `observation` is absent for a response without a request.
@@ -103,7 +66,7 @@ pub fn line_of(
     let mut record = EveRecord::new(transaction.started(), EventType::Http, detail).with_flow(flow);
     record.http = Some(http);
     let mut bytes = Vec::with_capacity(640);
-    write_http_line(&record, &mut bytes);
+    write_line(&record, &mut bytes);
     Line { key: (transaction.started(), transaction.flow.id, transaction.index), bytes }
 }
 

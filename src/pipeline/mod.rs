@@ -13,6 +13,7 @@ mod partition;
 mod workers;
 
 pub use judge::{Judge, JudgeOptions, Verdict};
+pub use lines::{Line, LineKey};
 pub use partition::{Counters, Limits, Redact};
 pub use workers::{Deliver, Failure, Pipeline, PipelineOptions};
 

@@ -5,12 +5,14 @@
 
 use super::lines::{Line, line_of};
 use super::{Mark, Wanted};
-use crate::api::{Interpreter, Snapshot};
+use crate::api::template::REST;
+use crate::api::{Interpreter, Observation, Snapshot};
 use crate::hash::HashKey;
 use crate::http::{Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
 use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
 use crate::packet::Segment;
 use crate::stream::{FlowLimits, FlowTable, TableCounters};
+use crate::time::Timestamp;
 use crate::window::{Filling, Window, WindowLimits, window_of};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -47,10 +49,39 @@ pub type Redact = fn(&str, &crate::rule::ApiNames) -> String;
 pub struct Counters {
     pub table: TableCounters,
     pub http: HttpCounters,
-    pub flows_open: u64,
+    pub seen: SeenCounters,
     pub window_keys_left_out: u64,
+}
+
+/// Bounds that what was read ran into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenCounters {
+    /// Bodies longer than is scanned.
+    pub bodies_scanned_in_part: u64,
     /// Bodies that were not looked at, because [`Limits::scans`] were under way.
     pub bodies_not_scanned: u64,
+    /// Requests whose `Host` was not believed, because there are too many.
+    pub hosts_refused: u64,
+    /// Requests whose path was longer than a template.
+    pub paths_cut: u64,
+}
+
+impl SeenCounters {
+    fn count(&mut self, transaction: &Transaction<BodyReport>, observation: Option<&Observation<'_>>, at: &Snapshot) {
+        let reports =
+            [&transaction.request, &transaction.response].into_iter().flatten().filter_map(|m| m.report.as_ref());
+        self.bodies_scanned_in_part += reports.filter(|report| report.truncated).count() as u64;
+        let Some(observation) = observation else { return };
+        let is_cut = observation.template.ends_with(REST) && observation.documented != Some(true);
+        self.paths_cut += u64::from(is_cut);
+        let hosts = &at.inventory.hosts;
+        if hosts.len() >= at.settings.max_hosts {
+            let named = transaction.request.as_ref().and_then(|request| request.head.get(Field::Host));
+            let address = transaction.server.address.to_string();
+            let is_other = named.is_some_and(|named| !named.starts_with(address.as_bytes()));
+            self.hosts_refused += u64::from(is_other && observation.host == address);
+        }
+    }
 }
 
 /// Idle scanners kept; bodies that interleave are few.
@@ -70,14 +101,14 @@ struct Watcher {
     interpreter: Interpreter,
     snapshot: Arc<Snapshot>,
     idle: Scanners,
-    /// Scans under way, and bodies that were not scanned for lack of room.
+    /// Scans under way.
     scans: usize,
-    not_scanned: u64,
     /// Open windows; the first is the oldest that may still be counted in.
     windows: BTreeMap<i64, Window>,
     /// Every window before this one is closed.
     open_from: i64,
     lines: Vec<Line>,
+    seen: SeenCounters,
 }
 
 impl Observer for Watcher {
@@ -90,7 +121,7 @@ impl Observer for Watcher {
             return None;
         }
         if self.scans >= self.limits.scans {
-            self.not_scanned += 1;
+            self.seen.bodies_not_scanned += 1;
             return None;
         }
         self.scans += 1;
@@ -123,6 +154,7 @@ impl Observer for Watcher {
         let names = &self.snapshot.settings.names;
         let redact = |target: &str| (self.redact)(target, names);
         let observation = self.interpreter.observe(&transaction, &self.snapshot);
+        self.seen.count(&transaction, observation.as_ref(), &self.snapshot);
         if let Some(observation) = &observation {
             let index = window_of(observation.time).max(self.open_from);
             let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &redact };
@@ -147,6 +179,8 @@ fn window_at(windows: &mut BTreeMap<i64, Window>, index: i64) -> &mut Window {
 pub struct Harvest {
     pub windows: BTreeMap<i64, Window>,
     pub lines: Vec<Line>,
+    /// When the oldest transaction under way began, where anyone wants the lines.
+    pub oldest_open: Option<Timestamp>,
     pub counters: Counters,
 }
 
@@ -157,6 +191,7 @@ impl Harvest {
             self.windows.entry(index).or_default().merge(window);
         }
         self.lines.extend(other.lines);
+        self.oldest_open = [self.oldest_open, other.oldest_open].into_iter().flatten().min();
         self.counters.add(&other.counters);
     }
 }
@@ -184,10 +219,10 @@ impl Partition {
             snapshot,
             idle,
             scans: 0,
-            not_scanned: 0,
             windows: BTreeMap::new(),
             open_from: i64::MIN,
             lines: Vec::new(),
+            seen: SeenCounters::default(),
         };
         Partition { table: FlowTable::new(limits.flows), handler: HttpHandler::new(limits.http, watcher) }
     }
@@ -224,11 +259,12 @@ impl Partition {
         let counters = Counters {
             table: std::mem::take(&mut self.table.counters),
             http: self.handler.take_counters(),
-            flows_open: self.table.len() as u64,
+            seen: std::mem::take(&mut self.handler.observer().seen),
             window_keys_left_out: windows.values().map(Window::left_out).sum(),
-            bodies_not_scanned: std::mem::take(&mut self.handler.observer().not_scanned),
         };
-        Harvest { windows, lines: std::mem::take(&mut self.handler.observer().lines), counters }
+        let wants_lines = self.handler.observer().wanted.http;
+        let oldest_open = if wants_lines { self.table.states().filter_map(HttpState::oldest_open).min() } else { None };
+        Harvest { windows, lines: std::mem::take(&mut self.handler.observer().lines), oldest_open, counters }
     }
 }
 
@@ -262,9 +298,12 @@ impl Counters {
         mine.bodies_undecodable += theirs.bodies_undecodable;
         mine.bodies_over_limit += theirs.bodies_over_limit;
         mine.pending_over_limit += theirs.pending_over_limit;
-        self.flows_open = other.flows_open;
+        let (mine, theirs) = (&mut self.seen, &other.seen);
+        mine.bodies_scanned_in_part += theirs.bodies_scanned_in_part;
+        mine.bodies_not_scanned += theirs.bodies_not_scanned;
+        mine.hosts_refused += theirs.hosts_refused;
+        mine.paths_cut += theirs.paths_cut;
         self.window_keys_left_out += other.window_keys_left_out;
-        self.bodies_not_scanned += other.bodies_not_scanned;
     }
 
     /// Name and value of every counter, in the order of a summary.
@@ -296,7 +335,10 @@ impl Counters {
             ("bodies_undecodable", http.bodies_undecodable),
             ("bodies_over_limit", http.bodies_over_limit),
             ("pending_over_limit", http.pending_over_limit),
-            ("bodies_not_scanned", self.bodies_not_scanned),
+            ("bodies_scanned_in_part", self.seen.bodies_scanned_in_part),
+            ("bodies_not_scanned", self.seen.bodies_not_scanned),
+            ("hosts_refused", self.seen.hosts_refused),
+            ("paths_cut", self.seen.paths_cut),
             ("window_keys_left_out", self.window_keys_left_out),
         ]
     }

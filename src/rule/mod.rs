@@ -11,6 +11,7 @@ mod enumeration;
 mod exposure;
 mod login;
 mod names;
+mod nearest;
 pub mod pattern;
 mod severity;
 mod source;
@@ -24,13 +25,15 @@ pub use login::{
     BruteForce, CredentialStuffing, PasswordSpraying, StuffingFromClient, StuffingFromNetwork, StuffingOfEndpoint,
 };
 pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
+pub use nearest::did_you_mean;
 pub use severity::Severity;
 pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
 
 use crate::time::Timestamp;
+use nearest::nearest;
 use serde::de::DeserializeOwned;
-use source::{Check, Source, nearest};
+use source::{Check, Source};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
@@ -193,7 +196,9 @@ impl Files {
     fn of_folder(folder: &Path) -> Result<Files, RuleError> {
         let unreadable = |error: std::io::Error| RuleError::Unreadable {
             path: folder.to_owned(),
-            message: format!("the rules folder cannot be read: {error}"),
+            message: format!(
+                "the rules folder cannot be read: {error}; name a folder of rules, or none for the built-in ones"
+            ),
         };
         let mut files = Files::default();
         let mut paths = Vec::new();

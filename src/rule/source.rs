@@ -4,6 +4,7 @@
 //! out keep the embedded value (tables are laid over each other key by key, lists are replaced). Refused: unknown keys
 //! (with the nearest known one), wrong types, values out of range, files above [`FILE_BYTES`].
 
+use super::nearest::did_you_mean;
 use super::severity::Severity;
 use serde::Deserialize;
 use std::fmt::Display;
@@ -96,36 +97,7 @@ fn lay_over<'a>(table: &mut DeTable<'a>, over: DeTable<'a>) {
 fn with_nearest(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (Some(typed), true) = (quoted.next(), message.starts_with("unknown ")) else { return message.to_owned() };
-    match nearest(typed, quoted) {
-        Some(near) => format!("{message}; did you mean `{near}`?"),
-        None => message.to_owned(),
-    }
-}
-
-/// The known name that a typing error would make of `typed`: at most a third of its letters differ.
-pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let farthest = (typed.chars().count() / 3).max(1);
-    known.map(|name| (distance(typed, name), name)).filter(|(far, _)| *far <= farthest).min().map(|(_, name)| name)
-}
-
-/// Optimal string alignment distance (Levenshtein's with swaps of neighbours; Wikipedia "Damerau-Levenshtein distance").
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, to) in b.iter().enumerate() {
-            // Rows have b.len() + 1 elements, and `row` has j + 1 already.
-            let mut best = (last[j] + usize::from(from != to)).min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && a[i - 1] == *to && b[j - 1] == *from {
-                best = best.min(before_last[j - 1] + 1);
-            }
-            row.push(best);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().unwrap_or_default()
+    format!("{message}{}", did_you_mean(typed, quoted))
 }
 
 /// Checks the values of one file and keeps the first that is out of range.

@@ -1,7 +1,8 @@
 //! What is known and shall not be reported: `suppress.toml`.
 
+use super::nearest::nearest;
 use super::pattern;
-use super::source::{RuleError, Source, nearest};
+use super::source::{RuleError, Source};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -28,6 +29,11 @@ impl Network {
             _ => false,
         }
     }
+
+    /// Whether they have an address in common: then one lies within the other.
+    pub fn overlaps(&self, other: &Network) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
 }
 
 impl FromStr for Network {
@@ -37,6 +43,7 @@ impl FromStr for Network {
         let refuse = || format!("`{text}` is no address or network; write for example 192.0.2.7 or 192.0.2.0/24");
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| refuse())?;
+        let address = if prefix.is_none() { address.to_canonical() } else { address };
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             Some(digits) => digits.parse().ok().filter(|prefix| *prefix <= longest).ok_or_else(refuse)?,

@@ -118,6 +118,14 @@ impl<S> FlowTable<S> {
         self.index.is_empty()
     }
 
+    /// The handler's states of the flows that are read.
+    pub fn states(&self) -> impl Iterator<Item = &S> {
+        self.slots.iter().flatten().filter_map(|flow| match &flow.state {
+            State::Active(active) => Some(&active.1),
+            State::Ignored | State::Over => None,
+        })
+    }
+
     /// Takes in one segment; `handler` gets what it completes.
     pub fn segment<H: Handler<State = S>>(&mut self, segment: &Segment<'_>, handler: &mut H) {
         let opens = segment.flags.has(TcpFlags::SYN) && !segment.flags.has(TcpFlags::RST);

@@ -187,7 +187,7 @@ mod tests {
         let mut faults = Vec::new();
         let document = super::super::document::read(text.as_bytes(), "x").unwrap_or_else(|error| panic!("{error}"));
         let version = super::super::operations::version_of(&document.root).unwrap();
-        let mut description = super::super::operations::describe(&document.root, &version, &mut faults);
+        let mut description = super::super::operations::describe(&document.root, &version, &mut faults).0;
         description.file = path;
         description
     }

@@ -1,7 +1,7 @@
 //! A document's operations: path items walked, references followed, what is inherited filled in.
 //!
 //! Works on any tree: what has the wrong type is skipped here, because [`super::shape`] has reported it. What only shows
-//! on following references (a reference to nothing, an undeclared path parameter) is added to the faults.
+//! on following references (a reference to nothing) is added to the faults.
 
 use super::{Description, Fault, Operation, server};
 use serde_json::{Map, Value};
@@ -61,8 +61,11 @@ pub fn version_of(root: &Value) -> Result<Version, String> {
     Ok(Version { text, edition })
 }
 
-pub fn describe(root: &Value, version: &Version, faults: &mut Vec<Fault>) -> Description {
-    let mut walk = Walk { root, edition: version.edition, faults, notes: Vec::new(), steps: MAX_STEPS };
+/// The description, and the slips: faults that a sensor can do without, such as a path parameter that is not declared.
+/// What makes the description useless is added to `faults`.
+pub fn describe(root: &Value, version: &Version, faults: &mut Vec<Fault>) -> (Description, Vec<Fault>) {
+    let mut walk =
+        Walk { root, edition: version.edition, faults, slips: Vec::new(), notes: Vec::new(), steps: MAX_STEPS };
     let info = root.get("info");
     let servers = match version.edition {
         Edition::V2 => vec![server::of_swagger(root)],
@@ -70,20 +73,23 @@ pub fn describe(root: &Value, version: &Version, faults: &mut Vec<Fault>) -> Des
     };
     let nowhere = super::Server { host: None, base_path: String::new() };
     let operations = walk.operations();
-    Description {
+    let description = Description {
         title: info.and_then(|info| info.get("title")).and_then(Value::as_str).unwrap_or_default().to_owned(),
         version: version.text.clone(),
         servers: if servers.is_empty() { vec![nowhere] } else { servers },
         operations,
         file: Default::default(),
         notes: walk.notes,
-    }
+        warnings: Vec::new(),
+    };
+    (description, walk.slips)
 }
 
 struct Walk<'a> {
     root: &'a Value,
     edition: Edition,
     faults: &'a mut Vec<Fault>,
+    slips: Vec<Fault>,
     notes: Vec<String>,
     steps: usize,
 }
@@ -103,11 +109,20 @@ impl<'a> PathItem<'a> {
 /// Where the walk is: keys from the top.
 type Place<'a> = [&'a str];
 
+fn fault_at(place: &Place<'_>, what: String, mend: &str) -> Fault {
+    Fault { path: place.iter().map(|key| (*key).to_owned()).collect(), what, mend: mend.to_owned() }
+}
+
 impl<'a> Walk<'a> {
     fn fault(&mut self, place: &Place<'_>, what: impl Into<String>, mend: &str) {
         if self.faults.len() < MAX_FAULTS {
-            let path = place.iter().map(|key| (*key).to_owned()).collect();
-            self.faults.push(Fault { path, what: what.into(), mend: mend.to_owned() });
+            self.faults.push(fault_at(place, what.into(), mend));
+        }
+    }
+
+    fn slip(&mut self, place: &Place<'_>, what: String, mend: &str) {
+        if self.slips.len() < MAX_FAULTS {
+            self.slips.push(fault_at(place, what, mend));
         }
     }
 
@@ -243,7 +258,8 @@ impl<'a> Walk<'a> {
         parameters
     }
 
-    /// Every template expression of a path must be declared (3.0.4 §4.8.8.1, 2.0 "Path Templating").
+    /// Every template expression of a path must be declared (3.0.4 §4.8.8.1, 2.0 "Path Templating"). Many
+    /// descriptions forget one, and the template says all that a sensor needs.
     fn check_path_parameters(&mut self, path: &str, parameters: &[(String, String)], place: &Place<'_>) {
         if parameters.iter().any(|(location, _)| location == UNKNOWN) {
             return;
@@ -258,7 +274,7 @@ impl<'a> Walk<'a> {
                 .any(|(location, declared)| location == "path" && (declared == name || declared == bare))
             {
                 let what = format!("declares no path parameter `{name}`, which its path has");
-                self.fault(place, what, "add it to `parameters` with `in: path` and `required: true`");
+                self.slip(place, what, "add it to `parameters` with `in: path` and `required: true`");
             }
         }
     }

@@ -128,6 +128,14 @@ fn since_is_a_time_or_a_span_before_now() {
     let since = |text: &str| text.parse::<Since>().map(|since| since.before(now).to_string());
     assert_eq!(since("2h").as_deref(), Ok("2025-11-23T08:00:00.000000+0000"));
     assert_eq!(since("2025-11-22T12:00:00+02:00").as_deref(), Ok("2025-11-22T10:00:00.000000+0000"));
+    for (text, time) in [
+        ("2025-11-22", "2025-11-22T00:00:00.000000+0000"),
+        ("2025-11-22 09:30", "2025-11-22T09:30:00.000000+0000"),
+        ("2025-11-22 09:30:05", "2025-11-22T09:30:05.000000+0000"),
+    ] {
+        assert_eq!(since(text).as_deref(), Ok(time));
+    }
+    assert!(since("2025-11-2x").is_err() && since("22.11.2025").is_err());
     assert!(since("日本語日本語日本語日本語").is_err());
 }
 

@@ -1,21 +1,25 @@
 //! `apitap replay`: captures in; alerts, EVE lines and a summary out.
 
 pub mod output;
+mod progress;
 pub mod run;
 mod summary;
 
-use super::args::ReplayArgs;
+use super::args::{ReplayArgs, is_dash};
+use super::interrupt::{self, Signal};
 use crate::alert::endpoint_records;
 use crate::alert::record::{EveRecord, EventType, StatsDetail};
 use crate::api::snapshot;
-use crate::baseline::Store;
-use crate::capture::Filter;
+use crate::baseline::{State, Store};
+use crate::capture::{Filter, is_named_pipe};
 use crate::config::Config;
+use crate::packet::PARTITIONS;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
-use output::Output;
-use run::{LEARN, Outcome, Setup};
+use output::{Ending, Output, PATIENCE, Wished};
+use run::{LEARN, Outcome, Phase, Setup};
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -30,7 +34,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let rules = Arc::new(Ruleset::load(args.rules.as_deref().or(config.rules.folder.as_deref()))?);
     let settings: Arc<snapshot::Settings> = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
     let learn = args.learn.or(config.learning_duration().map_err(anyhow::Error::msg)?);
-    let saved = args.state.as_deref().map(crate::baseline::State::open).transpose()?;
+    let saved = args.state.as_deref().map(State::open).transpose()?;
     let remembers = saved.as_ref().is_some_and(|state| !state.is_new());
     let (store, key, learned) = match &saved {
         Some(state) => (Arc::new(state.load()?), Some(state.key()), state.learned()?),
@@ -41,7 +45,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         settings,
         // A state has learned already; an explicit --learn still counts.
         learn: if remembers { learn } else { Some(learn.unwrap_or(LEARN)) },
-        threads: args.threads.map_or_else(processors, |threads| threads.get()),
+        threads: threads_of(args.threads),
         filter: args.filter.as_deref().map(Filter::compile).transpose()?,
         redact: args.redact,
         show_progress: !args.no_progress,
@@ -49,36 +53,71 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         store,
         key,
         learned,
-        incidents: saved.as_ref().map(crate::baseline::State::incidents).transpose()?.flatten(),
+        incidents: saved.as_ref().map(State::incidents).transpose()?.flatten(),
         keeps_incidents: saved.is_some() && !args.no_learn,
         not_before: saved.as_ref().filter(|_| !args.no_learn).and_then(|state| state.newest()),
     };
     let json = args.json && args.eve.as_deref().is_none_or(|path| path.as_os_str() != "-");
-    let output = Arc::new(Mutex::new(Output::open(args.eve.as_deref(), &args.events, json, false)?));
-    let outcome = run::run(setup, &args.baseline, &args.files, &output)?;
-    let summary = summary_of(&outcome, started);
-    write_closing_records(&outcome, &summary, &output)?;
-    if let Some(state) = saved.filter(|_| !args.no_learn) {
-        let judge = &outcome.judge;
-        let incidents = judge.incidents().to_json()?;
-        state.save(judge.store(), judge.inventory().learned(), &incidents, outcome.last_frame)?;
+    let is_live = args.files.iter().any(|file| is_dash(file) || is_named_pipe(file));
+    let saves_state = saved.is_some() && !args.no_learn;
+    let output = Arc::new(Mutex::new(Output::open(&Wished {
+        eve: args.eve.as_deref(),
+        events: &args.events,
+        json,
+        patience: is_live.then_some(PATIENCE),
+        outlives_stdout: saves_state || args.fail_on.is_some(),
+    })?));
+    interrupt::listen()?;
+    let ran = run::run(setup, &args.baseline, &args.files, &output);
+    let mut output = output.lock().map_err(|_| anyhow::anyhow!("the output was given up by another thread"))?;
+    output.release(None);
+    output.flush();
+    let outcome = ran?;
+    let mut summary = summary_of(&outcome, started);
+    write_closing_records(&outcome, &mut summary, &mut output);
+    let mut problems: Vec<String> = outcome.errors.iter().map(ToString::to_string).collect();
+    match output.ending() {
+        Ending::Written => {}
+        Ending::Closed => return Ok(ExitCode::SUCCESS),
+        Ending::Failed(message) => problems.push(message.clone()),
     }
+    if let Some(state) = saved.filter(|_| saves_state) {
+        // What nobody was told must not be known already when the run is tried again.
+        if outcome.stopped == Some(Phase::Baseline) || matches!(output.ending(), Ending::Failed(_)) {
+            summary.is_state_unchanged = true;
+        } else if let Err(error) = save(&state, &outcome) {
+            problems.push(super::said_of(&error));
+        }
+    }
+    let interrupted = outcome.stopped.and_then(|_| interrupt::signal());
+    summary.interrupted = interrupted.map(Signal::name);
     for note in &outcome.notes {
         super::note(note);
     }
-    let _ = io::stderr().write_all(summary.text(args.stats).as_bytes()); // a closed standard error is borne
-    for error in &outcome.errors {
-        super::note(&error.to_string());
+    // Where nothing could be read there is nothing to sum up.
+    if problems.is_empty() || outcome.packets.frames > 0 {
+        let _ = io::stderr().write_all(summary.text(args.stats).as_bytes()); // a closed standard error is borne
     }
-    Ok(match args.fail_on {
-        _ if !outcome.errors.is_empty() => ExitCode::FAILURE,
-        Some(severity) if summary.tally.at_least(severity) > 0 => ExitCode::from(FAIL_ON_STATUS),
+    for problem in &problems {
+        super::note(problem);
+    }
+    Ok(match (interrupted, args.fail_on) {
+        _ if !problems.is_empty() => ExitCode::FAILURE,
+        (Some(signal), _) => ExitCode::from(signal.status()),
+        (None, Some(severity)) if summary.tally.at_least(severity) > 0 => ExitCode::from(FAIL_ON_STATUS),
         _ => ExitCode::SUCCESS,
     })
 }
 
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get())
+fn save(state: &State, outcome: &Outcome) -> anyhow::Result<()> {
+    let judge = &outcome.judge;
+    let incidents = judge.incidents().to_json()?;
+    Ok(state.save(judge.store(), judge.inventory().learned(), &incidents, outcome.last_frame)?)
+}
+
+/// Threads to work with: one without a partition would be idle.
+pub fn threads_of(wished: Option<NonZeroUsize>) -> usize {
+    wished.or(std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get).min(PARTITIONS)
 }
 
 fn summary_of(outcome: &Outcome, started: Instant) -> Summary {
@@ -89,27 +128,30 @@ fn summary_of(outcome: &Outcome, started: Instant) -> Summary {
         endpoints: judge.store().endpoints.len(),
         clients: judge.store().clients.len(),
         keys_evicted: judge.keys_evicted(),
+        late_windows: judge.late_windows(),
+        learned_parameters: judge.inventory().learned().len(),
         filtered_out: outcome.filtered_out,
         tally: judge.tally(),
         learned_until: judge.learn_until(),
         last_frame: outcome.last_frame,
+        lines_out_of_order: 0,
+        interrupted: None,
+        is_state_unchanged: false,
         elapsed: started.elapsed(),
     }
 }
 
 /// The records that stand at the end: one an endpoint, and the counters.
-fn write_closing_records(outcome: &Outcome, summary: &Summary, output: &Mutex<Output>) -> anyhow::Result<()> {
-    let mut output = output.lock().map_err(|_| anyhow::anyhow!("the output was given up by another thread"))?;
-    output.release()?;
+fn write_closing_records(outcome: &Outcome, summary: &mut Summary, output: &mut Output) {
+    summary.lines_out_of_order = output.lines_out_of_order();
     // The end closes incidents when the last window ends, which is after the last frame.
     let now = outcome.last_frame.max(output.newest_alert()).unwrap_or(Timestamp(0));
     if output.wants(EventType::Endpoint) {
         for record in endpoint_records(outcome.judge.store(), now) {
-            output.record(&record)?;
+            output.record(&record);
         }
     }
     let counters = summary.named().into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-    output.record(&EveRecord::new(now, EventType::Stats, StatsDetail { counters }))?;
-    output.flush()?;
-    Ok(())
+    output.record(&EveRecord::new(now, EventType::Stats, StatsDetail { counters }));
+    output.flush();
 }

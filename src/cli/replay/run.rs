@@ -1,25 +1,27 @@
 //! Captures through the pipeline: the part of a replay that `inventory` shares.
 
+use super::progress::Progress;
 use crate::alert::Incidents;
 use crate::alert::record::EventType;
 use crate::api::openapi::{self, Catalogue};
 use crate::api::url;
 use crate::api::{Settings, snapshot};
 use crate::baseline::{Store, StoreLimits};
-use crate::capture::{CaptureError, Filter, FrameSource, MergedSource, open_all};
+use crate::capture::{self, CaptureError, Filter, FrameSource, MergedSource, open_all};
 use crate::cli::args::Redact;
 use crate::cli::replay::output::Output;
 use crate::config::Config;
 use crate::hash::HashKey;
 use crate::packet::{Decoder, PacketCounters, PacketLimits};
-use crate::pipeline::{Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
+use crate::pipeline::{Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use crate::rule::{ApiNames, Ruleset};
 use crate::time::Timestamp;
 use anyhow::Context;
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a run needs, whoever asks for it.
 pub struct Setup {
@@ -50,6 +52,15 @@ pub struct Outcome {
     pub errors: Vec<CaptureError>,
     pub notes: Vec<String>,
     pub last_frame: Option<Timestamp>,
+    /// Where a signal or a failed output ended the reading before its time.
+    pub stopped: Option<Phase>,
+}
+
+/// What is being read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    Baseline,
+    Captures,
 }
 
 /// The default span that only teaches.
@@ -58,7 +69,14 @@ pub const LEARN: Duration = Duration::from_secs(600);
 pub fn settings_of(config: &Config, rules: &Ruleset, openapi: &[PathBuf]) -> anyhow::Result<Settings> {
     let mut descriptions = Vec::new();
     for path in config.api.openapi.iter().chain(openapi) {
-        descriptions.push(openapi::load(path)?);
+        let description = openapi::load_tolerant(path)?;
+        for note in &description.notes {
+            crate::cli::note(&format!("{}: {note}", path.display()));
+        }
+        for warning in &description.warnings {
+            crate::cli::note(&format!("warning: {warning}"));
+        }
+        descriptions.push(description);
     }
     Ok(Settings {
         names: rules.names.clone(),
@@ -80,6 +98,7 @@ pub fn run(
         redact: setup.redact,
         threads: setup.threads,
         show_progress: setup.show_progress,
+        stop: output.lock().map_or_else(|_| Arc::default(), |output| output.stop_flag()),
         output: Arc::clone(output),
         packets: PacketCounters::default(),
         filtered_out: 0,
@@ -101,11 +120,14 @@ pub fn run(
         keeps_incidents: setup.keeps_incidents,
         not_before: setup.not_before,
     };
+    let mut stopped = None;
     if !baselines.is_empty() {
-        run.capture(baselines, true).context("--baseline")?;
+        run.capture(baselines, Phase::Baseline).context("--baseline")?;
+        stopped = run.must_stop().then_some(Phase::Baseline);
     }
-    if !files.is_empty() {
-        run.capture(files, false)?;
+    if !files.is_empty() && stopped.is_none() {
+        run.capture(files, Phase::Captures)?;
+        stopped = run.must_stop().then_some(Phase::Captures);
     }
     let key = run.key.unwrap_or(HashKey::new([0; 16]));
     let judge = run.take_judge(key)?;
@@ -116,6 +138,7 @@ pub fn run(
         errors: run.errors,
         notes: run.notes,
         last_frame: run.last_frame,
+        stopped,
     })
 }
 
@@ -125,6 +148,8 @@ struct Run {
     threads: usize,
     show_progress: bool,
     output: Arc<Mutex<Output>>,
+    /// Raised by the output when reading on is of no use.
+    stop: Arc<AtomicBool>,
     packets: PacketCounters,
     filtered_out: u64,
     last_frame: Option<Timestamp>,
@@ -153,20 +178,25 @@ impl Run {
         Ok(Judge::new(key, options, std::mem::take(&mut self.learned), incidents))
     }
 
-    fn capture(&mut self, files: &[PathBuf], is_baseline: bool) -> anyhow::Result<()> {
+    fn capture(&mut self, files: &[PathBuf], phase: Phase) -> anyhow::Result<()> {
         let mut source = match open_all(files) {
             Ok(source) => source,
             Err(error) => {
-                self.errors.push(error);
+                self.errors.extend(Some(error).filter(|error| !is_of_stopping(error)));
                 return Ok(());
             }
         };
         self.notes.extend(
             source.skipped().iter().map(|skipped| format!("{}: skipped: {}", skipped.path.display(), skipped.reason)),
         );
-        let result = self.frames(&mut source, is_baseline);
-        self.errors.extend(source.take_errors());
+        let result = self.frames(&mut source, phase == Phase::Baseline);
+        self.errors.extend(source.take_errors().into_iter().filter(|error| !is_of_stopping(error)));
         result
+    }
+
+    #[inline]
+    fn must_stop(&self) -> bool {
+        capture::is_stop_requested() || self.stop.load(Ordering::Relaxed)
     }
 
     fn frames(&mut self, source: &mut MergedSource, is_baseline: bool) -> anyhow::Result<()> {
@@ -177,6 +207,9 @@ impl Run {
             let position = if progress.is_due() { Some(source.position()) } else { None };
             if let Some(position) = position {
                 progress.show(position.read, position.total);
+            }
+            if self.must_stop() {
+                break;
             }
             let Ok(Some(frame)) = source.next() else { break };
             let (pipeline, decoder) = match &mut started {
@@ -209,15 +242,9 @@ impl Run {
         progress.clear();
         let Some((pipeline, decoder)) = started else { return Ok(()) };
         self.packets.add(&decoder.counters);
-        match pipeline.finish(!is_baseline && !self.keeps_incidents) {
-            Ok((judge, _)) => {
-                self.judge = Some(judge);
-                stopped?;
-                Ok(())
-            }
-            Err(Failure::Output(error)) => Err(error.into()),
-            Err(error) => Err(error.into()),
-        }
+        let (judge, _) = pipeline.finish(!is_baseline && !self.keeps_incidents)?;
+        self.judge = Some(judge);
+        Ok(stopped?)
     }
 
     /// A capture older than the state would teach the past anew.
@@ -235,8 +262,11 @@ impl Run {
         judge.begin(is_baseline);
         let output = Arc::clone(&self.output);
         let deliver = Box::new(move |verdict: Verdict| match output.lock() {
-            Ok(mut output) => output.verdict(&verdict),
-            Err(_) => Err(std::io::Error::other("the output was given up by another thread")),
+            Ok(mut output) => {
+                output.verdict(verdict);
+                Ok(())
+            }
+            Err(_) => Err(io::Error::other("the output was given up by another thread")),
         });
         let wants_http = self.output.lock().is_ok_and(|output| output.wants(EventType::Http));
         let options = PipelineOptions {
@@ -252,6 +282,21 @@ impl Run {
             close_incidents: !is_baseline && !self.keeps_incidents,
         };
         Pipeline::start(&options, judge, deliver)
+    }
+}
+
+/// True for what only says that a pipe was given up in the middle, when asked to stop.
+fn is_of_stopping(error: &CaptureError) -> bool {
+    if !capture::is_stop_requested() {
+        return false;
+    }
+    match error {
+        CaptureError::Open { error, .. } => error.kind() == io::ErrorKind::Interrupted,
+        CaptureError::Empty { file }
+        | CaptureError::NotACapture { file, .. }
+        | CaptureError::Truncated { file, .. }
+        | CaptureError::CompressionTruncated { file, .. } => file == Path::new("-") || capture::is_named_pipe(file),
+        _ => false,
     }
 }
 
@@ -278,51 +323,4 @@ fn redact_nothing(target: &str, _: &ApiNames) -> String {
 
 fn redact_all(target: &str, _: &ApiNames) -> String {
     url::redact(target, |_| true).into_owned()
-}
-
-/// A progress bar on standard error, a few times a second, where that is a terminal.
-struct Progress {
-    is_shown: bool,
-    started: Instant,
-    shown_at: Option<Instant>,
-    frames: u64,
-    calls: u32,
-}
-
-/// Frames between two looks at the clock.
-const LOOKS: u32 = 8192;
-const REFRESH: Duration = Duration::from_millis(200);
-
-impl Progress {
-    fn new(wanted: bool) -> Progress {
-        let is_shown = wanted && std::io::stderr().is_terminal();
-        Progress { is_shown, started: Instant::now(), shown_at: None, frames: 0, calls: 0 }
-    }
-
-    fn is_due(&mut self) -> bool {
-        if !self.is_shown {
-            return false;
-        }
-        self.calls = self.calls.wrapping_add(1);
-        self.calls.is_multiple_of(LOOKS) && self.shown_at.is_none_or(|shown| shown.elapsed() >= REFRESH)
-    }
-
-    fn show(&mut self, read: u64, total: Option<u64>) {
-        self.shown_at = Some(Instant::now());
-        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        let megabytes = read as f64 / 1e6;
-        let share = total.filter(|total| *total > 0).map(|total| read as f64 / total as f64);
-        let bar = share.map_or(String::new(), |share| {
-            let filled = (share * 30.0).clamp(0.0, 30.0) as usize;
-            format!("[{}{}] {:3.0} %  ", "#".repeat(filled), " ".repeat(30 - filled), share * 100.0)
-        });
-        let line = format!("\r\x1b[K{bar}{megabytes:.0} MB, {} frames, {:.0} MB/s", self.frames, megabytes / seconds);
-        let _ = std::io::stderr().write_all(line.as_bytes()); // a terminal that is gone needs no progress
-    }
-
-    fn clear(&mut self) {
-        if self.shown_at.is_some() {
-            let _ = std::io::stderr().write_all(b"\r\x1b[K"); // as above
-        }
-    }
 }

@@ -13,15 +13,24 @@ pub struct Summary {
     pub endpoints: usize,
     pub clients: usize,
     pub keys_evicted: u64,
+    pub late_windows: u64,
+    /// Path segments that turned out to be values.
+    pub learned_parameters: usize,
     pub filtered_out: u64,
     pub tally: IncidentTally,
     pub learned_until: Option<Timestamp>,
     pub last_frame: Option<Timestamp>,
+    /// Lines of --eve that stand behind later ones.
+    pub lines_out_of_order: u64,
+    /// What ended the run before the input's end.
+    pub interrupted: Option<&'static str>,
+    /// The run did not end as it should, and the state is as it was before.
+    pub is_state_unchanged: bool,
     pub elapsed: Duration,
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-const LOSSES: [&str; 19] = [
+const LOSSES: [&str; 24] = [
     "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
@@ -39,8 +48,13 @@ const LOSSES: [&str; 19] = [
     "bodies_undecodable",
     "bodies_over_limit",
     "pending_over_limit",
+    "bodies_scanned_in_part",
+    "bodies_not_scanned",
+    "hosts_refused",
+    "paths_cut",
     "window_keys_left_out",
     "keys_evicted",
+    "lines_out_of_order",
 ];
 
 impl Summary {
@@ -49,18 +63,27 @@ impl Summary {
         let mut all: Vec<(&'static str, u64)> = self.packets.named().to_vec();
         all.extend(self.counters.named());
         all.push(("keys_evicted", self.keys_evicted));
+        all.push(("windows_late", self.late_windows));
+        all.push(("learned_parameters", self.learned_parameters as u64));
         all.push(("frames_filtered_out", self.filtered_out));
         all.push(("endpoints", self.endpoints as u64));
         all.push(("clients", self.clients as u64));
         all.push(("incidents", self.tally.total()));
         all.push(("findings_suppressed", self.tally.suppressed));
         all.push(("incidents_over_limit", self.tally.over_limit));
+        all.push(("lines_out_of_order", self.lines_out_of_order));
         all
     }
 
     pub fn text(&self, all_counters: bool) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
+        if let Some(by) = self.interrupted {
+            let until = self
+                .last_frame
+                .map_or(String::new(), |last| format!(" up to {}", crate::alert::human::second_of(last)));
+            let _ = writeln!(text, "interrupted by {by}: this is what was read{until}");
+        }
         let seconds = self.elapsed.as_secs_f64().max(1e-6);
         let _ = writeln!(
             text,
@@ -100,6 +123,9 @@ impl Summary {
             true => writeln!(text, "nothing dropped, cut or evicted"),
             false => writeln!(text, "dropped, cut or evicted: {}", lost.join(", ")),
         };
+        if self.is_state_unchanged {
+            let _ = writeln!(text, "the state was left as it was before this run");
+        }
         if all_counters {
             for (name, value) in named {
                 let _ = writeln!(text, "  {name:<28} {value}");

@@ -2,7 +2,7 @@
 
 use super::super::args::TailArgs;
 use crate::alert::record::{AlertRecord, Severity};
-use crate::rule::pattern;
+use crate::rule::{Network, pattern};
 use crate::time::Timestamp;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const DISORDER: Duration = Duration::from_secs(3600);
 pub struct Filter {
     pub severity: Option<Severity>,
     pub detectors: Vec<String>,
-    pub client: Option<IpAddr>,
+    pub client: Option<Network>,
     pub endpoint: Option<String>,
     pub since: Option<Timestamp>,
 }
@@ -36,7 +36,7 @@ impl Filter {
         self.severity.is_none_or(|least| alert.severity >= least)
             && (self.detectors.is_empty() || self.detectors.contains(&alert.detector))
             && self.since.is_none_or(|since| record.timestamp >= since)
-            && self.client.is_none_or(|client| names_client(record, client))
+            && self.client.as_ref().is_none_or(|wanted| names_client(record, wanted))
             && self.endpoint.as_deref().is_none_or(|glob| {
                 let endpoint = alert.endpoint.as_deref().unwrap_or(&alert.subject.value);
                 endpoint_matches(glob, endpoint)
@@ -49,30 +49,22 @@ impl Filter {
     }
 }
 
-fn names_client(record: &AlertRecord, client: IpAddr) -> bool {
+fn names_client(record: &AlertRecord, wanted: &Network) -> bool {
     let alert = &record.apitap;
-    alert.client == Some(client)
-        || record.src_ip == Some(client)
-        || alert.clients.as_ref().is_some_and(|clients| clients.sample.contains(&client))
-        || alert.evidence.iter().any(|evidence| evidence.src_ip == client)
-        || alert.network.as_deref().is_some_and(|network| network_contains(network, client))
+    let sample = alert.clients.iter().flat_map(|clients| &clients.sample);
+    let mut named = alert.client.iter().chain(&record.src_ip).chain(sample).copied();
+    named.any(|client| wanted.contains(client))
+        || alert.evidence.iter().any(|evidence| wanted.contains(evidence.src_ip))
+        || alert
+            .network
+            .as_deref()
+            .and_then(|network| network.parse().ok())
+            .is_some_and(|n: Network| n.overlaps(wanted))
 }
 
 /// Whether `203.0.113.0/24` holds an address; no for what is no network.
 pub fn network_contains(network: &str, address: IpAddr) -> bool {
-    let Some((base, prefix)) = network.split_once('/') else { return false };
-    let (Ok(base), Ok(prefix)) = (base.parse::<IpAddr>(), prefix.parse::<u32>()) else { return false };
-    match (base, address) {
-        (IpAddr::V4(base), IpAddr::V4(address)) if prefix <= 32 => {
-            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
-            u32::from(base) & mask == u32::from(address) & mask
-        }
-        (IpAddr::V6(base), IpAddr::V6(address)) if prefix <= 128 => {
-            let mask = u128::MAX.checked_shl(128 - prefix).unwrap_or(0);
-            u128::from(base) & mask == u128::from(address) & mask
-        }
-        _ => false,
-    }
+    network.parse::<Network>().is_ok_and(|network| network.contains(address))
 }
 
 /// Whether the pattern fits `METHOD host/path`, or that without its method, or its path alone.
@@ -125,6 +117,8 @@ mod tests {
         }));
         assert!(fits(Filter { client: "198.51.100.9".parse().ok(), ..Filter::default() }));
         assert!(!fits(Filter { client: "198.51.100.10".parse().ok(), ..Filter::default() }));
+        assert!(fits(Filter { client: "198.51.100.0/24".parse().ok(), ..Filter::default() }));
+        assert!(!fits(Filter { client: "2001:db8::/32".parse().ok(), ..Filter::default() }));
         assert!(fits(Filter { since: Some(record.timestamp), ..Filter::default() }));
         assert!(!fits(Filter {
             since: Some(record.timestamp.saturating_add(Duration::from_nanos(1))),

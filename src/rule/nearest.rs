@@ -4,15 +4,15 @@
 /// `foo` is not taken for anything.
 const LETTERS_PER_EDIT: usize = 3;
 
+/// The known name that was probably meant.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (edits, name) = known.into_iter().map(|name| (distance(typed, name), name)).min()?;
+    (edits <= name.len().max(typed.len()).div_ceil(LETTERS_PER_EDIT)).then_some(name)
+}
+
 /// `; did you mean `scanner`?`, or nothing where no name is near.
 pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let nearest = known.into_iter().map(|name| (distance(typed, name), name)).min();
-    match nearest {
-        Some((edits, name)) if edits <= name.len().max(typed.len()).div_ceil(LETTERS_PER_EDIT) => {
-            format!("; did you mean `{name}`?")
-        }
-        _ => String::new(),
-    }
+    nearest(typed, known).map_or(String::new(), |name| format!("; did you mean `{name}`?"))
 }
 
 /// Optimal string alignment distance: insertions, deletions, substitutions, swaps of neighbours
