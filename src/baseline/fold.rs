@@ -173,9 +173,19 @@ impl Store {
                 state.recent.tell();
                 continue;
             }
-            let Some(reach) = state.recent.view(0) else { continue };
-            let objects = reach.objects.count().max(1);
             let state = &mut *state;
+            let mut buckets = state.recent.buckets(0);
+            let Some(first) = buckets.next() else { continue };
+            let endpoint = first.endpoint;
+            let objects = match buckets.next() {
+                None => first.objects.count(),
+                Some(second) => {
+                    let mut objects = first.objects.clone();
+                    objects.merge(&second.objects);
+                    objects.count()
+                }
+            };
+            let objects = objects.max(1);
             let is_first = state.since.is_none();
             state.since.get_or_insert(index);
             // The peers' normal takes a subject's first look and the spans that are over; while learning, when nobody is
@@ -196,7 +206,7 @@ impl Store {
                 state.noted = index;
                 Some(over)
             };
-            if let (Some(noted), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&reach.endpoint)) {
+            if let (Some(noted), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&endpoint)) {
                 let _ = endpoint.reach.record(noted); // it grows by itself
             }
         }

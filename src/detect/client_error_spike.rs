@@ -6,8 +6,8 @@
 
 use super::stats::ratio_test;
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
-use crate::baseline::state::{ClientState, EndpointState, Share};
-use crate::baseline::tier_of;
+use crate::baseline::state::{ClientState, EndpointState, Share, SubjectActivity};
+use crate::baseline::{Tiers, tier_of};
 use crate::rule::{ErrorShare, Severity, pattern};
 use crate::window::histogram::StatusCounts;
 use crate::window::{Errors, Evidence, Moment};
@@ -45,15 +45,15 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
     for key in scene.touched.hosts.iter().filter(|_| rules.host.enabled) {
         let Some(state) = scene.store.hosts.get(key) else { continue };
-        let Some(activity) = state.recent.view(tier_of(rules.host.window_seconds)) else { continue };
-        let Some(errors) = activity.errors.as_deref() else { continue };
-        let mut counts = counts_of(scene, errors, activity.requests, &state.errors);
+        let tier = tier_of(rules.host.window_seconds);
+        let Some((errors, requests)) = errors_of_subject(&state.recent, tier, &rules.host) else { continue };
+        let mut counts = counts_of(scene, &errors, requests, &state.errors);
         if counts.errors >= rules.host.min_errors {
-            counts.leave_out_chronic(scene, tier_of(rules.host.window_seconds), |shown| *shown.host == *state.host);
+            counts.leave_out_chronic(scene, tier, |shown| *shown.host == *state.host);
         }
         let Some(probability) = is_spike(&counts, &rules.host) else { continue };
         let subject = Subject::Host(state.host.to_string());
-        let mut finding = finding_of(subject, rules.alert.severity, errors, &counts, probability, None);
+        let mut finding = finding_of(subject, rules.alert.severity, &errors, &counts, probability, None);
         finding.spoils = vec![Spoiled::HostErrors(*key)];
         findings.push(finding);
     }
@@ -65,9 +65,13 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 fn of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState) -> Option<Finding> {
     let rules = &scene.rules.client_error_spike;
     let tier = tier_of(rules.endpoint.window_seconds);
-    let activity = state.recent.view(tier)?;
-    let errors = activity.errors.as_deref()?;
-    let mut counts = counts_of(scene, errors, activity.tally.requests, &state.errors);
+    let requests = state.recent.sum(tier, |activity| activity.tally.requests);
+    let count = state.recent.sum(tier, |activity| errors_in(activity.errors.as_deref()));
+    if is_everyday(count, requests, &rules.endpoint) {
+        return None;
+    }
+    let errors = &state.recent.merged(tier, |activity| activity.errors.as_deref())?;
+    let mut counts = counts_of(scene, errors, requests, &state.errors);
     if counts.errors < rules.endpoint.min_errors {
         return None;
     }
@@ -83,7 +87,7 @@ fn of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState) -> Option<Fin
             if rules.ignored_statuses.contains(&status) || chronic.count(status) > 0 {
                 return None;
             }
-            let before = state.tally.requests.saturating_sub(activity.tally.requests) as f64;
+            let before = state.tally.requests.saturating_sub(requests) as f64;
             let hits = state.tally.statuses.count(status).saturating_sub(errors.statuses.count(status)) as f64;
             let of_status = Counts { errors: count, usual: Share { hits, total: before }, ..counts };
             is_spike(&of_status, &rules.endpoint).map(|probability| (Some(status), of_status, probability))
@@ -98,9 +102,10 @@ fn of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState) -> Option<Fin
 
 fn of_client(scene: &Scene<'_>, state: &ClientState) -> Option<Finding> {
     let rules = &scene.rules.client_error_spike;
-    let activity = state.recent.as_ref()?.view(tier_of(rules.client.window_seconds))?;
-    let errors = activity.errors.as_deref()?;
-    let mut counts = counts_of(scene, errors, activity.requests, &state.errors);
+    let tier = tier_of(rules.client.window_seconds);
+    let (errors, requests) = errors_of_subject(state.recent.as_deref()?, tier, &rules.client)?;
+    let errors = &errors;
+    let mut counts = counts_of(scene, errors, requests, &state.errors);
     if counts.errors < rules.client.min_errors {
         return None;
     }
@@ -114,6 +119,25 @@ fn of_client(scene: &Scene<'_>, state: &ClientState) -> Option<Finding> {
     let mut finding = finding_of(subject, rules.client_severity, errors, &counts, probability, None);
     finding.spoils = vec![Spoiled::ClientErrors(state.address)];
     Some(finding)
+}
+
+/// Errors and requests of a client or a host within a span, where they may be a spike.
+fn errors_of_subject(recent: &Tiers<SubjectActivity>, tier: usize, floors: &ErrorShare) -> Option<(Errors, u64)> {
+    let requests = recent.sum(tier, |activity| activity.requests);
+    let count = recent.sum(tier, |activity| errors_in(activity.errors.as_deref()));
+    if is_everyday(count, requests, floors) {
+        return None;
+    }
+    Some((recent.merged(tier, |activity| activity.errors.as_deref())?, requests))
+}
+
+fn errors_in(errors: Option<&Errors>) -> u64 {
+    errors.map_or(0, |errors| errors.statuses.total())
+}
+
+/// Whether so few errors are no spike, whatever the baseline says.
+fn is_everyday(errors: u64, requests: u64, floors: &ErrorShare) -> bool {
+    errors < floors.min_errors || (errors as f64) < floors.min_share * requests as f64
 }
 
 fn counts_of(scene: &Scene<'_>, errors: &Errors, requests: u64, usual: &Share) -> Counts {
@@ -145,14 +169,15 @@ impl Counts {
             if client.errors.total < CHRONIC_REQUESTS || client.errors.share() < CHRONIC_SHARE {
                 continue;
             }
-            let Some(activity) = client.recent.as_ref().and_then(|recent| recent.view(tier)) else { continue };
-            let Some(errors) = activity.errors.as_deref() else { continue };
+            let Some(recent) = client.recent.as_deref() else { continue };
+            let requests = recent.sum(tier, |activity| activity.requests);
+            let Some(errors) = recent.merged(tier, |activity| activity.errors.as_deref()) else { continue };
             if errors.evidence.iter().all(|(_, shown)| is_here(shown)) {
                 // The client's span may be longer or shorter than this one's; what is uncertain goes in its favour.
                 let scale = (seconds / seconds_of(&errors.moment)).clamp(SHORTER_SPAN, LONGER_SPAN);
                 let scaled = |count: u64| (count as f64 * scale) as u64;
                 self.errors = self.errors.saturating_sub(scaled(errors.statuses.total()) * 5 / 4);
-                self.requests = self.requests.saturating_sub(scaled(activity.requests));
+                self.requests = self.requests.saturating_sub(scaled(requests));
                 self.clients = self.clients.saturating_sub(1);
                 self.usual.hits = (self.usual.hits - client.errors.hits).max(0.0);
                 self.usual.total = (self.usual.total - client.errors.total).max(self.usual.hits);

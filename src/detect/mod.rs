@@ -16,9 +16,9 @@ mod voices;
 pub use voices::{Memory, spoiled_by};
 
 use crate::baseline::{Spoiled, Store, Touched};
-use crate::inspect::Sensitivity;
+use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::{BySensitivity, Ruleset, Severity};
-use crate::window::{Evidence, EvidenceSample, Moment, start_of};
+use crate::window::{ClassExposure, Evidence, EvidenceSample, Exposure, Moment, start_of};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -144,6 +144,21 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     client_error_spike::judge(scene, &mut findings);
     voices::one_for_each_attack(scene, &mut findings, memory);
     findings
+}
+
+/// Whether exposures together may hold so many distinct values of some class. It copies and merges nothing: a value that
+/// occurs in several of them counts in each.
+fn may_reach<'e>(exposures: impl Iterator<Item = &'e Exposure> + Clone, floor_of: impl Fn(DataClass) -> u64) -> bool {
+    let any_over = |count: fn(&ClassExposure) -> u64| {
+        let mut sums = [0u64; DataClass::COUNT];
+        for class in exposures.clone().flat_map(|exposure| &exposure.classes) {
+            let sum = &mut sums[class.class as usize];
+            *sum = sum.saturating_add(count(class));
+        }
+        DataClass::ALL.into_iter().zip(sums).any(|(class, sum)| sum > 0 && sum >= floor_of(class))
+    };
+    // Occurrences are a number; distinct values cost an estimate for each sketch.
+    any_over(|class| class.occurrences) && any_over(|class| class.values.count())
 }
 
 /// The value for a sensitivity.

@@ -27,6 +27,9 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 
 fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<Finding> {
     let rules = &scene.rules.object_enumeration;
+    if state.recent.sum(tier, |reach| reach.objects.count()) < rules.min_objects_in_sequence.min(rules.min_objects) {
+        return None;
+    }
     let reach = &state.recent.view(tier)?;
     let objects = reach.objects.count();
     let is_sequence = sequential_share(reach, objects) >= rules.min_sequential_share;

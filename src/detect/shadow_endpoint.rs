@@ -92,7 +92,7 @@ fn finding_of(
 /// the same page, asked for all day, stays one page.
 fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
     let floors = &scene.rules.unauthenticated_data_exposure.min_values;
-    let Some(exposure) = state.recent.view(SPANS.len() - 1).and_then(|activity| activity.exposure) else {
+    let Some(exposure) = state.recent.merged(SPANS.len() - 1, |activity| activity.exposure.as_deref()) else {
         return Vec::new();
     };
     let enough = exposure
