@@ -104,20 +104,24 @@ impl Store {
             let Some(mut state) = self.endpoints.get_mut(key) else { continue };
             let state = &mut *state;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
-            for share in [&mut state.errors, &mut state.login_failures, &mut state.login_sessions] {
-                share.fade(passed);
-            }
+            state.errors.fade(passed);
+            state.login_failures.fade(passed);
+            state.login_sessions.fade(passed);
             state.exposure.fade(passed);
             state.open_exposure.fade(passed);
             let of_endpoint = [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
             if of_endpoint.iter().any(|what| spoiled.contains(what)) {
                 state.recent.tell();
             }
-            if !spoiled.contains(&Spoiled::EndpointErrors(*key)) {
-                state.errors.add(lesson.errors, lesson.requests);
+            if spoiled.contains(&Spoiled::EndpointErrors(*key)) {
+                state.errors.retract();
+            } else {
+                state.errors.add(index, lesson.errors, lesson.requests, touched.is_learning);
             }
-            if !spoiled.contains(&Spoiled::Logins(*key)) {
-                state.login_failures.add(lesson.login_failures, lesson.logins);
+            if spoiled.contains(&Spoiled::Logins(*key)) {
+                state.login_failures.retract();
+            } else if lesson.logins > 0 {
+                state.login_failures.add(index, lesson.login_failures, lesson.logins, touched.is_learning);
             }
             let carriers = lesson.login_successes.max(lesson.login_sessions);
             state.login_sessions.add(lesson.login_sessions, carriers);
@@ -149,8 +153,10 @@ impl Store {
             let Some(mut state) = self.hosts.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             state.errors.fade(passed);
-            if !spoiled.contains(&Spoiled::HostErrors(*key)) {
-                state.errors.add(lesson.errors, lesson.requests);
+            if spoiled.contains(&Spoiled::HostErrors(*key)) {
+                state.errors.retract();
+            } else {
+                state.errors.add(index, lesson.errors, lesson.requests, touched.is_learning);
             }
         }
         for (map, keys) in

@@ -54,6 +54,62 @@ impl Share {
     }
 }
 
+/// A share that learns with a delay: what is counted settles after 5 to 10 minutes, and until then an attack that is
+/// recognised takes back what it taught while nobody knew it. Without the delay, who begins slowly would be measured
+/// against himself. While learning, when nobody is judged, there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SettledShare {
+    settled: Share,
+    /// The half-span being filled, and the one before.
+    fresh: [Share; 2],
+    /// First window of the half-span being filled.
+    start: i64,
+}
+
+/// Windows of a half-span: half of the shortest tier.
+const SETTLING_WINDOWS: i64 = super::tiers::SPANS[0] / 2;
+
+impl SettledShare {
+    pub fn usual(&self) -> Share {
+        self.settled
+    }
+
+    /// Whether anything was counted, settled or not.
+    pub fn is_known(&self) -> bool {
+        self.settled.total > 0.0 || self.fresh.iter().any(|fresh| fresh.total > 0.0)
+    }
+
+    pub fn add(&mut self, window: i64, hits: u64, total: u64, is_learning: bool) {
+        let passed = window.saturating_sub(self.start).div_euclid(SETTLING_WINDOWS);
+        if passed > 0 {
+            let [current, before] = std::mem::take(&mut self.fresh);
+            self.settled.add_share(&before);
+            if passed == 1 {
+                self.fresh[1] = current;
+            } else {
+                self.settled.add_share(&current);
+            }
+            self.start += passed * SETTLING_WINDOWS;
+        }
+        let place = if is_learning { &mut self.settled } else { &mut self.fresh[0] };
+        place.add(hits, total);
+    }
+
+    /// Takes back what has not settled.
+    pub fn retract(&mut self) {
+        self.fresh = Default::default();
+    }
+
+    pub fn fade(&mut self, windows: i64) {
+        self.settled.fade(windows);
+    }
+
+    pub fn add_share(&mut self, other: &SettledShare) {
+        self.settled.add_share(&other.settled);
+        other.fresh.iter().for_each(|fresh| self.settled.add_share(fresh));
+    }
+}
+
 /// Recent activity of an endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EndpointActivity {
@@ -165,8 +221,8 @@ pub struct EndpointState {
     /// Objects that one subject reached within a short span, for all subjects.
     #[serde(with = "super::persist::histogram_text")]
     pub reach: Histogram<u32>,
-    pub errors: Share,
-    pub login_failures: Share,
+    pub errors: SettledShare,
+    pub login_failures: SettledShare,
     pub login_sessions: Share,
     pub exposure: ExposureNormal,
     pub open_exposure: ExposureNormal,
@@ -209,8 +265,8 @@ impl EndpointState {
             records: new_histogram(),
             sensitive_values: new_histogram(),
             reach: new_histogram(),
-            errors: Share::default(),
-            login_failures: Share::default(),
+            errors: SettledShare::default(),
+            login_failures: SettledShare::default(),
             login_sessions: Share::default(),
             exposure: ExposureNormal::default(),
             open_exposure: ExposureNormal::default(),
@@ -227,7 +283,7 @@ impl EndpointState {
     }
 
     pub fn is_login(&self) -> bool {
-        self.login_failures.total > 0.0
+        self.login_failures.is_known()
     }
 }
 
@@ -286,7 +342,7 @@ pub struct HostState {
     pub host: Arc<str>,
     pub moment: Moment,
     pub requests: u64,
-    pub errors: Share,
+    pub errors: SettledShare,
     /// Endpoints seen, and those of them seen once: how new a new one is here.
     pub endpoints: u64,
     pub recent: Tiers<SubjectActivity>,

@@ -47,7 +47,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let Some(state) = scene.store.hosts.get(key) else { continue };
         let tier = tier_of(rules.host.window_seconds);
         let Some((errors, requests)) = errors_of_subject(&state.recent, tier, &rules.host) else { continue };
-        let mut counts = counts_of(scene, &errors, requests, &state.errors);
+        let mut counts = counts_of(scene, &errors, requests, &state.errors.usual());
         if counts.errors >= rules.host.min_errors {
             counts.leave_out_chronic(scene, tier, |shown| *shown.host == *state.host);
         }
@@ -71,7 +71,7 @@ fn of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState) -> Option<Fin
         return None;
     }
     let errors = &state.recent.merged(tier, |activity| activity.errors.as_deref())?;
-    let mut counts = counts_of(scene, errors, requests, &state.errors);
+    let mut counts = counts_of(scene, errors, requests, &state.errors.usual());
     if counts.errors < rules.endpoint.min_errors {
         return None;
     }
@@ -112,7 +112,7 @@ fn of_client(scene: &Scene<'_>, state: &ClientState) -> Option<Finding> {
     if state.errors.total < rules.client.min_baseline_requests as f64 {
         // Whoever is new is compared with everybody else at the host.
         let (_, shown) = errors.evidence.first()?;
-        counts.usual = scene.store.hosts.iter().find(|host| *host.host == *shown.host)?.errors;
+        counts.usual = scene.store.hosts.iter().find(|host| *host.host == *shown.host)?.errors.usual();
     }
     let probability = is_spike(&counts, &rules.client)?;
     let subject = Subject::Client(state.address);

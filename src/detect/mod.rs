@@ -3,6 +3,7 @@
 //! One file a detector. Each looks at the keys that the window touched, at the horizons its rules name. What several
 //! detectors see of one attack is sorted out by `voices`: one of them speaks, the others join.
 
+mod brute_force;
 mod client_error_spike;
 mod credential_stuffing;
 mod excessive_data_exposure;
@@ -135,14 +136,15 @@ pub struct Scene<'s> {
 /// What the detectors make of a window, in a fixed order, one voice for each attack.
 pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     let mut findings = Vec::new();
-    credential_stuffing::judge(scene, &mut findings);
+    let guessed = brute_force::judge(scene, &mut findings);
+    let undecided = credential_stuffing::judge(scene, &guessed, &mut findings);
     scanner::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);
     excessive_data_exposure::judge(scene, &mut findings);
     shadow_endpoint::judge(scene, &mut findings);
     client_error_spike::judge(scene, &mut findings);
-    voices::one_for_each_attack(scene, &mut findings, memory);
+    voices::one_for_each_attack(scene, &mut findings, &undecided, memory);
     findings
 }
 

@@ -278,9 +278,25 @@ fn a_few_strangers_with_one_password_spray() {
 }
 
 #[test]
+fn a_spray_that_takes_one_user_after_the_other_is_no_stuffing() {
+    let found = Sensor::learned().voices(20, |nth, traffic| {
+        (0..3).for_each(|password| traffic.login(attacker(1), 8_000 + nth, password, false));
+    });
+    assert_eq!(found, ["password_spraying"]);
+}
+
+#[test]
 fn one_password_a_second_for_one_account_is_guessing_and_nothing_else() {
     let found = Sensor::learned().voices(6, |nth, traffic| {
         (0..10).for_each(|word| traffic.login(attacker(1), 5, nth * 10 + word, false));
+    });
+    assert_eq!(found, ["brute_force"]);
+}
+
+#[test]
+fn a_few_accounts_guessed_one_after_the_other_are_no_stuffing() {
+    let found = Sensor::learned().voices(20, |nth, traffic| {
+        (0..10).for_each(|word| traffic.login(attacker(1), 100 + nth / 4, nth * 10 + word, false));
     });
     assert_eq!(found, ["brute_force"]);
 }
@@ -297,6 +313,29 @@ fn programs_behind_one_address_with_old_passwords_are_no_stuffing() {
         (0..6).for_each(|user| traffic.login(attacker(3), 300 + user, 300 + user, false));
     });
     assert!(!found.contains(&"credential_stuffing"), "{found:?}");
+}
+
+#[test]
+fn a_release_that_breaks_the_login_for_its_own_users_is_no_stuffing() {
+    let found = Sensor::learned().voices(12, |nth, traffic| {
+        for person in 0..5 {
+            let user = nth * 5 + person;
+            traffic.answers(person_of(user), 3);
+            traffic.login(person_of(user), user, user, false);
+        }
+    });
+    assert_eq!(found, ["client_error_spike"]);
+}
+
+#[test]
+fn the_same_failures_from_addresses_that_nobody_knows_are_stuffing() {
+    let found = Sensor::learned().voices(12, |nth, traffic| {
+        for person in 0..5 {
+            let user = nth * 5 + person;
+            traffic.login(IpAddr::from([45, (user * 37 % 251) as u8, user as u8, 9]), 9_000 + user, user, false);
+        }
+    });
+    assert_eq!(found, ["credential_stuffing"]);
 }
 
 #[test]

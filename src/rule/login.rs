@@ -60,6 +60,11 @@ pub struct StuffingFromClient {
     pub min_users: u64,
     /// Failed logins / logins of this client.
     pub min_failure_share: f64,
+    pub slow_window_seconds: u64,
+    /// Failures within the slow window.
+    pub slow_min_failures: u64,
+    /// Different user names among them.
+    pub slow_min_users: u64,
 }
 
 /// One /24 or /64; no baseline needed.
@@ -97,6 +102,10 @@ impl CredentialStuffing {
             check.at_least("min_failures", rule.min_failures, 1);
             check.at_least("min_users", rule.min_users, 2);
             check.share("min_failure_share", rule.min_failure_share);
+            check.at_least("slow_window_seconds", rule.slow_window_seconds, rule.window_seconds);
+            check.seconds("slow_window_seconds", rule.slow_window_seconds);
+            check.at_least("slow_min_failures", rule.slow_min_failures, rule.min_failures);
+            check.at_least("slow_min_users", rule.slow_min_users, rule.min_users);
         });
         check.table("network", |check| {
             let rule = &self.network;
