@@ -193,7 +193,8 @@ impl Store {
             };
             let objects = objects.max(1);
             let is_first = state.since.is_none();
-            state.since.get_or_insert(index);
+            // Who was there while learning has always been there.
+            state.since.get_or_insert(if touched.is_learning { i64::MIN } else { index });
             // The peers' normal takes a subject's first look and the spans that are over; while learning, when nobody is
             // judged, also each doubling within a span: most subjects never come back.
             if touched.is_learning {
@@ -212,7 +213,7 @@ impl Store {
                 state.noted = index;
                 Some(over)
             };
-            if let (Some(noted), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&endpoint)) {
+            if let (Some(noted @ 1..), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&endpoint)) {
                 let _ = endpoint.reach.record(noted); // it grows by itself
             }
         }

@@ -138,7 +138,11 @@ impl Store {
     pub fn forget_recent(&self) {
         self.login_clients.clear();
         self.login_accounts.clear();
-        self.reaches.clear();
+        self.reaches.retain(|_, state| {
+            (state.recent, state.since) = (Tiers::default(), Some(i64::MIN));
+            (state.noted, state.under_way, state.last_window) = (0, 0, 0);
+            state.usual >= REMEMBERED_REACH
+        });
         for mut state in self.endpoints.iter_mut() {
             state.recent = Tiers::default();
             (state.last_window, state.taught) = (0, i64::MAX);
@@ -163,7 +167,9 @@ impl Store {
             map.retain(|_, state| !state.recent.is_spent(index));
         }
         self.reaches.retain(|_, state| {
-            let is_remembered = state.usual >= REMEMBERED_REACH && index - state.last_window < REMEMBERED_WINDOWS;
+            let is_of_baseline = state.last_window == 0;
+            let is_recent = index.saturating_sub(state.last_window) < REMEMBERED_WINDOWS;
+            let is_remembered = state.usual >= REMEMBERED_REACH && (is_of_baseline || is_recent);
             !state.recent.is_spent(index) || is_remembered
         });
         self.clients.alter_all(|_, mut state| {

@@ -152,6 +152,12 @@ mod tests {
     }
 
     #[test]
+    fn the_spans_are_those_that_rules_may_name() {
+        let seconds = SPANS.map(|windows| windows as u64 * WINDOW.as_secs());
+        assert_eq!(seconds, crate::rule::SPANS_SECONDS);
+    }
+
+    #[test]
     fn a_horizon_finds_its_tier() {
         assert_eq!([300, 600, 601, 3600, 21_600, 86_400, 1_000_000].map(tier_of), [0, 0, 1, 1, 2, 3, 3]);
     }

@@ -4,7 +4,7 @@
 //! client without a past is compared with its host. Misses: errors that were there while the baseline was learned, and
 //! endpoints that have none. What a scan or stuffing explains joins those.
 
-use super::stats::ratio_test;
+use super::stats::{odds_factor, ratio_test};
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::{ClientState, EndpointState, Share, SubjectActivity};
 use crate::baseline::{Tiers, tier_of};
@@ -195,7 +195,7 @@ fn is_spike(counts: &Counts, floors: &ErrorShare) -> Option<f64> {
     if errors < floors.min_errors
         || share < floors.min_share
         || usual.total < floors.min_baseline_requests as f64
-        || share < floors.baseline_factor * usual.share()
+        || odds_factor(share, usual.share()) < floors.baseline_factor
         || clients < floors.min_clients
     {
         return None;

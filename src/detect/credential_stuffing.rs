@@ -5,7 +5,7 @@
 //! keyed hash. Misses: attempts whose outcome the wire does not show.
 
 use super::brute_force::{Guessed, Guesses};
-use super::stats::ratio_test;
+use super::stats::{odds_factor, ratio_test};
 use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::{EndpointActivity, EndpointState, Share};
 use crate::baseline::{SPANS, Tiers, tier_of};
@@ -252,7 +252,7 @@ fn endpoint_campaign(
         if attempts.failures < floors.min_failures
             || users < floors.min_users
             || share < floors.min_failure_share
-            || share < floors.baseline_factor * usual.share()
+            || odds_factor(share, usual.share()) < floors.baseline_factor
             || is_of_few
         {
             return None;

@@ -46,8 +46,8 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     }
     let endpoint = scene.store.endpoints.get(&reach.endpoint)?;
     let peers = endpoint.reach.len();
-    // People come back to the objects they know: over n spans they reach about the square root of n times as many.
-    let growth = (spans as f64).sqrt();
+    // Who goes on reaches more, but also comes back to the objects he knows.
+    let growth = (spans as f64).powf(rules.growth_exponent);
     let (normal, probability) = if peers >= rules.min_peers {
         let normal = endpoint.reach.value_at_quantile(rules.peer_quantile) as f64 * growth;
         let reached = (endpoint.reach.mean() * peers as f64) as u64;

@@ -40,7 +40,7 @@ pub struct StuffingOfEndpoint {
     pub min_users: u64,
     /// Failed logins / logins.
     pub min_failure_share: f64,
-    /// Failure share / the baseline's failure share.
+    /// Odds of a failure / the baseline's odds.
     pub baseline_factor: f64,
     /// Of `stats::ratio_test`.
     pub max_probability: f64,

@@ -25,6 +25,8 @@ pub use login::{
 };
 pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use severity::Severity;
+#[cfg(test)]
+pub(crate) use source::SPANS_SECONDS;
 pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
 
