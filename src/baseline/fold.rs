@@ -7,7 +7,8 @@ use super::state::ExposureNormal;
 use super::store::{Store, Touched};
 use crate::inspect::DataClass;
 use crate::window::histogram::LogHistogram;
-use crate::window::{EndpointWindow, Exposure};
+use crate::window::{EndpointWindow, Exposure, Merge};
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -26,18 +27,52 @@ pub enum Spoiled {
 }
 
 /// Sensitive data of one window, as far as it teaches.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExposureLesson {
     /// Class, distinct values, responses.
     pub classes: SmallVec<[(DataClass, u64, u64); 2]>,
     pub records: u64,
     pub bytes: u64,
     pub successes: u64,
+    pub windows: u64,
+}
+
+impl Merge for ExposureLesson {
+    fn merge(&mut self, other: Self) {
+        for (class, values, responses) in other.classes {
+            match self.classes.iter_mut().find(|(mine, _, _)| *mine == class) {
+                Some(mine) => (mine.1, mine.2) = (mine.1 + values, mine.2 + responses),
+                None => self.classes.push((class, values, responses)),
+            }
+        }
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.successes += other.successes;
+        self.windows += other.windows;
+    }
+}
+
+/// How large successful answers were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    pub sizes: LogHistogram,
+    pub records: LogHistogram,
+    pub sensitive_values: LogHistogram,
+}
+
+impl Merge for Answers {
+    fn merge(&mut self, other: Self) {
+        self.sizes.merge(&other.sizes);
+        self.records.merge(&other.records);
+        self.sensitive_values.merge(&other.sensitive_values);
+    }
 }
 
 impl ExposureLesson {
     pub fn of(exposure: Option<&Exposure>, successes: u64) -> ExposureLesson {
-        let Some(exposure) = exposure else { return ExposureLesson { successes, ..ExposureLesson::default() } };
+        let Some(exposure) = exposure else {
+            return ExposureLesson { successes, windows: 1, ..ExposureLesson::default() };
+        };
         ExposureLesson {
             classes: exposure
                 .classes
@@ -47,6 +82,7 @@ impl ExposureLesson {
             records: exposure.records,
             bytes: exposure.bytes,
             successes,
+            windows: 1,
         }
     }
 }
@@ -62,9 +98,7 @@ pub struct EndpointLesson {
     pub login_sessions: u64,
     pub exposure: ExposureLesson,
     pub open_exposure: ExposureLesson,
-    pub sizes: LogHistogram,
-    pub records: LogHistogram,
-    pub sensitive_values: LogHistogram,
+    pub answers: Answers,
 }
 
 impl EndpointLesson {
@@ -79,9 +113,11 @@ impl EndpointLesson {
             login_sessions: logins.map_or(0, |logins| logins.with_session),
             exposure: ExposureLesson::of(window.exposure.as_deref(), window.successes),
             open_exposure: ExposureLesson::of(window.open_exposure.as_deref(), window.open_successes),
-            sizes: window.sizes.clone(),
-            records: window.records.clone(),
-            sensitive_values: window.sensitive_values.clone(),
+            answers: Answers {
+                sizes: window.sizes.clone(),
+                records: window.records.clone(),
+                sensitive_values: window.sensitive_values.clone(),
+            },
         }
     }
 }
@@ -125,12 +161,20 @@ impl Store {
             }
             let carriers = lesson.login_successes.max(lesson.login_sessions);
             state.login_sessions.add(lesson.login_sessions, carriers);
-            if !spoiled.contains(&Spoiled::EndpointExposure(*key)) {
-                state.exposure.add(&lesson.exposure);
-                state.open_exposure.add(&lesson.open_exposure);
-                lesson.sizes.into_hdr(&mut state.sizes);
-                lesson.records.into_hdr(&mut state.records);
-                lesson.sensitive_values.into_hdr(&mut state.sensitive_values);
+            if spoiled.contains(&Spoiled::EndpointExposure(*key)) {
+                state.exposure.retract();
+                state.open_exposure.retract();
+                state.fresh_answers.retract();
+            } else {
+                state.exposure.teach(index, lesson.exposure.clone(), touched.is_learning);
+                state.open_exposure.teach(index, lesson.open_exposure.clone(), touched.is_learning);
+                let answers = lesson.answers.clone();
+                let settled = if touched.is_learning { Some(answers) } else { state.fresh_answers.add(index, answers) };
+                if let Some(settled) = settled {
+                    settled.sizes.into_hdr(&mut state.sizes);
+                    settled.records.into_hdr(&mut state.records);
+                    settled.sensitive_values.into_hdr(&mut state.sensitive_values);
+                }
             }
         }
         for (key, lesson) in &touched.client_lessons {
@@ -141,13 +185,13 @@ impl Store {
                 state.errors.add(lesson.errors, lesson.requests);
             }
             let is_spoiled = spoiled.contains(&Spoiled::ClientExposure(state.address));
-            teach_exposure(&mut state.exposure, lesson, passed, is_spoiled);
+            teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
         }
         for (key, lesson) in &touched.principal_lessons {
             let Some(mut state) = self.principals.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let is_spoiled = spoiled.contains(&Spoiled::PrincipalExposure(*key));
-            teach_exposure(&mut state.exposure, lesson, passed, is_spoiled);
+            teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
         }
         for (key, lesson) in &touched.host_lessons {
             let Some(mut state) = self.hosts.get_mut(key) else { continue };
@@ -220,14 +264,22 @@ impl Store {
     }
 }
 
-/// Only a key that carries sensitive data has an exposure to learn.
-fn teach_exposure(normal: &mut Option<Box<ExposureNormal>>, lesson: &SubjectLesson, passed: i64, is_spoiled: bool) {
+/// Only a key that carries sensitive data has an exposure to learn. `at` is the window, and how many passed since the last.
+fn teach_exposure(
+    normal: &mut Option<Box<ExposureNormal>>,
+    lesson: &SubjectLesson,
+    at: (i64, i64),
+    is_spoiled: bool,
+    is_learning: bool,
+) {
     if normal.is_none() && lesson.exposure.classes.is_empty() {
         return;
     }
     let normal = normal.get_or_insert_default();
-    normal.fade(passed);
-    if !is_spoiled {
-        normal.add(&lesson.exposure);
+    normal.fade(at.1);
+    if is_spoiled {
+        normal.retract();
+    } else {
+        normal.teach(at.0, lesson.exposure.clone(), is_learning);
     }
 }

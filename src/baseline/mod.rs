@@ -3,6 +3,7 @@
 mod fold;
 mod inventory;
 mod persist;
+mod settling;
 pub mod state;
 mod store;
 mod tiers;

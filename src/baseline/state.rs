@@ -1,5 +1,7 @@
 //! What is kept of each key between windows: recent activity in tiers, and what is normal.
 
+use super::fold::{Answers, ExposureLesson};
+use super::settling::{SettledShare, Settling};
 use super::tiers::Tiers;
 use crate::inspect::DataClass;
 use crate::window::distinct::DistinctSet;
@@ -54,62 +56,6 @@ impl Share {
     }
 }
 
-/// A share that learns with a delay: what is counted settles after 5 to 10 minutes, and until then an attack that is
-/// recognised takes back what it taught while nobody knew it. Without the delay, who begins slowly would be measured
-/// against himself. While learning, when nobody is judged, there is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SettledShare {
-    settled: Share,
-    /// The half-span being filled, and the one before.
-    fresh: [Share; 2],
-    /// First window of the half-span being filled.
-    start: i64,
-}
-
-/// Windows of a half-span: half of the shortest tier.
-const SETTLING_WINDOWS: i64 = super::tiers::SPANS[0] / 2;
-
-impl SettledShare {
-    pub fn usual(&self) -> Share {
-        self.settled
-    }
-
-    /// Whether anything was counted, settled or not.
-    pub fn is_known(&self) -> bool {
-        self.settled.total > 0.0 || self.fresh.iter().any(|fresh| fresh.total > 0.0)
-    }
-
-    pub fn add(&mut self, window: i64, hits: u64, total: u64, is_learning: bool) {
-        let passed = window.saturating_sub(self.start).div_euclid(SETTLING_WINDOWS);
-        if passed > 0 {
-            let [current, before] = std::mem::take(&mut self.fresh);
-            self.settled.add_share(&before);
-            if passed == 1 {
-                self.fresh[1] = current;
-            } else {
-                self.settled.add_share(&current);
-            }
-            self.start += passed * SETTLING_WINDOWS;
-        }
-        let place = if is_learning { &mut self.settled } else { &mut self.fresh[0] };
-        place.add(hits, total);
-    }
-
-    /// Takes back what has not settled.
-    pub fn retract(&mut self) {
-        self.fresh = Default::default();
-    }
-
-    pub fn fade(&mut self, windows: i64) {
-        self.settled.fade(windows);
-    }
-
-    pub fn add_share(&mut self, other: &SettledShare) {
-        self.settled.add_share(&other.settled);
-        other.fresh.iter().for_each(|fresh| self.settled.add_share(fresh));
-    }
-}
-
 /// Recent activity of an endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EndpointActivity {
@@ -159,6 +105,7 @@ pub struct ExposureNormal {
     pub bytes: f64,
     /// Windows in which the key was active, fading: how much time the sums above stand for.
     pub windows: f64,
+    fresh: Settling<ExposureLesson>,
 }
 
 impl ExposureNormal {
@@ -166,9 +113,22 @@ impl ExposureNormal {
         self.classes[class as usize]
     }
 
-    pub fn add(&mut self, lesson: &super::fold::ExposureLesson) {
+    /// Takes in what a window teaches; it settles later, except while learning.
+    pub fn teach(&mut self, window: i64, lesson: ExposureLesson, is_learning: bool) {
+        let settled = if is_learning { Some(lesson) } else { self.fresh.add(window, lesson) };
+        if let Some(settled) = settled {
+            self.add(&settled);
+        }
+    }
+
+    /// Takes back what has not settled.
+    pub fn retract(&mut self) {
+        self.fresh.retract();
+    }
+
+    fn add(&mut self, lesson: &ExposureLesson) {
         self.responses += lesson.successes as f64;
-        self.windows += 1.0;
+        self.windows += lesson.windows as f64;
         self.records += lesson.records as f64;
         self.bytes += lesson.bytes as f64;
         for (class, values, responses) in &lesson.classes {
@@ -176,6 +136,18 @@ impl ExposureNormal {
             normal.values += *values as f64;
             normal.responses += *responses as f64;
         }
+    }
+
+    /// Takes in what was normal for a key that joins this one.
+    pub fn join(&mut self, other: &ExposureNormal) {
+        for (mine, theirs) in self.classes.iter_mut().zip(&other.classes) {
+            mine.values += theirs.values;
+            mine.responses += theirs.responses;
+        }
+        self.responses += other.responses;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.windows = self.windows.max(other.windows);
     }
 
     pub fn fade(&mut self, windows: i64) {
@@ -226,6 +198,8 @@ pub struct EndpointState {
     pub login_sessions: Share,
     pub exposure: ExposureNormal,
     pub open_exposure: ExposureNormal,
+    /// Of `sizes`, `records` and `sensitive_values`.
+    pub fresh_answers: Settling<Answers>,
     pub recent: Tiers<EndpointActivity>,
     pub last_window: i64,
     /// The last window that taught.
@@ -270,6 +244,7 @@ impl EndpointState {
             login_sessions: Share::default(),
             exposure: ExposureNormal::default(),
             open_exposure: ExposureNormal::default(),
+            fresh_answers: Settling::default(),
             recent: Tiers::default(),
             last_window: 0,
             taught: 0,
