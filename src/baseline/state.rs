@@ -215,6 +215,15 @@ pub struct Stranger {
     pub open_successes: u64,
     pub evidence: crate::window::EvidenceSample,
     pub clients: BottomK<IpAddr, 5>,
+    /// What was known of its host when it appeared.
+    pub known: HostKnown,
+}
+
+/// How well a host is known: requests to its endpoints, and endpoints that were asked for once.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct HostKnown {
+    pub requests: u64,
+    pub singletons: u64,
 }
 
 impl EndpointState {

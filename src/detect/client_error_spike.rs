@@ -52,6 +52,9 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             counts.leave_out_chronic(scene, tier, |shown| *shown.host == *state.host);
         }
         let Some(probability) = is_spike(&counts, &rules.host) else { continue };
+        if counts.is_of_one(scene, &rules.host, |shown| *shown.host == *state.host) {
+            continue;
+        }
         let subject = Subject::Host(state.host.to_string());
         let mut finding = finding_of(subject, rules.alert.severity, &errors, &counts, probability, None);
         finding.spoils = vec![Spoiled::HostErrors(*key)];
@@ -76,10 +79,11 @@ fn of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState) -> Option<Fin
         return None;
     }
     let template = wildcards(&state.template);
-    let chronic = counts.leave_out_chronic(scene, tier, |shown| {
+    let is_here = |shown: &Evidence| {
         let path = shown.url.split('?').next().unwrap_or("");
         *shown.host == *state.host && *shown.method == *state.method && pattern::matches(&template, path)
-    });
+    };
+    let chronic = counts.leave_out_chronic(scene, tier, is_here);
     let all = is_spike(&counts, &rules.endpoint).map(|probability| (None, counts, probability));
     // A status that was never there stands out where others have always been.
     let found = all.or_else(|| {
@@ -94,6 +98,9 @@ fn of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState) -> Option<Fin
         })
     });
     let (status, counts, probability) = found?;
+    if counts.is_of_one(scene, &rules.endpoint, is_here) {
+        return None;
+    }
     let subject = Subject::Endpoint(key);
     let mut finding = finding_of(subject, rules.alert.severity, errors, &counts, probability, status);
     finding.spoils = vec![Spoiled::EndpointErrors(key)];
@@ -153,6 +160,30 @@ fn counts_of(scene: &Scene<'_>, errors: &Errors, requests: u64, usual: &Share) -
 }
 
 impl Counts {
+    /// Whether one client makes the spike, and without it there is none: then it is told as the client's.
+    fn is_of_one(&self, scene: &Scene<'_>, floors: &ErrorShare, is_here: impl Fn(&Evidence) -> bool) -> bool {
+        let (tier, of_client) = (tier_of(floors.window_seconds), &scene.rules.client_error_spike.client);
+        let counts_of = |client: &ClientState| {
+            let recent = client.recent.as_deref()?;
+            let requests = recent.sum(tier, |activity| activity.requests);
+            let errors = recent.sum(tier, |activity| errors_in(activity.errors.as_deref()));
+            let mut shown = recent.buckets(tier).filter_map(|activity| activity.errors.as_deref());
+            let is_told = of_client.enabled && !is_everyday(errors, requests, of_client);
+            let mut is_only_here = || shown.all(|errors| errors.evidence.iter().all(|(_, shown)| is_here(shown)));
+            (is_told && is_only_here()).then_some((errors, requests, client.address))
+        };
+        // Spikes are rare: all clients may be looked at, also those that have just gone.
+        let worst = scene.store.clients.iter().filter_map(|client| counts_of(&client)).max();
+        let Some((errors, requests, _)) = worst else { return false };
+        let others = Counts {
+            errors: self.errors.saturating_sub(errors),
+            requests: self.requests.saturating_sub(requests),
+            clients: self.clients.saturating_sub(1),
+            ..*self
+        };
+        is_spike(&others, floors).is_none()
+    }
+
     /// Takes out, here and in the past, the clients whose requests have always failed at this place: a program that
     /// nobody mends hides what happens to the others, and at night, when the others sleep, it looks like a spike.
     /// Gives their statuses.

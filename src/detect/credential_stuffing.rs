@@ -10,7 +10,7 @@ use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_wor
 use crate::baseline::state::{EndpointActivity, EndpointState, Share};
 use crate::baseline::{SPANS, Tiers, tier_of};
 use crate::rule::Severity;
-use crate::window::{Attempts, Merge, pair_key};
+use crate::window::{Attempts, Merge, Moment, pair_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,6 +25,9 @@ const USERS_PER_PERSON: u64 = 2;
 const REQUESTS_PER_LOGIN: u64 = 4;
 /// Different users that a source must have failed for before the accounts that it opened are evidence.
 const USERS_OF_A_SOURCE: u64 = 3;
+/// Failures with always another password from which on a client's errors are not told as such yet: they are about to be
+/// called an attack on logins, and if ten times as many are not, they are errors like others.
+const HELD_FAILURES: u64 = 10;
 /// Times the failures of a spray up to which an attack may still turn out to be one.
 const UNDECIDED_FACTOR: f64 = 3.0;
 
@@ -32,6 +35,8 @@ const UNDECIDED_FACTOR: f64 = 3.0;
 struct Visitor {
     client: IpAddr,
     failures: u64,
+    /// When it failed, where that goes on to become an attack, or will be seen to be none.
+    held: Option<Moment>,
     /// Its attempts, where they are an attack by themselves.
     suspicious: Option<Attempts>,
 }
@@ -49,6 +54,8 @@ pub fn judge(scene: &Scene<'_>, guessed: &Guessed, findings: &mut Vec<Finding>) 
     }
     for (key, visitors) in &visitors {
         let Some(state) = scene.store.endpoints.get(key) else { continue };
+        undecided
+            .extend(visitors.iter().filter_map(|visitor| visitor.held.map(|moment| held_back(visitor.client, moment))));
         judge_endpoint(scene, *key, &state, visitors, guessed.get(key), findings, &mut undecided);
     }
     undecided
@@ -71,7 +78,12 @@ fn visitor_of(scene: &Scene<'_>, recent: &Tiers<Attempts>) -> Option<Visitor> {
         }
         recent.view(tier).filter(|attempts| attempts.failed_users.count() >= min_users && is_of_many(scene, attempts))
     });
-    Some(Visitor { client, failures, suspicious })
+    // Always another password: a few more, and it is known whether they are for one account or for many.
+    let passwords = recent.sum(tier_of(floors.window_seconds), |attempts| attempts.passwords.count());
+    let is_held =
+        suspicious.is_none() && (HELD_FAILURES..HELD_FAILURES * 10).contains(&failures) && passwords * 2 >= failures;
+    let held = if is_held { recent.buckets(0).next().map(|attempts| attempts.moment) } else { None };
+    Some(Visitor { client, failures, held, suspicious })
 }
 
 fn judge_endpoint(
@@ -88,7 +100,7 @@ fn judge_endpoint(
     let campaign = endpoint_campaign(scene, key, endpoint, guesses);
     let network = if campaign.is_none() { network_campaign(scene, key, endpoint, visitors) } else { None };
     let (attempts, probability) = match (campaign, network, suspects.as_slice()) {
-        (Some((attempts, probability)), _, _) => (attempts, Some(probability)),
+        (Some((attempts, probability)), _, _) => (attempts, probability),
         (None, Some(attempts), _) => (attempts, None),
         (None, None, []) => return,
         (None, None, suspects) => (sum_of(suspects.iter().copied()), None),
@@ -125,6 +137,13 @@ fn judge_endpoint(
     finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
     finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientErrors));
     findings.push(finding);
+}
+
+/// What is not told yet, and explains the errors of its client meanwhile.
+fn held_back(client: IpAddr, moment: Moment) -> Finding {
+    let mut held = Finding::new("password_spraying", Subject::Client(client), Severity::Low, moment);
+    held.client_sample = vec![client];
+    held
 }
 
 /// Whether a client's failures are those of many accounts, and not of a few that are guessed or retried.
@@ -224,11 +243,11 @@ fn endpoint_campaign(
     key: u64,
     endpoint: &EndpointState,
     guesses: Option<&Guesses>,
-) -> Option<(Attempts, f64)> {
+) -> Option<(Attempts, Option<f64>)> {
     let floors = &scene.rules.credential_stuffing.endpoint;
     let usual = endpoint.login_failures.usual();
     if scene.is_learning || usual.total < floors.min_baseline_logins as f64 {
-        return None;
+        return plain_campaign(scene, endpoint).map(|attempts| (attempts, None));
     }
     floors.horizons_seconds.iter().find_map(|horizon| {
         let tier = tier_of(*horizon);
@@ -260,8 +279,24 @@ fn endpoint_campaign(
         let (hits, base) = (usual.hits as u64, usual.total as u64);
         let probability = ratio_test(attempts.failures, total, hits, base, floors.prior_strength);
         let is_campaign = probability.value() <= floors.max_probability && !are_own_users(scene, key, &attempts);
-        is_campaign.then(|| (attempts, probability.rounded()))
+        is_campaign.then(|| (attempts, Some(probability.rounded())))
     })
+}
+
+/// The endpoint's failures, where they need no baseline: most logins fail, and those who fail try many accounts each.
+fn plain_campaign(scene: &Scene<'_>, endpoint: &EndpointState) -> Option<Attempts> {
+    let floors = &scene.rules.credential_stuffing.endpoint;
+    let tier = tier_of(*floors.horizons_seconds.first()?);
+    if endpoint.recent.sum(tier, failures_in) < floors.min_failures_without_baseline {
+        return None;
+    }
+    let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
+    let (users, clients) = (attempts.failed_users.count(), attempts.failing_clients.count());
+    let is_campaign = attempts.failures as f64 >= floors.min_failure_share_without_baseline * attempts.total() as f64
+        && users >= floors.min_users
+        && users > USERS_PER_PERSON * clients
+        && attempts.failures as f64 <= scene.rules.credential_stuffing.max_failures_per_user * users as f64;
+    is_campaign.then_some(attempts)
 }
 
 fn failures_in(activity: &EndpointActivity) -> u64 {
@@ -352,7 +387,7 @@ pub(super) fn sample_of(suspects: &[&Attempts], attempts: &Attempts) -> Vec<IpAd
 }
 
 pub(super) fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
-    let users = attempts.failed_users.count();
+    let users = attempts.failed_users.count().min(attempts.failures); // a large number of users is an estimate
     let mut words = format!(
         "{} failed logins for {users} user{} in {}",
         attempts.failures,
@@ -360,7 +395,8 @@ pub(super) fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
         span_in_words(&attempts.moment)
     );
     if attempts.passwords.count() > 0 {
-        words.push_str(&format!(", {} different passwords", attempts.passwords.count()));
+        let passwords = attempts.passwords.count().min(attempts.failures);
+        words.push_str(&format!(", {passwords} different password{}", if passwords == 1 { "" } else { "s" }));
     }
     match opened {
         [] => words.push_str("; none of the sources was seen to get in"),

@@ -35,6 +35,8 @@ pub struct ObjectEnumeration {
     pub min_peers: u64,
     /// Different objects within a horizon, with fewer peers.
     pub min_objects_without_peers: u64,
+    /// Different objects within ten minutes while the sensor learns, taken in sequence.
+    pub min_objects_while_learning: u64,
     /// Of `stats::rate_test`.
     pub max_probability: f64,
     /// Objects that the baseline weighs at most in that test.
@@ -56,6 +58,7 @@ impl ObjectEnumeration {
         check.within("growth_exponent", self.growth_exponent, 0.0, 1.0);
         check.at_least("min_peers", self.min_peers, 2);
         check.at_least("min_objects_without_peers", self.min_objects_without_peers, self.min_objects);
+        check.at_least("min_objects_while_learning", self.min_objects_while_learning, self.min_objects_in_sequence);
         check.probability("max_probability", self.max_probability);
         check.strength("prior_strength", self.prior_strength);
         check.share("min_success_share", self.min_success_share);

@@ -48,6 +48,10 @@ pub struct StuffingOfEndpoint {
     pub prior_strength: f64,
     /// Logins that the baseline must have seen.
     pub min_baseline_logins: u64,
+    /// Failed logins within the shortest horizon, while the baseline has not.
+    pub min_failures_without_baseline: u64,
+    /// Failed logins / logins, while the baseline has not.
+    pub min_failure_share_without_baseline: f64,
 }
 
 /// One address; no baseline needed.
@@ -95,6 +99,8 @@ impl CredentialStuffing {
             check.probability("max_probability", rule.max_probability);
             check.strength("prior_strength", rule.prior_strength);
             check.at_least("min_baseline_logins", rule.min_baseline_logins, 1);
+            check.at_least("min_failures_without_baseline", rule.min_failures_without_baseline, rule.min_failures);
+            check.share("min_failure_share_without_baseline", rule.min_failure_share_without_baseline);
         });
         check.table("client", |check| {
             let rule = &self.client;
