@@ -6,7 +6,7 @@
 use super::state::ExposureNormal;
 use super::store::{Store, Touched};
 use crate::inspect::DataClass;
-use crate::window::histogram::LogHistogram;
+use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::{EndpointWindow, Exposure, Merge};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -52,6 +52,14 @@ impl Merge for ExposureLesson {
     }
 }
 
+/// Statuses of requests that a server cannot make sense of.
+const NOT_UNDERSTOOD: [u16; 4] = [400, 405, 415, 422];
+
+/// Answers that say so.
+pub fn not_understood(statuses: &StatusCounts) -> u64 {
+    NOT_UNDERSTOOD.map(|status| statuses.count(status)).into_iter().sum()
+}
+
 /// How large successful answers were.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
@@ -93,6 +101,7 @@ pub struct EndpointLesson {
     pub requests: u64,
     pub errors: u64,
     pub login_failures: u64,
+    pub login_nonsense: u64,
     pub logins: u64,
     pub login_successes: u64,
     pub login_sessions: u64,
@@ -108,6 +117,7 @@ impl EndpointLesson {
             requests: window.tally.requests,
             errors: window.tally.statuses.class(4),
             login_failures: logins.map_or(0, |logins| logins.failures),
+            login_nonsense: logins.map_or(0, |logins| not_understood(&window.tally.statuses).min(logins.failures)),
             logins: logins.map_or(0, |logins| logins.total()),
             login_successes: logins.map_or(0, |logins| logins.successes),
             login_sessions: logins.map_or(0, |logins| logins.with_session),
@@ -142,6 +152,7 @@ impl Store {
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             state.errors.fade(passed);
             state.login_failures.fade(passed);
+            state.login_nonsense.fade(passed);
             state.login_sessions.fade(passed);
             state.exposure.fade(passed);
             state.open_exposure.fade(passed);
@@ -153,6 +164,12 @@ impl Store {
                 state.errors.retract();
             } else {
                 state.errors.add(index, lesson.errors, lesson.requests, touched.is_learning);
+            }
+            if spoiled.contains(&Spoiled::Logins(*key)) || spoiled.contains(&Spoiled::EndpointErrors(*key)) {
+                state.login_nonsense.retract();
+            } else if lesson.logins > 0 {
+                let (hits, total) = (lesson.login_nonsense, lesson.login_failures);
+                state.login_nonsense.add(index, hits, total, touched.is_learning);
             }
             if spoiled.contains(&Spoiled::Logins(*key)) {
                 state.login_failures.retract();

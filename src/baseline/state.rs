@@ -195,6 +195,8 @@ pub struct EndpointState {
     pub reach: Histogram<u32>,
     pub errors: SettledShare,
     pub login_failures: SettledShare,
+    /// Of failed logins, those refused as requests that make no sense.
+    pub login_nonsense: SettledShare,
     pub login_sessions: Share,
     pub exposure: ExposureNormal,
     pub open_exposure: ExposureNormal,
@@ -250,6 +252,7 @@ impl EndpointState {
             reach: new_histogram(),
             errors: SettledShare::default(),
             login_failures: SettledShare::default(),
+            login_nonsense: SettledShare::default(),
             login_sessions: Share::default(),
             exposure: ExposureNormal::default(),
             open_exposure: ExposureNormal::default(),

@@ -159,11 +159,18 @@ fn counts_of(scene: &Scene<'_>, errors: &Errors, requests: u64, usual: &Share) -
     }
 }
 
+fn is_chronic(client: &ClientState) -> bool {
+    client.errors.total >= CHRONIC_REQUESTS && client.errors.share() >= CHRONIC_SHARE
+}
+
 impl Counts {
     /// Whether one client makes the spike, and without it there is none: then it is told as the client's.
     fn is_of_one(&self, scene: &Scene<'_>, floors: &ErrorShare, is_here: impl Fn(&Evidence) -> bool) -> bool {
         let (tier, of_client) = (tier_of(floors.window_seconds), &scene.rules.client_error_spike.client);
         let counts_of = |client: &ClientState| {
+            if is_chronic(client) {
+                return None; // left out already
+            }
             let recent = client.recent.as_deref()?;
             let requests = recent.sum(tier, |activity| activity.requests);
             let errors = recent.sum(tier, |activity| errors_in(activity.errors.as_deref()));
@@ -197,7 +204,7 @@ impl Counts {
         let seconds = seconds_of(&self.moment);
         for key in &scene.touched.clients {
             let Some(client) = scene.store.clients.get(key) else { continue };
-            if client.errors.total < CHRONIC_REQUESTS || client.errors.share() < CHRONIC_SHARE {
+            if !is_chronic(&client) {
                 continue;
             }
             let Some(recent) = client.recent.as_deref() else { continue };
@@ -231,7 +238,12 @@ fn is_spike(counts: &Counts, floors: &ErrorShare) -> Option<f64> {
     {
         return None;
     }
-    let probability = ratio_test(errors, requests, usual.hits as u64, usual.total as u64, floors.prior_strength);
+    // Errors of one client come together: an expired token fails ten times in a row. So many clients have failed, each in
+    // so large a bunch, and only the clients are independent of each other (a design effect: Kish, "Survey Sampling", §5.4).
+    let bunch = if clients > 1 { (errors as f64 / clients as f64).max(1.0) } else { 1.0 };
+    let bunches = |count: u64| (count as f64 / bunch).round() as u64;
+    let (hits, total) = (usual.hits as u64, usual.total as u64);
+    let probability = ratio_test(bunches(errors), bunches(requests), hits, total, floors.prior_strength);
     (probability.value() <= floors.max_probability).then(|| probability.rounded())
 }
 

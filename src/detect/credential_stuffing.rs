@@ -8,7 +8,7 @@ use super::brute_force::{Guessed, Guesses};
 use super::stats::{odds_factor, ratio_test};
 use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::{EndpointActivity, EndpointState, Share};
-use crate::baseline::{SPANS, Tiers, tier_of};
+use crate::baseline::{SPANS, Tiers, not_understood, tier_of};
 use crate::rule::Severity;
 use crate::window::{Attempts, Merge, Moment, pair_key};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,12 @@ const NAMING_SHARE: f64 = 0.5;
 
 /// Times as many user names as addresses up to which each address may be one person: people have one account, or two.
 const USERS_PER_PERSON: u64 = 2;
+/// The same for addresses that several people share.
+const USERS_BEHIND_ADDRESS: u64 = 5;
 /// Times as many requests as logins from which on somebody came for more than logging in.
 const REQUESTS_PER_LOGIN: u64 = 4;
+/// Share of a login's failures below which it does not refuse wrong passwords as requests that make no sense.
+const RARELY: f64 = 0.1;
 /// Different users that a source must have failed for before the accounts that it opened are evidence.
 const USERS_OF_A_SOURCE: u64 = 3;
 /// Failures with always another password from which on a client's errors are not told as such yet: they are about to be
@@ -237,6 +241,17 @@ fn are_own_users(scene: &Scene<'_>, key: u64, attempts: &Attempts) -> bool {
     known.count() * 2 > attempts.client_sample.len()
 }
 
+/// Whether those who fail may be anybody, a few accounts an address, and most of them are refused as requests that make no
+/// sense, at a login that refuses wrong passwords otherwise: a broken release, which others speak of.
+fn are_not_understood(endpoint: &EndpointState, attempts: &Attempts, tier: usize) -> bool {
+    if attempts.failed_users.count() > USERS_BEHIND_ADDRESS * attempts.failing_clients.count() {
+        return false;
+    }
+    let now = endpoint.recent.sum(tier, |activity| not_understood(&activity.tally.statuses));
+    let usual = endpoint.login_nonsense.usual();
+    now * 2 > attempts.failures && usual.total >= 1.0 && usual.share() <= RARELY
+}
+
 /// The endpoint's failures, where their share is far above its own baseline.
 fn endpoint_campaign(
     scene: &Scene<'_>,
@@ -278,7 +293,9 @@ fn endpoint_campaign(
         }
         let (hits, base) = (usual.hits as u64, usual.total as u64);
         let probability = ratio_test(attempts.failures, total, hits, base, floors.prior_strength);
-        let is_campaign = probability.value() <= floors.max_probability && !are_own_users(scene, key, &attempts);
+        let is_campaign = probability.value() <= floors.max_probability
+            && !are_own_users(scene, key, &attempts)
+            && !are_not_understood(endpoint, &attempts, tier);
         is_campaign.then(|| (attempts, Some(probability.rounded())))
     })
 }

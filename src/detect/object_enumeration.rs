@@ -76,7 +76,9 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let is_public = reach.principal.is_none() && reach.sensitive == 0 && authenticated < PUBLIC_SHARE;
     let severity = match () {
         _ if is_public => Severity::Low,
-        _ if success_share >= rules.min_success_share && !scene.is_learning => rules.success_severity,
+        // Who is never refused, and takes no personal data, may be a new program that is entitled to all of it.
+        _ if scene.is_learning || (reach.misses == 0 && reach.sensitive == 0) => rules.alert.severity,
+        _ if success_share >= rules.min_success_share => rules.success_severity,
         _ => rules.alert.severity,
     };
     let subject = reach.principal.map_or(Subject::Client(reach.client), Subject::Principal);

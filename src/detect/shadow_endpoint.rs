@@ -5,6 +5,7 @@
 //! every path, static files, hosts that are still being discovered.
 
 use super::stats::good_turing_novelty;
+use super::unauthenticated_data_exposure::is_own_data;
 use super::{Finding, Scene, Subject, by_sensitivity, span_in_words};
 use crate::baseline::SPANS;
 use crate::baseline::state::{EndpointState, HostKnown, Stranger};
@@ -99,10 +100,9 @@ fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
     let Some(exposure) = state.recent.merged(SPANS.len() - 1, |activity| activity.exposure.as_deref()) else {
         return Vec::new();
     };
-    let enough = exposure
-        .classes
-        .iter()
-        .filter(|class| class.values.count() >= by_sensitivity(floors, class.class.sensitivity()));
+    let enough = exposure.classes.iter().filter(|class| {
+        class.values.count() >= by_sensitivity(floors, class.class.sensitivity()) && !is_own_data(&exposure, class)
+    });
     enough.map(|class| format!("{} {}", class.values.count(), class.class.name())).collect()
 }
 

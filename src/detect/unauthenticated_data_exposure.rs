@@ -75,7 +75,7 @@ fn is_guarded(scene: &Scene<'_>, state: &EndpointState) -> bool {
 }
 
 /// Whether each client got about one record: a sign-up, a guest's order or a password reset shows everybody his own data.
-fn is_own_data(exposure: &Exposure, class: &ClassExposure) -> bool {
+pub(super) fn is_own_data(exposure: &Exposure, class: &ClassExposure) -> bool {
     class.values.count() <= VALUES_OF_ONE_PERSON * exposure.clients.count()
 }
 
