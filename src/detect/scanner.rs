@@ -30,7 +30,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             let missing: u64 = rules.statuses.iter().map(|status| errors.statuses.count(*status)).sum();
             let share = missing as f64 / requests.max(1) as f64;
             let is_scan = errors.missing_paths.count() >= *min_paths && share >= rules.min_missing_share;
-            is_scan.then(|| (errors, share, successes))
+            is_scan.then_some((errors, share, successes))
         });
         let Some((errors, share, successes)) = found else { continue };
         let severity = if successes > 0 { rules.found_severity } else { rules.alert.severity };
