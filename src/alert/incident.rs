@@ -21,6 +21,19 @@ use std::time::Duration;
 
 /// An incident is over when nothing came of it for so long: the shortest span of the detectors.
 const QUIET: Duration = Duration::from_secs(600);
+/// Who guesses at logins pauses, and a slow campaign hovers about the floors: that is still the same attack.
+const LOGINS_QUIET: Duration = Duration::from_secs(3600);
+/// An endpoint that nobody listed is no news each time somebody uses it.
+const ENDPOINT_QUIET: Duration = Duration::from_secs(86_400);
+
+fn quiet_of(finding: &Finding) -> Duration {
+    match finding.detector {
+        "shadow_endpoint" => ENDPOINT_QUIET,
+        "credential_stuffing" | "password_spraying" | "brute_force" => LOGINS_QUIET,
+        _ => QUIET,
+    }
+}
+
 /// The shortest time between two records of one incident; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 /// Incidents open at once: when so many are, more say nothing new. What comes past it is counted and not told.
@@ -167,7 +180,7 @@ impl Incidents {
         let quiet: Vec<String> = self
             .open
             .iter()
-            .filter(|(_, incident)| now.since(incident.finding.moment.last) > QUIET)
+            .filter(|(_, incident)| now.since(incident.finding.moment.last) > quiet_of(&incident.finding))
             .map(|(identity, _)| identity.clone())
             .collect();
         for identity in quiet {
@@ -193,6 +206,10 @@ fn identity_of(finding: &Finding) -> String {
     match (finding.detector, finding.endpoint) {
         ("credential_stuffing" | "password_spraying", Some(endpoint)) => {
             format!("{}|{endpoint:016x}", finding.detector)
+        }
+        // One client that guesses at one account after the other is one incident.
+        ("brute_force", Some(endpoint)) if finding.client.is_some() => {
+            format!("brute_force|{:?}|{endpoint:016x}", finding.client)
         }
         (detector, Some(endpoint)) => format!("{detector}|{:?}|{endpoint:016x}", finding.subject),
         (detector, None) => format!("{detector}|{:?}", finding.subject),

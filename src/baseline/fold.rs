@@ -6,8 +6,9 @@
 use super::state::ExposureNormal;
 use super::store::{Store, Touched};
 use crate::inspect::DataClass;
-use crate::window::histogram::LogHistogram;
-use crate::window::{EndpointWindow, Exposure};
+use crate::window::histogram::{LogHistogram, StatusCounts};
+use crate::window::{EndpointWindow, Exposure, Merge};
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -26,18 +27,60 @@ pub enum Spoiled {
 }
 
 /// Sensitive data of one window, as far as it teaches.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExposureLesson {
     /// Class, distinct values, responses.
     pub classes: SmallVec<[(DataClass, u64, u64); 2]>,
     pub records: u64,
     pub bytes: u64,
     pub successes: u64,
+    pub windows: u64,
+}
+
+impl Merge for ExposureLesson {
+    fn merge(&mut self, other: Self) {
+        for (class, values, responses) in other.classes {
+            match self.classes.iter_mut().find(|(mine, _, _)| *mine == class) {
+                Some(mine) => (mine.1, mine.2) = (mine.1 + values, mine.2 + responses),
+                None => self.classes.push((class, values, responses)),
+            }
+        }
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.successes += other.successes;
+        self.windows += other.windows;
+    }
+}
+
+/// Statuses of requests that a server cannot make sense of.
+const NOT_UNDERSTOOD: [u16; 4] = [400, 405, 415, 422];
+
+/// Answers that say so.
+pub fn not_understood(statuses: &StatusCounts) -> u64 {
+    NOT_UNDERSTOOD.map(|status| statuses.count(status)).into_iter().sum()
+}
+
+/// How large successful answers were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    pub sizes: LogHistogram,
+    pub records: LogHistogram,
+    pub sensitive_values: LogHistogram,
+}
+
+impl Merge for Answers {
+    fn merge(&mut self, other: Self) {
+        self.sizes.merge(&other.sizes);
+        self.records.merge(&other.records);
+        self.sensitive_values.merge(&other.sensitive_values);
+    }
 }
 
 impl ExposureLesson {
     pub fn of(exposure: Option<&Exposure>, successes: u64) -> ExposureLesson {
-        let Some(exposure) = exposure else { return ExposureLesson { successes, ..ExposureLesson::default() } };
+        let Some(exposure) = exposure else {
+            return ExposureLesson { successes, windows: 1, ..ExposureLesson::default() };
+        };
         ExposureLesson {
             classes: exposure
                 .classes
@@ -47,6 +90,7 @@ impl ExposureLesson {
             records: exposure.records,
             bytes: exposure.bytes,
             successes,
+            windows: 1,
         }
     }
 }
@@ -57,14 +101,13 @@ pub struct EndpointLesson {
     pub requests: u64,
     pub errors: u64,
     pub login_failures: u64,
+    pub login_nonsense: u64,
     pub logins: u64,
     pub login_successes: u64,
     pub login_sessions: u64,
     pub exposure: ExposureLesson,
     pub open_exposure: ExposureLesson,
-    pub sizes: LogHistogram,
-    pub records: LogHistogram,
-    pub sensitive_values: LogHistogram,
+    pub answers: Answers,
 }
 
 impl EndpointLesson {
@@ -74,14 +117,17 @@ impl EndpointLesson {
             requests: window.tally.requests,
             errors: window.tally.statuses.class(4),
             login_failures: logins.map_or(0, |logins| logins.failures),
+            login_nonsense: logins.map_or(0, |logins| not_understood(&window.tally.statuses).min(logins.failures)),
             logins: logins.map_or(0, |logins| logins.total()),
             login_successes: logins.map_or(0, |logins| logins.successes),
             login_sessions: logins.map_or(0, |logins| logins.with_session),
             exposure: ExposureLesson::of(window.exposure.as_deref(), window.successes),
             open_exposure: ExposureLesson::of(window.open_exposure.as_deref(), window.open_successes),
-            sizes: window.sizes.clone(),
-            records: window.records.clone(),
-            sensitive_values: window.sensitive_values.clone(),
+            answers: Answers {
+                sizes: window.sizes.clone(),
+                records: window.records.clone(),
+                sensitive_values: window.sensitive_values.clone(),
+            },
         }
     }
 }
@@ -104,29 +150,48 @@ impl Store {
             let Some(mut state) = self.endpoints.get_mut(key) else { continue };
             let state = &mut *state;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
-            for share in [&mut state.errors, &mut state.login_failures, &mut state.login_sessions] {
-                share.fade(passed);
-            }
+            state.errors.fade(passed);
+            state.login_failures.fade(passed);
+            state.login_nonsense.fade(passed);
+            state.login_sessions.fade(passed);
             state.exposure.fade(passed);
             state.open_exposure.fade(passed);
             let of_endpoint = [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
             if of_endpoint.iter().any(|what| spoiled.contains(what)) {
                 state.recent.tell();
             }
-            if !spoiled.contains(&Spoiled::EndpointErrors(*key)) {
-                state.errors.add(lesson.errors, lesson.requests);
+            if spoiled.contains(&Spoiled::EndpointErrors(*key)) {
+                state.errors.retract();
+            } else {
+                state.errors.add(index, lesson.errors, lesson.requests, touched.is_learning);
             }
-            if !spoiled.contains(&Spoiled::Logins(*key)) {
-                state.login_failures.add(lesson.login_failures, lesson.logins);
+            if spoiled.contains(&Spoiled::Logins(*key)) || spoiled.contains(&Spoiled::EndpointErrors(*key)) {
+                state.login_nonsense.retract();
+            } else if lesson.logins > 0 {
+                let (hits, total) = (lesson.login_nonsense, lesson.login_failures);
+                state.login_nonsense.add(index, hits, total, touched.is_learning);
+            }
+            if spoiled.contains(&Spoiled::Logins(*key)) {
+                state.login_failures.retract();
+            } else if lesson.logins > 0 {
+                state.login_failures.add(index, lesson.login_failures, lesson.logins, touched.is_learning);
             }
             let carriers = lesson.login_successes.max(lesson.login_sessions);
             state.login_sessions.add(lesson.login_sessions, carriers);
-            if !spoiled.contains(&Spoiled::EndpointExposure(*key)) {
-                state.exposure.add(&lesson.exposure);
-                state.open_exposure.add(&lesson.open_exposure);
-                lesson.sizes.into_hdr(&mut state.sizes);
-                lesson.records.into_hdr(&mut state.records);
-                lesson.sensitive_values.into_hdr(&mut state.sensitive_values);
+            if spoiled.contains(&Spoiled::EndpointExposure(*key)) {
+                state.exposure.retract();
+                state.open_exposure.retract();
+                state.fresh_answers.retract();
+            } else {
+                state.exposure.teach(index, lesson.exposure.clone(), touched.is_learning);
+                state.open_exposure.teach(index, lesson.open_exposure.clone(), touched.is_learning);
+                let answers = lesson.answers.clone();
+                let settled = if touched.is_learning { Some(answers) } else { state.fresh_answers.add(index, answers) };
+                if let Some(settled) = settled {
+                    settled.sizes.into_hdr(&mut state.sizes);
+                    settled.records.into_hdr(&mut state.records);
+                    settled.sensitive_values.into_hdr(&mut state.sensitive_values);
+                }
             }
         }
         for (key, lesson) in &touched.client_lessons {
@@ -137,20 +202,22 @@ impl Store {
                 state.errors.add(lesson.errors, lesson.requests);
             }
             let is_spoiled = spoiled.contains(&Spoiled::ClientExposure(state.address));
-            teach_exposure(&mut state.exposure, lesson, passed, is_spoiled);
+            teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
         }
         for (key, lesson) in &touched.principal_lessons {
             let Some(mut state) = self.principals.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let is_spoiled = spoiled.contains(&Spoiled::PrincipalExposure(*key));
-            teach_exposure(&mut state.exposure, lesson, passed, is_spoiled);
+            teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
         }
         for (key, lesson) in &touched.host_lessons {
             let Some(mut state) = self.hosts.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             state.errors.fade(passed);
-            if !spoiled.contains(&Spoiled::HostErrors(*key)) {
-                state.errors.add(lesson.errors, lesson.requests);
+            if spoiled.contains(&Spoiled::HostErrors(*key)) {
+                state.errors.retract();
+            } else {
+                state.errors.add(index, lesson.errors, lesson.requests, touched.is_learning);
             }
         }
         for (map, keys) in
@@ -173,11 +240,22 @@ impl Store {
                 state.recent.tell();
                 continue;
             }
-            let Some(reach) = state.recent.view(0) else { continue };
-            let objects = reach.objects.count().max(1);
             let state = &mut *state;
+            let mut buckets = state.recent.buckets(0);
+            let Some(first) = buckets.next() else { continue };
+            let endpoint = first.endpoint;
+            let objects = match buckets.next() {
+                None => first.objects.count(),
+                Some(second) => {
+                    let mut objects = first.objects.clone();
+                    objects.merge(&second.objects);
+                    objects.count()
+                }
+            };
+            let objects = objects.max(1);
             let is_first = state.since.is_none();
-            state.since.get_or_insert(index);
+            // Who was there while learning has always been there.
+            state.since.get_or_insert(if touched.is_learning { i64::MIN } else { index });
             // The peers' normal takes a subject's first look and the spans that are over; while learning, when nobody is
             // judged, also each doubling within a span: most subjects never come back.
             if touched.is_learning {
@@ -196,21 +274,29 @@ impl Store {
                 state.noted = index;
                 Some(over)
             };
-            if let (Some(noted), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&reach.endpoint)) {
+            if let (Some(noted @ 1..), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&endpoint)) {
                 let _ = endpoint.reach.record(noted); // it grows by itself
             }
         }
     }
 }
 
-/// Only a key that carries sensitive data has an exposure to learn.
-fn teach_exposure(normal: &mut Option<Box<ExposureNormal>>, lesson: &SubjectLesson, passed: i64, is_spoiled: bool) {
+/// Only a key that carries sensitive data has an exposure to learn. `at` is the window, and how many passed since the last.
+fn teach_exposure(
+    normal: &mut Option<Box<ExposureNormal>>,
+    lesson: &SubjectLesson,
+    at: (i64, i64),
+    is_spoiled: bool,
+    is_learning: bool,
+) {
     if normal.is_none() && lesson.exposure.classes.is_empty() {
         return;
     }
     let normal = normal.get_or_insert_default();
-    normal.fade(passed);
-    if !is_spoiled {
-        normal.add(&lesson.exposure);
+    normal.fade(at.1);
+    if is_spoiled {
+        normal.retract();
+    } else {
+        normal.teach(at.0, lesson.exposure.clone(), is_learning);
     }
 }

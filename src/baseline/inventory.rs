@@ -188,11 +188,15 @@ impl EndpointState {
             (&mut self.sizes, &other.sizes),
             (&mut self.records, &other.records),
             (&mut self.sensitive_values, &other.sensitive_values),
+            (&mut self.reach, &other.reach),
         ] {
             let _ = mine.add(theirs);
         }
+        self.exposure.join(&other.exposure);
+        self.open_exposure.join(&other.open_exposure);
         self.errors.add_share(&other.errors);
         self.login_failures.add_share(&other.login_failures);
+        self.login_nonsense.add_share(&other.login_nonsense);
         self.login_sessions.add_share(&other.login_sessions);
         self.last_window = self.last_window.max(other.last_window);
         if self.is_learned {

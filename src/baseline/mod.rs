@@ -3,11 +3,12 @@
 mod fold;
 mod inventory;
 mod persist;
+mod settling;
 pub mod state;
 mod store;
 mod tiers;
 
-pub use fold::Spoiled;
+pub use fold::{Spoiled, not_understood};
 pub use inventory::InventoryBuilder;
 pub use persist::{State, StateError};
 pub use store::{Store, StoreLimits, Touched, data_of};

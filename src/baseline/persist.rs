@@ -16,7 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Version of what is stored; another version is refused.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {

@@ -1,5 +1,7 @@
 //! What is kept of each key between windows: recent activity in tiers, and what is normal.
 
+use super::fold::{Answers, ExposureLesson};
+use super::settling::{SettledShare, Settling};
 use super::tiers::Tiers;
 use crate::inspect::DataClass;
 use crate::window::distinct::DistinctSet;
@@ -103,6 +105,7 @@ pub struct ExposureNormal {
     pub bytes: f64,
     /// Windows in which the key was active, fading: how much time the sums above stand for.
     pub windows: f64,
+    fresh: Settling<ExposureLesson>,
 }
 
 impl ExposureNormal {
@@ -110,9 +113,22 @@ impl ExposureNormal {
         self.classes[class as usize]
     }
 
-    pub fn add(&mut self, lesson: &super::fold::ExposureLesson) {
+    /// Takes in what a window teaches; it settles later, except while learning.
+    pub fn teach(&mut self, window: i64, lesson: ExposureLesson, is_learning: bool) {
+        let settled = if is_learning { Some(lesson) } else { self.fresh.add(window, lesson) };
+        if let Some(settled) = settled {
+            self.add(&settled);
+        }
+    }
+
+    /// Takes back what has not settled.
+    pub fn retract(&mut self) {
+        self.fresh.retract();
+    }
+
+    fn add(&mut self, lesson: &ExposureLesson) {
         self.responses += lesson.successes as f64;
-        self.windows += 1.0;
+        self.windows += lesson.windows as f64;
         self.records += lesson.records as f64;
         self.bytes += lesson.bytes as f64;
         for (class, values, responses) in &lesson.classes {
@@ -120,6 +136,18 @@ impl ExposureNormal {
             normal.values += *values as f64;
             normal.responses += *responses as f64;
         }
+    }
+
+    /// Takes in what was normal for a key that joins this one.
+    pub fn join(&mut self, other: &ExposureNormal) {
+        for (mine, theirs) in self.classes.iter_mut().zip(&other.classes) {
+            mine.values += theirs.values;
+            mine.responses += theirs.responses;
+        }
+        self.responses += other.responses;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.windows = self.windows.max(other.windows);
     }
 
     pub fn fade(&mut self, windows: i64) {
@@ -165,11 +193,15 @@ pub struct EndpointState {
     /// Objects that one subject reached within a short span, for all subjects.
     #[serde(with = "super::persist::histogram_text")]
     pub reach: Histogram<u32>,
-    pub errors: Share,
-    pub login_failures: Share,
+    pub errors: SettledShare,
+    pub login_failures: SettledShare,
+    /// Of failed logins, those refused as requests that make no sense.
+    pub login_nonsense: SettledShare,
     pub login_sessions: Share,
     pub exposure: ExposureNormal,
     pub open_exposure: ExposureNormal,
+    /// Of `sizes`, `records` and `sensitive_values`.
+    pub fresh_answers: Settling<Answers>,
     pub recent: Tiers<EndpointActivity>,
     pub last_window: i64,
     /// The last window that taught.
@@ -185,6 +217,15 @@ pub struct Stranger {
     pub open_successes: u64,
     pub evidence: crate::window::EvidenceSample,
     pub clients: BottomK<IpAddr, 5>,
+    /// What was known of its host when it appeared.
+    pub known: HostKnown,
+}
+
+/// How well a host is known: requests to its endpoints, and endpoints that were asked for once.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct HostKnown {
+    pub requests: u64,
+    pub singletons: u64,
 }
 
 impl EndpointState {
@@ -209,11 +250,13 @@ impl EndpointState {
             records: new_histogram(),
             sensitive_values: new_histogram(),
             reach: new_histogram(),
-            errors: Share::default(),
-            login_failures: Share::default(),
+            errors: SettledShare::default(),
+            login_failures: SettledShare::default(),
+            login_nonsense: SettledShare::default(),
             login_sessions: Share::default(),
             exposure: ExposureNormal::default(),
             open_exposure: ExposureNormal::default(),
+            fresh_answers: Settling::default(),
             recent: Tiers::default(),
             last_window: 0,
             taught: 0,
@@ -227,7 +270,7 @@ impl EndpointState {
     }
 
     pub fn is_login(&self) -> bool {
-        self.login_failures.total > 0.0
+        self.login_failures.is_known()
     }
 }
 
@@ -286,7 +329,7 @@ pub struct HostState {
     pub host: Arc<str>,
     pub moment: Moment,
     pub requests: u64,
-    pub errors: Share,
+    pub errors: SettledShare,
     /// Endpoints seen, and those of them seen once: how new a new one is here.
     pub endpoints: u64,
     pub recent: Tiers<SubjectActivity>,

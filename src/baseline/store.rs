@@ -6,8 +6,8 @@
 
 use super::fold::{EndpointLesson, ExposureLesson, SubjectLesson};
 use super::state::{
-    AttemptsState, ClientState, EndpointActivity, EndpointState, HostState, PrincipalState, ReachState, Stranger,
-    SubjectActivity,
+    AttemptsState, ClientState, EndpointActivity, EndpointState, HostKnown, HostState, PrincipalState, ReachState,
+    Stranger, SubjectActivity,
 };
 use super::tiers::Tiers;
 use crate::hash::BuildIdentity;
@@ -16,6 +16,8 @@ use crate::window::{
     ClientWindow, EndpointWindow, Exposure, HostWindow, Merge, Moment, PrincipalWindow, Tally, Window,
 };
 use dashmap::DashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub type Map<V> = DashMap<u64, V, BuildIdentity>;
 
@@ -76,17 +78,22 @@ impl Store {
     /// Takes in the merged window. While `is_learning`, new endpoints are no strangers.
     pub fn absorb(&self, index: i64, window: Window, is_learning: bool) -> Touched {
         let mut touched = Touched { is_learning, ..Touched::default() };
+        let mut known_hosts: BTreeMap<Arc<str>, HostKnown> = BTreeMap::new();
         for (key, endpoint) in window.endpoints.into_sorted() {
-            if !endpoint.is_made && !self.endpoints.contains_key(&key) {
+            let is_new = !self.endpoints.contains_key(&key);
+            if !endpoint.is_made && is_new {
                 continue;
             }
-            let mut is_new = false;
-            let mut state = self.endpoints.entry(key).or_insert_with(|| {
-                is_new = true;
-                EndpointState::new(&endpoint, is_learning)
+            let known = (is_new && !is_learning).then(|| {
+                let host = Arc::clone(&endpoint.host);
+                *known_hosts.entry(host).or_insert_with_key(|host| self.host_known(host))
             });
+            let mut state = self.endpoints.entry(key).or_insert_with(|| EndpointState::new(&endpoint, is_learning));
             touched.endpoint_lessons.push((key, EndpointLesson::of(&endpoint)));
             absorb_endpoint(&mut state, index, endpoint);
+            if let (Some(stranger), Some(known)) = (state.stranger.as_deref_mut(), known) {
+                stranger.known = known;
+            }
             touched.endpoints.push(key);
             if is_new {
                 touched.new_endpoints.push(key);
@@ -133,12 +140,25 @@ impl Store {
         touched
     }
 
+    fn host_known(&self, host: &str) -> HostKnown {
+        let mut known = HostKnown::default();
+        for entry in self.endpoints.iter().filter(|entry| *entry.host == *host) {
+            known.requests += entry.tally.requests;
+            known.singletons += u64::from(entry.tally.requests == 1);
+        }
+        known
+    }
+
     /// Forgets recent activity and what is told by window numbers, and keeps what is normal: another capture follows,
     /// with another time.
     pub fn forget_recent(&self) {
         self.login_clients.clear();
         self.login_accounts.clear();
-        self.reaches.clear();
+        self.reaches.retain(|_, state| {
+            (state.recent, state.since) = (Tiers::default(), Some(i64::MIN));
+            (state.noted, state.under_way, state.last_window) = (0, 0, 0);
+            state.usual >= REMEMBERED_REACH
+        });
         for mut state in self.endpoints.iter_mut() {
             state.recent = Tiers::default();
             (state.last_window, state.taught) = (0, i64::MAX);
@@ -163,7 +183,9 @@ impl Store {
             map.retain(|_, state| !state.recent.is_spent(index));
         }
         self.reaches.retain(|_, state| {
-            let is_remembered = state.usual >= REMEMBERED_REACH && index - state.last_window < REMEMBERED_WINDOWS;
+            let is_of_baseline = state.last_window == 0;
+            let is_recent = index.saturating_sub(state.last_window) < REMEMBERED_WINDOWS;
+            let is_remembered = state.usual >= REMEMBERED_REACH && (is_of_baseline || is_recent);
             !state.recent.is_spent(index) || is_remembered
         });
         self.clients.alter_all(|_, mut state| {

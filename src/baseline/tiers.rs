@@ -49,15 +49,31 @@ impl<A: Merge + Clone> Tiers<A> {
         self.slides[0].current.merge(Some(Box::new(aggregate)));
     }
 
-    /// What the span of a tier amounts to.
+    /// What the span of a tier amounts to. Copies whole buckets: look at sums and bounds before.
     pub fn view(&self, tier: usize) -> Option<A> {
-        let tier = tier.min(self.slides.len().checked_sub(1)?);
-        let mut sum: Option<Box<A>> = self.slides[tier].previous.clone();
-        for slide in &self.slides[..=tier] {
-            sum.merge(slide.current.clone());
-        }
+        self.merged(tier, |bucket| Some(bucket))
+    }
+
+    /// One part of what the span of a tier amounts to; the other parts are not copied.
+    pub fn merged<P: Merge + Clone>(&self, tier: usize, part: impl Fn(&A) -> Option<&P>) -> Option<P> {
+        let mut parts = self.buckets(tier).filter_map(part);
+        let mut sum = parts.next()?.clone();
+        parts.for_each(|part| sum.merge(part.clone()));
+        Some(sum)
+    }
+
+    /// The sum of a count over the span of a tier. For a number of distinct things it is an upper bound.
+    pub fn sum(&self, tier: usize, count: impl Fn(&A) -> u64) -> u64 {
+        self.buckets(tier).map(count).fold(0, u64::saturating_add)
+    }
+
+    /// The buckets that together are the span of a tier, without a copy.
+    pub fn buckets(&self, tier: usize) -> impl Iterator<Item = &A> + Clone {
+        let shown = self.slides.len().min(tier + 1);
+        let previous = self.slides[..shown].last().and_then(|slide| slide.previous.as_deref());
         // The bucket before the current one of a shorter tier has already been fed upwards.
-        sum.map(|sum| *sum)
+        let current = self.slides[..shown].iter().filter_map(|slide| slide.current.as_deref());
+        previous.into_iter().chain(current)
     }
 
     /// Marks what the shortest tier holds as told: it is not fed to the longer ones.
@@ -133,6 +149,12 @@ mod tests {
         tiers.add(40, Count(1));
         tiers.add(80, Count(1));
         assert_eq!(sum(&tiers, 1), 2);
+    }
+
+    #[test]
+    fn the_spans_are_those_that_rules_may_name() {
+        let seconds = SPANS.map(|windows| windows as u64 * WINDOW.as_secs());
+        assert_eq!(seconds, crate::rule::SPANS_SECONDS);
     }
 
     #[test]

@@ -1,93 +1,131 @@
-//! `credential_stuffing` and its relatives `brute_force` and `password_spraying`: logins that mostly fail.
+//! `credential_stuffing` and its relative `password_spraying`: logins of many users that mostly fail.
 //!
 //! Sees: many user names failing at a login endpoint, from one client, from one network, or (judged by the endpoint's
-//! own share of failures) from many clients; many passwords for one account; few passwords for many accounts. Users and
-//! passwords are counted by keyed hash. Misses: attempts whose outcome the wire does not show.
+//! own share of failures) from many clients. Few passwords for many users are a spray. Users and passwords are counted by
+//! keyed hash. Misses: attempts whose outcome the wire does not show.
 
-use super::stats::ratio_test;
-use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
-use crate::baseline::state::EndpointState;
-use crate::baseline::{SPANS, tier_of};
+use super::brute_force::{Guessed, Guesses};
+use super::stats::{odds_factor, ratio_test};
+use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
+use crate::baseline::state::{EndpointActivity, EndpointState, Share};
+use crate::baseline::{SPANS, Tiers, not_understood, tier_of};
 use crate::rule::Severity;
-use crate::window::{Attempts, Merge, pair_key};
+use crate::window::{Attempts, Merge, Moment, pair_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Share of an attack's failures from which on one client, or one network, is said to be its source.
 const SOURCE_SHARE: f64 = 0.8;
+/// Share of an attack's failures from which on the clients that stand out give it its name.
+const NAMING_SHARE: f64 = 0.5;
 
 /// Times as many user names as addresses up to which each address may be one person: people have one account, or two.
 const USERS_PER_PERSON: u64 = 2;
+/// The same for addresses that several people share.
+const USERS_BEHIND_ADDRESS: u64 = 5;
 /// Times as many requests as logins from which on somebody came for more than logging in.
 const REQUESTS_PER_LOGIN: u64 = 4;
+/// Share of a login's failures below which it does not refuse wrong passwords as requests that make no sense.
+const RARELY: f64 = 0.1;
 /// Different users that a source must have failed for before the accounts that it opened are evidence.
 const USERS_OF_A_SOURCE: u64 = 3;
+/// Failures with always another password from which on a client's errors are not told as such yet: they are about to be
+/// called an attack on logins, and if ten times as many are not, they are errors like others.
+const HELD_FAILURES: u64 = 10;
+/// Times the failures of a spray up to which an attack may still turn out to be one.
+const UNDECIDED_FACTOR: f64 = 3.0;
 
-/// Accounts that are being guessed, and by whom, for each login endpoint.
-type Guessed = BTreeMap<u64, (Vec<u64>, BTreeSet<IpAddr>)>;
+/// A client that was at a login endpoint in this window: what it did there within the client horizon.
+struct Visitor {
+    client: IpAddr,
+    failures: u64,
+    /// When it failed, where that goes on to become an attack, or will be seen to be none.
+    held: Option<Moment>,
+    /// Its attempts, where they are an attack by themselves.
+    suspicious: Option<Attempts>,
+}
 
-pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
-    let mut guessed = Guessed::new();
-    let mut guesses = Vec::new();
-    judge_accounts(scene, &mut guesses, &mut guessed);
-    let mut clients: BTreeMap<u64, Vec<Attempts>> = BTreeMap::new();
-    let client_tier = tier_of(scene.rules.credential_stuffing.client.window_seconds);
+/// Gives what is certainly an attack, but needs a few more attempts to get a name.
+pub fn judge(scene: &Scene<'_>, guessed: &Guessed, findings: &mut Vec<Finding>) -> Vec<Finding> {
+    let mut undecided = Vec::new();
+    let mut visitors: BTreeMap<u64, Vec<Visitor>> = BTreeMap::new();
     for key in &scene.touched.login_clients {
         let Some(state) = scene.store.login_clients.get(key) else { continue };
-        if let Some(attempts) = state.recent.view(client_tier) {
-            clients.entry(attempts.endpoint).or_default().push(attempts);
+        let Some(endpoint) = state.endpoint else { continue };
+        if let Some(visitor) = visitor_of(scene, &state.recent) {
+            visitors.entry(endpoint).or_default().push(visitor);
         }
     }
-    for key in &scene.touched.endpoints {
+    for (key, visitors) in &visitors {
         let Some(state) = scene.store.endpoints.get(key) else { continue };
-        let Some(of_clients) = clients.get(key) else { continue };
-        judge_endpoint(scene, *key, &state, of_clients, &guessed, findings);
+        undecided
+            .extend(visitors.iter().filter_map(|visitor| visitor.held.map(|moment| held_back(visitor.client, moment))));
+        judge_endpoint(scene, *key, &state, visitors, guessed.get(key), findings, &mut undecided);
     }
-    findings.append(&mut guesses);
+    undecided
+}
+
+fn visitor_of(scene: &Scene<'_>, recent: &Tiers<Attempts>) -> Option<Visitor> {
+    let floors = &scene.rules.credential_stuffing.client;
+    let client = recent.buckets(SPANS.len() - 1).find_map(|attempts| attempts.client)?;
+    let failures = recent.sum(tier_of(floors.window_seconds), |attempts| attempts.failures);
+    let horizons = [
+        (floors.window_seconds, floors.min_failures, floors.min_users),
+        (floors.slow_window_seconds, floors.slow_min_failures, floors.slow_min_users),
+    ];
+    let suspicious = horizons.into_iter().find_map(|(seconds, min_failures, min_users)| {
+        let tier = tier_of(seconds);
+        let failures = recent.sum(tier, |attempts| attempts.failures);
+        let total = recent.sum(tier, Attempts::total);
+        if failures < min_failures || (failures as f64) < floors.min_failure_share * total as f64 {
+            return None;
+        }
+        recent.view(tier).filter(|attempts| attempts.failed_users.count() >= min_users && is_of_many(scene, attempts))
+    });
+    // Always another password: a few more, and it is known whether they are for one account or for many.
+    let passwords = recent.sum(tier_of(floors.window_seconds), |attempts| attempts.passwords.count());
+    let is_held =
+        suspicious.is_none() && (HELD_FAILURES..HELD_FAILURES * 10).contains(&failures) && passwords * 2 >= failures;
+    let held = if is_held { recent.buckets(0).next().map(|attempts| attempts.moment) } else { None };
+    Some(Visitor { client, failures, held, suspicious })
 }
 
 fn judge_endpoint(
     scene: &Scene<'_>,
     key: u64,
     endpoint: &EndpointState,
-    clients: &[Attempts],
-    guessed: &Guessed,
+    visitors: &[Visitor],
+    guesses: Option<&Guesses>,
     findings: &mut Vec<Finding>,
+    undecided: &mut Vec<Finding>,
 ) {
-    let rules = &scene.rules.credential_stuffing;
-    let suspects: Vec<&Attempts> =
-        clients.iter().filter(|attempts| is_suspect(scene, attempts, guessed.get(&key))).collect();
-    let campaign = endpoint_campaign(scene, key, endpoint, guessed.get(&key));
-    let network = if campaign.is_none() { network_campaign(scene, key, endpoint) } else { None };
-    let (attempts, probability) = match (&campaign, &network, suspects.as_slice()) {
-        (Some((attempts, probability)), _, _) => (attempts.clone(), Some(*probability)),
-        (None, Some(attempts), _) => (attempts.clone(), None),
+    let usual = endpoint.login_failures.usual();
+    let suspects: Vec<&Attempts> = visitors.iter().filter_map(|visitor| visitor.suspicious.as_ref()).collect();
+    let campaign = endpoint_campaign(scene, key, endpoint, guesses);
+    let network = if campaign.is_none() { network_campaign(scene, key, endpoint, visitors) } else { None };
+    let (attempts, probability) = match (campaign, network, suspects.as_slice()) {
+        (Some((attempts, probability)), _, _) => (attempts, probability),
+        (None, Some(attempts), _) => (attempts, None),
         (None, None, []) => return,
         (None, None, suspects) => (sum_of(suspects.iter().copied()), None),
     };
-    if is_undecided(scene, &attempts) {
+    let Some(detector) = name_of(scene, &usual, &suspects, &attempts) else {
+        let mut held = Finding::new("password_spraying", Subject::Endpoint(key), Severity::Low, attempts.moment);
+        held.client_sample = sample_of(&suspects, &attempts);
+        undecided.push(held);
         return;
-    }
-    let detector = match () {
-        _ if is_spraying(scene, &suspects, &attempts) => "password_spraying",
-        _ => "credential_stuffing",
     };
-    let enabled = match detector {
-        "password_spraying" => scene.rules.password_spraying.enabled,
-        _ => rules.enabled,
+    let (stuffing, spraying) = (&scene.rules.credential_stuffing, &scene.rules.password_spraying);
+    let (is_enabled, severity, success_severity) = match detector {
+        "password_spraying" => (spraying.enabled, spraying.alert.severity, spraying.success_severity),
+        _ => (stuffing.enabled, stuffing.alert.severity, stuffing.success_severity),
     };
-    if !enabled {
+    if !is_enabled {
         return;
     }
     let opened = opened_accounts(scene, key, &suspects, suspects.is_empty());
-    let got_in = opened.len();
-    let severity = match (detector, got_in) {
-        ("password_spraying", 0) => scene.rules.password_spraying.alert.severity,
-        ("password_spraying", _) => scene.rules.password_spraying.success_severity,
-        (_, 0) => rules.alert.severity,
-        _ => rules.success_severity,
-    };
-    let mut finding = Finding::new(detector, source_of(key, &attempts, clients), severity, attempts.moment)
+    let severity = if opened.is_empty() { severity } else { success_severity };
+    let mut finding = Finding::new(detector, source_of(key, &attempts, visitors), severity, attempts.moment)
         .with_evidence(&attempts.evidence);
     finding.endpoint = Some(key);
     if let Subject::Network(network) = &finding.subject {
@@ -98,7 +136,6 @@ fn judge_endpoint(
     finding.count = attempts.failures;
     finding.probability = probability;
     finding.observed = in_words(&attempts, &opened);
-    let usual = &endpoint.login_failures;
     finding.expected =
         (usual.total >= 1.0).then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
     finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
@@ -106,36 +143,61 @@ fn judge_endpoint(
     findings.push(finding);
 }
 
-fn is_suspect(scene: &Scene<'_>, attempts: &Attempts, guessed: Option<&(Vec<u64>, BTreeSet<IpAddr>)>) -> bool {
-    let rules = &scene.rules.credential_stuffing;
-    let floors = &rules.client;
-    let (users, passwords) = (attempts.failed_users.count(), attempts.passwords.count());
-    if attempts.failures < floors.min_failures
-        || users < floors.min_users
-        || (attempts.failures as f64) < floors.min_failure_share * attempts.total() as f64
-    {
-        return false;
-    }
-    if attempts.failures as f64 <= rules.max_failures_per_user * users as f64 {
-        return true;
-    }
-    // Few accounts again and again: either they are guessed, which has a name of its own, or programs behind one address
-    // keep sending the passwords they have stored, one for each.
-    let is_guesser =
-        guessed.is_some_and(|(_, clients)| attempts.client.is_some_and(|client| clients.contains(&client)));
-    let is_retrying = passwords * 2 >= users && passwords <= users;
-    !is_guesser && !is_retrying
+/// What is not told yet, and explains the errors of its client meanwhile.
+fn held_back(client: IpAddr, moment: Moment) -> Finding {
+    let mut held = Finding::new("password_spraying", Subject::Client(client), Severity::Low, moment);
+    held.client_sample = vec![client];
+    held
 }
 
-/// Few users so far, and passwords that repeat: a spray that takes one user after the other looks like this at first, and
-/// stuffing does not, since each leaked account has its own. A few more attempts tell.
-fn is_undecided(scene: &Scene<'_>, attempts: &Attempts) -> bool {
+/// Whether a client's failures are those of many accounts, and not of a few that are guessed or retried.
+fn is_of_many(scene: &Scene<'_>, attempts: &Attempts) -> bool {
+    let (users, passwords) = (attempts.failed_users.count(), attempts.passwords.count());
+    let per_user = attempts.failures as f64 / users.max(1) as f64;
+    let is_few = per_user > scene.rules.credential_stuffing.max_failures_per_user;
+    // A long list of passwords is a spray all the same, where it is the same for all.
+    if !is_few || is_same_for_all(scene, users as f64, passwords as f64) {
+        return true;
+    }
+    // Programs behind one address keep sending the passwords they have stored, one for each user.
+    let is_retrying = passwords * 2 >= users && passwords <= users;
+    // So many passwords for each account are guesses, which have a name of their own.
+    let least = scene.rules.brute_force.min_passwords;
+    let is_guessing = passwords >= least && per_user >= least as f64;
+    !is_retrying && !is_guessing
+}
+
+/// Few passwords for many users.
+fn is_same_for_all(scene: &Scene<'_>, users: f64, passwords: f64) -> bool {
     let floors = &scene.rules.password_spraying;
-    let passwords = attempts.passwords.count();
-    passwords > 0
-        && attempts.failed_users.count() < floors.min_users
-        && passwords * 2 <= attempts.failures
-        && attempts.failures < 3 * floors.min_failures
+    passwords > 0.0 && users >= floors.min_users as f64 && users >= floors.min_users_per_password * passwords
+}
+
+/// What the failures are called. The attempts of those who stand out tell best; else those of all, less the failures that
+/// an ordinary day has: those come with another password each. `None` while a few more attempts are needed to tell.
+fn name_of(scene: &Scene<'_>, usual: &Share, suspects: &[&Attempts], all: &Attempts) -> Option<DetectorName> {
+    let floors = &scene.rules.password_spraying;
+    let of_suspects = sum_of(suspects.iter().copied());
+    let is_by_suspects = of_suspects.failures as f64 >= NAMING_SHARE * all.failures as f64;
+    let (attempts, everyday) = match is_by_suspects {
+        true => (&of_suspects, 0.0),
+        false => (all, all.successes as f64 * usual.share() / (1.0 - usual.share()).max(f64::EPSILON)),
+    };
+    let (users, passwords) = (attempts.failed_users.count() as f64, attempts.passwords.count() as f64);
+    let failures = attempts.failures as f64;
+    let everyday = everyday.min(users - 1.0).min(passwords - 1.0).max(0.0);
+    let is_repeating = passwords > 0.0 && passwords * 2.0 <= failures;
+    if failures - everyday >= floors.min_failures as f64
+        && is_same_for_all(scene, users - everyday, passwords - everyday)
+        && is_repeating
+    {
+        return Some("password_spraying");
+    }
+    // Few users so far, and passwords that repeat: a spray that takes one user after the other looks like this at first,
+    // and stuffing does not, since each leaked account has its own.
+    let is_undecided =
+        is_repeating && users < floors.min_users as f64 && failures < UNDECIDED_FACTOR * floors.min_failures as f64;
+    (!is_undecided).then_some("credential_stuffing")
 }
 
 /// The accounts that were opened by those who mostly failed. `of_all`: by any such source at the endpoint; else by the
@@ -147,6 +209,9 @@ fn opened_accounts(scene: &Scene<'_>, key: u64, suspects: &[&Attempts], of_all: 
         let floors = &scene.rules.credential_stuffing.client;
         let tier = tier_of(floors.window_seconds);
         for entry in scene.store.login_clients.iter().filter(|entry| entry.endpoint == Some(key)) {
+            if entry.recent.sum(tier, |attempts| attempts.failed_users.count()) < USERS_OF_A_SOURCE {
+                continue;
+            }
             let Some(attempts) = entry.recent.view(tier) else { continue };
             if attempts.failed_users.count() >= USERS_OF_A_SOURCE
                 && attempts.failures as f64 >= floors.min_failure_share * attempts.total() as f64
@@ -167,11 +232,24 @@ fn are_own_users(scene: &Scene<'_>, key: u64, attempts: &Attempts) -> bool {
     }
     let known = attempts.client_sample.iter().filter(|(client, _)| {
         let Some(state) = scene.store.clients.get(client) else { return false };
-        let logins = scene.store.login_clients.get(&pair_key(key, *client));
-        let logins = logins.and_then(|state| state.recent.view(SPANS.len() - 1)).map_or(0, |attempts| attempts.total());
-        state.moment.first < attempts.moment.first && state.requests >= REQUESTS_PER_LOGIN * logins
+        let longest = SPANS.len() - 1;
+        let own = scene.store.login_clients.get(&pair_key(key, *client));
+        let logins = own.as_ref().map_or(0, |own| own.recent.sum(longest, Attempts::total));
+        let failed = own.and_then(|own| own.recent.buckets(longest).map(|attempts| attempts.moment.first).min());
+        failed.is_some_and(|failed| state.moment.first < failed) && state.requests >= REQUESTS_PER_LOGIN * logins
     });
     known.count() * 2 > attempts.client_sample.len()
+}
+
+/// Whether those who fail may be anybody, a few accounts an address, and most of them are refused as requests that make no
+/// sense, at a login that refuses wrong passwords otherwise: a broken release, which others speak of.
+fn are_not_understood(endpoint: &EndpointState, attempts: &Attempts, tier: usize) -> bool {
+    if attempts.failed_users.count() > USERS_BEHIND_ADDRESS * attempts.failing_clients.count() {
+        return false;
+    }
+    let now = endpoint.recent.sum(tier, |activity| not_understood(&activity.tally.statuses));
+    let usual = endpoint.login_nonsense.usual();
+    now * 2 > attempts.failures && usual.total >= 1.0 && usual.share() <= RARELY
 }
 
 /// The endpoint's failures, where their share is far above its own baseline.
@@ -179,75 +257,99 @@ fn endpoint_campaign(
     scene: &Scene<'_>,
     key: u64,
     endpoint: &EndpointState,
-    guessed: Option<&(Vec<u64>, BTreeSet<IpAddr>)>,
-) -> Option<(Attempts, f64)> {
+    guesses: Option<&Guesses>,
+) -> Option<(Attempts, Option<f64>)> {
     let floors = &scene.rules.credential_stuffing.endpoint;
-    let usual = &endpoint.login_failures;
+    let usual = endpoint.login_failures.usual();
     if scene.is_learning || usual.total < floors.min_baseline_logins as f64 {
-        return None;
+        return plain_campaign(scene, endpoint).map(|attempts| (attempts, None));
     }
     floors.horizons_seconds.iter().find_map(|horizon| {
         let tier = tier_of(*horizon);
-        let mut attempts = *endpoint.recent.view(tier)?.logins?;
+        if endpoint.recent.sum(tier, failures_in) < floors.min_failures {
+            return None;
+        }
+        let mut attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
         // Guesses at single accounts have their own incident, and say nothing about the others.
-        let accounts = guessed.iter().flat_map(|(accounts, _)| accounts);
-        let guesses = accounts.filter_map(|account| scene.store.login_accounts.get(account)?.recent.view(tier));
-        let guesses: u64 = guesses.map(|account| account.failures).sum();
-        attempts.failures = attempts.failures.saturating_sub(guesses);
+        let accounts = guesses.iter().flat_map(|guesses| &guesses.accounts);
+        let of_guesses = accounts.filter_map(|account| {
+            let state = scene.store.login_accounts.get(account)?;
+            Some(state.recent.sum(tier, |attempts| attempts.failures))
+        });
+        attempts.failures = attempts.failures.saturating_sub(of_guesses.sum());
         let users = attempts.failed_users.count();
         let total = attempts.total();
         let share = attempts.failures as f64 / total.max(1) as f64;
         let per_user = attempts.failures as f64 / users.max(1) as f64;
+        let is_of_few = per_user > scene.rules.credential_stuffing.max_failures_per_user
+            && !is_same_for_all(scene, users as f64, attempts.passwords.count() as f64);
         if attempts.failures < floors.min_failures
             || users < floors.min_users
             || share < floors.min_failure_share
-            || share < floors.baseline_factor * usual.share()
-            || per_user > scene.rules.credential_stuffing.max_failures_per_user
+            || odds_factor(share, usual.share()) < floors.baseline_factor
+            || is_of_few
         {
             return None;
         }
         let (hits, base) = (usual.hits as u64, usual.total as u64);
         let probability = ratio_test(attempts.failures, total, hits, base, floors.prior_strength);
-        let is_campaign = probability.value() <= floors.max_probability && !are_own_users(scene, key, &attempts);
-        is_campaign.then(|| (attempts, probability.rounded()))
+        let is_campaign = probability.value() <= floors.max_probability
+            && !are_own_users(scene, key, &attempts)
+            && !are_not_understood(endpoint, &attempts, tier);
+        is_campaign.then(|| (attempts, Some(probability.rounded())))
     })
 }
 
-/// The failures of one network, where no endpoint-wide campaign explains them.
-fn network_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState) -> Option<Attempts> {
-    let floors = &scene.rules.credential_stuffing.network;
-    let tier = tier_of(floors.window_seconds);
-    let all = endpoint.recent.view(tier)?.logins?;
-    if all.failures < floors.min_failures || all.failed_users.count() < floors.min_users {
+/// The endpoint's failures, where they need no baseline: most logins fail, and those who fail try many accounts each.
+fn plain_campaign(scene: &Scene<'_>, endpoint: &EndpointState) -> Option<Attempts> {
+    let floors = &scene.rules.credential_stuffing.endpoint;
+    let tier = tier_of(*floors.horizons_seconds.first()?);
+    if endpoint.recent.sum(tier, failures_in) < floors.min_failures_without_baseline {
         return None;
     }
-    let mut networks: BTreeMap<IpAddr, Vec<Attempts>> = BTreeMap::new();
-    for entry in scene.store.login_clients.iter() {
-        let Some(attempts) = entry.recent.view(tier).filter(|attempts| attempts.endpoint == key) else { continue };
-        if let Some(client) = attempts.client {
-            networks.entry(network_address(client)).or_default().push(attempts);
-        }
-    }
-    networks.values_mut().filter(|clients| clients.len() as u64 >= floors.min_clients).find_map(|clients| {
-        clients.sort_by_key(|attempts| attempts.client);
-        let sum = sum_of(clients.iter());
-        let is_campaign = sum.failures >= floors.min_failures
-            && sum.failed_users.count() >= floors.min_users
-            && sum.failures as f64 >= floors.min_failure_share * sum.total() as f64;
-        is_campaign.then_some(sum)
-    })
+    let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
+    let (users, clients) = (attempts.failed_users.count(), attempts.failing_clients.count());
+    let is_campaign = attempts.failures as f64 >= floors.min_failure_share_without_baseline * attempts.total() as f64
+        && users >= floors.min_users
+        && users > USERS_PER_PERSON * clients
+        && attempts.failures as f64 <= scene.rules.credential_stuffing.max_failures_per_user * users as f64;
+    is_campaign.then_some(attempts)
 }
 
-/// Few passwords for many users. The suspects' own attempts tell best; others' failures come with other passwords.
-fn is_spraying(scene: &Scene<'_>, suspects: &[&Attempts], all: &Attempts) -> bool {
-    let floors = &scene.rules.password_spraying;
-    let of_suspects = sum_of(suspects.iter().copied());
-    let attempts = if suspects.is_empty() { all } else { &of_suspects };
-    let (users, passwords) = (attempts.failed_users.count(), attempts.passwords.count());
-    passwords > 0
-        && users >= floors.min_users
-        && attempts.failures >= floors.min_failures
-        && users as f64 >= floors.min_users_per_password * passwords as f64
+fn failures_in(activity: &EndpointActivity) -> u64 {
+    activity.logins.as_deref().map_or(0, |logins| logins.failures)
+}
+
+/// The failures of one network, where no endpoint-wide campaign explains them: of those that failed in this window.
+fn network_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState, visitors: &[Visitor]) -> Option<Attempts> {
+    let floors = &scene.rules.credential_stuffing.network;
+    let tier = tier_of(floors.window_seconds);
+    let failing = visitors.iter().filter(|visitor| visitor.failures > 0);
+    let mut networks: BTreeMap<IpAddr, Vec<u64>> =
+        failing.map(|visitor| (network_address(visitor.client), Vec::new())).collect();
+    if networks.is_empty() || endpoint.recent.sum(tier, failures_in) < floors.min_failures {
+        return None;
+    }
+    for entry in scene.store.login_clients.iter().filter(|entry| entry.endpoint == Some(key)) {
+        let client = entry.recent.buckets(tier).find_map(|attempts| attempts.client);
+        if let Some(members) = client.and_then(|client| networks.get_mut(&network_address(client))) {
+            members.push(*entry.key());
+        }
+    }
+    networks.values_mut().filter(|members| members.len() as u64 >= floors.min_clients).find_map(|members| {
+        members.sort_unstable();
+        let states = || members.iter().filter_map(|member| scene.store.login_clients.get(member));
+        let failures: u64 = states().map(|state| state.recent.sum(tier, |attempts| attempts.failures)).sum();
+        let total: u64 = states().map(|state| state.recent.sum(tier, Attempts::total)).sum();
+        if failures < floors.min_failures || (failures as f64) < floors.min_failure_share * total as f64 {
+            return None;
+        }
+        let of_members: Vec<Attempts> = states().filter_map(|state| state.recent.view(tier)).collect();
+        let sum = sum_of(&of_members);
+        let is_campaign =
+            sum.failed_users.count() >= floors.min_users && sum.failing_clients.count() >= floors.min_clients;
+        is_campaign.then_some(sum)
+    })
 }
 
 fn sum_of<'a>(all: impl IntoIterator<Item = &'a Attempts>) -> Attempts {
@@ -259,16 +361,15 @@ fn sum_of<'a>(all: impl IntoIterator<Item = &'a Attempts>) -> Attempts {
 }
 
 /// One client or one network, if it stands behind most of the failures; else the endpoint.
-fn source_of(key: u64, attempts: &Attempts, clients: &[Attempts]) -> Subject {
+fn source_of(key: u64, attempts: &Attempts, visitors: &[Visitor]) -> Subject {
     let most = |failures: u64| failures as f64 >= SOURCE_SHARE * attempts.failures as f64;
-    if let Some(client) = clients.iter().find(|client| most(client.failures)).and_then(|client| client.client) {
-        return Subject::Client(client);
+    let of = |visitor: &Visitor| visitor.suspicious.as_ref().map_or(visitor.failures, |attempts| attempts.failures);
+    if let Some(visitor) = visitors.iter().find(|visitor| most(of(visitor))) {
+        return Subject::Client(visitor.client);
     }
     let mut networks: BTreeMap<IpAddr, u64> = BTreeMap::new();
-    for client in clients {
-        if let Some(address) = client.client {
-            *networks.entry(network_address(address)).or_default() += client.failures;
-        }
+    for visitor in visitors {
+        *networks.entry(network_address(visitor.client)).or_default() += of(visitor);
     }
     let of_sample: BTreeSet<IpAddr> =
         attempts.client_sample.iter().map(|(_, address)| network_address(*address)).collect();
@@ -292,7 +393,7 @@ pub fn cidr(network: IpAddr) -> String {
     format!("{network}/{}", if network.is_ipv4() { 24 } else { 64 })
 }
 
-fn sample_of(suspects: &[&Attempts], attempts: &Attempts) -> Vec<IpAddr> {
+pub(super) fn sample_of(suspects: &[&Attempts], attempts: &Attempts) -> Vec<IpAddr> {
     let mut sample: Vec<IpAddr> = suspects.iter().filter_map(|attempts| attempts.client).take(8).collect();
     for (_, address) in attempts.client_sample.iter() {
         if sample.len() < 8 && !sample.contains(address) {
@@ -302,8 +403,8 @@ fn sample_of(suspects: &[&Attempts], attempts: &Attempts) -> Vec<IpAddr> {
     sample
 }
 
-fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
-    let users = attempts.failed_users.count();
+pub(super) fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
+    let users = attempts.failed_users.count().min(attempts.failures); // a large number of users is an estimate
     let mut words = format!(
         "{} failed logins for {users} user{} in {}",
         attempts.failures,
@@ -311,7 +412,8 @@ fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
         span_in_words(&attempts.moment)
     );
     if attempts.passwords.count() > 0 {
-        words.push_str(&format!(", {} different passwords", attempts.passwords.count()));
+        let passwords = attempts.passwords.count().min(attempts.failures);
+        words.push_str(&format!(", {passwords} different password{}", if passwords == 1 { "" } else { "s" }));
     }
     match opened {
         [] => words.push_str("; none of the sources was seen to get in"),
@@ -323,42 +425,4 @@ fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
         }
     }
     words
-}
-
-fn judge_accounts(scene: &Scene<'_>, findings: &mut Vec<Finding>, guessed: &mut Guessed) {
-    let rules = &scene.rules.brute_force;
-    if !rules.enabled {
-        return;
-    }
-    let horizons = [(rules.window_seconds, rules.min_failures), (rules.slow_window_seconds, rules.slow_min_failures)];
-    for key in &scene.touched.login_accounts {
-        let Some(state) = scene.store.login_accounts.get(key) else { continue };
-        let found = horizons.iter().find_map(|(seconds, min_failures)| {
-            let attempts = state.recent.view(tier_of(*seconds))?;
-            let is_guessing = attempts.failures >= *min_failures
-                && attempts.passwords.count() >= rules.min_passwords
-                && attempts.failing_clients.count() <= rules.max_clients
-                && attempts.failures as f64 >= rules.min_failure_share * attempts.total() as f64;
-            is_guessing.then_some(attempts)
-        });
-        let Some(attempts) = found else { continue };
-        let opened: Vec<u64> = attempts.succeeded.iter().map(|(user, _)| user).collect();
-        let severity: Severity = if !opened.is_empty() { rules.success_severity } else { rules.alert.severity };
-        let mut finding =
-            Finding::new("brute_force", Subject::Account(attempts.user.unwrap_or(0)), severity, attempts.moment)
-                .with_evidence(&attempts.evidence);
-        finding.endpoint = Some(attempts.endpoint);
-        finding.client_count = attempts.failing_clients.count();
-        finding.client_sample = sample_of(&[], &attempts);
-        finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
-        finding.count = attempts.failures;
-        finding.observed = in_words(&attempts, &opened);
-        finding.expected = Some("people try a handful of passwords and then reset theirs".to_string());
-        finding.spoils = vec![Spoiled::Logins(attempts.endpoint), Spoiled::EndpointErrors(attempts.endpoint)];
-        finding.spoils.extend(finding.client_sample.iter().copied().map(Spoiled::ClientErrors));
-        let (accounts, clients) = guessed.entry(attempts.endpoint).or_default();
-        accounts.push(*key);
-        clients.extend(&finding.client_sample);
-        findings.push(finding);
-    }
 }

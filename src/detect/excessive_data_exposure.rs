@@ -5,11 +5,12 @@
 
 use super::stats::{rate_test, ratio_test};
 use super::unauthenticated_data_exposure::classes_in_words;
-use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
+use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, may_reach, span_in_words};
 use crate::baseline::state::{EndpointActivity, EndpointState, ExposureNormal, SubjectActivity};
 use crate::baseline::{SPANS, Tiers, tier_of};
 use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::{Excess, Severity};
+use crate::window::histogram::LogHistogram;
 use crate::window::{ClassExposure, Exposure, LARGE_BYTES, LARGE_RECORDS, Moment};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -32,10 +33,11 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         if !state.is_learned || state.is_login() {
             continue; // a stranger has no normal: others speak of it
         }
-        let found = rules.endpoint.horizons_seconds.iter().find_map(|horizon| {
-            let activity = state.recent.view(tier_of(*horizon))?;
-            excess_of_endpoint(scene, *key, &state, &activity)
-        });
+        let found = rules
+            .endpoint
+            .horizons_seconds
+            .iter()
+            .find_map(|horizon| excess_of_endpoint(scene, *key, &state, tier_of(*horizon)));
         findings.extend(found);
     }
     for key in scene.touched.clients.iter().filter(|_| rules.client.enabled) {
@@ -65,43 +67,41 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn excess_of_endpoint(
-    scene: &Scene<'_>,
-    key: u64,
-    state: &EndpointState,
-    activity: &EndpointActivity,
-) -> Option<Finding> {
+fn excess_of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
     let rules = &scene.rules.excessive_data_exposure;
     if state.exposure.responses < rules.endpoint.min_baseline_responses as f64 {
         return None;
     }
-    let exposure = activity.exposure.as_deref();
-    let found = exposure.and_then(|exposure| excess_of_values(scene, key, state, activity, exposure));
-    let mut finding = found.or_else(|| excess_of_volume(scene, key, state, activity))?;
+    let found = excess_of_values(scene, key, state, tier);
+    let mut finding = found.or_else(|| excess_of_volume(scene, key, state, tier))?;
     finding.spoils = vec![Spoiled::EndpointExposure(key)];
     Some(finding)
 }
 
 /// Single responses with far more sensitive values than this endpoint's, or classes that it never carried.
-fn excess_of_values(
-    scene: &Scene<'_>,
-    key: u64,
-    state: &EndpointState,
-    activity: &EndpointActivity,
-    exposure: &Exposure,
-) -> Option<Finding> {
+fn excess_of_values(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
     let rules = &scene.rules.excessive_data_exposure;
-    let worst = exposure.classes.iter().map(|class| class.class.sensitivity()).max()?;
+    let exposures = || state.recent.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
+    let worst = exposures().flat_map(|exposure| &exposure.classes).map(|class| class.class.sensitivity()).max()?;
     let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
     let bound = (usual as f64 * rules.endpoint.factor) as u64;
     let floor = by_sensitivity(&rules.min_values_per_response, worst).max(bound);
-    let above = activity.sensitive_values.count_above(floor.saturating_sub(1));
+    let above = state.recent.sum(tier, |activity| activity.sensitive_values.count_above(floor.saturating_sub(1)));
+    let floor_of_new = |class: DataClass| match state.exposure.class(class).values {
+        0.0 => by_sensitivity(&rules.min_values_of_new_class, class.sensitivity()),
+        _ => u64::MAX,
+    };
+    if above < MIN_RESPONSES && !may_reach(exposures(), floor_of_new) {
+        return None;
+    }
+    let exposure = &state.recent.merged(tier, |activity| activity.exposure.as_deref())?;
     let (classes, expected) = if above >= MIN_RESPONSES {
-        let most = activity.sensitive_values.max();
+        let most = state.recent.buckets(tier).map(|activity| activity.sensitive_values.max()).max().unwrap_or(0);
         let expected = format!("at most {usual} sensitive values in 99 % of answers; now up to {most}");
         (exposure.classes.to_vec(), expected)
     } else {
-        let new = exposure.classes.iter().filter(|class| is_new_class(scene, state, activity.successes, class));
+        let successes = state.recent.sum(tier, |activity| activity.successes);
+        let new = exposure.classes.iter().filter(|class| is_new_class(scene, state, successes, class));
         let new: Vec<ClassExposure> = new.cloned().collect();
         (!new.is_empty()).then_some((new, "this endpoint never carried such data".to_string()))?
     };
@@ -128,32 +128,34 @@ fn is_new_class(scene: &Scene<'_>, state: &EndpointState, successes: u64, class:
 }
 
 /// Far more records or bytes in single responses than this endpoint's, whatever they are.
-fn excess_of_volume(
-    scene: &Scene<'_>,
-    key: u64,
-    state: &EndpointState,
-    activity: &EndpointActivity,
-) -> Option<Finding> {
+fn excess_of_volume(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
+    type Part = for<'a> fn(&'a EndpointActivity) -> &'a LogHistogram;
     let rules = &scene.rules.excessive_data_exposure;
+    let records: Part = |activity| &activity.records;
+    let sizes: Part = |activity| &activity.sizes;
     let judged = [
-        ("records", &activity.records, &state.records, rules.min_records, LARGE_RECORDS),
-        ("bytes", &activity.sizes, &state.sizes, rules.min_bytes, LARGE_BYTES),
+        ("records", records, &state.records, rules.min_records, LARGE_RECORDS),
+        ("bytes", sizes, &state.sizes, rules.min_bytes, LARGE_BYTES),
     ];
     let (unit, now, usual, above, volume) = judged.into_iter().find_map(|(unit, recent, normal, floor, large)| {
+        if state.recent.sum(tier, |activity| recent(activity).count_above(large)) < MIN_RESPONSES {
+            return None;
+        }
         let usual = normal.value_at_quantile(USUAL_QUANTILE).max(1);
         let bound = ((usual as f64 * rules.endpoint.factor) as u64).max(large);
-        let above = recent.count_above(bound);
+        let above = state.recent.sum(tier, |activity| recent(activity).count_above(bound));
         // What is over the bound amounts to at least so much.
         let volume = above.saturating_mul(bound);
         (normal.len() >= VOLUME_BASELINE_RESPONSES && above >= MIN_RESPONSES && volume >= floor).then_some((
             unit,
-            recent.max(),
+            state.recent.buckets(tier).map(|activity| recent(activity).max()).max().unwrap_or(0),
             usual,
             above,
             volume,
         ))
     })?;
     let severity = rules.alert.severity;
+    let activity = state.recent.view(tier)?;
     let mut finding = Finding::new("excessive_data_exposure", Subject::Endpoint(key), severity, activity.tally.moment);
     finding.count = above;
     finding.observed = format!(
@@ -180,8 +182,19 @@ fn excess_of_subject(
     let normal = normal.filter(|normal| normal.responses >= floors.min_baseline_responses as f64)?;
     floors.horizons_seconds.iter().find_map(|horizon| {
         let tier = tier_of(*horizon);
-        let exposure = *recent?.view(tier)?.exposure?;
         let windows = SPANS[tier] as f64;
+        let expected_of = |class: DataClass| {
+            normal.class(class).values / normal.windows.max(1.0) * windows.min(normal.windows.max(1.0))
+        };
+        let floor_of = |class: DataClass| {
+            let floor = by_sensitivity(&rules.min_values, class.sensitivity());
+            floor.max((floors.factor * expected_of(class)).ceil() as u64)
+        };
+        let exposures = recent?.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
+        if !may_reach(exposures, floor_of) {
+            return None;
+        }
+        let exposure = recent?.merged(tier, |activity| activity.exposure.as_deref())?;
         let mut lowest: Option<f64> = None;
         let mut usual = 0.0;
         let over: Vec<ClassExposure> = exposure
@@ -189,20 +202,17 @@ fn excess_of_subject(
             .iter()
             .filter(|class| {
                 let seen = class.values.count();
-                let taught = normal.class(class.class).values;
-                let expected = taught / normal.windows.max(1.0) * windows.min(normal.windows.max(1.0));
-                if seen < by_sensitivity(&rules.min_values, class.class.sensitivity())
-                    || (seen as f64) < floors.factor * expected
-                {
+                if seen < floor_of(class.class) {
                     return false;
                 }
+                let taught = normal.class(class.class).values;
                 let probability =
                     rate_test(seen, windows, taught as u64, normal.windows.max(1.0), floors.prior_strength);
                 if probability.value() > floors.max_probability {
                     return false;
                 }
                 lowest = Some(lowest.map_or(probability.rounded(), |lowest| lowest.min(probability.rounded())));
-                usual += expected;
+                usual += expected_of(class.class);
                 true
             })
             .cloned()

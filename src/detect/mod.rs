@@ -3,6 +3,7 @@
 //! One file a detector. Each looks at the keys that the window touched, at the horizons its rules name. What several
 //! detectors see of one attack is sorted out by `voices`: one of them speaks, the others join.
 
+mod brute_force;
 mod client_error_spike;
 mod credential_stuffing;
 mod excessive_data_exposure;
@@ -16,9 +17,9 @@ mod voices;
 pub use voices::{Memory, spoiled_by};
 
 use crate::baseline::{Spoiled, Store, Touched};
-use crate::inspect::Sensitivity;
+use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::{BySensitivity, Ruleset, Severity};
-use crate::window::{Evidence, EvidenceSample, Moment, start_of};
+use crate::window::{ClassExposure, Evidence, EvidenceSample, Exposure, Moment, start_of};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -135,15 +136,31 @@ pub struct Scene<'s> {
 /// What the detectors make of a window, in a fixed order, one voice for each attack.
 pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     let mut findings = Vec::new();
-    credential_stuffing::judge(scene, &mut findings);
+    let guessed = brute_force::judge(scene, &mut findings);
+    let undecided = credential_stuffing::judge(scene, &guessed, &mut findings);
     scanner::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);
     excessive_data_exposure::judge(scene, &mut findings);
     shadow_endpoint::judge(scene, &mut findings);
     client_error_spike::judge(scene, &mut findings);
-    voices::one_for_each_attack(scene, &mut findings, memory);
+    voices::one_for_each_attack(scene, &mut findings, &undecided, memory);
     findings
+}
+
+/// Whether exposures together may hold so many distinct values of some class. It copies and merges nothing: a value that
+/// occurs in several of them counts in each.
+fn may_reach<'e>(exposures: impl Iterator<Item = &'e Exposure> + Clone, floor_of: impl Fn(DataClass) -> u64) -> bool {
+    let any_over = |count: fn(&ClassExposure) -> u64| {
+        let mut sums = [0u64; DataClass::COUNT];
+        for class in exposures.clone().flat_map(|exposure| &exposure.classes) {
+            let sum = &mut sums[class.class as usize];
+            *sum = sum.saturating_add(count(class));
+        }
+        DataClass::ALL.into_iter().zip(sums).any(|(class, sum)| sum > 0 && sum >= floor_of(class))
+    };
+    // Occurrences are a number; distinct values cost an estimate for each sketch.
+    any_over(|class| class.occurrences) && any_over(|class| class.values.count())
 }
 
 /// The value for a sensitivity.

@@ -12,10 +12,12 @@ use crate::window::Reach;
 
 /// Share of an endpoint's requests with credentials below which it is public.
 const PUBLIC_SHARE: f64 = 0.1;
+/// Objects are estimated, with a standard error of 3.25 %.
+const DENSEST_SHARE: f64 = 1.15;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.object_enumeration;
-    if !rules.enabled || scene.is_learning {
+    if !rules.enabled {
         return;
     }
     for key in &scene.touched.reaches {
@@ -27,6 +29,9 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 
 fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<Finding> {
     let rules = &scene.rules.object_enumeration;
+    if state.recent.sum(tier, |reach| reach.objects.count()) < rules.min_objects_in_sequence.min(rules.min_objects) {
+        return None;
+    }
     let reach = &state.recent.view(tier)?;
     let objects = reach.objects.count();
     let is_sequence = sequential_share(reach, objects) >= rules.min_sequential_share;
@@ -38,14 +43,21 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     // going on as he began would excuse him for it.
     let has_past = state.since.is_some_and(|since| scene.window.saturating_sub(since) > SPANS[tier]);
     let usual = if has_past { past * spans } else { past };
-    if objects < floor || objects < (rules.reach_factor * usual as f64) as u64 {
+    if scene.is_learning {
+        // Nothing is normal yet; but hardly anybody takes so many in a row.
+        if !is_sequence || tier > 0 || objects < rules.min_objects_while_learning {
+            return None;
+        }
+    } else if objects < floor || objects < (rules.reach_factor * usual as f64) as u64 {
         return None;
     }
     let endpoint = scene.store.endpoints.get(&reach.endpoint)?;
     let peers = endpoint.reach.len();
-    // People come back to the objects they know: over n spans they reach about the square root of n times as many.
-    let growth = (spans as f64).sqrt();
-    let (normal, probability) = if peers >= rules.min_peers {
+    // Who goes on reaches more, but also comes back to the objects he knows.
+    let growth = (spans as f64).powf(rules.growth_exponent);
+    let (normal, probability) = if scene.is_learning {
+        (None, None)
+    } else if peers >= rules.min_peers {
         let normal = endpoint.reach.value_at_quantile(rules.peer_quantile) as f64 * growth;
         let reached = (endpoint.reach.mean() * peers as f64) as u64;
         let probability = rate_test(objects, growth, reached, peers as f64, rules.prior_strength);
@@ -64,6 +76,8 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let is_public = reach.principal.is_none() && reach.sensitive == 0 && authenticated < PUBLIC_SHARE;
     let severity = match () {
         _ if is_public => Severity::Low,
+        // Who is never refused, and takes no personal data, may be a new program that is entitled to all of it.
+        _ if scene.is_learning || (reach.misses == 0 && reach.sensitive == 0) => rules.alert.severity,
         _ if success_share >= rules.min_success_share => rules.success_severity,
         _ => rules.alert.severity,
     };
@@ -101,10 +115,12 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     Some(finding)
 }
 
-/// How densely the numeric ids fill the range between the lowest and the highest.
+/// How densely the numeric ids fill the range between the lowest and the highest. Where there are more objects than
+/// numbers in that range most are no numbers.
 fn sequential_share(reach: &Reach, objects: u64) -> f64 {
     if reach.lowest > reach.highest {
         return 0.0;
     }
-    objects as f64 / (reach.highest - reach.lowest).saturating_add(1) as f64
+    let share = objects as f64 / (reach.highest - reach.lowest).saturating_add(1) as f64;
+    if share <= DENSEST_SHARE { share } else { 0.0 }
 }

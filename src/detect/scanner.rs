@@ -4,6 +4,7 @@
 //! hour. Misses: scans spread over many addresses, and those that only ask for paths that exist.
 
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
+use crate::baseline::state::SubjectActivity;
 use crate::baseline::tier_of;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
@@ -16,12 +17,20 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let Some(state) = scene.store.clients.get(key) else { continue };
         let Some(recent) = &state.recent else { continue };
         let found = horizons.iter().find_map(|(seconds, min_paths)| {
-            let activity = recent.view(tier_of(*seconds))?;
-            let errors = activity.errors.as_deref()?;
+            let tier = tier_of(*seconds);
+            let paths = |activity: &SubjectActivity| {
+                activity.errors.as_deref().map_or(0, |errors| errors.missing_paths.count())
+            };
+            if recent.sum(tier, paths) < *min_paths {
+                return None;
+            }
+            let errors = recent.merged(tier, |activity| activity.errors.as_deref())?;
+            let requests = recent.sum(tier, |activity| activity.requests);
+            let successes = recent.sum(tier, |activity| activity.successes);
             let missing: u64 = rules.statuses.iter().map(|status| errors.statuses.count(*status)).sum();
-            let share = missing as f64 / activity.requests.max(1) as f64;
+            let share = missing as f64 / requests.max(1) as f64;
             let is_scan = errors.missing_paths.count() >= *min_paths && share >= rules.min_missing_share;
-            is_scan.then(|| (errors.clone(), share, activity.successes))
+            is_scan.then_some((errors, share, successes))
         });
         let Some((errors, share, successes)) = found else { continue };
         let severity = if successes > 0 { rules.found_severity } else { rules.alert.severity };

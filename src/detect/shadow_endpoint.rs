@@ -5,9 +5,10 @@
 //! every path, static files, hosts that are still being discovered.
 
 use super::stats::good_turing_novelty;
+use super::unauthenticated_data_exposure::is_own_data;
 use super::{Finding, Scene, Subject, by_sensitivity, span_in_words};
 use crate::baseline::SPANS;
-use crate::baseline::state::{EndpointState, Stranger};
+use crate::baseline::state::{EndpointState, HostKnown, Stranger};
 use crate::rule::pattern;
 use std::time::Duration;
 
@@ -36,7 +37,11 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             || rules.ignored_paths.iter().any(|path| pattern::matches(path, &state.template));
         let data = sensitive_data(scene, &state);
         let enough = stranger.successes >= rules.min_successes || (!data.is_empty() && stranger.successes > 0);
-        if is_ignored || !enough || (!is_violation && is_young(scene, &state)) || is_catch_all(scene, *key, &state) {
+        if is_ignored
+            || !enough
+            || (!is_violation && is_young(scene, &state, stranger))
+            || is_catch_all(scene, *key, &state)
+        {
             continue;
         }
         findings.push(finding_of(scene, *key, &state, stranger, is_violation, &data));
@@ -92,21 +97,21 @@ fn finding_of(
 /// the same page, asked for all day, stays one page.
 fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
     let floors = &scene.rules.unauthenticated_data_exposure.min_values;
-    let Some(exposure) = state.recent.view(SPANS.len() - 1).and_then(|activity| activity.exposure) else {
+    let Some(exposure) = state.recent.merged(SPANS.len() - 1, |activity| activity.exposure.as_deref()) else {
         return Vec::new();
     };
-    let enough = exposure
-        .classes
-        .iter()
-        .filter(|class| class.values.count() >= by_sensitivity(floors, class.class.sensitivity()));
+    let enough = exposure.classes.iter().filter(|class| {
+        class.values.count() >= by_sensitivity(floors, class.class.sensitivity()) && !is_own_data(&exposure, class)
+    });
     enough.map(|class| format!("{} {}", class.values.count(), class.class.name())).collect()
 }
 
-/// While a host is still being discovered, a new endpoint is nothing special: where much that it was learned from was
-/// seen once, or where new endpoints have kept coming.
-fn is_young(scene: &Scene<'_>, state: &EndpointState) -> bool {
+/// While a host is still being discovered, a new endpoint is nothing special: where little was known of the host when it
+/// appeared, or much of that was seen once, or where new endpoints have kept coming.
+fn is_young(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bool {
     let rules = &scene.rules.shadow_endpoint;
-    let (mut requests, mut singletons, mut learned) = (0, 0, 0);
+    let HostKnown { requests, singletons } = stranger.known;
+    let mut learned = 0;
     let born = scene.store.hosts.iter().find(|host| host.host == state.host).map(|host| host.moment.first);
     let appeared = state.moment.first;
     let half = born.map(|born| born.saturating_add(appeared.since(born) / 2));
@@ -114,8 +119,6 @@ fn is_young(scene: &Scene<'_>, state: &EndpointState) -> bool {
     for entry in scene.store.endpoints.iter().filter(|entry| entry.host == state.host) {
         if entry.is_learned {
             learned += 1;
-            requests += entry.tally.requests;
-            singletons += u64::from(entry.tally.requests == 1);
         }
         // What came together with it, such as a release, came once.
         let came = entry.moment.first;
@@ -133,6 +136,10 @@ fn is_catch_all(scene: &Scene<'_>, key: u64, state: &EndpointState) -> bool {
         return false;
     }
     let Some((shape, _)) = state.shapes.iter().next() else { return false };
+    // Many values of its last segment, and all give the same page.
+    if state.template.ends_with('}') && state.shapes.len() == 1 {
+        return true;
+    }
     let alike = scene
         .store
         .endpoints

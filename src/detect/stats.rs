@@ -66,6 +66,17 @@ pub fn ratio_test(
     Probability::from_ln(ln_beta_binomial_tail(successes, n, share * strength, (1.0 - share) * strength))
 }
 
+/// How many times the odds of one share are those of another. For small shares about the factor between them; but a share
+/// of 40 % can become three times as odd, and never three times as large.
+pub fn odds_factor(share: f64, usual: f64) -> f64 {
+    let odds = |share: f64| share.clamp(0.0, 1.0) / (1.0 - share.clamp(0.0, 1.0));
+    match (odds(share), odds(usual)) {
+        (now, _) if now <= 0.0 => 0.0,
+        (now, usual) if usual <= 0.0 || now.is_infinite() => f64::INFINITY,
+        (now, usual) => now / usual,
+    }
+}
+
 /// Is `count` within `exposure` (seconds, requests, any unit) compatible with the baseline's rate? The chance of at
 /// least that many. As in [`ratio_test`], the baseline weighs no more than `prior_strength` events.
 pub fn rate_test(
@@ -486,6 +497,16 @@ mod tests {
         assert_near(judged(500_000), judged(5_000_000), 0.01);
         assert!(ratio_test(2, 100, 100, 5_000, 500.0).value() > 0.5);
         assert_eq!(ratio_test(100_000, 100_000, 5, 100_000, 1e6), Probability::MIN);
+    }
+
+    #[test]
+    fn odds_of_a_large_share_can_grow_as_those_of_a_small_one() {
+        assert!((odds_factor(0.03, 0.01) - 3.06).abs() < 0.01);
+        assert!((odds_factor(0.78, 0.31) - 7.9).abs() < 0.1);
+        assert_eq!(
+            (odds_factor(0.2, 0.0), odds_factor(0.0, 0.0), odds_factor(1.0, 0.9)),
+            (f64::INFINITY, 0.0, f64::INFINITY)
+        );
     }
 
     #[test]

@@ -95,6 +95,23 @@ fn key_of(client: IpAddr) -> u64 {
     }
 }
 
+fn reach_of(client: IpAddr, principal: u64, object: u64) -> Reach {
+    Reach {
+        endpoint: ORDERS,
+        client,
+        principal: Some(mix(principal)),
+        requests: 1,
+        successes: 1,
+        misses: 0,
+        objects: [mix(object)].into_iter().collect(),
+        lowest: object,
+        highest: object,
+        sensitive: 0,
+        moment: Moment::default(),
+        evidence: EvidenceSample::default(),
+    }
+}
+
 /// One window in the making.
 struct Traffic {
     window: Window,
@@ -186,21 +203,7 @@ impl Traffic {
     fn look(&mut self, client: IpAddr, principal: u64, objects: &[u64]) {
         for object in objects {
             self.tally(client, ORDERS, "GET", "/orders/{id}", 200, true);
-            let mut reach = Reach {
-                endpoint: ORDERS,
-                client,
-                principal: Some(mix(principal)),
-                requests: 1,
-                successes: 1,
-                misses: 0,
-                objects: DistinctSet::new(),
-                lowest: *object,
-                highest: *object,
-                sensitive: 0,
-                moment: Moment::default(),
-                evidence: EvidenceSample::default(),
-            };
-            reach.objects.insert(mix(*object));
+            let mut reach = reach_of(client, principal, *object);
             reach.moment.record(self.now);
             self.window.reaches.put(pair_key(ORDERS, mix(principal)), reach);
         }
@@ -278,9 +281,25 @@ fn a_few_strangers_with_one_password_spray() {
 }
 
 #[test]
+fn a_spray_that_takes_one_user_after_the_other_is_no_stuffing() {
+    let found = Sensor::learned().voices(20, |nth, traffic| {
+        (0..3).for_each(|password| traffic.login(attacker(1), 8_000 + nth, password, false));
+    });
+    assert_eq!(found, ["password_spraying"]);
+}
+
+#[test]
 fn one_password_a_second_for_one_account_is_guessing_and_nothing_else() {
     let found = Sensor::learned().voices(6, |nth, traffic| {
         (0..10).for_each(|word| traffic.login(attacker(1), 5, nth * 10 + word, false));
+    });
+    assert_eq!(found, ["brute_force"]);
+}
+
+#[test]
+fn a_few_accounts_guessed_one_after_the_other_are_no_stuffing() {
+    let found = Sensor::learned().voices(20, |nth, traffic| {
+        (0..10).for_each(|word| traffic.login(attacker(1), 100 + nth / 4, nth * 10 + word, false));
     });
     assert_eq!(found, ["brute_force"]);
 }
@@ -297,6 +316,29 @@ fn programs_behind_one_address_with_old_passwords_are_no_stuffing() {
         (0..6).for_each(|user| traffic.login(attacker(3), 300 + user, 300 + user, false));
     });
     assert!(!found.contains(&"credential_stuffing"), "{found:?}");
+}
+
+#[test]
+fn a_release_that_breaks_the_login_for_its_own_users_is_no_stuffing() {
+    let found = Sensor::learned().voices(12, |nth, traffic| {
+        for person in 0..5 {
+            let user = nth * 5 + person;
+            traffic.answers(person_of(user), 3);
+            traffic.login(person_of(user), user, user, false);
+        }
+    });
+    assert_eq!(found, ["client_error_spike"]);
+}
+
+#[test]
+fn the_same_failures_from_addresses_that_nobody_knows_are_stuffing() {
+    let found = Sensor::learned().voices(12, |nth, traffic| {
+        for person in 0..5 {
+            let user = nth * 5 + person;
+            traffic.login(IpAddr::from([45, (user * 37 % 251) as u8, user as u8, 9]), 9_000 + user, user, false);
+        }
+    });
+    assert_eq!(found, ["credential_stuffing"]);
 }
 
 #[test]
@@ -384,4 +426,143 @@ fn a_sign_up_that_shows_everybody_his_own_address_exposes_nothing() {
         }
     });
     assert!(!found.contains(&"unauthenticated_data_exposure"), "{found:?}");
+}
+
+#[test]
+fn many_accounts_from_many_addresses_are_stuffing_before_anything_was_learned() {
+    let found = Sensor::new().voices(12, |nth, traffic| {
+        for pair in 0..10 {
+            let pair = nth * 10 + pair;
+            traffic.login(attacker(pair % 30), 5_000 + pair, pair, false);
+        }
+    });
+    assert_eq!(found, ["credential_stuffing"]);
+}
+
+#[test]
+fn thirty_pairs_an_hour_from_one_address_are_stuffing_in_the_end() {
+    let found = Sensor::learned().voices(720, |nth, traffic| {
+        if nth.is_multiple_of(12) {
+            traffic.login(attacker(1), 5_000 + nth, nth, false);
+        }
+    });
+    assert_eq!(found, ["credential_stuffing"]);
+}
+
+#[test]
+fn guesses_without_a_user_name_are_guesses_of_the_client() {
+    let mut sensor = Sensor::learned();
+    let mut found = Vec::new();
+    for nth in 0..6 {
+        let findings = sensor.window(|traffic| {
+            for pin in 0..5 {
+                let mut attempts = Attempts { endpoint: LOGIN, client: Some(attacker(1)), ..Attempts::default() };
+                attempts.failures = 1;
+                attempts.passwords.insert(mix(nth * 5 + pin));
+                attempts.failing_clients.insert(key_of(attacker(1)));
+                attempts.client_sample.insert(key_of(attacker(1)), attacker(1));
+                attempts.moment.record(traffic.now);
+                traffic.window.login_clients.put(pair_key(LOGIN, key_of(attacker(1))), attempts);
+            }
+        });
+        found.extend(findings.into_iter().map(|finding| (finding.detector, finding.subject)));
+    }
+    assert!(found.contains(&("brute_force", Subject::Client(attacker(1)))), "{found:?}");
+}
+
+/// Windows in which each of ten people asks twice, `failing` of twenty requests with an error.
+fn ask(traffic: &mut Traffic, nth: u64, failing: u64) {
+    for request in 0..20 {
+        let status = if request < failing { 422 } else { 200 };
+        traffic.tally(person_of(nth * 10 + request % 10), 70, "POST", "/events", status, true);
+    }
+}
+
+#[test]
+fn a_share_of_errors_that_was_large_can_still_grow() {
+    let mut sensor = Sensor::new();
+    assert_eq!(sensor.voices(LEARNED as u64, |nth, traffic| ask(traffic, nth, 6)), SILENCE);
+    assert_eq!(sensor.voices(30, |nth, traffic| ask(traffic, nth, 6)), SILENCE);
+    assert_eq!(sensor.voices(60, |nth, traffic| ask(traffic, nth, 16)), ["client_error_spike"]);
+}
+
+#[test]
+fn errors_that_come_in_bunches_are_counted_by_client() {
+    let mut sensor = Sensor::new();
+    let usual = |nth: u64, traffic: &mut Traffic| ask(traffic, nth, u64::from(nth.is_multiple_of(2)));
+    assert_eq!(sensor.voices(LEARNED as u64, usual), SILENCE);
+    let found = sensor.voices(6, |nth, traffic| {
+        usual(nth, traffic);
+        // A few people whose token has expired, and whose application tries on.
+        (0..6).for_each(|_| traffic.tally(person_of(200 + nth), 70, "POST", "/events", 401, true));
+    });
+    assert_eq!(found, SILENCE);
+}
+
+#[test]
+fn errors_of_one_client_are_no_spike_of_the_endpoint_or_host() {
+    let mut sensor = Sensor::new();
+    assert_eq!(sensor.voices(LEARNED as u64, |nth, traffic| ask(traffic, nth, 1)), SILENCE);
+    for nth in 0..60 {
+        let findings = sensor.window(|traffic| {
+            ask(traffic, nth, 1);
+            if nth < 12 {
+                (0..20).for_each(|_| traffic.tally(attacker(1), 70, "POST", "/events", 400, true));
+            }
+        });
+        let others = findings.iter().filter(|finding| finding.subject != Subject::Client(attacker(1)));
+        assert_eq!(others.count(), 0, "{findings:?}");
+    }
+}
+
+#[test]
+fn a_class_that_comes_slowly_is_new_all_the_same() {
+    let mut sensor = Sensor::new();
+    let page = |nth: u64, traffic: &mut Traffic, class: DataClass| {
+        for person in 0..3 {
+            let value = nth * 3 + person;
+            traffic.open_page(80, "/me", person_of(value), class, value..value + 1);
+        }
+    };
+    assert_eq!(sensor.voices(LEARNED as u64, |nth, traffic| page(nth, traffic, DataClass::Email)), SILENCE);
+    let found = sensor.voices(12, |nth, traffic| page(nth, traffic, DataClass::Passport));
+    assert_eq!(found, ["excessive_data_exposure"]);
+}
+
+#[test]
+fn endpoints_of_a_host_that_is_hardly_known_are_no_shadows() {
+    let mut sensor = Sensor::new();
+    let found = sensor.voices(LEARNED as u64 + 400, |nth, traffic| {
+        if nth.is_multiple_of(12) {
+            traffic.answers(person_of(nth), 1);
+        }
+        if nth > 80 && nth.is_multiple_of(20) {
+            traffic.tally(person_of(nth), 90, "GET", "/rates", 200, true);
+        }
+    });
+    assert_eq!(found, SILENCE);
+}
+
+#[test]
+fn a_walk_of_five_hundred_in_a_row_is_told_while_learning_and_one_of_three_hundred_is_not() {
+    for (objects, expected) in [(30, 0), (60, 1)] {
+        let found = Sensor::new().voices(10, |nth, traffic| {
+            let ids: Vec<u64> = (0..objects).map(|id| 10_000 + nth * objects + id).collect();
+            traffic.look(attacker(1), 999_999, &ids);
+        });
+        assert_eq!(found.len(), expected, "{found:?}");
+    }
+}
+
+#[test]
+fn more_names_than_numbers_are_no_sequence() {
+    let mut sensor = Sensor::learned();
+    let found = sensor.voices(3, |nth, traffic| {
+        traffic.look(attacker(1), 999_999, &[1]);
+        for name in 0..8 {
+            let reach = Reach { lowest: u64::MAX, highest: 0, ..reach_of(attacker(1), 999_999, nth * 8 + name) };
+            traffic.window.reaches.put(pair_key(ORDERS, mix(999_999)), reach);
+        }
+    });
+    assert_eq!(found, SILENCE);
 }

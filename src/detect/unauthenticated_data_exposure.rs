@@ -5,10 +5,10 @@
 //! at endpoints that are open anyway, a leak that gives each client one record only.
 
 use super::stats::ratio_test;
-use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
+use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, may_reach, span_in_words};
 use crate::baseline::state::EndpointState;
 use crate::baseline::tier_of;
-use crate::inspect::Sensitivity;
+use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::Severity;
 use crate::window::{ClassExposure, Exposure};
 
@@ -26,12 +26,21 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let found = rules.horizons_seconds.iter().find_map(|horizon| {
-            let activity = state.recent.view(tier_of(*horizon))?;
-            let exposure = *activity.open_exposure?;
+            let tier = tier_of(*horizon);
+            let open = state.recent.buckets(tier).filter_map(|activity| activity.open_exposure.as_deref());
+            let floor_of = |class: DataClass| {
+                let floors = [&rules.min_values, &rules.min_values_where_usual];
+                floors.map(|floors| by_sensitivity(floors, class.sensitivity())).into_iter().min().unwrap_or(0)
+            };
+            if !may_reach(open, floor_of) {
+                return None;
+            }
+            let exposure = state.recent.merged(tier, |activity| activity.open_exposure.as_deref())?;
+            let successes = state.recent.sum(tier, |activity| activity.successes);
             let over: Vec<ClassExposure> = exposure
                 .classes
                 .iter()
-                .filter(|class| is_too_much(scene, &state, &exposure, activity.successes, class))
+                .filter(|class| is_too_much(scene, &state, &exposure, successes, class))
                 .cloned()
                 .collect();
             (!over.is_empty()).then_some((exposure, over))
@@ -66,7 +75,7 @@ fn is_guarded(scene: &Scene<'_>, state: &EndpointState) -> bool {
 }
 
 /// Whether each client got about one record: a sign-up, a guest's order or a password reset shows everybody his own data.
-fn is_own_data(exposure: &Exposure, class: &ClassExposure) -> bool {
+pub(super) fn is_own_data(exposure: &Exposure, class: &ClassExposure) -> bool {
     class.values.count() <= VALUES_OF_ONE_PERSON * exposure.clients.count()
 }
 

@@ -17,14 +17,17 @@ pub struct Memory {
 /// Windows for which an attack goes on explaining: the shortest span of the detectors.
 const REMEMBERED_WINDOWS: i64 = 60;
 
-/// Drops findings that are not fresh, and those that another one explains.
-pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, memory: &mut Memory) {
+/// Drops findings that are not fresh, and those that another one explains, be it that one that is `undecided` yet.
+pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, undecided: &[Finding], memory: &mut Memory) {
     findings.retain(|finding| finding.is_fresh(scene.window));
     leave_scans_to_walks(findings);
     memory.windows.retain(|(window, _)| scene.window.saturating_sub(*window) <= REMEMBERED_WINDOWS);
     let now = Explained::by(scene, findings);
-    findings
-        .retain(|finding| !now.covers(finding) && !memory.windows.iter().any(|(_, earlier)| earlier.covers(finding)));
+    let soon = Explained { campaigns: BTreeMap::new(), ..Explained::by(scene, undecided) };
+    findings.retain(|finding| {
+        let earlier = memory.windows.iter().map(|(_, earlier)| earlier);
+        !earlier.chain([&now, &soon]).any(|explained| explained.covers(finding))
+    });
     let told = Explained::by(scene, findings);
     if !told.is_empty() {
         memory.windows.push_back((scene.window, told));

@@ -36,7 +36,7 @@ pub struct ErrorShare {
     pub min_errors: u64,
     /// Errors / requests.
     pub min_share: f64,
-    /// Share / the baseline's share.
+    /// Odds of an error / the baseline's odds.
     pub baseline_factor: f64,
     /// Of `stats::ratio_test`.
     pub max_probability: f64,

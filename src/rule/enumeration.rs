@@ -22,16 +22,21 @@ pub struct ObjectEnumeration {
     pub min_objects: u64,
     /// Different objects that are enough where ids were taken in sequence.
     pub min_objects_in_sequence: u64,
-    /// Requests whose id neighbours the one before / requests, from which on it is a sequence.
+    /// Different objects / the range of their numbers, from which on it is a sequence.
     pub min_sequential_share: f64,
     /// Objects / its own normal, and objects / the peers' normal.
     pub reach_factor: f64,
     /// Quantile of the peers' reach that is their normal.
     pub peer_quantile: f64,
+    /// Power of the span's length with which the peers' reach grows: 0 for who always looks at the same objects, 1 for who
+    /// never comes back to one.
+    pub growth_exponent: f64,
     /// Peers needed for a comparison.
     pub min_peers: u64,
     /// Different objects within a horizon, with fewer peers.
     pub min_objects_without_peers: u64,
+    /// Different objects within ten minutes while the sensor learns, taken in sequence.
+    pub min_objects_while_learning: u64,
     /// Of `stats::rate_test`.
     pub max_probability: f64,
     /// Objects that the baseline weighs at most in that test.
@@ -50,8 +55,10 @@ impl ObjectEnumeration {
         check.share("min_sequential_share", self.min_sequential_share);
         check.factor("reach_factor", self.reach_factor);
         check.within("peer_quantile", self.peer_quantile, 0.5, 1.0);
+        check.within("growth_exponent", self.growth_exponent, 0.0, 1.0);
         check.at_least("min_peers", self.min_peers, 2);
         check.at_least("min_objects_without_peers", self.min_objects_without_peers, self.min_objects);
+        check.at_least("min_objects_while_learning", self.min_objects_while_learning, self.min_objects_in_sequence);
         check.probability("max_probability", self.max_probability);
         check.strength("prior_strength", self.prior_strength);
         check.share("min_success_share", self.min_success_share);

@@ -40,7 +40,7 @@ pub struct StuffingOfEndpoint {
     pub min_users: u64,
     /// Failed logins / logins.
     pub min_failure_share: f64,
-    /// Failure share / the baseline's failure share.
+    /// Odds of a failure / the baseline's odds.
     pub baseline_factor: f64,
     /// Of `stats::ratio_test`.
     pub max_probability: f64,
@@ -48,6 +48,10 @@ pub struct StuffingOfEndpoint {
     pub prior_strength: f64,
     /// Logins that the baseline must have seen.
     pub min_baseline_logins: u64,
+    /// Failed logins within the shortest horizon, while the baseline has not.
+    pub min_failures_without_baseline: u64,
+    /// Failed logins / logins, while the baseline has not.
+    pub min_failure_share_without_baseline: f64,
 }
 
 /// One address; no baseline needed.
@@ -60,6 +64,11 @@ pub struct StuffingFromClient {
     pub min_users: u64,
     /// Failed logins / logins of this client.
     pub min_failure_share: f64,
+    pub slow_window_seconds: u64,
+    /// Failures within the slow window.
+    pub slow_min_failures: u64,
+    /// Different user names among them.
+    pub slow_min_users: u64,
 }
 
 /// One /24 or /64; no baseline needed.
@@ -90,6 +99,8 @@ impl CredentialStuffing {
             check.probability("max_probability", rule.max_probability);
             check.strength("prior_strength", rule.prior_strength);
             check.at_least("min_baseline_logins", rule.min_baseline_logins, 1);
+            check.at_least("min_failures_without_baseline", rule.min_failures_without_baseline, rule.min_failures);
+            check.share("min_failure_share_without_baseline", rule.min_failure_share_without_baseline);
         });
         check.table("client", |check| {
             let rule = &self.client;
@@ -97,6 +108,10 @@ impl CredentialStuffing {
             check.at_least("min_failures", rule.min_failures, 1);
             check.at_least("min_users", rule.min_users, 2);
             check.share("min_failure_share", rule.min_failure_share);
+            check.at_least("slow_window_seconds", rule.slow_window_seconds, rule.window_seconds);
+            check.seconds("slow_window_seconds", rule.slow_window_seconds);
+            check.at_least("slow_min_failures", rule.slow_min_failures, rule.min_failures);
+            check.at_least("slow_min_users", rule.slow_min_users, rule.min_users);
         });
         check.table("network", |check| {
             let rule = &self.network;

@@ -27,6 +27,8 @@ pub use login::{
 pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use nearest::did_you_mean;
 pub use severity::Severity;
+#[cfg(test)]
+pub(crate) use source::SPANS_SECONDS;
 pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
 

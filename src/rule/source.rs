@@ -168,7 +168,10 @@ impl<'a> Check<'a> {
     }
 
     pub fn seconds(&mut self, key: &'static str, value: u64) {
-        self.within(key, value, SHORTEST_SECONDS, LONGEST_SECONDS);
+        if !SPANS_SECONDS.contains(&value) {
+            let spans = "600, 3600, 21600 or 86400, the spans that are kept";
+            self.fail(key, &format!("`{key}` is {value}; it must be {spans}"));
+        }
     }
 
     pub fn horizons(&mut self, key: &'static str, seconds: &[u64]) {
@@ -214,9 +217,6 @@ impl<'a> Check<'a> {
 
 /// A test that fires more often than one in a hundred windows by chance is none.
 const MAX_PROBABILITY: f64 = 0.01;
-/// One window of the pipeline.
-const SHORTEST_SECONDS: u64 = 10;
-/// The longest tier kept is the day; seven of them are the most that a horizon can be made of.
-const LONGEST_SECONDS: u64 = 7 * 86_400;
-/// Each horizon is another look at the same traffic, and another chance for a false alarm.
-const MAX_HORIZONS: usize = 4;
+/// The spans of the tiers that the store keeps: nothing else can be judged.
+pub(crate) const SPANS_SECONDS: [u64; 4] = [600, 3_600, 21_600, 86_400];
+const MAX_HORIZONS: usize = SPANS_SECONDS.len();

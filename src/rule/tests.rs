@@ -52,12 +52,12 @@ fn a_folder_changes_only_what_it_names() {
 #[test]
 fn whole_numbers_do_for_fractions_and_lists_are_replaced() {
     let rules = load(&[
-        ("credential_stuffing.toml", "[credential_stuffing.endpoint]\nbaseline_factor = 3\nhorizons_seconds = [60]"),
+        ("credential_stuffing.toml", "[credential_stuffing.endpoint]\nbaseline_factor = 3\nhorizons_seconds = [3600]"),
         ("api.toml", "session.cookies = ['shop']"),
     ]);
     let rules = rules.unwrap();
     assert_eq!(rules.credential_stuffing.endpoint.baseline_factor, 3.0);
-    assert_eq!(rules.credential_stuffing.endpoint.horizons_seconds, [60]);
+    assert_eq!(rules.credential_stuffing.endpoint.horizons_seconds, [3600]);
     assert!(rules.names.is_session_cookie("SHOP") && !rules.names.is_session_cookie("phpsessid"));
 }
 
@@ -93,6 +93,11 @@ fn a_value_out_of_range_is_refused_with_file_and_line() {
             "object_enumeration.toml",
             "[object_enumeration]\nhorizons_seconds = [3600, 600]",
             "2: `horizons_seconds` must go from the shortest span to the longest",
+        ),
+        (
+            "client_error_spike.toml",
+            "[scanner]\nwindow_seconds = 300",
+            "2: `window_seconds` is 300; it must be 600, 3600, 21600 or 86400, the spans that are kept",
         ),
         (
             "object_enumeration.toml",
