@@ -14,9 +14,14 @@ use serde::de::DeserializeOwned;
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Version of what is stored; another version is refused.
 const VERSION: u64 = 2;
+
+/// A database that is in use is tried again for two seconds: one that was just closed is still being let go of.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -48,13 +53,21 @@ impl State {
         let of_folder = |source| StateError::Folder { folder: folder.to_path_buf(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(of_folder)?;
         let key = read_or_make_key(&folder.join("key")).map_err(of_folder)?;
-        let database = sled::Config::new().path(folder.join("db")).open().map_err(|source| match source {
-            // sled's message for a lock that another process holds; it passes on no kind of its own.
-            sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
-                StateError::InUse { folder: folder.to_path_buf() }
+        let mut attempts_left = LOCK_ATTEMPTS;
+        let database = loop {
+            match sled::Config::new().path(folder.join("db")).open() {
+                Ok(database) => break database,
+                // sled's message for a lock that another holds; it passes on no kind of its own.
+                Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                    attempts_left -= 1;
+                    if attempts_left == 0 {
+                        return Err(StateError::InUse { folder: folder.to_path_buf() });
+                    }
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                Err(source) => return Err(StateError::Database { folder: folder.to_path_buf(), source }),
             }
-            source => StateError::Database { folder: folder.to_path_buf(), source },
-        })?;
+        };
         let mut state = State { folder: folder.to_path_buf(), database, key, is_new: false };
         match state.number("version")? {
             None => state.is_new = true,
