@@ -71,8 +71,6 @@ pub(super) struct Block {
     pub bracket: u64,
     pub digit: u64,
     pub at: u64,
-    pub colon: u64,
-    pub comma: u64,
     pub space: u64,
 }
 
@@ -87,10 +85,24 @@ impl Block {
             bracket: folded.eq(b'{') | folded.eq(b'}'),
             digit: lanes.range(b'0', 10),
             at: lanes.eq(b'@'),
-            colon: lanes.eq(b':'),
-            comma: lanes.eq(b','),
             space: lanes.eq(b' '),
         }
+    }
+}
+
+/// What stands behind each byte of a block. Made from the lanes that begin one byte later: compilers shift a mask of a
+/// comparison byte by byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Behind {
+    pub colon: u64,
+    /// `,`, `}`, `]`: what ends a value.
+    pub end: u64,
+}
+
+impl Behind {
+    #[inline(always)]
+    pub fn of<L: Lanes>(later: L) -> Behind {
+        Behind { colon: later.eq(b':'), end: later.eq(b',') | later.folded().eq(b'}') }
     }
 }
 
@@ -226,9 +238,9 @@ mod tests {
     use proptest::prelude::*;
 
     /// Everything that is asked of lanes.
-    fn masks<L: Lanes>(lanes: L) -> (Block, [u64; 4]) {
+    fn masks<L: Lanes>(lanes: L) -> (Block, Behind, [u64; 4]) {
         let others = [lanes.range(b'A', 26), lanes.folded().range(b'a', 26), lanes.eq(b'-'), lanes.eq(b'_')];
-        (Block::of(lanes), others)
+        (Block::of(lanes), Behind::of(lanes), others)
     }
 
     fn agree(bytes: &[u8]) {

@@ -4,7 +4,7 @@
 //! values without a digit, an escape or a long word, which say nothing there.
 
 use super::super::block::{
-    BLOCK, Block, Lanes, Portable, Width, escaped, lanes_at, parity_up_to, runs_of_sixteen, summarise_by,
+    BLOCK, Behind, Block, Lanes, Portable, Width, escaped, lanes_at, parity_up_to, runs_of_sixteen, summarise_by,
 };
 use super::super::sink::Sink;
 use super::super::value::{self, DIGITS_PROMISED, NUMBER_DIGITS, SECRET_BYTES};
@@ -71,8 +71,9 @@ unsafe fn walk_by<L: Lanes>(json: &mut Json, bytes: &[u8], from: usize, carry: &
         let mut keys = 0;
         let mut events = all;
         if !json.eager {
-            let next = bytes.get(at + BLOCK).copied().unwrap_or(b' ');
-            let quiet = Quiet::of(&block, inside, opening, next);
+            // SAFETY: the caller's promise is the same.
+            let behind = Behind::of(unsafe { lanes_at::<L>(bytes, at + 1) });
+            let quiet = Quiet::of(&block, &behind, inside, opening);
             keys = closing & quiet.keys;
             events &= !(closing & (quiet.keys | quiet.values));
         }
@@ -172,18 +173,15 @@ struct Quiet {
 }
 
 impl Quiet {
-    /// `next` is the byte behind the block. A string that was opened before the block is never quiet: the additions carry
-    /// from an opening quote through the string, up to the first byte that is not to be in it, or to the closing quote.
+    /// A string that was opened before the block is never quiet: the additions carry from an opening quote through the
+    /// string, up to the first byte that is not to be in it, or to the closing quote.
     #[inline(always)]
-    fn of(block: &Block, inside: u64, opening: u64, next: u8) -> Quiet {
-        let last = |is: bool| u64::from(is) << (BLOCK - 1);
+    fn of(block: &Block, behind: &Behind, inside: u64, opening: u64) -> Quiet {
         let marks = block.backslash | block.at;
-        let before_colon = block.colon >> 1 | last(next == b':');
-        let before_end = (block.comma | block.bracket) >> 1 | last((next == b',') | (next == b'}') | (next == b']'));
         let unmarked = (inside & !marks).wrapping_add(opening);
         let plain = (inside & !(marks | block.digit)).wrapping_add(opening);
         let short = runs_of_sixteen(inside & !block.space) == 0;
-        Quiet { keys: unmarked & before_colon, values: if short { plain & before_end } else { 0 } }
+        Quiet { keys: unmarked & behind.colon, values: if short { plain & behind.end } else { 0 } }
     }
 }
 
