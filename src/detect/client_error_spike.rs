@@ -58,6 +58,10 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let subject = Subject::Host(state.host.to_string());
         let mut finding = finding_of(subject, rules.alert.severity, &errors, &counts, probability, None);
         finding.spoils = vec![Spoiled::HostErrors(*key)];
+        // What breaks a host teaches none of its endpoints.
+        let is_of_host = |key: &u64| scene.store.endpoints.get(key).is_some_and(|endpoint| endpoint.host == state.host);
+        let of_host = scene.touched.endpoints.iter().copied().filter(is_of_host);
+        finding.spoils.extend(of_host.map(Spoiled::EndpointErrors));
         findings.push(finding);
     }
     for key in scene.touched.clients.iter().filter(|_| rules.client.enabled) {

@@ -241,15 +241,15 @@ fn are_own_users(scene: &Scene<'_>, key: u64, attempts: &Attempts) -> bool {
     known.count() * 2 > attempts.client_sample.len()
 }
 
-/// Whether those who fail may be anybody, a few accounts an address, and most of them are refused as requests that make no
-/// sense, at a login that refuses wrong passwords otherwise: a broken release, which others speak of.
-fn are_not_understood(endpoint: &EndpointState, attempts: &Attempts, tier: usize) -> bool {
-    if attempts.failed_users.count() > USERS_BEHIND_ADDRESS * attempts.failing_clients.count() {
-        return false;
-    }
-    let now = endpoint.recent.sum(tier, |activity| not_understood(&activity.tally.statuses));
+/// Failures that are no attempts: refused as requests that make no sense, by a login that refuses wrong passwords otherwise,
+/// where those who fail may be anybody, a few accounts an address. That is a broken release, which others speak of.
+fn nonsense_in(endpoint: &EndpointState, attempts: &Attempts, tier: usize) -> u64 {
     let usual = endpoint.login_nonsense.usual();
-    now * 2 > attempts.failures && usual.total >= 1.0 && usual.share() <= RARELY
+    let may_be_anybody = attempts.failed_users.count() <= USERS_BEHIND_ADDRESS * attempts.failing_clients.count();
+    if !may_be_anybody || usual.total < 1.0 || usual.share() > RARELY {
+        return 0;
+    }
+    endpoint.recent.sum(tier, |activity| not_understood(&activity.tally.statuses))
 }
 
 /// The endpoint's failures, where their share is far above its own baseline.
@@ -277,6 +277,7 @@ fn endpoint_campaign(
             Some(state.recent.sum(tier, |attempts| attempts.failures))
         });
         attempts.failures = attempts.failures.saturating_sub(of_guesses.sum());
+        attempts.failures = attempts.failures.saturating_sub(nonsense_in(endpoint, &attempts, tier));
         let users = attempts.failed_users.count();
         let total = attempts.total();
         let share = attempts.failures as f64 / total.max(1) as f64;
@@ -293,9 +294,7 @@ fn endpoint_campaign(
         }
         let (hits, base) = (usual.hits as u64, usual.total as u64);
         let probability = ratio_test(attempts.failures, total, hits, base, floors.prior_strength);
-        let is_campaign = probability.value() <= floors.max_probability
-            && !are_own_users(scene, key, &attempts)
-            && !are_not_understood(endpoint, &attempts, tier);
+        let is_campaign = probability.value() <= floors.max_probability && !are_own_users(scene, key, &attempts);
         is_campaign.then(|| (attempts, Some(probability.rounded())))
     })
 }

@@ -12,6 +12,8 @@ use crate::window::Reach;
 
 /// Share of an endpoint's requests with credentials below which it is public.
 const PUBLIC_SHARE: f64 = 0.1;
+/// Share of requests that were refused or met nothing, from which on ids are guessed.
+const GUESSED_SHARE: f64 = 0.01;
 /// Objects are estimated, with a standard error of 3.25 %.
 const DENSEST_SHARE: f64 = 1.15;
 
@@ -44,8 +46,9 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let has_past = state.since.is_some_and(|since| scene.window.saturating_sub(since) > SPANS[tier]);
     let usual = if has_past { past * spans } else { past };
     if scene.is_learning {
-        // Nothing is normal yet; but hardly anybody takes so many in a row.
-        if !is_sequence || tier > 0 || objects < rules.min_objects_while_learning {
+        // Nothing is normal yet; but a program that takes so many in a row knows which there are.
+        let is_guessing = reach.misses as f64 >= GUESSED_SHARE * reach.requests as f64;
+        if !is_sequence || !is_guessing || tier > 0 || objects < rules.min_objects_while_learning {
             return None;
         }
     } else if objects < floor || objects < (rules.reach_factor * usual as f64) as u64 {

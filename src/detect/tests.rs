@@ -549,6 +549,8 @@ fn a_walk_of_five_hundred_in_a_row_is_told_while_learning_and_one_of_three_hundr
         let found = Sensor::new().voices(10, |nth, traffic| {
             let ids: Vec<u64> = (0..objects).map(|id| 10_000 + nth * objects + id).collect();
             traffic.look(attacker(1), 999_999, &ids);
+            let refused = Reach { successes: 0, misses: 1, ..reach_of(attacker(1), 999_999, 10_000 + nth * objects) };
+            traffic.window.reaches.put(pair_key(ORDERS, mix(999_999)), refused);
         });
         assert_eq!(found.len(), expected, "{found:?}");
     }

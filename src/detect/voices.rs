@@ -22,6 +22,7 @@ pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, undec
     findings.retain(|finding| finding.is_fresh(scene.window));
     leave_scans_to_walks(findings);
     memory.windows.retain(|(window, _)| scene.window.saturating_sub(*window) <= REMEMBERED_WINDOWS);
+    host_or_endpoints(scene, findings, memory);
     let now = Explained::by(scene, findings);
     let soon = Explained { campaigns: BTreeMap::new(), ..Explained::by(scene, undecided) };
     findings.retain(|finding| {
@@ -48,10 +49,36 @@ fn leave_scans_to_walks(findings: &mut Vec<Finding>) {
     });
 }
 
+/// Endpoints of a host with a rise of errors, from which on the host's own rise says it better.
+const MANY_ENDPOINTS: usize = 3;
+
+/// Where errors have risen, the endpoint says it better than its host; where they have at many endpoints, the host does.
+fn host_or_endpoints(scene: &Scene<'_>, findings: &mut Vec<Finding>, memory: &Memory) {
+    let now = Explained::by(scene, findings);
+    let mut rising: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    for (host, endpoints) in memory.windows.iter().map(|(_, earlier)| earlier).chain([&now]).flat_map(|all| &all.rising)
+    {
+        rising.entry(host.clone()).or_default().extend(endpoints);
+    }
+    let was_told = |host: &String| memory.windows.iter().any(|(_, earlier)| earlier.rising_hosts.contains(host));
+    let many = |host: &String| rising.get(host).is_some_and(|endpoints| endpoints.len() >= MANY_ENDPOINTS);
+    let whole: BTreeSet<&String> = now.rising_hosts.iter().filter(|host| was_told(host) || many(host)).collect();
+    findings.retain(|finding| match (finding.detector, &finding.subject) {
+        ("client_error_spike", Subject::Host(host)) => whole.contains(host) || !rising.contains_key(host),
+        ("client_error_spike", Subject::Endpoint(key)) => {
+            scene.store.endpoints.get(key).is_none_or(|state| !whole.contains(&state.host.to_string()))
+        }
+        _ => true,
+    });
+}
+
 #[derive(Default, PartialEq)]
 struct Explained {
     error_endpoints: BTreeSet<u64>,
     error_hosts: BTreeSet<String>,
+    /// Endpoints whose errors have risen, by host; and hosts whose errors have as a whole.
+    rising: BTreeMap<String, BTreeSet<u64>>,
+    rising_hosts: BTreeSet<String>,
     error_clients: BTreeSet<IpAddr>,
     exposure_endpoints: BTreeSet<u64>,
     exposure_clients: BTreeSet<IpAddr>,
@@ -105,8 +132,11 @@ impl Explained {
                 }
                 "client_error_spike" => {
                     // The endpoint says it better than its host, and both better than each client.
-                    if matches!(finding.subject, Subject::Endpoint(_)) {
-                        explained.error_hosts.extend(host);
+                    if let (Subject::Endpoint(key), Some(host)) = (&finding.subject, host) {
+                        explained.rising.entry(host).or_default().insert(*key);
+                    }
+                    if let Subject::Host(host) = &finding.subject {
+                        explained.rising_hosts.insert(host.clone());
                     }
                     if !matches!(finding.subject, Subject::Client(_)) {
                         explained.error_clients.extend(&finding.client_sample);
