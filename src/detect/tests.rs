@@ -568,3 +568,29 @@ fn more_names_than_numbers_are_no_sequence() {
     });
     assert_eq!(found, SILENCE);
 }
+
+/// Objects that an attacker reached when a walk is first told; `None` where it is not.
+fn told_at(change: impl Fn(&mut crate::rule::ObjectEnumeration)) -> Option<u64> {
+    let mut sensor = Sensor::learned();
+    change(&mut sensor.rules.object_enumeration);
+    (0..30).find_map(|nth| {
+        let ids: Vec<u64> = (0..5).map(|id| 10_000 + nth * 500 + id * 7).collect();
+        let found = sensor.window(|traffic| traffic.look(attacker(1), 999_999, &ids));
+        found.iter().any(|finding| finding.detector == "object_enumeration").then_some((nth + 1) * 5)
+    })
+}
+
+#[test]
+fn every_measure_of_a_walk_has_an_effect() {
+    let usual = told_at(|_| ());
+    assert_eq!(usual, Some(30));
+    for later in [
+        told_at(|rules| rules.min_objects = 60),
+        told_at(|rules| rules.reach_factor = 50.0),
+        told_at(|rules| rules.max_probability = 1e-30),
+        told_at(|rules| (rules.prior_strength, rules.max_probability) = (0.1, 1e-9)),
+        told_at(|rules| rules.min_peers = 1_000_000),
+    ] {
+        assert!(later.is_none_or(|later| later > 30), "{later:?}");
+    }
+}
