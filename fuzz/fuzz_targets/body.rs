@@ -26,10 +26,11 @@ fuzz_target!(|input: &[u8]| {
     let mut pool = DecoderPool::new(LIMITS);
     let whole = decode(&mut pool, coding, std::iter::once(body));
     let split = decode(&mut pool, coding, body.chunks(usize::from(*size).max(1)));
-    assert_eq!(whole.1, split.1, "{coding}");
-    // Of a broken brotli stream, what was decoded last is not always handed on.
+    // Of a broken brotli stream, what was decoded last is not always handed on; so a limit may be reached before the end.
+    let is_broken_brotli = coding.contains("br") && [whole.1, split.1].contains(&Outcome::Corrupt);
+    assert!(is_broken_brotli || whole.1 == split.1, "{coding}: {:?} whole, {:?} split", whole.1, split.1);
     let is_prefix = whole.0.starts_with(&split.0) || split.0.starts_with(&whole.0);
-    let may_differ = coding.contains("br") && whole.1 == Outcome::Corrupt && is_prefix;
+    let may_differ = is_broken_brotli && is_prefix;
     assert!(may_differ || whole.0 == split.0, "{coding}: {} bytes whole, {} split", whole.0.len(), split.0.len());
     assert!(whole.0.len() as u64 <= LIMITS.max_output);
     assert_eq!(pool.held_bytes(), 0);

@@ -8,7 +8,7 @@
 //! at most 8 MiB, RFC 9659), and memory held by all states of a pool. At a limit, at an error or at a gap the decoder
 //! ends and from then on only counts. The allowance is cut to the byte and depends on the position in the input alone,
 //! not on how it was split: any segmentation of a body gives the same output and the same end. (Of a corrupt brotli body
-//! more or less may be seen before the error.)
+//! more or less may be seen before the error, or before a limit that comes first.)
 //!
 //! Refused: codings other than these (`compress`, `aws-chunked`), more than [`MAX_CODINGS`] of them. Accepted, as browsers
 //! do: raw deflate under the name of `deflate`, several gzip members, bytes after the end.
