@@ -265,8 +265,14 @@ fn finding_of(
     finding.client_sample = errors.client_sample.iter().map(|(_, address)| *address).collect();
     finding.count = counts.errors;
     finding.probability = Some(probability);
+    let of_status = status.map_or(String::new(), |status| format!(" with status {status}"));
+    let all: u64 = errors.statuses.iter().map(|(_, count)| count).sum();
+    let left_out = match (status, all.saturating_sub(counts.errors)) {
+        (Some(_), _) | (_, 0) => String::new(),
+        (None, left_out) => format!(", not counting about {left_out} of clients that always fail"),
+    };
     finding.observed = format!(
-        "{} client errors in {} requests ({}) in {}: {}",
+        "{} client errors{of_status} in {} requests ({}) in {}{left_out}; in all {}",
         counts.errors,
         counts.requests,
         percent(counts.errors as f64 / counts.requests.max(1) as f64),
