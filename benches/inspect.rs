@@ -5,7 +5,6 @@
 
 use apitap::hash::HashKey;
 use apitap::inspect::{BodyKind, BodyScan, Limits, Role};
-use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -15,43 +14,41 @@ const ROUNDS: usize = 9;
 /// Bytes scanned a round.
 const ROUND_BYTES: usize = 32 << 20;
 
-fn products(bytes: usize) -> String {
-    let mut out = String::from(r#"{"items":["#);
+/// A list of records, at least so many bytes long.
+fn list(bytes: usize, record: impl Fn(usize) -> String) -> String {
+    let mut out = String::from("[");
     for n in 0.. {
         if out.len() >= bytes {
             break;
         }
-        let comma = if n == 0 { "" } else { "," };
-        let _ = write!(
-            out,
-            r#"{comma}{{"id":{},"sku":"SKU-{}","slug":"ceramic-mug-{}","name":"ceramic mug","price":{}.48,"currency":"AUD","stock":{},"rating":2.0,"updated_at":"2025-11-{:02}T08:00:00Z"}}"#,
+        out.push_str(if n == 0 { "" } else { "," });
+        out.push_str(&record(n));
+    }
+    out + "]"
+}
+
+fn products(bytes: usize) -> String {
+    list(bytes, |n| {
+        format!(
+            r#"{{"id":{},"sku":"SKU-{}","slug":"ceramic-mug-{}","name":"ceramic mug","price":{}.48,"currency":"AUD","stock":{},"rating":2.0,"updated_at":"2025-11-{:02}T08:00:00Z"}}"#,
             375_000 + n,
             875_221 + n * 37,
             375_000 + n,
             n % 400,
             n % 90,
             n % 27 + 1
-        );
-    }
-    out + "]}"
+        )
+    })
 }
 
 fn customers(bytes: usize) -> String {
-    let mut out = String::from("[");
-    for n in 0.. {
-        if out.len() >= bytes {
-            break;
-        }
-        let comma = if n == 0 { "" } else { "," };
-        let _ = write!(
-            out,
-            r#"{comma}{{"customerId":"7f9c24e8-3b12-4f1a-9d7e-{:012}","firstName":"Ada","lastName":"Lovelace","email":"ada.{n}@example.com","phone":"+61 2 9374 {:04}","dob":"1980-0{}-12","note":"called twice"}}"#,
-            n,
+    list(bytes, |n| {
+        format!(
+            r#"{{"customerId":"7f9c24e8-3b12-4f1a-9d7e-{n:012}","firstName":"Ada","lastName":"Lovelace","email":"ada.{n}@example.com","phone":"+61 2 9374 {:04}","dob":"1980-0{}-12","note":"called twice"}}"#,
             n % 10_000,
             n % 9 + 1
-        );
-    }
-    out + "]"
+        )
+    })
 }
 
 fn prose(bytes: usize) -> String {

@@ -10,30 +10,14 @@
 //! after a loss is passed over.
 
 use super::body::{Body, Progress};
-use super::decode::DecoderPool;
 use super::exchange::{Exchange, Exchanges, Last, Origin};
 use super::framing::{self, Asked};
 use super::head::{self, Field, Guess, Head};
-use super::{HttpCounters, HttpLimits, Marks, Message, Observer, Side, Transaction};
+use super::shared::Shared;
+use super::{HttpCounters, Marks, Message, Observer, Side, Transaction};
 use crate::packet::Direction;
 use crate::stream::{Chunk, FlowInfo};
 use crate::time::Timestamp;
-
-/// What the connections of a partition share.
-pub struct Shared<O> {
-    pub limits: HttpLimits,
-    pub counters: HttpCounters,
-    pub decoders: DecoderPool,
-    pub observer: O,
-    /// Bytes of heads that are not whole or wait for their response, [`HttpLimits::partition_bytes`] at most.
-    pub kept: usize,
-}
-
-impl<O> Shared<O> {
-    pub fn has_room_for(&self, bytes: usize) -> bool {
-        self.kept + bytes <= self.limits.partition_bytes
-    }
-}
 
 /// Where one side's reading stands.
 enum Reading<S> {

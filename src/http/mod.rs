@@ -14,6 +14,7 @@ pub mod head;
 mod lenient;
 mod marks;
 mod session;
+mod shared;
 
 pub use head::{Field, Head};
 pub use marks::Marks;

@@ -1,9 +1,10 @@
 //! From a flow of unknown protocol to an HTTP connection: looks at the first bytes of both directions.
 
-use super::connection::{Connection, Shared};
+use super::connection::Connection;
 use super::decode::DecoderPool;
 use super::exchange::Last;
 use super::head::{Guess, begins_with_known_method, guess, skip_empty_lines};
+use super::shared::Shared;
 use super::{HttpCounters, HttpLimits, Observer};
 use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};

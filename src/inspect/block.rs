@@ -56,8 +56,9 @@ impl Width {
 pub(super) unsafe fn lanes_at<L: Lanes>(bytes: &[u8], at: usize) -> L {
     let rest = bytes.get(at..).unwrap_or_default();
     match rest.first_chunk::<BLOCK>() {
-        // SAFETY: the caller's promise is the same, here and below.
+        // SAFETY: the caller's promise is the same.
         Some(whole) => unsafe { L::load(whole) },
+        // SAFETY: as above.
         None => unsafe { L::load_part(rest) },
     }
 }
@@ -135,8 +136,9 @@ pub(super) fn next_digit(bytes: &[u8], at: usize) -> Option<usize> {
 pub(super) fn summarise(bytes: &[u8], start: usize, end: usize) -> Summary {
     #[cfg(target_arch = "x86_64")]
     match Width::of_processor() {
-        // SAFETY: `of_processor` has found every feature that the function was compiled for, here and below.
+        // SAFETY: `of_processor` has found every feature that the function was compiled for.
         Width::Avx512 => return unsafe { summarise_avx512(bytes, start, end) },
+        // SAFETY: as above.
         Width::Avx2 => return unsafe { summarise_avx2(bytes, start, end) },
         Width::Portable => {}
     }
