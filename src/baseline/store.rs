@@ -188,14 +188,12 @@ impl Store {
             let is_remembered = state.usual >= REMEMBERED_REACH && (is_of_baseline || is_recent);
             !state.recent.is_spent(index) || is_remembered
         });
-        self.clients.alter_all(|_, mut state| {
-            state.recent = state.recent.filter_mut(|recent| !recent.is_spent(index));
-            state
-        });
-        self.principals.alter_all(|_, mut state| {
-            state.recent = state.recent.filter_mut(|recent| !recent.is_spent(index));
-            state
-        });
+        for mut state in self.clients.iter_mut() {
+            state.recent.take_if(|recent| recent.is_spent(index));
+        }
+        for mut state in self.principals.iter_mut() {
+            state.recent.take_if(|recent| recent.is_spent(index));
+        }
         evict(&self.endpoints, limits.endpoints, |state| (state.is_learned, state.last_window))
             + evict(&self.clients, limits.clients, |state| (state.requests > 1, state.last_window))
             + evict(&self.principals, limits.principals, |state| (state.requests > 1, state.last_window))
@@ -203,17 +201,6 @@ impl Store {
             + evict(&self.login_clients, limits.pairs, |state| (true, state.last_window))
             + evict(&self.login_accounts, limits.pairs, |state| (true, state.last_window))
             + evict(&self.reaches, limits.pairs, |state| (true, state.last_window))
-    }
-}
-
-/// `Option::filter` with a predicate that may roll what it looks at.
-trait FilterMut<T> {
-    fn filter_mut(self, keep: impl FnOnce(&mut T) -> bool) -> Self;
-}
-
-impl<T> FilterMut<T> for Option<Box<T>> {
-    fn filter_mut(mut self, keep: impl FnOnce(&mut T) -> bool) -> Self {
-        if self.as_deref_mut().is_some_and(|value| !keep(value)) { None } else { self }
     }
 }
 
