@@ -29,12 +29,22 @@ pub struct StoreLimits {
     pub hosts: usize,
     /// Pairs of each kind: client or account at a login endpoint, subject at an endpoint with objects.
     pub pairs: usize,
+    /// Clients, and principals, whose recent errors and exposures are kept.
+    pub remarkable: usize,
 }
 
 impl Default for StoreLimits {
-    /// Ten thousand endpoints of 8 to 12 kB, a million clients of 300 bytes, pairs of 300 to 1,500 bytes.
+    /// Ten thousand endpoints of 8 to 12 kB, a million clients of 300 bytes, pairs of 300 to 1,500 bytes, what is
+    /// remarkable 500 to 3,000 bytes.
     fn default() -> Self {
-        StoreLimits { endpoints: 10_000, clients: 1_000_000, principals: 200_000, hosts: 2_000, pairs: 60_000 }
+        StoreLimits {
+            endpoints: 10_000,
+            clients: 1_000_000,
+            principals: 200_000,
+            hosts: 2_000,
+            pairs: 60_000,
+            remarkable: 50_000,
+        }
     }
 }
 
@@ -194,7 +204,20 @@ impl Store {
         for mut state in self.principals.iter_mut() {
             state.recent.take_if(|recent| recent.is_spent(index));
         }
-        evict(&self.endpoints, limits.endpoints, |state| (state.is_learned, state.last_window))
+        let of_clients = lowest(&self.clients, limits.remarkable, |state| {
+            state.recent.is_some().then_some((state.requests > 1, state.last_window))
+        });
+        let of_principals = lowest(&self.principals, limits.remarkable, |state| {
+            state.recent.is_some().then_some((state.requests > 1, state.last_window))
+        });
+        for key in &of_clients {
+            self.clients.entry(*key).and_modify(|state| state.recent = None);
+        }
+        for key in &of_principals {
+            self.principals.entry(*key).and_modify(|state| state.recent = None);
+        }
+        (of_clients.len() + of_principals.len()) as u64
+            + evict(&self.endpoints, limits.endpoints, |state| (state.is_learned, state.last_window))
             + evict(&self.clients, limits.clients, |state| (state.requests > 1, state.last_window))
             + evict(&self.principals, limits.principals, |state| (state.requests > 1, state.last_window))
             + evict(&self.hosts, limits.hosts, |state| (state.requests > 1, state.last_window))
@@ -209,13 +232,24 @@ fn evict<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> (bool, i64)) -> u64
     if map.len() <= limit {
         return 0;
     }
-    let mut ranked: Vec<((bool, i64), u64)> = map.iter().map(|entry| (rank(entry.value()), *entry.key())).collect();
-    let excess = ranked.len() - limit * 9 / 10;
-    ranked.select_nth_unstable(excess - 1);
-    for (_, key) in &ranked[..excess] {
+    let keys = lowest(map, limit, |state| Some(rank(state)));
+    for key in &keys {
         map.remove(key);
     }
-    excess as u64
+    keys.len() as u64
+}
+
+/// Of what has a rank, the keys of the lowest, where there are more than `limit`: as many as leave nine tenths of it.
+fn lowest<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> Option<(bool, i64)>) -> Vec<u64> {
+    let mut ranked: Vec<((bool, i64), u64)> =
+        map.iter().filter_map(|entry| Some((rank(entry.value())?, *entry.key()))).collect();
+    if ranked.len() <= limit {
+        return Vec::new();
+    }
+    let excess = ranked.len() - limit * 9 / 10;
+    ranked.select_nth_unstable(excess - 1); // within: excess is 1 to all of them
+    ranked.truncate(excess);
+    ranked.into_iter().map(|(_, key)| key).collect()
 }
 
 fn lesson_of(tally: &Tally, exposure: Option<&Exposure>) -> SubjectLesson {
@@ -369,4 +403,43 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
 /// The names of the classes in a set of counts, with the counts.
 pub fn data_of(values: &[u64; DataClass::COUNT]) -> impl Iterator<Item = (DataClass, u64)> + '_ {
     DataClass::ALL.into_iter().zip(values.iter().copied()).filter(|(_, count)| *count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::Errors;
+
+    fn failing_clients(keys: std::ops::Range<u64>) -> Window {
+        let mut window = Window::default();
+        for key in keys {
+            let mut errors = Errors::default();
+            errors.statuses.record(404);
+            let tally = Tally { requests: 1, ..Tally::default() };
+            let address = std::net::Ipv4Addr::from(key as u32).into();
+            let client = ClientWindow {
+                address,
+                tally,
+                errors: Some(Box::new(errors)),
+                exposure: None,
+                endpoints: Default::default(),
+            };
+            window.clients.put(key, client);
+        }
+        window
+    }
+
+    #[test]
+    fn at_the_limit_the_longest_unseen_lose_what_is_remarkable_and_keep_their_counts() {
+        let store = Store::default();
+        store.absorb(1, failing_clients(0..60), false);
+        store.absorb(2, failing_clients(60..120), false);
+        let limits = StoreLimits { remarkable: 50, ..StoreLimits::default() };
+        assert_eq!(store.bound(2, &limits), 75);
+        let kept: Vec<u64> =
+            store.clients.iter().filter(|state| state.recent.is_some()).map(|state| *state.key()).collect();
+        assert!(kept.len() == 45 && kept.iter().all(|key| *key >= 60));
+        assert!(store.clients.len() == 120 && store.clients.iter().all(|state| state.requests == 1));
+        assert_eq!(store.bound(2, &limits), 0);
+    }
 }
