@@ -35,14 +35,14 @@ pub struct Limits {
     pub max_ratio: u32,
     /// Decoded bytes that are never judged by their ratio: repetitive JSON compresses 100-fold and is harmless.
     pub ratio_free_output: u64,
-    /// Memory of all states that one pool has lent. Past it bodies are no longer decoded. The largest zstd window (8 MiB)
-    /// and a hundred gzip bodies fit, or two brotli windows as encoders make them (4 MiB).
+    /// Memory of all states that one pool has lent. Past it bodies are no longer decoded. One brotli window (16 MiB) and
+    /// some hundred gzip bodies fit; one body alone must never reach it, or its end would depend on how it was split.
     pub held_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_output: 64 << 20, max_ratio: 200, ratio_free_output: 1 << 20, held_bytes: 12 << 20 }
+        Limits { max_output: 64 << 20, max_ratio: 200, ratio_free_output: 1 << 20, held_bytes: 24 << 20 }
     }
 }
 
