@@ -219,7 +219,7 @@ fn dots_of(segment: &str) -> Option<usize> {
 /// brackets. `None` where it is no host (RFC 3986 §3.2.2; of registered names, what DNS and `_service` names use).
 /// Borrows where nothing has to change.
 pub fn normalise_host(raw: &str) -> Option<Cow<'_, str>> {
-    let raw = raw.trim_ascii();
+    let raw = raw.trim_matches([' ', '\t']);
     if let Some(bracketed) = raw.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;
         let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);

@@ -204,20 +204,17 @@ impl Store {
         for mut state in self.principals.iter_mut() {
             state.recent.take_if(|recent| recent.is_spent(index));
         }
-        let of_clients = lowest(&self.clients, limits.remarkable, |state| {
-            state.recent.is_some().then_some((state.requests > 1, state.last_window))
-        });
-        let of_principals = lowest(&self.principals, limits.remarkable, |state| {
-            state.recent.is_some().then_some((state.requests > 1, state.last_window))
-        });
-        for key in &of_clients {
-            self.clients.entry(*key).and_modify(|state| state.recent = None);
-        }
-        for key in &of_principals {
-            self.principals.entry(*key).and_modify(|state| state.recent = None);
-        }
-        (of_clients.len() + of_principals.len()) as u64
-            + evict(&self.endpoints, limits.endpoints, |state| (state.is_learned, state.last_window))
+        lighten(
+            &self.clients,
+            limits.remarkable,
+            |state| state.recent.is_some().then_some((state.requests > 1, state.last_window)),
+            |state| state.recent = None,
+        ) + lighten(
+            &self.principals,
+            limits.remarkable,
+            |state| state.recent.is_some().then_some((state.requests > 1, state.last_window)),
+            |state| state.recent = None,
+        ) + evict(&self.endpoints, limits.endpoints, |state| (state.is_learned, state.last_window))
             + evict(&self.clients, limits.clients, |state| (state.requests > 1, state.last_window))
             + evict(&self.principals, limits.principals, |state| (state.requests > 1, state.last_window))
             + evict(&self.hosts, limits.hosts, |state| (state.requests > 1, state.last_window))
@@ -235,6 +232,15 @@ fn evict<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> (bool, i64)) -> u64
     let keys = lowest(map, limit, |state| Some(rank(state)));
     for key in &keys {
         map.remove(key);
+    }
+    keys.len() as u64
+}
+
+/// Takes from the lowest of what has a rank what makes them heavy; they stay.
+fn lighten<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> Option<(bool, i64)>, take: impl Fn(&mut V)) -> u64 {
+    let keys = lowest(map, limit, rank);
+    for mut state in keys.iter().filter_map(|key| map.get_mut(key)) {
+        take(&mut state);
     }
     keys.len() as u64
 }

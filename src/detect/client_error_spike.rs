@@ -23,6 +23,8 @@ struct Counts {
     errors: u64,
     requests: u64,
     clients: u64,
+    /// Errors of clients that always fail, which are not counted.
+    left_out: u64,
     moment: Moment,
     usual: Share,
 }
@@ -158,6 +160,7 @@ fn counts_of(scene: &Scene<'_>, errors: &Errors, requests: u64, usual: &Share) -
         errors: errors.statuses.total().saturating_sub(ignored),
         requests,
         clients: errors.clients.count(),
+        left_out: 0,
         moment: errors.moment,
         usual: *usual,
     }
@@ -205,6 +208,7 @@ impl Counts {
         is_here: impl Fn(&Evidence) -> bool,
     ) -> StatusCounts {
         let mut statuses = StatusCounts::default();
+        let all = self.errors;
         let seconds = seconds_of(&self.moment);
         for key in &scene.touched.clients {
             let Some(client) = scene.store.clients.get(key) else { continue };
@@ -226,6 +230,7 @@ impl Counts {
                 statuses.merge(&errors.statuses);
             }
         }
+        self.left_out = all - self.errors; // which only fell
         statuses
     }
 }
@@ -266,8 +271,7 @@ fn finding_of(
     finding.count = counts.errors;
     finding.probability = Some(probability);
     let of_status = status.map_or(String::new(), |status| format!(" with status {status}"));
-    let all: u64 = errors.statuses.iter().map(|(_, count)| count).sum();
-    let left_out = match (status, all.saturating_sub(counts.errors)) {
+    let left_out = match (status, counts.left_out) {
         (Some(_), _) | (_, 0) => String::new(),
         (None, left_out) => format!(", not counting about {left_out} of clients that always fail"),
     };
