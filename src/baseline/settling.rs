@@ -12,6 +12,21 @@ use serde::{Deserialize, Serialize};
 /// Windows of a half-span: half of the shortest tier.
 const HALF: i64 = SPANS[0] / 2;
 
+/// Moves the half-span being filled and the one before on to a window; gives what has settled, the older first.
+fn roll<T: Default>(fresh: &mut [T; 2], start: &mut i64, window: i64) -> [T; 2] {
+    let passed = window.saturating_sub(*start).div_euclid(HALF);
+    if passed <= 0 {
+        return Default::default();
+    }
+    *start += passed * HALF;
+    let [current, before] = std::mem::take(fresh);
+    if passed > 1 {
+        return [before, current];
+    }
+    fresh[1] = current;
+    [before, T::default()]
+}
+
 /// Lessons that have not settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settling<L> {
@@ -30,18 +45,8 @@ impl<L> Default for Settling<L> {
 impl<L: Merge> Settling<L> {
     /// Takes in what a window teaches; gives what has settled by now.
     pub fn add(&mut self, window: i64, lesson: L) -> Option<L> {
-        let mut settled = None;
-        let passed = window.saturating_sub(self.start).div_euclid(HALF);
-        if passed > 0 {
-            let [current, before] = std::mem::take(&mut self.fresh);
-            settled = before;
-            if passed == 1 {
-                self.fresh[1] = current;
-            } else {
-                settled.merge(current);
-            }
-            self.start += passed * HALF;
-        }
+        let [mut settled, current] = roll(&mut self.fresh, &mut self.start, window);
+        settled.merge(current);
         self.fresh[0].merge(Some(Box::new(lesson)));
         settled.map(|settled| *settled)
     }
@@ -71,16 +76,8 @@ impl SettledShare {
     }
 
     pub fn add(&mut self, window: i64, hits: u64, total: u64, is_learning: bool) {
-        let passed = window.saturating_sub(self.start).div_euclid(HALF);
-        if passed > 0 {
-            let [current, before] = std::mem::take(&mut self.fresh);
-            self.settled.add_share(&before);
-            if passed == 1 {
-                self.fresh[1] = current;
-            } else {
-                self.settled.add_share(&current);
-            }
-            self.start += passed * HALF;
+        for share in roll(&mut self.fresh, &mut self.start, window) {
+            self.settled.add_share(&share);
         }
         let place = if is_learning { &mut self.settled } else { &mut self.fresh[0] };
         place.add(hits, total);
