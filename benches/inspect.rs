@@ -64,7 +64,9 @@ fn speed(scan: &mut BodyScan, body: &[u8], piece: usize) -> f64 {
         let started = Instant::now();
         for _ in 0..times {
             scan.begin(Role::Response, BodyKind::Json);
-            body.chunks(piece).for_each(|chunk| scan.feed(black_box(chunk)));
+            body.chunks(piece).for_each(|chunk| {
+                scan.feed(black_box(chunk));
+            });
             black_box(scan.finish());
         }
         best = best.min(started.elapsed().as_secs_f64());

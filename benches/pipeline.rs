@@ -103,7 +103,7 @@ fn apitap(bytes: &[u8], threads: usize) -> u64 {
         limits: Limits::default(),
         wanted: Wanted::default(),
         redact: |target, _| target.to_string(),
-        threads,
+        workers: if threads == 1 { 0 } else { threads },
         close_incidents: true,
     };
     let judge = Judge::new(key, options, Vec::new(), Incidents::new(key));

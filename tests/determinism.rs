@@ -155,7 +155,7 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
         limits: Limits::default(),
         wanted: Wanted { http: true },
         redact: |target, _| target.to_owned(),
-        threads,
+        workers: if threads == 1 { 0 } else { threads },
         close_incidents: true,
     };
     let mut pipeline =

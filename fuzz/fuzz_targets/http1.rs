@@ -21,8 +21,9 @@ impl Observer for Check {
         Some(0)
     }
 
-    fn data(&mut self, scan: &mut u64, bytes: &[u8]) {
+    fn data(&mut self, scan: &mut u64, bytes: &[u8]) -> bool {
         *scan += bytes.len() as u64;
+        true
     }
 
     fn gap(&mut self, _: &mut u64) {}

@@ -175,7 +175,9 @@ pub fn second_of(time: Timestamp) -> String {
 fn place_of(alert: &AlertDetail) -> String {
     match (&alert.endpoint, alert.subject.kind) {
         (Some(endpoint), _) => endpoint.clone(),
-        (None, SubjectKind::Endpoint | SubjectKind::Host | SubjectKind::Account) => alert.subject.value.clone(),
+        (None, SubjectKind::Endpoint | SubjectKind::Host | SubjectKind::Account | SubjectKind::Sensor) => {
+            alert.subject.value.clone()
+        }
         (None, SubjectKind::Client | SubjectKind::Principal | SubjectKind::Network) => "many endpoints".to_owned(),
     }
 }
@@ -228,6 +230,7 @@ fn kind_name(kind: SubjectKind) -> &'static str {
         SubjectKind::Network => "network",
         SubjectKind::Host => "host",
         SubjectKind::Account => "account",
+        SubjectKind::Sensor => "sensor",
     }
 }
 

@@ -245,7 +245,7 @@ fn record_of(
         observed: finding.observed.clone(),
         expected: finding.expected.clone(),
         evidence,
-        owasp: Some(text.owasp.clone()),
+        owasp: text.owasp.clone(),
         advice: text.advice.clone(),
     };
     let mut record = EveRecord::new(now, EventType::Alert, detail);
@@ -298,6 +298,7 @@ fn subject_of(finding: &Finding, name: Option<&str>) -> Subject {
         detect::Subject::Principal(hash) => (SubjectKind::Principal, format!("{hash:016x}")),
         detect::Subject::Network(network) => (SubjectKind::Network, network.clone()),
         detect::Subject::Host(host) => (SubjectKind::Host, host.clone()),
+        detect::Subject::Sensor(part) => (SubjectKind::Sensor, part.clone()),
         detect::Subject::Account(hash) => (SubjectKind::Account, format!("{hash:016x}")),
     };
     Subject { kind, value }

@@ -155,6 +155,8 @@ pub enum SubjectKind {
     Host,
     /// A user name that was tried, as a keyed hash.
     Account,
+    /// The sensor itself, or an interface of it.
+    Sensor,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

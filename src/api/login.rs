@@ -29,7 +29,9 @@ pub fn outcome_of(
     habit: Option<LoginHabit>,
 ) -> Outcome {
     let Some(response) = response else { return Outcome::Unknown };
-    let said = response.report.as_ref().and_then(|report| report.outcome);
+    let report = response.report.as_ref();
+    let said = report.and_then(|report| report.outcome);
+    let is_read = report.map_or(response.body_length == 0, |report| !report.truncated);
     match response.head.status() {
         400 | 401 | 403 | 404 | 422 | 423 | 429 => Outcome::Failure,
         200..=299 => match said {
@@ -37,7 +39,7 @@ pub fn outcome_of(
             _ if opens_session => Outcome::Success,
             Some(true) => Outcome::Success,
             // Nothing was said: what successes here carry, and this one lacks, tells.
-            None => match habit {
+            None => match habit.filter(|_| is_read) {
                 Some(LoginHabit { successes_carry_session: true }) => Outcome::Failure,
                 _ => Outcome::Unknown,
             },

@@ -9,6 +9,7 @@ mod credential_stuffing;
 mod excessive_data_exposure;
 mod object_enumeration;
 mod scanner;
+pub mod sensor;
 mod shadow_endpoint;
 pub mod stats;
 mod unauthenticated_data_exposure;
@@ -35,6 +36,8 @@ pub enum Subject {
     Host(String),
     /// A user name at a login endpoint, hashed.
     Account(u64),
+    /// The sensor itself, or an interface of it.
+    Sensor(String),
 }
 
 /// One of [`Ruleset::detectors`].

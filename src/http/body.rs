@@ -10,6 +10,8 @@ pub struct Body<S> {
     framing: Framing,
     decoder: Option<BodyDecoder>,
     scan: Option<S>,
+    /// The observer has seen enough.
+    is_seen: bool,
     length: u64,
     marks: Marks,
 }
@@ -52,7 +54,7 @@ impl<S> Body<S> {
                 (None, None)
             }
         };
-        Body { framing, decoder, scan, length: 0, marks }
+        Body { framing, decoder, scan, is_seen: false, length: 0, marks }
     }
 
     /// Takes in bytes, cutting what belongs to the body off the front.
@@ -149,10 +151,12 @@ impl<S> Body<S> {
 
     fn content<O: Observer<Scan = S>>(&mut self, content: &[u8], pool: &mut DecoderPool, observer: &mut O) {
         self.length += content.len() as u64;
-        let Some(scan) = &mut self.scan else { return };
+        let Some(scan) = self.scan.as_mut().filter(|_| !self.is_seen) else { return };
         match &mut self.decoder {
-            None => observer.data(scan, content),
-            Some(decoder) => decoder.feed(pool, content, |decoded| observer.data(scan, decoded)),
+            None => self.is_seen = !observer.data(scan, content),
+            Some(decoder) => {
+                decoder.feed(pool, content, |decoded| self.is_seen = !observer.data(scan, decoded));
+            }
         }
     }
 }

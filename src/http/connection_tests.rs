@@ -19,8 +19,9 @@ impl Observer for Bodies {
         Some(String::new())
     }
 
-    fn data(&mut self, scan: &mut String, bytes: &[u8]) {
+    fn data(&mut self, scan: &mut String, bytes: &[u8]) -> bool {
         scan.push_str(std::str::from_utf8(bytes).unwrap());
+        true
     }
 
     fn gap(&mut self, scan: &mut String) {

@@ -41,8 +41,8 @@ pub trait Observer {
     /// A message begins; `None` when its body need not be looked at.
     fn begin(&mut self, side: Side, head: &Head) -> Option<Self::Scan>;
 
-    /// Decoded body bytes.
-    fn data(&mut self, scan: &mut Self::Scan, bytes: &[u8]);
+    /// Decoded body bytes. False when more of this body need not be shown, so not be decoded either.
+    fn data(&mut self, scan: &mut Self::Scan, bytes: &[u8]) -> bool;
 
     /// Body bytes are missing here.
     fn gap(&mut self, scan: &mut Self::Scan);

@@ -20,7 +20,9 @@ impl Observer for Balance {
         Some(())
     }
 
-    fn data(&mut self, _: &mut (), _: &[u8]) {}
+    fn data(&mut self, _: &mut (), _: &[u8]) -> bool {
+        true
+    }
 
     fn gap(&mut self, _: &mut ()) {}
 

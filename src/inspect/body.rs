@@ -32,6 +32,8 @@ pub struct BodyScan {
     multipart: Multipart,
     text: Text,
     bytes: u64,
+    /// Bytes that are looked at.
+    most: u64,
     shaped: u64,
     truncated: bool,
     /// Bytes were missing: what comes before the next mark is the rest of something.
@@ -54,6 +56,7 @@ impl BodyScan {
             multipart: Multipart::new(&limits),
             text: Text::new(&limits),
             bytes: 0,
+            most: limits.max_scanned_bytes,
             shaped: 0,
             truncated: false,
             lost: false,
@@ -66,7 +69,7 @@ impl BodyScan {
         self.sink.begin(role);
         self.head.clear();
         self.carry.clear();
-        (self.bytes, self.shaped) = (0, 0);
+        (self.bytes, self.most, self.shaped) = (0, self.limits.max_scanned_bytes, 0);
         (self.truncated, self.lost) = (false, false);
         self.kind = kind;
         self.undecided = kind.doubtful();
@@ -87,9 +90,14 @@ impl BodyScan {
         }
     }
 
-    /// The next bytes of the body. Any split of the same bytes gives the same report.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        let room = self.limits.max_scanned_bytes.saturating_sub(self.bytes);
+    /// Of the body that has begun, no more than so many bytes.
+    pub fn look_at_most(&mut self, bytes: u64) {
+        self.most = self.most.min(bytes);
+    }
+
+    /// The next bytes of the body. Any split of the same bytes gives the same report. False when no more are wanted.
+    pub fn feed(&mut self, bytes: &[u8]) -> bool {
+        let room = self.most.saturating_sub(self.bytes);
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         let fits = usize::try_from(room).unwrap_or(usize::MAX);
         let scanned = bytes.get(..fits).unwrap_or(bytes);
@@ -101,6 +109,7 @@ impl BodyScan {
             self.decide();
             self.lose();
         }
+        !self.truncated
     }
 
     /// Bytes are missing here: the value under way is dropped, the rest goes on as well as it can.

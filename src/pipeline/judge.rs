@@ -135,10 +135,11 @@ impl Judge {
         let mut verdict = Verdict { alerts: Vec::new(), lines: harvest.lines, settled, now: mark.now };
         verdict.lines.sort_unstable_by_key(|line| line.key); // partitions hand in whenever they are ready
         self.counters.add(&harvest.counters);
+        let is_frozen = self.options.is_frozen || harvest.is_shed;
         for (index, window) in harvest.windows {
             // A window that was judged already stays so: what came too late for it counts in the newest.
             let index = index.max(self.newest_window.unwrap_or(index));
-            self.window(index, window, &mut verdict.alerts);
+            self.window(index, window, is_frozen, &mut verdict.alerts);
         }
         if !self.is_baseline {
             // Silence closes incidents too.
@@ -151,6 +152,12 @@ impl Judge {
                     &self.options.rules,
                 ));
             }
+        }
+        if mark.is_rewind {
+            self.begin(self.is_baseline);
+            self.options.store.forget_recent();
+            self.options.learn = self.options.learn.filter(|_| self.learn_until.is_none_or(|until| mark.now < until));
+            (self.first, self.learn_until) = (None, None);
         }
         verdict
     }
@@ -165,7 +172,7 @@ impl Judge {
         verdict
     }
 
-    fn window(&mut self, index: i64, mut window: Window, alerts: &mut Vec<AlertRecord>) {
+    fn window(&mut self, index: i64, mut window: Window, is_frozen: bool, alerts: &mut Vec<AlertRecord>) {
         self.late_windows += u64::from(self.newest_window == Some(index));
         self.newest_window = Some(index);
         let is_learning = self.is_learning(index);
@@ -185,7 +192,7 @@ impl Judge {
         if !self.is_baseline {
             alerts.extend(self.incidents.update(index, findings, &store, &self.options.rules));
         }
-        if !self.options.is_frozen {
+        if !is_frozen {
             store.fold(index, &touched, &spoiled);
         }
         self.inventory.update(&store, &touched);

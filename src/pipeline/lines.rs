@@ -20,11 +20,15 @@ pub struct Line {
     pub bytes: Vec<u8>,
 }
 
+/// The mark of a record that was made while not everything was looked at.
+const SHED: &str = "shed";
+
 /// The record of a transaction. `observation` is absent for a response without a request.
 pub fn line_of(
     transaction: &Transaction<BodyReport>,
     observation: Option<&Observation<'_>>,
     redact: &dyn Fn(&str) -> String,
+    is_shed: bool,
 ) -> Line {
     let request = transaction.request.as_ref().map(|message| &message.head);
     let response = transaction.response.as_ref();
@@ -55,7 +59,7 @@ pub fn line_of(
             .and_then(|observation| observation.principal)
             .map(|principal| format!("{principal:016x}").into()),
         flags: observation.map_or(Vec::new(), flags_of),
-        marks: transaction.marks.names().map(Cow::Borrowed).collect(),
+        marks: transaction.marks.names().chain(is_shed.then_some(SHED)).map(Cow::Borrowed).collect(),
     };
     let (client, server) = (
         SocketAddr::new(transaction.client.address, transaction.client.port),

@@ -10,12 +10,14 @@ mod batch;
 mod judge;
 mod lines;
 mod partition;
+mod shedding;
 mod workers;
 
 pub use judge::{Judge, JudgeOptions, Verdict};
 pub use lines::{Line, LineKey};
 pub use partition::{Counters, Limits, Redact};
-pub use workers::{Deliver, Failure, Pipeline, PipelineOptions};
+pub use shedding::Shedding;
+pub use workers::{Between, Deliver, Failure, Pipeline, PipelineOptions};
 
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub struct Mark {
     pub through: i64,
     /// The watermark.
     pub now: Timestamp,
+    /// What follows is earlier: the clock was set back.
+    pub is_rewind: bool,
 }
 
 /// Where the records of the transactions go, and whether anyone wants them.

@@ -4,6 +4,7 @@
 //! happens at a limit is the same for any number of threads.
 
 use super::lines::{Line, line_of};
+use super::shedding::Shedding;
 use super::{Mark, Wanted};
 use crate::api::template::REST;
 use crate::api::{Interpreter, Observation, Snapshot};
@@ -51,6 +52,7 @@ pub struct Counters {
     pub http: HttpCounters,
     pub seen: SeenCounters,
     pub window_keys_left_out: u64,
+    pub segments_shed: u64,
 }
 
 /// Bounds that what was read ran into.
@@ -109,6 +111,9 @@ struct Watcher {
     open_from: i64,
     lines: Vec<Line>,
     seen: SeenCounters,
+    shedding: Shedding,
+    /// Whether anything was left out since the last mark.
+    has_shed: bool,
 }
 
 impl Observer for Watcher {
@@ -120,7 +125,8 @@ impl Observer for Watcher {
         if kind == BodyKind::Binary {
             return None;
         }
-        if self.scans >= self.limits.scans {
+        let most = self.shedding.body_bytes(kind);
+        if self.scans >= self.limits.scans || most == Some(0) {
             self.seen.bodies_not_scanned += 1;
             return None;
         }
@@ -128,11 +134,14 @@ impl Observer for Watcher {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         let mut scan = idle.unwrap_or_else(|| Box::new(BodyScan::new(self.limits.inspect, self.key)));
         scan.begin(if side == Side::Client { Role::Request } else { Role::Response }, kind);
+        if let Some(most) = most {
+            scan.look_at_most(most);
+        }
         Some(scan)
     }
 
-    fn data(&mut self, scan: &mut Box<BodyScan>, bytes: &[u8]) {
-        scan.feed(bytes);
+    fn data(&mut self, scan: &mut Box<BodyScan>, bytes: &[u8]) -> bool {
+        scan.feed(bytes)
     }
 
     fn gap(&mut self, scan: &mut Box<BodyScan>) {
@@ -161,7 +170,7 @@ impl Observer for Watcher {
             window_at(&mut self.windows, index).record(observation, &filling);
         }
         if self.wanted.http {
-            self.lines.push(line_of(&transaction, observation.as_ref(), &redact));
+            self.lines.push(line_of(&transaction, observation.as_ref(), &redact, !self.shedding.is_none()));
         }
     }
 }
@@ -179,6 +188,8 @@ fn window_at(windows: &mut BTreeMap<i64, Window>, index: i64) -> &mut Window {
 pub struct Harvest {
     pub windows: BTreeMap<i64, Window>,
     pub lines: Vec<Line>,
+    /// Not everything was looked at: these windows are no measure of what is normal.
+    pub is_shed: bool,
     /// When the oldest transaction under way began, where anyone wants the lines.
     pub oldest_open: Option<Timestamp>,
     pub counters: Counters,
@@ -191,6 +202,7 @@ impl Harvest {
             self.windows.entry(index).or_default().merge(window);
         }
         self.lines.extend(other.lines);
+        self.is_shed |= other.is_shed;
         self.oldest_open = [self.oldest_open, other.oldest_open].into_iter().flatten().min();
         self.counters.add(&other.counters);
     }
@@ -199,6 +211,8 @@ impl Harvest {
 pub struct Partition {
     table: FlowTable<HttpState<Box<BodyScan>, BodyReport>>,
     handler: HttpHandler<Watcher>,
+    /// Segments of flows that were not read because too much came.
+    segments_shed: u64,
 }
 
 impl Partition {
@@ -223,21 +237,38 @@ impl Partition {
             open_from: i64::MIN,
             lines: Vec::new(),
             seen: SeenCounters::default(),
+            shedding: Shedding::NONE,
+            has_shed: false,
         };
-        Partition { table: FlowTable::new(limits.flows), handler: HttpHandler::new(limits.http, watcher) }
+        Partition {
+            table: FlowTable::new(limits.flows),
+            handler: HttpHandler::new(limits.http, watcher),
+            segments_shed: 0,
+        }
     }
 
     #[inline]
     pub fn segment(&mut self, segment: &Segment<'_>) {
+        if !self.handler.observer().shedding.takes_flow(segment.hash) && !self.table.knows(segment) {
+            self.segments_shed += 1;
+            return;
+        }
         self.table.segment(segment, &mut self.handler);
+    }
+
+    /// From here on less is looked at, or everything again.
+    pub fn shed(&mut self, shedding: Shedding) {
+        let watcher = self.handler.observer();
+        watcher.shedding = shedding;
+        watcher.has_shed |= !shedding.is_none();
     }
 
     /// Closes the windows up to the mark.
     pub fn mark(&mut self, mark: &Mark) -> Harvest {
         self.table.expire(mark.now, &mut self.handler);
         let watcher = self.handler.observer();
-        watcher.open_from = mark.through + 1;
-        let later = watcher.windows.split_off(&watcher.open_from);
+        watcher.open_from = if mark.is_rewind { i64::MIN } else { mark.through + 1 };
+        let later = watcher.windows.split_off(&(mark.through + 1));
         let windows = std::mem::replace(&mut watcher.windows, later);
         self.harvest(windows)
     }
@@ -261,10 +292,13 @@ impl Partition {
             http: self.handler.take_counters(),
             seen: std::mem::take(&mut self.handler.observer().seen),
             window_keys_left_out: windows.values().map(Window::left_out).sum(),
+            segments_shed: std::mem::take(&mut self.segments_shed),
         };
-        let wants_lines = self.handler.observer().wanted.http;
+        let watcher = self.handler.observer();
+        let is_shed = std::mem::replace(&mut watcher.has_shed, !watcher.shedding.is_none());
+        let wants_lines = watcher.wanted.http;
         let oldest_open = if wants_lines { self.table.states().filter_map(HttpState::oldest_open).min() } else { None };
-        Harvest { windows, lines: std::mem::take(&mut self.handler.observer().lines), oldest_open, counters }
+        Harvest { windows, lines: std::mem::take(&mut self.handler.observer().lines), is_shed, oldest_open, counters }
     }
 }
 
@@ -280,6 +314,7 @@ impl Counters {
         mine.retransmitted_segments += theirs.retransmitted_segments;
         mine.out_of_order_segments += theirs.out_of_order_segments;
         mine.overlap_conflicts += theirs.overlap_conflicts;
+        mine.bytes += theirs.bytes;
         mine.gaps += theirs.gaps;
         mine.gap_bytes += theirs.gap_bytes;
         mine.out_of_window += theirs.out_of_window;
@@ -304,6 +339,7 @@ impl Counters {
         mine.hosts_refused += theirs.hosts_refused;
         mine.paths_cut += theirs.paths_cut;
         self.window_keys_left_out += other.window_keys_left_out;
+        self.segments_shed += other.segments_shed;
     }
 
     /// Name and value of every counter, in the order of a summary.
@@ -319,6 +355,7 @@ impl Counters {
             ("segments_out_of_order", stream.out_of_order_segments),
             ("segments_out_of_window", stream.out_of_window),
             ("overlap_conflicts", stream.overlap_conflicts),
+            ("stream_bytes", stream.bytes),
             ("gaps", stream.gaps),
             ("gap_bytes", stream.gap_bytes),
             ("gaps_at_limit", stream.gaps_at_limit),
@@ -340,6 +377,7 @@ impl Counters {
             ("hosts_refused", self.seen.hosts_refused),
             ("paths_cut", self.seen.paths_cut),
             ("window_keys_left_out", self.window_keys_left_out),
+            ("segments_shed", self.segments_shed),
         ]
     }
 }

@@ -3,6 +3,7 @@
 use super::batch::Batch;
 use super::judge::{Judge, Verdict};
 use super::partition::{Harvest, Limits, Partition, Redact, Scanners};
+use super::shedding::Shedding;
 use super::{GRACE, Mark, Wanted};
 use crate::api::Snapshot;
 use crate::hash::HashKey;
@@ -21,6 +22,8 @@ const QUEUE: usize = 8;
 pub enum Failure {
     #[error("a worker thread ended unexpectedly; this is a defect, please report it with the message above")]
     WorkerLost,
+    #[error("the run is over")]
+    Over,
     #[error(transparent)]
     Output(#[from] std::io::Error),
 }
@@ -31,7 +34,27 @@ pub type Deliver = Box<dyn FnMut(Verdict) -> std::io::Result<()> + Send>;
 enum ToWorker {
     Batch(Batch),
     Mark(Mark),
+    Shed(Shedding),
     Finish(Mark),
+}
+
+/// What the judge's thread receives: harvests, and deeds that are done between two windows.
+enum ToJudge {
+    Report(Report),
+    Between(Deed),
+}
+
+type Deed = Box<dyn FnOnce(&mut Judge) + Send>;
+
+/// Lets others do something with the judge between two windows, such as a checkpoint or a change of rules.
+#[derive(Clone)]
+pub struct Between(SyncSender<ToJudge>);
+
+impl Between {
+    /// Does it as soon as the judge is free; workers go on meanwhile. Fails when the run is over.
+    pub fn run(&self, deed: impl FnOnce(&mut Judge) + Send + 'static) -> Result<(), Failure> {
+        self.0.send(ToJudge::Between(Box::new(deed))).map_err(|_| Failure::Over)
+    }
 }
 
 enum Mode {
@@ -40,6 +63,10 @@ enum Mode {
     Threads {
         workers: Vec<WorkerHandle>,
         returned: Receiver<Batch>,
+        /// Batches that came back, to be filled again.
+        idle: Vec<Batch>,
+        under_way: usize,
+        between: Between,
         judge: JoinHandle<(Box<Judge>, Deliver, Result<(), std::io::Error>)>,
     },
 }
@@ -64,7 +91,8 @@ pub struct PipelineOptions {
     pub limits: Limits,
     pub wanted: Wanted,
     pub redact: Redact,
-    pub threads: usize,
+    /// Threads beside the reader's, and one more for the judge; 0: everything in the reader's thread.
+    pub workers: usize,
     /// Whether the end of the capture closes the incidents that are open.
     pub close_incidents: bool,
 }
@@ -76,7 +104,7 @@ impl Pipeline {
             let (snapshot, scanners) = (Arc::clone(&snapshot), Arc::clone(scanners));
             Partition::new(options.key, options.limits, options.wanted, options.redact, snapshot, scanners)
         };
-        let mode = if options.threads <= 1 {
+        let mode = if options.workers == 0 {
             let scanners = Scanners::default();
             let partitions = (0..PARTITIONS).map(|_| new(&scanners)).collect();
             Mode::Inline { partitions, judge: Box::new(judge), deliver, next: Arc::clone(&snapshot) }
@@ -98,7 +126,7 @@ impl Pipeline {
             None => self.open = Some(window),
             Some(open) if window > open => {
                 self.open = Some(window);
-                let mark = Mark { number: self.marks, through: window - 1, now: watermark };
+                let mark = Mark { number: self.marks, through: window - 1, now: watermark, is_rewind: false };
                 self.marks += 1;
                 return self.mark(mark);
             }
@@ -113,18 +141,66 @@ impl Pipeline {
         let partition = segment.partition();
         match &mut self.mode {
             Mode::Inline { partitions, .. } => partitions[partition].segment(segment),
-            Mode::Threads { workers, returned, .. } => {
+            Mode::Threads { workers, returned, idle, under_way, .. } => {
                 let count = workers.len();
                 let worker = &mut workers[partition % count];
                 worker.batch.push(segment);
                 if worker.batch.is_full() {
-                    let fresh = returned.try_recv().unwrap_or_default();
-                    let full = std::mem::replace(&mut worker.batch, fresh);
+                    take_back(returned, idle, under_way);
+                    let full = std::mem::replace(&mut worker.batch, idle.pop().unwrap_or_default());
+                    *under_way += 1;
                     worker.queue.send(ToWorker::Batch(full)).map_err(|_| Failure::WorkerLost)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// How full the workers' queues are, from 0 to 1. At 1 the reader is about to wait.
+    pub fn backlog(&mut self) -> f64 {
+        match &mut self.mode {
+            Mode::Inline { .. } => 0.0,
+            Mode::Threads { workers, returned, idle, under_way, .. } => {
+                take_back(returned, idle, under_way);
+                *under_way as f64 / (workers.len() * QUEUE) as f64
+            }
+        }
+    }
+
+    /// From here on the workers do less, or all again.
+    pub fn shed(&mut self, shedding: Shedding) -> Result<(), Failure> {
+        match &mut self.mode {
+            Mode::Inline { partitions, .. } => partitions.iter_mut().for_each(|partition| partition.shed(shedding)),
+            Mode::Threads { workers, .. } => {
+                for worker in workers {
+                    worker.queue.send(ToWorker::Shed(shedding)).map_err(|_| Failure::WorkerLost)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The way to the judge between two windows; nothing where it has no thread of its own.
+    pub fn between(&self) -> Option<Between> {
+        match &self.mode {
+            Mode::Inline { .. } => None,
+            Mode::Threads { between, .. } => Some(between.clone()),
+        }
+    }
+
+    /// Time of the newest frame.
+    pub fn newest(&self) -> Option<Timestamp> {
+        (self.newest != Timestamp::MIN).then_some(self.newest)
+    }
+
+    /// The clock was set back: closes every window, forgets what is recent, and begins anew.
+    pub fn rewind(&mut self) -> Result<(), Failure> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let through = open.max(window_of(self.newest));
+        let mark = Mark { number: self.marks, through, now: self.newest, is_rewind: true };
+        self.marks += 1;
+        self.newest = Timestamp::MIN;
+        self.mark(mark)
     }
 
     fn mark(&mut self, mark: Mark) -> Result<(), Failure> {
@@ -139,9 +215,10 @@ impl Pipeline {
                 *next = judge.snapshot();
                 deliver(verdict)?;
             }
-            Mode::Threads { workers, .. } => {
+            Mode::Threads { workers, under_way, .. } => {
                 for worker in workers {
                     let full = std::mem::take(&mut worker.batch);
+                    *under_way += 1;
                     worker.queue.send(ToWorker::Batch(full)).map_err(|_| Failure::WorkerLost)?;
                     worker.queue.send(ToWorker::Mark(mark)).map_err(|_| Failure::WorkerLost)?;
                 }
@@ -155,7 +232,7 @@ impl Pipeline {
         let through =
             self.open.unwrap_or(0).max(if self.newest == Timestamp::MIN { 0 } else { window_of(self.newest) });
         let now = if self.newest == Timestamp::MIN { start_of(through) } else { self.newest };
-        let mark = Mark { number: self.marks, through, now };
+        let mark = Mark { number: self.marks, through, now, is_rewind: false };
         match self.mode {
             Mode::Inline { mut partitions, mut judge, mut deliver, .. } => {
                 let mut harvest = Harvest::default();
@@ -166,7 +243,8 @@ impl Pipeline {
                 deliver(verdict)?;
                 Ok((*judge, deliver))
             }
-            Mode::Threads { workers, judge, .. } => {
+            Mode::Threads { workers, judge, between, .. } => {
+                drop(between);
                 for worker in workers {
                     let sent = worker.queue.send(ToWorker::Batch(worker.batch)).is_ok()
                         && worker.queue.send(ToWorker::Finish(mark)).is_ok();
@@ -192,13 +270,14 @@ struct Report {
 
 fn threads(options: &PipelineOptions, judge: Judge, deliver: Deliver, new: impl Fn(&Scanners) -> Partition) -> Mode {
     let (give_back, returned) = channel();
-    let (to_judge, reports) = sync_channel(options.threads * 2);
+    let (to_judge, reports) = sync_channel(options.workers * 2);
+    let between = Between(to_judge.clone());
     let mut snapshots: Vec<Sender<Arc<Snapshot>>> = Vec::new();
     let mut workers = Vec::new();
-    for worker in 0..options.threads {
+    for worker in 0..options.workers {
         let scanners = Scanners::default();
         let partitions: Vec<Option<Partition>> =
-            (0..PARTITIONS).map(|index| (index % options.threads == worker).then(|| new(&scanners))).collect();
+            (0..PARTITIONS).map(|index| (index % options.workers == worker).then(|| new(&scanners))).collect();
         let (queue, work) = sync_channel(QUEUE);
         let (to_worker, from_judge) = channel();
         snapshots.push(to_worker);
@@ -208,16 +287,23 @@ fn threads(options: &PipelineOptions, judge: Judge, deliver: Deliver, new: impl 
     }
     drop(to_judge);
     let close_incidents = options.close_incidents;
-    let count = options.threads;
+    let count = options.workers;
     let judge = std::thread::spawn(move || run_judge(judge, deliver, &reports, &snapshots, count, close_incidents));
-    Mode::Threads { workers, returned, judge }
+    Mode::Threads { workers, returned, idle: Vec::new(), under_way: 0, between, judge }
+}
+
+fn take_back(returned: &Receiver<Batch>, idle: &mut Vec<Batch>, under_way: &mut usize) {
+    while let Ok(batch) = returned.try_recv() {
+        *under_way -= 1; // of those that were sent
+        idle.push(batch);
+    }
 }
 
 fn run_worker(
     mut partitions: Vec<Option<Partition>>,
     work: &Receiver<ToWorker>,
     give_back: &Sender<Batch>,
-    to_judge: &SyncSender<Report>,
+    to_judge: &SyncSender<ToJudge>,
     snapshots: &Receiver<Arc<Snapshot>>,
 ) {
     while let Ok(message) = work.recv() {
@@ -237,7 +323,7 @@ fn run_worker(
                     harvest.merge(partition.mark(&mark));
                 }
                 // Without a judge there is nobody to work for.
-                if to_judge.send(Report { mark, harvest, is_last: false }).is_err() {
+                if to_judge.send(ToJudge::Report(Report { mark, harvest, is_last: false })).is_err() {
                     return;
                 }
                 // The first mark is passed with the snapshot of the start; each later one with that of the mark before.
@@ -248,12 +334,15 @@ fn run_worker(
                     }
                 }
             }
+            ToWorker::Shed(shedding) => {
+                partitions.iter_mut().flatten().for_each(|partition| partition.shed(shedding));
+            }
             ToWorker::Finish(mark) => {
                 let mut harvest = Harvest::default();
                 for partition in partitions.iter_mut().flatten() {
                     harvest.merge(partition.finish(&mark));
                 }
-                let _ = to_judge.send(Report { mark, harvest, is_last: true }); // nobody left to tell
+                let _ = to_judge.send(ToJudge::Report(Report { mark, harvest, is_last: true })); // nobody left to tell
                 return;
             }
         }
@@ -263,7 +352,7 @@ fn run_worker(
 fn run_judge(
     judge: Judge,
     mut deliver: Deliver,
-    reports: &Receiver<Report>,
+    reports: &Receiver<ToJudge>,
     snapshots: &[Sender<Arc<Snapshot>>],
     workers: usize,
     close_incidents: bool,
@@ -271,7 +360,14 @@ fn run_judge(
     let mut judge = Box::new(judge);
     let mut output = Ok(());
     let mut gathered: std::collections::BTreeMap<u64, (usize, Harvest)> = std::collections::BTreeMap::new();
-    while let Ok(report) = reports.recv() {
+    while let Ok(message) = reports.recv() {
+        let report = match message {
+            ToJudge::Report(report) => report,
+            ToJudge::Between(deed) => {
+                deed(&mut judge);
+                continue;
+            }
+        };
         let (arrived, harvest) = gathered.entry(report.mark.number).or_default();
         *arrived += 1;
         harvest.merge(report.harvest);

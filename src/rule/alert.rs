@@ -20,10 +20,10 @@ pub struct AlertText {
     pub category: String,
     /// Severity where nothing makes it worse.
     pub severity: Severity,
-    /// OWASP API Security Top 10 (2023), for example `API2:2023 Broken Authentication`.
-    pub owasp: String,
-    /// MITRE ATT&CK technique, for example `T1110.004`.
-    pub attack: String,
+    /// OWASP API Security Top 10 (2023), for example `API2:2023 Broken Authentication`; what is no attack has none.
+    pub owasp: Option<String>,
+    /// MITRE ATT&CK technique, for example `T1110.004`; what is no attack has none.
+    pub attack: Option<String>,
     /// What to look at next.
     pub advice: String,
 }
@@ -35,8 +35,9 @@ impl AlertText {
             check.at_least("rev", u64::from(self.rev), 1);
             check.text("signature", &self.signature);
             check.text("category", &self.category);
-            check.text("owasp", &self.owasp);
-            check.text("attack", &self.attack);
+            for (key, text) in [("owasp", &self.owasp), ("attack", &self.attack)] {
+                check.text(key, text.as_deref().unwrap_or("none"));
+            }
             check.text("advice", &self.advice);
         });
     }

@@ -13,6 +13,7 @@ mod login;
 mod names;
 mod nearest;
 pub mod pattern;
+mod sensor;
 mod severity;
 mod source;
 mod suppress;
@@ -26,6 +27,7 @@ pub use login::{
 };
 pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use nearest::did_you_mean;
+pub use sensor::SensorRules;
 pub use severity::Severity;
 #[cfg(test)]
 pub(crate) use source::SPANS_SECONDS;
@@ -41,18 +43,19 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 8] = [
+const EMBEDDED: [(&str, &str); 9] = [
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
+    ("sensor.toml", include_str!("../../rules/sensor.toml")),
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
 ];
 
-const DETECTORS: [&str; 9] = [
+const DETECTORS: [&str; 15] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -62,6 +65,12 @@ const DETECTORS: [&str; 9] = [
     "excessive_data_exposure",
     "unauthenticated_data_exposure",
     "object_enumeration",
+    "sensor_silent",
+    "sensor_one_sided",
+    "sensor_loss",
+    "sensor_overload",
+    "sensor_clock",
+    "sensor_interface",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -76,6 +85,8 @@ pub struct Ruleset {
     pub excessive_data_exposure: ExcessiveDataExposure,
     pub unauthenticated_data_exposure: UnauthenticatedDataExposure,
     pub object_enumeration: ObjectEnumeration,
+    /// What the sensor says of itself.
+    pub sensor: SensorRules,
     pub names: ApiNames,
     pub suppressions: Vec<Suppression>,
 }
@@ -118,6 +129,12 @@ impl Ruleset {
             "excessive_data_exposure" => &self.excessive_data_exposure.alert,
             "unauthenticated_data_exposure" => &self.unauthenticated_data_exposure.alert,
             "object_enumeration" => &self.object_enumeration.alert,
+            "sensor_silent" => &self.sensor.sensor_silent.alert,
+            "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
+            "sensor_loss" => &self.sensor.sensor_loss.alert,
+            "sensor_overload" => &self.sensor.sensor_overload.alert,
+            "sensor_clock" => &self.sensor.sensor_clock.alert,
+            "sensor_interface" => &self.sensor.sensor_interface.alert,
             _ => return None,
         })
     }
@@ -166,6 +183,7 @@ impl Ruleset {
             files.read("object_enumeration.toml", |file: &enumeration::EnumerationFile, check| {
                 check.table("object_enumeration", |check| file.object_enumeration.check(check));
             })?;
+        let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
         Ok(Ruleset {
@@ -178,6 +196,7 @@ impl Ruleset {
             excessive_data_exposure: excessive.excessive_data_exposure,
             unauthenticated_data_exposure: unauthenticated.unauthenticated_data_exposure,
             object_enumeration: enumeration.object_enumeration,
+            sensor,
             names,
             suppressions: suppress.into_suppressions(files.source("suppress.toml"), &DETECTORS)?,
         })

@@ -81,6 +81,8 @@ pub struct StreamCounters {
     pub retransmitted_segments: u64,
     pub out_of_order_segments: u64,
     pub overlap_conflicts: u64,
+    /// Bytes that were delivered in order.
+    pub bytes: u64,
     pub gaps: u64,
     pub gap_bytes: u64,
     /// Segments so far from the expected sequence number that they cannot belong to the stream.
@@ -445,6 +447,7 @@ fn hand_on<F: FnMut(Direction, Event<'_>)>(
     let behind = chunk.offset + chunk.bytes.len() as i64;
     let time = chunk.time;
     if !chunk.bytes.is_empty() {
+        context.counters.bytes += chunk.bytes.len() as u64;
         (context.deliver)(direction, Event::Data(chunk));
     }
     if end > behind {

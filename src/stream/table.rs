@@ -126,6 +126,11 @@ impl<S> FlowTable<S> {
         })
     }
 
+    /// Whether the segment belongs to a flow that is in the table.
+    pub fn knows(&self, segment: &Segment<'_>) -> bool {
+        self.find(segment.hash, &segment.flow).is_some()
+    }
+
     /// Takes in one segment; `handler` gets what it completes.
     pub fn segment<H: Handler<State = S>>(&mut self, segment: &Segment<'_>, handler: &mut H) {
         let opens = segment.flags.has(TcpFlags::SYN) && !segment.flags.has(TcpFlags::RST);

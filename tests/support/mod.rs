@@ -46,8 +46,9 @@ impl Observer for Collector {
         Some(0)
     }
 
-    fn data(&mut self, scan: &mut u64, bytes: &[u8]) {
+    fn data(&mut self, scan: &mut u64, bytes: &[u8]) -> bool {
         *scan += bytes.len() as u64;
+        true
     }
 
     fn gap(&mut self, _scan: &mut u64) {}

@@ -278,7 +278,7 @@ impl Run {
                 Redact::None => redact_nothing,
                 Redact::All => redact_all,
             },
-            threads: self.threads,
+            workers: if self.threads == 1 { 0 } else { self.threads },
             close_incidents: !is_baseline && !self.keeps_incidents,
         };
         Pipeline::start(&options, judge, deliver)

@@ -1,0 +1,245 @@
+//! Frames from interfaces, through libpcap.
+//!
+//! In go names of interfaces; out come their frames, in the order in which each interface gave them, interfaces in turns.
+//! One thread reads them all. An interface that goes away or down is waited for and opened again: meanwhile the others
+//! are read. Refused, when it is opened first: a name that no interface has, and what the rights do not allow.
+//!
+//! Frames come through a ring that the kernel fills and shares with the program ([`LiveOptions::buffer_bytes`]), block by
+//! block: a block is handed over when it is full or [`BLOCK_WAIT`] old. What the kernel had to drop because the ring was
+//! full is in [`InterfaceStatistics`].
+
+use super::{Frame, LinkType};
+use crate::time::Timestamp;
+use pcap::{Active, Capture, Device, Precision};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+/// How long the kernel may hold back a block of frames that is not full.
+pub const BLOCK_WAIT: Duration = Duration::from_millis(100);
+/// Frames of one interface before it is the next one's turn.
+const TURN: usize = 512;
+/// Pause between two attempts to open an interface again.
+const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    #[error("no interface was named; give one with -i or as `capture.interfaces` (`ip link` lists them)")]
+    NoInterface,
+    #[error("there is no interface `{name}`; there are: {known}")]
+    Unknown { name: String, known: String },
+    #[error(
+        "capturing on `{name}` is not allowed; run apitap as root, by its systemd unit, or give the program the right \
+         once: `setcap cap_net_raw+ep {program}`"
+    )]
+    NotAllowed { name: String, program: String },
+    #[error("`{name}` cannot be opened: {reason}")]
+    Open { name: String, reason: String },
+}
+
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    pub interfaces: Vec<String>,
+    /// Size of each interface's ring.
+    pub buffer_bytes: u32,
+    /// Bytes captured of a frame.
+    pub snaplen: u32,
+    pub promiscuous: bool,
+}
+
+/// What an interface did so far, over all the times it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceStatistics {
+    pub name: String,
+    /// Whether it is being captured from at the moment.
+    pub is_open: bool,
+    /// Frames that reached the ring, and those that found no room in it.
+    pub received: u64,
+    pub dropped: u64,
+    /// Frames that the interface itself says it dropped.
+    pub dropped_by_interface: u64,
+    /// Times it was lost.
+    pub lost: u64,
+}
+
+/// Told of an interface, once each time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Lost { name: String, reason: String },
+    Back { name: String },
+}
+
+struct Interface {
+    capture: Option<(Capture<Active>, LinkType)>,
+    retry_at: Instant,
+    statistics: InterfaceStatistics,
+    /// The last figures of the open capture: they start anew when it is opened again.
+    last: (u32, u32, u32),
+}
+
+pub struct LiveSource {
+    options: LiveOptions,
+    interfaces: Vec<Interface>,
+    changes: Vec<Change>,
+}
+
+impl LiveSource {
+    /// Opens every interface. One that is there but down is waited for.
+    pub fn open(options: LiveOptions) -> Result<LiveSource, LiveError> {
+        if options.interfaces.is_empty() {
+            return Err(LiveError::NoInterface);
+        }
+        let mut interfaces = Vec::new();
+        let mut changes = Vec::new();
+        for name in &options.interfaces {
+            let statistics = InterfaceStatistics { name: name.clone(), ..InterfaceStatistics::default() };
+            let mut interface = Interface { capture: None, retry_at: Instant::now(), statistics, last: (0, 0, 0) };
+            match open(name, &options) {
+                Ok(opened) => interface.opened(opened),
+                Err(reason) => match refusal_of(name, reason) {
+                    Ok(error) => return Err(error),
+                    Err(reason) => changes.push(interface.lose(reason)),
+                },
+            }
+            interfaces.push(interface);
+        }
+        Ok(LiveSource { options, interfaces, changes })
+    }
+
+    /// Gives the frames that are there, a turn of each interface; waits for at most `wait` when there are none.
+    /// Returns how many there were.
+    pub fn poll(&mut self, wait: Duration, mut each: impl FnMut(Frame<'_>)) -> usize {
+        let mut given = 0;
+        for (number, interface) in (0u16..).zip(&mut self.interfaces) {
+            let Some((capture, link)) = &mut interface.capture else { continue };
+            let link = *link;
+            let read = capture.dispatch(Some(TURN), |packet| {
+                let time = Timestamp::from_secs_nanos(packet.header.ts.tv_sec, packet.header.ts.tv_usec as u32);
+                each(Frame { time, link, wire_len: packet.header.len, bytes: packet.data, source: number });
+            });
+            match read {
+                Ok(count) => given += count,
+                Err(pcap::Error::TimeoutExpired) => {}
+                Err(error) => self.changes.push(interface.lose(reason_of(error))),
+            }
+        }
+        if given == 0 {
+            self.reopen();
+            self.wait(wait);
+        }
+        given
+    }
+
+    /// What happened to interfaces since the last call.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
+        self.interfaces.iter_mut().map(Interface::statistics).collect()
+    }
+
+    /// Opens again what was lost, where it is there again. Call it from time to time also when there are frames.
+    pub fn reopen(&mut self) {
+        let now = Instant::now();
+        for interface in &mut self.interfaces {
+            if interface.capture.is_some() || now < interface.retry_at {
+                continue;
+            }
+            interface.retry_at = now + RETRY;
+            if let Ok(opened) = open(&interface.statistics.name, &self.options) {
+                interface.opened(opened);
+                self.changes.push(Change::Back { name: interface.statistics.name.clone() });
+            }
+        }
+    }
+
+    fn wait(&self, wait: Duration) {
+        let open = self.interfaces.iter().filter_map(|interface| interface.capture.as_ref());
+        let mut descriptors: Vec<libc::pollfd> = open
+            .map(|(capture, _)| libc::pollfd { fd: capture.as_raw_fd(), events: libc::POLLIN, revents: 0 })
+            .collect();
+        // SAFETY: the pointer and the length are those of the vector, which lives through the call. A signal or an error
+        // only ends the waiting early.
+        unsafe {
+            libc::poll(descriptors.as_mut_ptr(), descriptors.len() as libc::nfds_t, wait.as_millis() as libc::c_int);
+        }
+    }
+}
+
+impl Interface {
+    fn opened(&mut self, opened: (Capture<Active>, LinkType)) {
+        self.capture = Some(opened);
+        self.last = (0, 0, 0);
+        self.statistics.is_open = true;
+    }
+
+    fn lose(&mut self, reason: String) -> Change {
+        self.statistics();
+        self.capture = None;
+        self.retry_at = Instant::now() + RETRY;
+        self.statistics.is_open = false;
+        self.statistics.lost += 1;
+        Change::Lost { name: self.statistics.name.clone(), reason }
+    }
+
+    fn statistics(&mut self) -> InterfaceStatistics {
+        if let Some(Ok(now)) = self.capture.as_mut().map(|(capture, _)| capture.stats()) {
+            // The counters of libpcap have 32 bits and wrap.
+            let statistics = &mut self.statistics;
+            statistics.received += u64::from(now.received.wrapping_sub(self.last.0));
+            statistics.dropped += u64::from(now.dropped.wrapping_sub(self.last.1));
+            statistics.dropped_by_interface += u64::from(now.if_dropped.wrapping_sub(self.last.2));
+            self.last = (now.received, now.dropped, now.if_dropped);
+        }
+        self.statistics.clone()
+    }
+}
+
+/// Opens an interface, or says why not in libpcap's words.
+fn open(name: &str, options: &LiveOptions) -> Result<(Capture<Active>, LinkType), String> {
+    let size = |bytes: u32| i32::try_from(bytes).unwrap_or(i32::MAX);
+    let inactive = Capture::from_device(name).map_err(reason_of)?;
+    let capture = inactive
+        .promisc(options.promiscuous)
+        .snaplen(size(options.snaplen))
+        .buffer_size(size(options.buffer_bytes))
+        .timeout(BLOCK_WAIT.as_millis() as i32)
+        .immediate_mode(false)
+        .precision(Precision::Nano)
+        .open()
+        .and_then(Capture::setnonblock)
+        .map_err(reason_of)?;
+    let link = u16::try_from(capture.get_datalink().0).map_or(LinkType::UNASSIGNED, LinkType::from_file);
+    Ok((capture, link))
+}
+
+fn reason_of(error: pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(reason) => reason,
+        other => other.to_string(),
+    }
+}
+
+/// Whether the reason is one that waiting does not mend; else it is given back.
+fn refusal_of(name: &str, reason: String) -> Result<LiveError, String> {
+    let lower = reason.to_lowercase();
+    if lower.contains("permission") || lower.contains("not permitted") {
+        let program = std::env::current_exe().map_or("apitap".into(), |path| path.display().to_string());
+        return Ok(LiveError::NotAllowed { name: name.to_owned(), program });
+    }
+    if lower.contains("no such device") || lower.contains("doesn't exist") {
+        return Ok(LiveError::Unknown { name: name.to_owned(), known: interfaces().join(", ") });
+    }
+    // An interface that is down comes up sooner or later.
+    if lower.contains("not up") || lower.contains("is down") {
+        return Err(reason);
+    }
+    Ok(LiveError::Open { name: name.to_owned(), reason })
+}
+
+/// The interfaces of this machine that frames can be captured from.
+pub fn interfaces() -> Vec<String> {
+    let pseudo = |name: &str| name.starts_with("nf") || name.starts_with("usbmon") || name.starts_with("bluetooth");
+    let all = Device::list().unwrap_or_default();
+    all.into_iter().map(|device| device.name).filter(|name| !pseudo(name)).collect()
+}

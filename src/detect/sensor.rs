@@ -1,0 +1,162 @@
+//! The sensor's own health: what it saw, missed and left out in, findings about itself out.
+//!
+//! Only a daemon asks: a capture has an end, and its summary says what was lost. Nothing here speaks of the traffic.
+//! Each finding is about the sensor as a whole, or an interface of it.
+
+use super::{Finding, Subject};
+use crate::rule::{AlertText, SensorRules};
+use crate::time::Timestamp;
+use crate::window::Moment;
+use std::time::Duration;
+
+/// What happened since the last look, about a window ago.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// The end of that time.
+    pub now: Timestamp,
+    /// How long no frame has come.
+    pub silence: Duration,
+    pub transactions: u64,
+    pub requests_only: u64,
+    pub responses_only: u64,
+    /// Bytes of connections that are read: seen, and missing though acknowledged.
+    pub bytes: u64,
+    pub missing_bytes: u64,
+    /// Frames that the kernel gave, and had no room for.
+    pub frames: u64,
+    pub frames_dropped: u64,
+    /// What is left out, in words, where anything is.
+    pub left_out: Option<String>,
+    /// How far the clock jumped, in seconds; negative: it was set back.
+    pub clock_jump: Option<i64>,
+    /// Interfaces that are not there.
+    pub interfaces_lost: Vec<String>,
+}
+
+/// Share of dropped frames from which on the kernel's drops are told as an overload.
+const MIN_DROPPED_SHARE: f64 = 0.001;
+
+/// What is to be said of it.
+pub fn judge(health: &Health, rules: &SensorRules) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut say =
+        |enabled: bool, detector: &'static str, about: &str, text: &AlertText, count: u64, observed: String| {
+            if enabled {
+                let moment = Moment { first: health.now, last: health.now };
+                let mut finding = Finding::new(detector, Subject::Sensor(about.to_owned()), text.severity, moment);
+                (finding.count, finding.observed) = (count, observed);
+                findings.push(finding);
+            }
+        };
+    let silent = &rules.sensor_silent;
+    let seconds = health.silence.as_secs();
+    if seconds >= silent.min_seconds {
+        say(silent.enabled, "sensor_silent", "sensor", &silent.alert, seconds, format!("no frame for {seconds} s"));
+    }
+    let one_sided = &rules.sensor_one_sided;
+    let halves = health.requests_only + health.responses_only;
+    if halves >= one_sided.min_halves && halves as f64 >= one_sided.min_share * health.transactions as f64 {
+        let observed = format!(
+            "{} requests without response and {} responses without request, of {} transactions",
+            health.requests_only, health.responses_only, health.transactions
+        );
+        say(one_sided.enabled, "sensor_one_sided", "sensor", &one_sided.alert, halves, observed);
+    }
+    let loss = &rules.sensor_loss;
+    let all = health.bytes + health.missing_bytes;
+    let share = health.missing_bytes as f64 / all.max(1) as f64;
+    if health.missing_bytes >= loss.min_bytes && share >= loss.min_share {
+        let observed = format!(
+            "{} of {all} bytes never arrived though acknowledged ({:.1} %)",
+            health.missing_bytes,
+            share * 100.0
+        );
+        say(loss.enabled, "sensor_loss", "sensor", &loss.alert, health.missing_bytes, observed);
+    }
+    let overload = &rules.sensor_overload;
+    let dropped = health.frames_dropped as f64 / (health.frames + health.frames_dropped).max(1) as f64;
+    let drops = (dropped >= MIN_DROPPED_SHARE).then(|| {
+        format!(
+            "the kernel had no room for {} of {} frames",
+            health.frames_dropped,
+            health.frames + health.frames_dropped
+        )
+    });
+    let parts: Vec<String> = health.left_out.iter().cloned().chain(drops).collect();
+    if !parts.is_empty() {
+        say(
+            overload.enabled,
+            "sensor_overload",
+            "sensor",
+            &overload.alert,
+            1 + health.frames_dropped,
+            parts.join("; "),
+        );
+    }
+    if let Some(jump) = health.clock_jump {
+        let clock = &rules.sensor_clock;
+        let way = if jump < 0 { "back" } else { "forward" };
+        let observed = format!("the frames' time went {way} by {} s", jump.unsigned_abs());
+        say(clock.enabled, "sensor_clock", "sensor", &clock.alert, jump.unsigned_abs(), observed);
+    }
+    let interface = &rules.sensor_interface;
+    for name in &health.interfaces_lost {
+        say(
+            interface.enabled,
+            "sensor_interface",
+            name,
+            &interface.alert,
+            1,
+            format!("`{name}` cannot be captured from"),
+        );
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::Ruleset;
+
+    fn said(health: &Health) -> Vec<(&'static str, String)> {
+        let rules = Ruleset::default();
+        judge(health, &rules.sensor).into_iter().map(|finding| (finding.detector, finding.observed)).collect()
+    }
+
+    #[test]
+    fn a_healthy_sensor_says_nothing() {
+        let health = Health {
+            silence: Duration::from_secs(20),
+            transactions: 10_000,
+            requests_only: 150,
+            bytes: 100_000_000,
+            missing_bytes: 900_000,
+            frames: 100_000,
+            frames_dropped: 20,
+            ..Health::default()
+        };
+        assert_eq!(said(&health), []);
+    }
+
+    #[test]
+    fn each_ailment_is_told_by_its_name() {
+        let names = |health: &Health| said(health).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(&Health { silence: Duration::from_secs(300), ..Health::default() }), ["sensor_silent"]);
+        let half = Health { transactions: 100, requests_only: 60, responses_only: 40, ..Health::default() };
+        assert_eq!(names(&half), ["sensor_one_sided"]);
+        let lossy = Health { bytes: 9_000_000, missing_bytes: 100_000, ..Health::default() };
+        assert_eq!(
+            said(&lossy),
+            [("sensor_loss", "100000 of 9100000 bytes never arrived though acknowledged (1.1 %)".to_owned())]
+        );
+        let full = Health { frames: 999, frames_dropped: 1, left_out: Some("bodies".to_owned()), ..Health::default() };
+        assert_eq!(
+            said(&full),
+            [("sensor_overload", "bodies; the kernel had no room for 1 of 1000 frames".to_owned())]
+        );
+        let back = Health { clock_jump: Some(-3600), ..Health::default() };
+        assert_eq!(said(&back), [("sensor_clock", "the frames' time went back by 3600 s".to_owned())]);
+        let gone = Health { interfaces_lost: vec!["eth0".to_owned(), "eth1".to_owned()], ..Health::default() };
+        assert_eq!(names(&gone), ["sensor_interface", "sensor_interface"]);
+    }
+}
