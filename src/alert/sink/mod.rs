@@ -1,0 +1,3 @@
+//! Sinks: where alerts go.
+
+pub mod settings;
