@@ -104,6 +104,8 @@ fn an_incident_is_opened_once_then_updated_then_closed_once() {
             let values: BTreeSet<String> = records.iter().map(|record| record["apitap"][field].to_string()).collect();
             assert_eq!(values.len(), 1, "{incident}: {values:?}");
         }
+        let sequences: Vec<u64> = records.iter().map(|record| record["apitap"]["sequence"].as_u64().unwrap()).collect();
+        assert!(sequences.iter().copied().eq(1..=records.len() as u64), "{incident}: {sequences:?}");
         let of_time: Vec<&str> = records.iter().map(|record| record["timestamp"].as_str().unwrap()).collect();
         assert!(of_time.is_sorted(), "{incident}: {of_time:?}");
         detectors.insert(records[0]["apitap"]["detector"].as_str().unwrap());

@@ -45,6 +45,9 @@ struct Incident {
     finding: Finding,
     /// Worst so far: it does not get better while it is open.
     severity: Severity,
+    /// Records so far: the sequence of the last one. States of earlier versions have none.
+    #[serde(default)]
+    told: u64,
     told_count: u64,
     told_severity: Severity,
     told_at: Timestamp,
@@ -149,6 +152,7 @@ impl Incidents {
             let worse = incident.severity > incident.told_severity;
             let rested = now.since(incident.told_at) >= incident.pause;
             if worse || (doubled && rested) {
+                incident.told += 1;
                 incident.told_count = incident.finding.count;
                 incident.told_severity = incident.severity;
                 incident.told_at = now;
@@ -165,6 +169,7 @@ impl Incidents {
         let incident = Incident {
             id,
             severity: finding.severity,
+            told: 1,
             told_count: finding.count,
             told_severity: finding.severity,
             told_at: now,
@@ -189,7 +194,8 @@ impl Incidents {
     }
 
     fn close(&mut self, identity: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
-        let incident = self.open.remove(identity)?;
+        let mut incident = self.open.remove(identity)?;
+        incident.told += 1;
         count(&mut self.tally, &incident);
         let name = incident.finding.endpoint.and_then(|key| store.endpoints.get(&key).map(|state| state.name()));
         record_of(&incident, IncidentState::Closed, now, name, rules)
@@ -229,6 +235,7 @@ fn record_of(
     let detail = AlertDetail {
         detector: finding.detector.to_string(),
         incident: incident.id.clone(),
+        sequence: incident.told,
         state,
         severity: incident.severity,
         probability: finding.probability,

@@ -6,6 +6,7 @@ pub mod human;
 mod incident;
 pub mod order;
 pub mod record;
+pub mod sink;
 
 pub use endpoints::endpoint_records;
 pub use incident::{IncidentTally, Incidents};

@@ -239,6 +239,9 @@ pub struct AlertDetail {
     pub detector: String,
     /// The same for every record of one incident.
     pub incident: String,
+    /// Which record of its incident it is, from 1 on. Logs of earlier versions have none.
+    #[serde(default)]
+    pub sequence: u64,
     pub state: IncidentState,
     pub severity: Severity,
     /// Of counts this extreme if nothing had changed. A breach of policy claims none.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub type Map<V> = DashMap<u64, V, BuildIdentity>;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoreLimits {
     pub endpoints: usize,
     pub clients: usize,

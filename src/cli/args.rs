@@ -3,6 +3,7 @@
 //! Values are checked as they are parsed, so that wrong usage ends with status 2 before anything is read or written.
 
 use crate::alert::record::{EventType, Severity};
+pub use crate::config::Redact;
 use crate::rule::{Network, Ruleset, did_you_mean};
 use crate::simulate::Chosen;
 use crate::time::{Timestamp, parse_duration};
@@ -49,6 +50,9 @@ pub enum Command {
     Score(ScoreArgs),
     /// Work with detection rules
     Rules(RulesArgs),
+    /// Work with the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  apitap completions bash > /etc/bash_completion.d/apitap")]
     Completions {
@@ -104,9 +108,9 @@ pub struct ReplayArgs {
     /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
     #[arg(long, value_name = "N", value_parser = threads, help_heading = "Configuration")]
     pub threads: Option<NonZeroUsize>,
-    /// What of URLs to blank: values of secret-like parameters, nothing, or all values
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t, help_heading = "Output")]
-    pub redact: Redact,
+    /// What of URLs to blank: values of secret-like parameters, nothing, or all values [default: secrets]
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Output")]
+    pub redact: Option<Redact>,
     /// Write EVE JSON lines to this file, `-` for standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub eve: Option<PathBuf>,
@@ -130,18 +134,6 @@ pub struct ReplayArgs {
     /// Print every counter in the closing summary, not only those that matter
     #[arg(long, help_heading = "Output")]
     pub stats: bool,
-}
-
-/// What `--redact` blanks in URLs.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Redact {
-    /// Values of parameters whose names or looks say that they are secret.
-    #[default]
-    Secrets,
-    /// Nothing: URLs as they were on the wire.
-    None,
-    /// The values of all parameters.
-    All,
 }
 
 /// Show alerts of a log in plain words and follow it
@@ -427,6 +419,20 @@ pub enum RulesCommand {
         /// Folder of rules [default: the built-in rules]
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    /// Print the configuration with every key at its default, and what each means
+    #[command(after_help = "Example:\n  apitap config default > apitap.toml")]
+    Default,
+    /// Check a configuration file, what it names, and the overrides in the environment
+    #[command(after_help = "Example:\n  APITAP_CAPTURE__INTERFACES=eth1 apitap config check apitap.toml")]
+    Check {
+        /// File to check [default: /etc/apitap/apitap.toml]
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
     },
 }
 

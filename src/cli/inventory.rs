@@ -24,7 +24,7 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
             (Arc::new(state.load()?), state.newest().unwrap_or(Timestamp(0)))
         }
         _ => {
-            let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+            let config = Config::load(args.config.as_deref())?;
             let rules = Arc::new(Ruleset::load(config.rules.folder.as_deref())?);
             let settings = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
             let setup = Setup {

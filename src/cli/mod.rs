@@ -5,6 +5,7 @@
 
 pub mod args;
 mod completions;
+mod config;
 mod interrupt;
 mod inventory;
 mod replay;
@@ -43,6 +44,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rules(rules) => match rules.command {
             RulesCommand::Check { dir } => check_rules(dir.as_deref()),
         },
+        Command::Config(command) => config::run(&command),
         Command::Completions { shell } => completions::print_completions(shell),
         Command::Man => completions::print_man_page(),
     }

@@ -31,13 +31,13 @@ pub use sensor::SensorRules;
 pub use severity::Severity;
 #[cfg(test)]
 pub(crate) use source::SPANS_SECONDS;
+pub(crate) use source::{Check, Source, parse};
 pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
 
 use crate::time::Timestamp;
 use nearest::nearest;
 use serde::de::DeserializeOwned;
-use source::{Check, Source};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
@@ -248,8 +248,9 @@ impl Files {
 
     fn read<T: DeserializeOwned>(&self, name: &str, checks: impl FnOnce(&T, &mut Check<'_>)) -> Result<T, RuleError> {
         let (source, default) = &self.0[name]; // only called with names of EMBEDDED, which are all there
-        let value = source.parse(default)?;
-        let mut check = Check::new(source);
+        let layers = std::slice::from_ref(source);
+        let value = source::parse(default, layers)?;
+        let mut check = Check::new(layers);
         checks(&value, &mut check);
         check.finish()?;
         Ok(value)

@@ -19,7 +19,7 @@ pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -
 /// (Wikipedia, "Damerau–Levenshtein distance").
 fn distance(one: &str, other: &str) -> usize {
     let one: Vec<char> = one.to_lowercase().chars().collect();
-    let other: Vec<char> = other.chars().collect();
+    let other: Vec<char> = other.to_lowercase().chars().collect();
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();
     for (i, &c) in one.iter().enumerate() {

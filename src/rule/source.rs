@@ -1,8 +1,8 @@
-//! A rules file: read, laid over its embedded default, checked value by value.
+//! A file of rules or of configuration: read, laid over its embedded default, checked value by value.
 //!
-//! In goes TOML text, out comes a typed value, or a [`RuleError`] that names file, line and mend. Keys that a file leaves
-//! out keep the embedded value (tables are laid over each other key by key, lists are replaced). Refused: unknown keys
-//! (with the nearest known one), wrong types, values out of range, files above [`FILE_BYTES`].
+//! In goes TOML text, in one or more layers, out comes a typed value, or a [`RuleError`] that names file, line and mend.
+//! Keys that a layer leaves out keep the value below it (tables are laid over each other key by key, lists are replaced).
+//! Refused: unknown keys (with the nearest known one), wrong types, values out of range, files above [`FILE_BYTES`].
 
 use super::nearest::did_you_mean;
 use super::severity::Severity;
@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A rules file is written by hand; what is larger is something else.
+/// Such a file is written by hand; what is larger is something else.
 pub const FILE_BYTES: u64 = 1 << 20;
 
-/// What is wrong with the rules, where, and what to do.
+/// What is wrong with rules or configuration, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
     #[error("{}: {message}", path.display())]
@@ -24,19 +24,32 @@ pub enum RuleError {
     /// A TOML file that no detector reads: most likely a misspelt name, whose rules would silently not hold.
     #[error("{}: no rules file has this name{hint}; the names are {}", path.display(), known.join(", "))]
     UnknownFile { path: PathBuf, hint: String, known: Vec<&'static str> },
-    #[error("{file}:{line}: {message}")]
-    Invalid { file: String, line: usize, message: String },
+    /// `place` is `FILE:LINE`, or the variable of the environment.
+    #[error("{place}: {message}")]
+    Invalid { place: String, message: String },
 }
 
-/// The text of one rules file, and how messages call it.
-pub(super) struct Source {
-    file: String,
+/// The text of one layer, and how messages call its lines.
+pub(crate) struct Source {
+    origin: Origin,
     text: String,
+}
+
+enum Origin {
+    File(String),
+    /// The variable that each line was made of.
+    Environment(Vec<String>),
 }
 
 impl Source {
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Source {
-        Source { file: file.into(), text: text.into() }
+        Source { origin: Origin::File(file.into()), text: text.into() }
+    }
+
+    /// Overrides from the environment: the name of a variable, and the line of TOML that it stands for.
+    pub fn of_environment(overrides: impl IntoIterator<Item = (String, String)>) -> Source {
+        let (variables, lines): (Vec<String>, Vec<String>) = overrides.into_iter().unzip();
+        Source { origin: Origin::Environment(variables), text: lines.join("\n") }
     }
 
     pub fn read(path: &Path) -> Result<Source, RuleError> {
@@ -44,7 +57,7 @@ impl Source {
         let cannot = |error: std::io::Error| unreadable(format!("cannot be read: {error}"));
         let bytes = std::fs::metadata(path).map_err(cannot)?.len();
         if bytes > FILE_BYTES {
-            return Err(unreadable(format!("has {bytes} bytes; a rules file has at most {FILE_BYTES}")));
+            return Err(unreadable(format!("has {bytes} bytes; it may have at most {FILE_BYTES}")));
         }
         let text = std::fs::read(path).map_err(cannot)?;
         let text = String::from_utf8(text)
@@ -52,19 +65,19 @@ impl Source {
         Ok(Source::new(path.display().to_string(), text))
     }
 
-    /// The typed content, what is left out taken from `default`.
-    pub fn parse<'a, T: Deserialize<'a>>(&'a self, default: &'a str) -> Result<T, RuleError> {
-        let mut table = DeTable::parse(default).map_err(|error| self.invalid(error.span(), error.message()))?;
-        let over = DeTable::parse(&self.text).map_err(|error| self.invalid(error.span(), error.message()))?;
-        lay_over(table.get_mut(), over.into_inner());
-        T::deserialize(toml::Deserializer::from(table))
-            .map_err(|error| self.invalid(error.span(), &with_nearest(error.message())))
-    }
-
     pub fn invalid(&self, span: Option<Range<usize>>, message: &str) -> RuleError {
         let before = self.text.get(..span.map_or(0, |span| span.start)).unwrap_or_default();
-        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-        RuleError::Invalid { file: self.file.clone(), line, message: message.to_owned() }
+        let lines_before = before.bytes().filter(|&byte| byte == b'\n').count();
+        let place = match &self.origin {
+            Origin::File(file) => format!("{file}:{}", lines_before + 1),
+            Origin::Environment(variables) => variables.get(lines_before).cloned().unwrap_or_default(),
+        };
+        RuleError::Invalid { place, message: message.to_owned() }
+    }
+
+    fn table(&self) -> Result<DeTable<'_>, RuleError> {
+        let table = DeTable::parse(&self.text).map_err(|error| self.invalid(error.span(), error.message()))?;
+        Ok(table.into_inner())
     }
 
     /// Where a key stands; nothing where its value came from the default.
@@ -77,6 +90,22 @@ impl Source {
         }
         table.get_key_value(*last).map(|(key, _)| key.span())
     }
+}
+
+/// The typed content of layers, from the lowest to the highest; what all of them leave out is taken from `default`.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(default: &'a str, layers: &'a [Source]) -> Result<T, RuleError> {
+    let embedded =
+        |error: toml::de::Error| Source::new("the embedded default", default).invalid(error.span(), error.message());
+    let mut whole = DeTable::parse(default).map_err(embedded)?;
+    for source in layers {
+        // Each by itself, so that a span is known to be one of this text.
+        let mut alone = DeTable::parse(default).map_err(embedded)?;
+        lay_over(alone.get_mut(), source.table()?);
+        T::deserialize(toml::Deserializer::from(alone))
+            .map_err(|error| source.invalid(error.span(), &with_nearest(error.message())))?;
+        lay_over(whole.get_mut(), source.table()?);
+    }
+    T::deserialize(toml::Deserializer::from(whole)).map_err(embedded)
 }
 
 /// Tables are joined, everything else is replaced; keys keep the place where they were written last.
@@ -100,16 +129,16 @@ fn with_nearest(message: &str) -> String {
     format!("{message}{}", did_you_mean(typed, quoted))
 }
 
-/// Checks the values of one file and keeps the first that is out of range.
-pub(super) struct Check<'a> {
-    source: &'a Source,
+/// Checks the values of one file, with its layers, and keeps the first that is out of range.
+pub(crate) struct Check<'a> {
+    layers: &'a [Source],
     path: Vec<&'static str>,
     error: Option<RuleError>,
 }
 
 impl<'a> Check<'a> {
-    pub fn new(source: &'a Source) -> Check<'a> {
-        Check { source, path: Vec::new(), error: None }
+    pub fn new(layers: &'a [Source]) -> Check<'a> {
+        Check { layers, path: Vec::new(), error: None }
     }
 
     pub fn finish(self) -> Result<(), RuleError> {
@@ -123,13 +152,24 @@ impl<'a> Check<'a> {
     }
 
     pub fn fail(&mut self, key: &'static str, message: &str) {
+        let Some(lowest) = self.layers.first() else { return }; // nothing but the embedded default, which a test checks
         if self.error.is_none() {
             self.path.push(key);
-            // A default may be out of range too: beside another value that the file changed.
-            let span = self.source.span_of(&self.path);
-            let origin = if span.is_some() { "" } else { " (its value is the default)" };
-            let span = span.or_else(|| self.source.span_of(&self.path[..self.path.len() - 1])); // `key` was pushed
-            self.error = Some(self.source.invalid(span, &format!("{message}{origin}")));
+            let found = |path: &[&str]| {
+                self.layers.iter().rev().find_map(|source| source.span_of(path).map(|span| (source, span)))
+            };
+            self.error = Some(match found(&self.path) {
+                Some((source, span)) => source.invalid(Some(span), message),
+                // A default may be out of range too: beside another value that a layer changed.
+                None => {
+                    let message = format!("{message} (its value is the default)");
+                    match found(&self.path[..self.path.len() - 1]) {
+                        // `key` was pushed
+                        Some((source, span)) => source.invalid(Some(span), &message),
+                        None => lowest.invalid(None, &message),
+                    }
+                }
+            });
             self.path.pop();
         }
     }

@@ -31,6 +31,7 @@ pub fn alert() -> AlertRecord {
     let detail = AlertDetail {
         detector: "credential_stuffing".to_owned(),
         incident: "9f3c00aa12de4b71".to_owned(),
+        sequence: 1,
         state: IncidentState::Opened,
         severity: Severity::High,
         probability: Some(1e-40),

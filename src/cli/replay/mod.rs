@@ -17,7 +17,7 @@ use crate::packet::PARTITIONS;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use output::{Ending, Output, PATIENCE, Wished};
-use run::{LEARN, Outcome, Phase, Setup};
+use run::{Outcome, Phase, Setup};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -30,10 +30,11 @@ const FAIL_ON_STATUS: u8 = 3;
 
 pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
-    let rules = Arc::new(Ruleset::load(args.rules.as_deref().or(config.rules.folder.as_deref()))?);
+    let config = Config::load(args.config.as_deref())?;
+    let mut rules = Ruleset::load(args.rules.as_deref().or(config.rules.folder.as_deref()))?;
+    rules.suppressions.extend(config.suppressions());
+    let rules = Arc::new(rules);
     let settings: Arc<snapshot::Settings> = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
-    let learn = args.learn.or(config.learning_duration().map_err(anyhow::Error::msg)?);
     let saved = args.state.as_deref().map(State::open).transpose()?;
     let remembers = saved.as_ref().is_some_and(|state| !state.is_new());
     let (store, key, learned) = match &saved {
@@ -44,10 +45,10 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         rules,
         settings,
         // A state has learned already; an explicit --learn still counts.
-        learn: if remembers { learn } else { Some(learn.unwrap_or(LEARN)) },
+        learn: if remembers { args.learn } else { Some(args.learn.unwrap_or(config.learning.duration)) },
         threads: threads_of(args.threads),
         filter: args.filter.as_deref().map(Filter::compile).transpose()?,
-        redact: args.redact,
+        redact: args.redact.unwrap_or(config.privacy.redact),
         show_progress: !args.no_progress,
         is_frozen: args.no_learn,
         store,

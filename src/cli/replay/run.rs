@@ -63,9 +63,6 @@ pub enum Phase {
     Captures,
 }
 
-/// The default span that only teaches.
-pub const LEARN: Duration = Duration::from_secs(600);
-
 pub fn settings_of(config: &Config, rules: &Ruleset, openapi: &[PathBuf]) -> anyhow::Result<Settings> {
     let mut descriptions = Vec::new();
     for path in config.api.openapi.iter().chain(openapi) {
@@ -81,7 +78,7 @@ pub fn settings_of(config: &Config, rules: &Ruleset, openapi: &[PathBuf]) -> any
     Ok(Settings {
         names: rules.names.clone(),
         catalogue: Catalogue::new(descriptions),
-        trusted_proxies: config.networks().map_err(anyhow::Error::msg)?,
+        trusted_proxies: config.identity.trusted_proxies.clone(),
         ..snapshot::Settings::default()
     })
 }
