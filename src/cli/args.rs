@@ -14,6 +14,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+mod doctor;
+
+pub use doctor::DoctorArgs;
+
 /// Where `tail` looks for alerts unless told otherwise, and where a daemon is to write them.
 pub const DEFAULT_ALERT_LOG: &str = "/var/log/apitap/alerts.json";
 
@@ -48,6 +52,7 @@ pub enum Command {
     Inventory(InventoryArgs),
     Simulate(SimulateArgs),
     Score(ScoreArgs),
+    Doctor(DoctorArgs),
     /// Work with detection rules
     Rules(RulesArgs),
     /// Work with the configuration

@@ -6,6 +6,7 @@
 pub mod args;
 mod completions;
 mod config;
+mod doctor;
 mod interrupt;
 mod inventory;
 mod replay;
@@ -41,6 +42,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inventory(args) => inventory::run(args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Score(args) => score::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Rules(rules) => match rules.command {
             RulesCommand::Check { dir } => check_rules(dir.as_deref()),
         },
