@@ -135,7 +135,7 @@ fn frame_of<'b>((time, bytes): (Timestamp, &'b [u8])) -> Frame<'b> {
 fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -> String {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
-    let deliver = Box::new(move |verdict: Verdict| {
+    let deliver = Box::new(move |_: &Judge, verdict: Verdict| {
         let mut lines = sink.lock().unwrap();
         verdict.lines.iter().for_each(|line| lines.extend_from_slice(&line.bytes));
         verdict.alerts.iter().for_each(|alert| write_line(alert, &mut lines));

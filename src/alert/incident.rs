@@ -6,7 +6,7 @@
 
 use super::record::{
     AlertDetail, AlertFields, AlertRecord, Clients, EveRecord, EventType, Evidence, FlowHead, HttpFields,
-    IncidentState, Severity, Subject, SubjectKind, community_id,
+    IncidentState, Severity, Subject, SubjectKind, community_id, eve_time,
 };
 use crate::baseline::Store;
 use crate::detect::{self, Finding};
@@ -53,6 +53,27 @@ struct Incident {
     told_at: Timestamp,
     pause: Duration,
     first_seen: Timestamp,
+    /// Somebody knows: it is not told of again, unless it gets worse, and when it is over.
+    #[serde(default)]
+    is_acknowledged: bool,
+}
+
+/// An open incident, as operators see it in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct OpenIncident {
+    pub id: String,
+    pub detector: &'static str,
+    pub severity: Severity,
+    pub subject: Subject,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(with = "eve_time")]
+    pub first_seen: Timestamp,
+    #[serde(with = "eve_time")]
+    pub last_seen: Timestamp,
+    pub count: u64,
+    pub observed: String,
+    pub is_acknowledged: bool,
 }
 
 /// What a run's incidents amount to.
@@ -107,12 +128,45 @@ impl Incidents {
         tally
     }
 
+    /// How many are open.
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The open ones, worst first.
+    pub fn list(&self, store: &Store) -> Vec<OpenIncident> {
+        let mut list: Vec<OpenIncident> = self.open.values().map(|incident| open_incident(incident, store)).collect();
+        list.sort_by(|one, other| (other.severity, other.last_seen, &one.id).cmp(&(one.severity, one.last_seen, &other.id)));
+        list
+    }
+
+    /// The whole record of an open one, as it would be told now.
+    pub fn show(&self, id: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
+        let incident = self.open.values().find(|incident| incident.id == id)?;
+        record_of(incident, IncidentState::Updated, now, name_of(&incident.finding, store), rules)
+    }
+
+    /// Somebody knows of an open one. False where there is none of that id.
+    pub fn acknowledge(&mut self, id: &str) -> bool {
+        let found = self.open.values_mut().find(|incident| incident.id == id);
+        found.is_some_and(|incident| {
+            incident.is_acknowledged = true;
+            true
+        })
+    }
+
+    /// Closes an open one before its time. What goes on opens another.
+    pub fn close_one(&mut self, id: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
+        let identity = self.open.iter().find(|(_, incident)| incident.id == id)?.0.clone();
+        self.close(&identity, now, store, rules)
+    }
+
     /// Takes in what was found in a window; gives what is to be told, in order.
     pub fn update(&mut self, window: i64, findings: Vec<Finding>, store: &Store, rules: &Ruleset) -> Vec<AlertRecord> {
         let now = start_of(window + 1);
         let mut records = Vec::new();
         for finding in findings {
-            let name = finding.endpoint.and_then(|key| store.endpoints.get(&key).map(|state| state.name()));
+            let name = name_of(&finding, store);
             if rules.suppressed(finding.detector, name.as_deref(), finding.client, now) {
                 self.tally.suppressed += 1;
                 continue;
@@ -151,7 +205,7 @@ impl Incidents {
             let doubled = incident.finding.count >= incident.told_count.saturating_mul(2);
             let worse = incident.severity > incident.told_severity;
             let rested = now.since(incident.told_at) >= incident.pause;
-            if worse || (doubled && rested) {
+            if worse || (doubled && rested && !incident.is_acknowledged) {
                 incident.told += 1;
                 incident.told_count = incident.finding.count;
                 incident.told_severity = incident.severity;
@@ -175,6 +229,7 @@ impl Incidents {
             told_at: now,
             pause: FIRST_PAUSE,
             first_seen: finding.moment.first,
+            is_acknowledged: false,
             finding,
         };
         records.extend(record_of(&incident, IncidentState::Opened, now, name, rules));
@@ -197,8 +252,29 @@ impl Incidents {
         let mut incident = self.open.remove(identity)?;
         incident.told += 1;
         count(&mut self.tally, &incident);
-        let name = incident.finding.endpoint.and_then(|key| store.endpoints.get(&key).map(|state| state.name()));
+        let name = name_of(&incident.finding, store);
         record_of(&incident, IncidentState::Closed, now, name, rules)
+    }
+}
+
+fn name_of(finding: &Finding, store: &Store) -> Option<String> {
+    finding.endpoint.and_then(|key| store.endpoints.get(&key).map(|state| state.name()))
+}
+
+fn open_incident(incident: &Incident, store: &Store) -> OpenIncident {
+    let finding = &incident.finding;
+    let endpoint = name_of(finding, store);
+    OpenIncident {
+        id: incident.id.clone(),
+        detector: finding.detector,
+        severity: incident.severity,
+        subject: subject_of(finding, endpoint.as_deref()),
+        endpoint,
+        first_seen: incident.first_seen,
+        last_seen: finding.moment.last,
+        count: finding.count,
+        observed: finding.observed.clone(),
+        is_acknowledged: incident.is_acknowledged,
     }
 }
 

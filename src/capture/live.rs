@@ -123,7 +123,6 @@ impl LiveSource {
             }
         }
         if given == 0 {
-            self.reopen();
             self.wait(wait);
         }
         given
@@ -138,7 +137,12 @@ impl LiveSource {
         self.interfaces.iter_mut().map(Interface::statistics).collect()
     }
 
-    /// Opens again what was lost, where it is there again. Call it from time to time also when there are frames.
+    /// Whether an interface is lost: then [`LiveSource::reopen`] is to be called from time to time.
+    pub fn is_incomplete(&self) -> bool {
+        self.interfaces.iter().any(|interface| interface.capture.is_none())
+    }
+
+    /// Opens again what was lost, where it is there again.
     pub fn reopen(&mut self) {
         let now = Instant::now();
         for interface in &mut self.interfaces {

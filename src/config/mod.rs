@@ -7,6 +7,7 @@
 mod check;
 mod environment;
 mod sections;
+mod settings;
 
 pub use sections::{
     Alert, Api, Capture, Detect, Identity, Learning, Limits, Metrics, Privacy, Redact, Rules, Service, Site, State,

@@ -7,7 +7,7 @@ use crate::alert::record::AlertRecord;
 use crate::alert::{IncidentTally, Incidents};
 use crate::api::{Settings, Snapshot};
 use crate::baseline::{InventoryBuilder, Store, StoreLimits};
-use crate::detect::{self, Scene};
+use crate::detect::{self, Finding, Scene};
 use crate::hash::HashKey;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
@@ -119,6 +119,34 @@ impl Judge {
         &self.incidents
     }
 
+    /// The same, for what an operator decides about them.
+    pub fn incidents_mut(&mut self) -> &mut Incidents {
+        &mut self.incidents
+    }
+
+    pub fn rules(&self) -> &Arc<Ruleset> {
+        &self.options.rules
+    }
+
+    /// From the next window on, judge by these rules, and read with these settings.
+    pub fn adopt(&mut self, rules: Arc<Ruleset>, settings: Arc<Settings>) {
+        self.options.rules = rules;
+        self.options.settings = settings;
+    }
+
+    /// Another capture follows, of an earlier or a much later time: forgets what is recent, keeps what is normal.
+    pub fn forget_recent(&mut self) {
+        self.options.store.forget_recent();
+        self.newest_window = None;
+        self.bounded_at = i64::MIN;
+    }
+
+    /// Tells what was found outside the traffic: what the sensor has to say of itself.
+    pub fn tell(&mut self, now: Timestamp, findings: Vec<Finding>) -> Vec<AlertRecord> {
+        let window = window_of(now).max(self.newest_window.unwrap_or(i64::MIN));
+        self.incidents.update(window, findings, &self.options.store, &self.options.rules)
+    }
+
     pub fn inventory(&self) -> &InventoryBuilder {
         &self.inventory
     }
@@ -154,8 +182,7 @@ impl Judge {
             }
         }
         if mark.is_rewind {
-            self.begin(self.is_baseline);
-            self.options.store.forget_recent();
+            self.forget_recent();
             self.options.learn = self.options.learn.filter(|_| self.learn_until.is_none_or(|until| mark.now < until));
             (self.first, self.learn_until) = (None, None);
         }

@@ -28,8 +28,8 @@ pub enum Failure {
     Output(#[from] std::io::Error),
 }
 
-/// What takes the judge's verdicts: the sinks.
-pub type Deliver = Box<dyn FnMut(Verdict) -> std::io::Result<()> + Send>;
+/// What takes the judge's verdicts, and may look at the judge: the sinks.
+pub type Deliver = Box<dyn FnMut(&Judge, Verdict) -> std::io::Result<()> + Send>;
 
 enum ToWorker {
     Batch(Batch),
@@ -213,7 +213,7 @@ impl Pipeline {
                 }
                 let verdict = judge.judge(&mark, harvest);
                 *next = judge.snapshot();
-                deliver(verdict)?;
+                deliver(judge, verdict)?;
             }
             Mode::Threads { workers, under_way, .. } => {
                 for worker in workers {
@@ -240,7 +240,7 @@ impl Pipeline {
                     harvest.merge(partition.finish(&mark));
                 }
                 let verdict = judge.finish(&mark, harvest, close_incidents);
-                deliver(verdict)?;
+                deliver(&judge, verdict)?;
                 Ok((*judge, deliver))
             }
             Mode::Threads { workers, judge, between, .. } => {
@@ -381,7 +381,7 @@ fn run_judge(
             judge.judge(&report.mark, harvest)
         };
         if output.is_ok() {
-            output = deliver(verdict);
+            output = deliver(&judge, verdict);
         }
         if report.is_last || output.is_err() {
             break; // a worker that waits for a snapshot ends with us

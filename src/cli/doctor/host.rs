@@ -5,7 +5,6 @@
 
 use super::listen::libpcap_version;
 use super::report::Check;
-use crate::cli::replay::run::settings_of;
 use crate::config::Config;
 use crate::rule::Ruleset;
 use std::fs;
@@ -117,7 +116,7 @@ pub fn configuration(named: Option<&Path>) -> Check {
     }
     let loaded = Config::load(Some(path)).map_err(anyhow::Error::from).and_then(|config| {
         let rules = Ruleset::load(config.rules.folder.as_deref())?;
-        settings_of(&config, &rules, &[])
+        Ok(config.settings(&rules, &[])?)
     });
     match loaded {
         Ok(_) => Check::ok("configuration", format!("{} is valid", path.display())),

@@ -3,9 +3,7 @@
 use super::progress::Progress;
 use crate::alert::Incidents;
 use crate::alert::record::EventType;
-use crate::api::openapi::{self, Catalogue};
-use crate::api::url;
-use crate::api::{Settings, snapshot};
+use crate::api::Settings;
 use crate::baseline::{Store, StoreLimits};
 use crate::capture::{self, CaptureError, Filter, FrameSource, MergedSource, open_all};
 use crate::cli::args::Redact;
@@ -14,7 +12,7 @@ use crate::config::Config;
 use crate::hash::HashKey;
 use crate::packet::{Decoder, PacketCounters, PacketLimits};
 use crate::pipeline::{Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
-use crate::rule::{ApiNames, Ruleset};
+use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use anyhow::Context;
 use std::io;
@@ -63,24 +61,11 @@ pub enum Phase {
     Captures,
 }
 
+/// The settings of a configuration; what there is to say about the descriptions is said.
 pub fn settings_of(config: &Config, rules: &Ruleset, openapi: &[PathBuf]) -> anyhow::Result<Settings> {
-    let mut descriptions = Vec::new();
-    for path in config.api.openapi.iter().chain(openapi) {
-        let description = openapi::load_tolerant(path)?;
-        for note in &description.notes {
-            crate::cli::note(&format!("{}: {note}", path.display()));
-        }
-        for warning in &description.warnings {
-            crate::cli::note(&format!("warning: {warning}"));
-        }
-        descriptions.push(description);
-    }
-    Ok(Settings {
-        names: rules.names.clone(),
-        catalogue: Catalogue::new(descriptions),
-        trusted_proxies: config.identity.trusted_proxies.clone(),
-        ..snapshot::Settings::default()
-    })
+    let (settings, notes) = config.settings(rules, openapi)?;
+    notes.iter().for_each(|note| crate::cli::note(note));
+    Ok(settings)
 }
 
 /// Runs the baselines, then the captures.
@@ -258,7 +243,7 @@ impl Run {
     fn start(&self, mut judge: Judge, key: HashKey, is_baseline: bool) -> Pipeline {
         judge.begin(is_baseline);
         let output = Arc::clone(&self.output);
-        let deliver = Box::new(move |verdict: Verdict| match output.lock() {
+        let deliver = Box::new(move |_: &Judge, verdict: Verdict| match output.lock() {
             Ok(mut output) => {
                 output.verdict(verdict);
                 Ok(())
@@ -270,11 +255,7 @@ impl Run {
             key,
             limits: Limits::default(),
             wanted: Wanted { http: wants_http && !is_baseline },
-            redact: match self.redact {
-                Redact::Secrets => redact_secrets,
-                Redact::None => redact_nothing,
-                Redact::All => redact_all,
-            },
+            redact: self.redact.function(),
             workers: if self.threads == 1 { 0 } else { self.threads },
             close_incidents: !is_baseline && !self.keeps_incidents,
         };
@@ -304,20 +285,4 @@ fn key_of(time: Timestamp, bytes: &[u8]) -> HashKey {
     key[..8].copy_from_slice(&seed.secret("first half", bytes).to_le_bytes());
     key[8..].copy_from_slice(&(seed.secret("second half", bytes) ^ time.0 as u64).to_le_bytes());
     HashKey::new(key)
-}
-
-fn redact_secrets(target: &str, names: &ApiNames) -> String {
-    let is_secret = |name: &[u8]| {
-        crate::inspect::is_secret_name(name)
-            || std::str::from_utf8(name).is_ok_and(|name| names.is_redacted_parameter(name))
-    };
-    url::redact(target, is_secret).into_owned()
-}
-
-fn redact_nothing(target: &str, _: &ApiNames) -> String {
-    target.to_string()
-}
-
-fn redact_all(target: &str, _: &ApiNames) -> String {
-    url::redact(target, |_| true).into_owned()
 }

@@ -1,0 +1,231 @@
+//! The control socket: one request a connection, a line of JSON; one reply, a line of JSON.
+//!
+//! Requests are [`Request`]; a reply is `{"ok": ...}` or `{"error": "..."}`. Who may use the socket is a matter of its
+//! permissions (0660, owner and group of the daemon). [`ask`] is the other end, for commands.
+
+use super::Daemon;
+use super::suppressions::Added;
+use crate::alert::endpoint_records;
+use crate::baseline::{Forget, Leave};
+use crate::pipeline::{Failure, Judge};
+use crate::rule::{Network, Ruleset, did_you_mean};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// What can be asked of a daemon.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    Status,
+    /// Configuration, rules, suppressions and descriptions are read again.
+    Reload,
+    Inventory,
+    Incidents,
+    Incident {
+        id: String,
+    },
+    Acknowledge {
+        id: String,
+    },
+    Close {
+        id: String,
+    },
+    Suppressions,
+    Suppress {
+        detector: Option<String>,
+        endpoint: Option<String>,
+        client: Option<String>,
+        seconds: u64,
+        reason: String,
+    },
+    Unsuppress {
+        id: u64,
+    },
+    ForgetClient {
+        client: IpAddr,
+    },
+    ForgetEndpoint {
+        endpoint: String,
+    },
+    /// What changed is written now.
+    Checkpoint,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    Ok(Value),
+    Error(String),
+}
+
+/// The judge is busy with a window at most for so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A reply is read up to this size: an inventory of all endpoints.
+const MAX_REPLY: u64 = 256 << 20;
+
+/// Asks the daemon behind a socket.
+pub fn ask(socket: &Path, request: &Request) -> io::Result<Reply> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE * 2))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut reply = Vec::new();
+    BufReader::new(stream.take(MAX_REPLY)).read_until(b'\n', &mut reply)?;
+    if reply.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the daemon gave no reply; is it ending?"));
+    }
+    serde_json::from_slice(&reply).map_err(io::Error::from)
+}
+
+/// What a line from the socket is answered with.
+pub fn answer(daemon: &Arc<Daemon>, line: &[u8]) -> Vec<u8> {
+    let reply = match serde_json::from_slice::<Request>(line) {
+        Ok(request) => carry_out(daemon, request).map_or_else(Reply::Error, Reply::Ok),
+        Err(error) => Reply::Error(format!("the request is not understood: {error}")),
+    };
+    let mut reply = serde_json::to_vec(&reply).unwrap_or_default(); // strings and numbers always become JSON
+    reply.push(b'\n');
+    reply
+}
+
+fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
+    let unknown = |id: &str| format!("no open incident has the id {id}; `apitap incident list` shows those that are");
+    match request {
+        Request::Status => value_of(&super::status::status(daemon)?),
+        Request::Reload => Ok(json!(daemon.reload().map_err(|error| error.to_string())?)),
+        Request::Inventory => {
+            let now = daemon.board.reading().newest.unwrap_or(Timestamp(0));
+            value_of(&endpoint_records(&daemon.store, now))
+        }
+        Request::Incidents => {
+            let store = Arc::clone(&daemon.store);
+            value_of(&daemon.on_judge(move |judge| judge.incidents().list(&store))?)
+        }
+        Request::Incident { id } => {
+            let (store, now, wanted) = (Arc::clone(&daemon.store), daemon.now(), id.clone());
+            let shown = daemon.on_judge(move |judge| judge.incidents().show(&wanted, now, &store, judge.rules()))?;
+            value_of(&shown.ok_or_else(|| unknown(&id))?)
+        }
+        Request::Acknowledge { id } => {
+            let wanted = id.clone();
+            let found = daemon.on_judge(move |judge| judge.incidents_mut().acknowledge(&wanted))?;
+            if found { Ok(json!(format!("{id} is acknowledged"))) } else { Err(unknown(&id)) }
+        }
+        Request::Close { id } => {
+            let (store, now, wanted) = (Arc::clone(&daemon.store), daemon.now(), id.clone());
+            let sinks = Arc::clone(&daemon.sinks);
+            let closed = daemon.on_judge(move |judge| {
+                let rules = Arc::clone(judge.rules());
+                let closed = judge.incidents_mut().close_one(&wanted, now, &store, &rules);
+                closed.iter().for_each(|alert| sinks.alert(alert));
+                closed.is_some()
+            })?;
+            if closed { Ok(json!(format!("{id} is closed"))) } else { Err(unknown(&id)) }
+        }
+        Request::Suppressions => value_of(&daemon.suppressions.list()),
+        Request::Suppress { detector, endpoint, client, seconds, reason } => {
+            suppress(daemon, detector, endpoint, client, seconds, reason)
+        }
+        Request::Unsuppress { id } => {
+            if !daemon.suppressions.remove(id).map_err(|error| error.to_string())? {
+                return Err(format!("there is no suppression {id}; `apitap suppress --list` shows those that there are"));
+            }
+            daemon.reload().map_err(|error| error.to_string())?;
+            Ok(json!(format!("suppression {id} is removed")))
+        }
+        Request::ForgetClient { client } => forget(daemon, Forget::Client(client)),
+        Request::ForgetEndpoint { endpoint } => forget(daemon, Forget::Endpoint(endpoint)),
+        Request::Checkpoint => {
+            let for_judge = Arc::clone(daemon);
+            let taken =
+                daemon.on_judge(move |judge| for_judge.checkpointer.submit(judge.cut(Leave::Delta)))?;
+            if taken { Ok(json!("written, or being written")) } else { Err("another checkpoint is being written".into()) }
+        }
+    }
+}
+
+fn suppress(
+    daemon: &Daemon,
+    detector: Option<String>,
+    endpoint: Option<String>,
+    client: Option<String>,
+    seconds: u64,
+    reason: String,
+) -> Result<Value, String> {
+    if detector.is_none() && endpoint.is_none() && client.is_none() {
+        return Err("name a detector, an endpoint or a client: nothing would be told any more otherwise".to_owned());
+    }
+    if reason.trim().is_empty() {
+        return Err("say why this is not to be told (--reason)".to_owned());
+    }
+    if let Some(name) = detector.as_deref().filter(|name| !Ruleset::detectors().contains(name)) {
+        let hint = did_you_mean(name, Ruleset::detectors().iter().copied());
+        return Err(format!("no detector is called `{name}`{hint}"));
+    }
+    if let Some(client) = &client {
+        client.parse::<Network>()?;
+    }
+    let until = super::suppressions::now().saturating_add(Duration::from_secs(seconds)).0;
+    let added = Added { id: 0, detector, endpoint, client, until, reason };
+    let added = daemon.suppressions.add(added).map_err(|error| format!("cannot be kept: {error}"))?;
+    daemon.reload().map_err(|error| format!("kept, but not yet in force: {error}"))?;
+    value_of(&added)
+}
+
+fn forget(daemon: &Arc<Daemon>, what: Forget) -> Result<Value, String> {
+    let for_judge = Arc::clone(daemon);
+    let (forgotten, is_written) = daemon.on_judge(move |judge| {
+        let forgotten = judge.forget(&what);
+        (forgotten, for_judge.checkpointer.submit(judge.cut(Leave::Nothing)))
+    })?;
+    let when = if is_written { "now" } else { "with the next checkpoint" };
+    Ok(json!(format!(
+        "forgotten: {} keys, and something of them in {} others; what was written of them before is replaced {when}",
+        forgotten.subjects, forgotten.others
+    )))
+}
+
+fn value_of<T: Serialize>(value: &T) -> Result<Value, String> {
+    serde_json::to_value(value).map_err(|error| error.to_string())
+}
+
+impl Daemon {
+    /// Does something with the judge between two windows, and waits for it.
+    pub(super) fn on_judge<T: Send + 'static>(
+        &self,
+        deed: impl FnOnce(&mut Judge) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let (done, result) = channel();
+        let over = |_: Failure| "the daemon is ending".to_owned();
+        self.between.run(move |judge| drop(done.send(deed(judge)))).map_err(over)?;
+        result.recv_timeout(PATIENCE).map_err(|_| "the daemon is too busy; try again".to_owned())
+    }
+
+    /// Event time.
+    fn now(&self) -> Timestamp {
+        self.board.reading().newest.unwrap_or_else(super::suppressions::now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_replies_are_lines_that_people_can_write() {
+        let request: Request = serde_json::from_str(r#"{"request":"close","id":"a1"}"#).unwrap();
+        assert_eq!(request, Request::Close { id: "a1".to_owned() });
+        assert!(serde_json::from_str::<Request>(r#"{"request":"close","id":"a1","force":1}"#).is_err());
+        assert_eq!(serde_json::to_string(&Reply::Error("no".to_owned())).unwrap(), r#"{"error":"no"}"#);
+        assert_eq!(serde_json::to_string(&Reply::Ok(json!(["x"]))).unwrap(), r#"{"ok":["x"]}"#);
+    }
+}

@@ -1,0 +1,187 @@
+//! What is to be done by the clock on the wall: checkpoints, health, the sinks' upkeep, a line of counters.
+//!
+//! One thread that wakes each second. It never touches the path of the packets: what needs the judge is handed to it,
+//! to be done between two windows.
+
+use super::Daemon;
+use super::board::{Judged, Reading};
+use crate::alert::record::{EveRecord, EventType, StatsDetail, write_line};
+use crate::baseline::Leave;
+use crate::detect::sensor::{self, Health};
+use crate::pipeline::Judge;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tracing::warn;
+
+const TICK: Duration = Duration::from_secs(1);
+/// A window: what is judged of the sensor is judged as often as the traffic.
+const HEALTH: Duration = Duration::from_secs(10);
+/// How often a line of counters is written, where they are wanted.
+const STATS: Duration = Duration::from_secs(60);
+
+pub struct Housekeeper {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Housekeeper {
+    pub fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            warn!("the housekeeping ended unexpectedly");
+        }
+    }
+}
+
+pub fn start(daemon: Arc<Daemon>) -> io::Result<Housekeeper> {
+    let (stop, stopped) = channel::<()>();
+    let thread = std::thread::Builder::new().name("housekeeping".to_owned()).spawn(move || {
+        let mut house = House::new(daemon);
+        while matches!(stopped.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) {
+            house.tick();
+        }
+    })?;
+    Ok(Housekeeper { stop, thread })
+}
+
+struct House {
+    daemon: Arc<Daemon>,
+    checkpoint: Due,
+    export: Due,
+    health: Due,
+    stats: Due,
+    reading: Reading,
+    judged: Judged,
+    failures: u64,
+}
+
+/// Something that is done every so often.
+struct Due {
+    every: Duration,
+    last: Instant,
+}
+
+impl Due {
+    fn new(every: Duration) -> Due {
+        Due { every, last: Instant::now() }
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now.duration_since(self.last) >= self.every;
+        if is_due {
+            self.last = now;
+        }
+        is_due
+    }
+}
+
+impl House {
+    fn new(daemon: Arc<Daemon>) -> House {
+        let config = daemon.config();
+        House {
+            checkpoint: Due::new(config.state.checkpoint),
+            export: Due::new(config.state.export),
+            health: Due::new(HEALTH),
+            stats: Due::new(STATS),
+            reading: Reading::default(),
+            judged: Judged::default(),
+            failures: 0,
+            daemon,
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        self.daemon.sinks.tick().iter().for_each(|note| warn!("{note}"));
+        let resident = resident_bytes().unwrap_or(0);
+        self.daemon.board.set_reading(|reading| reading.resident_bytes = resident);
+        if self.checkpoint.is_due(now) && self.daemon.checkpointer.is_ready() {
+            let leave = if self.export.is_due(now) { Leave::Whole } else { Leave::Delta };
+            let daemon = Arc::clone(&self.daemon);
+            self.with_judge(move |judge| {
+                daemon.checkpointer.submit(judge.cut(leave));
+            });
+        }
+        let progress = self.daemon.checkpointer.progress();
+        if progress.failures > self.failures
+            && let Some((_, problem)) = &progress.last_error
+        {
+            warn!("the state could not be written: {problem}; trying again at the next checkpoint");
+        }
+        self.failures = progress.failures;
+        if self.health.is_due(now) {
+            self.judge_health();
+        }
+        if self.stats.is_due(now) {
+            self.write_stats();
+        }
+    }
+
+    fn judge_health(&mut self) {
+        let (reading, judged) = (self.daemon.board.reading(), self.daemon.board.judged());
+        let health = health_of(&self.reading, &reading, &self.judged, &judged);
+        let sinks = Arc::clone(&self.daemon.sinks);
+        self.with_judge(move |judge| {
+            let findings = sensor::judge(&health, &judge.rules().sensor);
+            judge.tell(health.now, findings).iter().for_each(|alert| sinks.alert(alert));
+        });
+        (self.reading, self.judged) = (reading, judged);
+    }
+
+    fn write_stats(&self) {
+        let (reading, judged) = (self.daemon.board.reading(), self.daemon.board.judged());
+        let Some(now) = reading.newest else { return };
+        if !self.daemon.config().alert.events.contains(&EventType::Stats) {
+            return;
+        }
+        let counters = super::metrics::counters_of(&reading, &judged);
+        let counters = counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut line = Vec::new();
+        write_line(&EveRecord::new(now, EventType::Stats, StatsDetail { counters }), &mut line);
+        self.daemon.sinks.line(EventType::Stats, &line);
+    }
+
+    /// When the run is over there is nobody left to do it, and no need.
+    fn with_judge(&self, deed: impl FnOnce(&mut Judge) + Send + 'static) {
+        let _ = self.daemon.between.run(deed);
+    }
+}
+
+/// What happened between two looks.
+fn health_of(before: &Reading, reading: &Reading, judged_before: &Judged, judged: &Judged) -> Health {
+    let (http, http_before) = (&judged.counters.http, &judged_before.counters.http);
+    let (stream, stream_before) = (&judged.counters.table.stream, &judged_before.counters.table.stream);
+    let sum = |reading: &Reading, of: fn(&crate::capture::live::InterfaceStatistics) -> u64| {
+        reading.interfaces.iter().map(of).sum::<u64>()
+    };
+    let received = sum(reading, |interface| interface.received) - sum(before, |interface| interface.received);
+    let dropped = sum(reading, |interface| interface.dropped) - sum(before, |interface| interface.dropped);
+    Health {
+        now: reading.newest.unwrap_or_else(super::suppressions::now),
+        silence: reading.silence,
+        transactions: http.transactions - http_before.transactions,
+        requests_only: http.requests_only - http_before.requests_only,
+        responses_only: http.responses_only - http_before.responses_only,
+        bytes: stream.bytes - stream_before.bytes,
+        missing_bytes: stream.gap_bytes - stream_before.gap_bytes,
+        frames: received.saturating_sub(dropped),
+        frames_dropped: dropped,
+        left_out: (!reading.shedding.is_none()).then(|| reading.shedding.to_string()),
+        clock_jump: (reading.jumps > before.jumps).then_some(reading.last_jump),
+        interfaces_lost: lost(reading),
+    }
+}
+
+fn lost(reading: &Reading) -> Vec<String> {
+    reading.interfaces.iter().filter(|interface| !interface.is_open).map(|interface| interface.name.clone()).collect()
+}
+
+/// Memory of the process that is in use, as the kernel counts it (proc(5), statm).
+fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

@@ -1,0 +1,336 @@
+//! The daemon: all stages around live traffic, with what keeps it running for a year.
+//!
+//! In go a configuration and interfaces or a pipe; out come alerts, by the sinks, and figures, for whoever asks. Refused,
+//! before anything is read: a configuration, rules or descriptions that are not valid, interfaces that are not there or
+//! not allowed, a state folder that is in use.
+//!
+//! Threads: the reader is the caller's; workers and judge are the pipeline's; [`housekeeping`] wakes each second for
+//! checkpoints, health, rotation and signals; the network side ([`network`]: control socket, metrics) is one thread of
+//! tokio, the only one. Nothing of these is on the path of the packets.
+
+mod board;
+mod clock;
+mod control;
+mod graphite;
+mod housekeeping;
+mod metrics;
+mod network;
+mod overload;
+mod privileges;
+mod reader;
+mod status;
+mod suppressions;
+
+pub use control::{Reply, Request, ask};
+pub use status::{InterfaceStatus, SinkStatus, Status};
+
+use crate::alert::Incidents;
+use crate::alert::order::LineOrder;
+use crate::alert::record::EventType;
+use crate::alert::sink::Sinks;
+use crate::baseline::{Checkpointer, Leave, Probe, State};
+use crate::capture::live::{LiveError, LiveOptions, LiveSource};
+use crate::capture::pipe::PipeSource;
+use crate::capture::{Filter, FilterError};
+use crate::config::{Config, ConfigError};
+use crate::packet::{Decoder, PacketLimits};
+use crate::pipeline::{Between, Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
+use crate::rule::{RuleError, Ruleset};
+use board::Board;
+use privileges::{PrivilegeError, Privileges};
+use reader::{Feed, Reader};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
+
+/// What the sinks get to send what waits, when the daemon ends.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the last checkpoint waits for the one before.
+const LAST_CUT: Duration = Duration::from_secs(2);
+/// Event time that lines of transactions wait for an older one to end.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Rules(#[from] RuleError),
+    #[error(transparent)]
+    OpenApi(#[from] crate::api::openapi::OpenApiError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    #[error(transparent)]
+    Privileges(#[from] PrivilegeError),
+    #[error(transparent)]
+    State(#[from] crate::baseline::StateError),
+    #[error(transparent)]
+    Sinks(#[from] crate::alert::sink::SinkError),
+    #[error("{0}")]
+    Network(String),
+    #[error("a thread cannot be started: {0}; raise the limit of processes (ulimit -u, TasksMax)")]
+    Thread(#[from] io::Error),
+    #[error(transparent)]
+    Pipeline(#[from] Failure),
+}
+
+/// What to run, beside the configuration.
+pub struct Options {
+    pub config: Config,
+    /// Where it was read from: a reload reads it again.
+    pub config_file: Option<PathBuf>,
+    /// Captures come through this pipe instead of from interfaces.
+    pub pipe: Option<PathBuf>,
+    pub threads: usize,
+    /// How a database that may be damaged is tried first.
+    pub probe: Probe,
+}
+
+/// Rules and settings as the configuration, the files it names and the suppressions of operators have them.
+pub(crate) struct Ruling {
+    pub rules: Arc<Ruleset>,
+    pub settings: Arc<crate::api::Settings>,
+    pub notes: Vec<String>,
+}
+
+impl Ruling {
+    pub fn load(config: &Config, added: &[crate::rule::Suppression]) -> Result<Ruling, ServiceError> {
+        let mut rules = Ruleset::load(config.rules.folder.as_deref())?;
+        rules.suppressions.extend(config.suppressions());
+        rules.suppressions.extend(added.iter().cloned());
+        let (settings, notes) = config.settings(&rules, &[])?;
+        Ok(Ruling { rules: Arc::new(rules), settings: Arc::new(settings), notes })
+    }
+}
+
+/// What the threads of a running daemon share.
+pub(crate) struct Daemon {
+    pub board: Board,
+    pub sinks: Arc<Sinks>,
+    pub store: Arc<crate::baseline::Store>,
+    pub between: Between,
+    pub checkpointer: Checkpointer,
+    pub config: Mutex<Config>,
+    pub config_file: Option<PathBuf>,
+    pub suppressions: suppressions::Suppressions,
+    pub memory_limit: AtomicU64,
+}
+
+/// Checks that a daemon could start: everything but what only starting shows.
+pub fn check(options: &Options) -> Result<(), ServiceError> {
+    let ruling = Ruling::load(&options.config, &[])?;
+    ruling.notes.iter().for_each(|note| warn!("{note}"));
+    options.config.capture.filter.as_deref().map(Filter::compile).transpose()?;
+    open_feed(options)?;
+    Ok(())
+}
+
+/// Runs until it is asked to stop, or its pipe ends.
+pub fn run(options: Options) -> Result<(), ServiceError> {
+    let config = options.config.clone();
+    let filter = config.capture.filter.as_deref().map(Filter::compile).transpose()?;
+    Ruling::load(&config, &[])?; // what is not valid is said before anything is touched
+    let feed = open_feed(&options)?;
+    let mut folders: Vec<&Path> = vec![&config.state.folder];
+    folders.extend(config.alert.file.parent());
+    folders.extend(config.service.socket.as_deref().and_then(Path::parent));
+    let mut notes = Vec::new();
+    let privileges = Privileges::reduce(config.service.user.as_deref(), &folders, &mut notes)?;
+    let state = State::open(&config.state.folder, options.probe)?;
+    notes.extend_from_slice(state.notes());
+    let recovered = state.recover()?;
+    if recovered.left_out > 0 {
+        notes.push(format!("{} records of the state could not be understood and were left out", recovered.left_out));
+    }
+    let (sinks, said) = Sinks::open(&config.sinks(), &config.state.folder)?;
+    notes.extend(said);
+    let suppressions = suppressions::Suppressions::open(&config.state.folder, &mut notes);
+    let ruling = Ruling::load(&config, &suppressions.active())?;
+    notes.extend(ruling.notes.iter().cloned());
+    notes.iter().for_each(|note| warn!("{note}"));
+
+    let (key, is_new, singles) = (state.key(), state.is_new(), recovered.singles);
+    let store = Arc::new(recovered.store);
+    let judge_options = JudgeOptions {
+        rules: ruling.rules,
+        settings: ruling.settings,
+        store: Arc::clone(&store),
+        limits: config.store_limits(),
+        learn: (is_new || singles.learn_until.is_some()).then_some(config.learning.duration),
+        is_frozen: false,
+    };
+    let mut incidents = Incidents::new(key);
+    if !singles.incidents.is_empty()
+        && let Err(error) = incidents.restore(&singles.incidents)
+    {
+        warn!("the open incidents of the state cannot be read and start anew: {error}");
+    }
+    let learned = singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect();
+    let mut judge = Judge::new(key, judge_options, learned, incidents);
+    judge.resume(singles.counters, singles.learn_until);
+    let sinks = Arc::new(sinks);
+    let wants_http = config.alert.events.contains(&EventType::Http);
+    let pipeline_options = PipelineOptions {
+        key,
+        limits: Limits { flows: config.flow_limits(), ..Limits::default() },
+        wanted: Wanted { http: wants_http },
+        redact: config.privacy.redact.function(),
+        workers: options.threads,
+        close_incidents: false,
+    };
+    let judged = Arc::new(Mutex::new(board::Judged::default()));
+    let deliver = deliver(Arc::clone(&sinks), Arc::clone(&judged));
+    let pipeline = Pipeline::start(&pipeline_options, judge, deliver);
+    let Some(between) = pipeline.between() else { return Err(ServiceError::Pipeline(Failure::Over)) };
+    let daemon = Arc::new(Daemon {
+        board: Board::new(judged),
+        sinks,
+        store: Arc::clone(&store),
+        between,
+        checkpointer: Checkpointer::start(state, store)?,
+        memory_limit: AtomicU64::new(config.limits.memory_mib << 20),
+        config: Mutex::new(config.clone()),
+        config_file: options.config_file,
+        suppressions,
+    });
+    let network = network::start(&daemon, &config)?;
+    let housekeeper = housekeeping::start(Arc::clone(&daemon))?;
+    announce(&config, options.pipe.as_deref());
+    let reader = Reader {
+        feed,
+        filter,
+        decoder: Decoder::new(key, PacketLimits::default()),
+        pipeline,
+        board: &daemon.board,
+        privileges: &privileges,
+        not_before: singles.newest,
+        memory_limit: &daemon.memory_limit,
+    };
+    let read = reader.run();
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]); // without systemd there is nobody to tell
+    info!("ending: closing windows, writing the state");
+    housekeeper.stop();
+    network.stop();
+    let finished = read.and_then(|pipeline| pipeline.finish(false));
+    let ended = finished.map(|(judge, _)| {
+        let until = Instant::now() + LAST_CUT;
+        while !daemon.checkpointer.is_ready() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        daemon.checkpointer.submit(judge.cut(Leave::Whole))
+    });
+    finish(daemon);
+    info!("ended");
+    ended?;
+    Ok(())
+}
+
+fn open_feed(options: &Options) -> Result<Feed, ServiceError> {
+    let capture = &options.config.capture;
+    match &options.pipe {
+        Some(path) => Ok(Feed::Pipe(PipeSource::open(path)?)),
+        None => Ok(Feed::Interfaces(LiveSource::open(LiveOptions {
+            interfaces: capture.interfaces.clone(),
+            buffer_bytes: u32::try_from(capture.buffer_mib << 20).unwrap_or(u32::MAX),
+            snaplen: capture.snaplen,
+            promiscuous: capture.promiscuous,
+        })?)),
+    }
+}
+
+fn announce(config: &Config, pipe: Option<&Path>) {
+    match pipe {
+        Some(pipe) => info!("reading captures from {}", pipe.display()),
+        None => info!("capturing on {}", config.capture.interfaces.join(", ")),
+    }
+    info!("alerts go to {}", config.alert.file.display());
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]); // without systemd there is nobody to tell
+}
+
+/// What the judge's thread does with each verdict: alerts and lines to the sinks, figures to the board, and a sign of
+/// life to systemd: it comes from the end of the path of the packets, so that nothing on it can hang unseen.
+fn deliver(sinks: Arc<Sinks>, judged: Arc<Mutex<board::Judged>>) -> crate::pipeline::Deliver {
+    let mut order = LineOrder::default();
+    Box::new(move |judge: &Judge, verdict: Verdict| {
+        for alert in &verdict.alerts {
+            sinks.alert(alert);
+        }
+        for line in verdict.lines {
+            let (time, flow, position) = line.key;
+            order.add(time, flow, position, line.bytes)?;
+        }
+        let before = verdict.settled.max(verdict.now.saturating_sub(PATIENCE));
+        let mut lines = Vec::new();
+        while let Some(line) = order.next(Some(before))? {
+            lines.extend_from_slice(&line);
+        }
+        if !lines.is_empty() {
+            sinks.line(EventType::Http, &lines);
+        }
+        let mut figures = judged.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.counters = judge.counters().clone();
+        figures.tally = judge.tally();
+        figures.open_incidents = judge.incidents().open_count();
+        figures.windows += 1;
+        figures.alerts += verdict.alerts.len() as u64;
+        figures.now = Some(verdict.now);
+        figures.at = Some(Instant::now());
+        figures.learn_until = judge.learn_until();
+        figures.keys_evicted = judge.keys_evicted();
+        figures.late_windows = judge.late_windows();
+        figures.learned_parameters = judge.inventory().learned().len();
+        drop(figures);
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]); // without systemd there is nobody to tell
+        Ok(())
+    })
+}
+
+/// Gives everything up in order: what waits is written or kept.
+fn finish(daemon: Arc<Daemon>) {
+    // The threads have ended; one that a client of the socket still holds ends with the process.
+    let Ok(daemon) = Arc::try_unwrap(daemon).map_err(|_| warn!("a client still holds the control socket")) else {
+        return;
+    };
+    let progress = daemon.checkpointer.progress();
+    if let Some((_, problem)) = progress.last_error.filter(|_| progress.failures > 0) {
+        error!("the state could not be written: {problem}");
+    }
+    drop(daemon.checkpointer);
+    match Arc::try_unwrap(daemon.sinks) {
+        Ok(sinks) => sinks.finish(LAST_WORDS).iter().for_each(|note| warn!("{note}")),
+        Err(_) => warn!("the sinks are still in use: what waits is kept for the next start"),
+    }
+}
+
+impl Daemon {
+    pub fn config(&self) -> Config {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads configuration, rules and descriptions again and takes them over, or says why not and changes nothing. Gives
+    /// what was taken over, in words.
+    pub fn reload(&self) -> Result<String, ServiceError> {
+        let new = Config::load(self.config_file.as_deref())?;
+        let ruling = Ruling::load(&new, &self.suppressions.active())?;
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let differences = Config::differences(&config, &new);
+        let mut said = vec!["rules, suppressions and OpenAPI descriptions were read again".to_string()];
+        said.extend(ruling.notes.iter().cloned());
+        if !differences.reloadable.is_empty() {
+            said.push(format!("taken over: {}", differences.reloadable.join(", ")));
+        }
+        if !differences.needs_restart.is_empty() {
+            said.push(format!("need a restart: {}", differences.needs_restart.join(", ")));
+        }
+        self.memory_limit.store(new.limits.memory_mib << 20, Ordering::Relaxed);
+        *config = new;
+        drop(config);
+        self.between.run(move |judge| judge.adopt(ruling.rules, ruling.settings))?;
+        Ok(said.join("; "))
+    }
+}
