@@ -10,9 +10,11 @@ mod inventory;
 mod replay;
 mod score;
 mod simulate;
+mod state;
 mod tail;
 
 use crate::alert::escape::escape_lines;
+use crate::baseline::persist::probe;
 use crate::rule::Ruleset;
 use anyhow::Context;
 use args::{Cli, Command, RulesCommand};
@@ -43,6 +45,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rules(rules) => match rules.command {
             RulesCommand::Check { dir } => check_rules(dir.as_deref()),
         },
+        Command::State(args) => state::run(&args),
+        Command::ProbeDatabase { path } => Ok(probe::be_the_child(&path)),
         Command::Completions { shell } => completions::print_completions(shell),
         Command::Man => completions::print_man_page(),
     }

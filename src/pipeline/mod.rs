@@ -12,7 +12,7 @@ mod lines;
 mod partition;
 mod workers;
 
-pub use judge::{Judge, JudgeOptions, Verdict};
+pub use judge::{Forgotten, Judge, JudgeOptions, Verdict, forget};
 pub use lines::{Line, LineKey};
 pub use partition::{Counters, Limits, Redact};
 pub use workers::{Deliver, Failure, Pipeline, PipelineOptions};
