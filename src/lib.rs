@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod packet;
 pub mod pipeline;
 pub mod rule;
+pub mod service;
 pub mod simulate;
 pub mod stream;
 pub mod window;

@@ -180,7 +180,8 @@ fn a_state_serves_one_run_at_a_time() {
     }
     for arguments in [&["replay", &first, "--state", &state][..], &["inventory", "--state", &state]] {
         let second = apitap(arguments).with_status(1);
-        assert!(second.err.contains("is in use by another apitap; wait"), "{}", second.err);
+        let holder = format!("is in use by another apitap (process {}); wait", child.id());
+        assert!(second.err.contains(&holder), "{}", second.err);
     }
     let mut pipe = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut pipe, &first_day()).unwrap();

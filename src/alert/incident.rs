@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::window::start_of;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// An incident is over when nothing came of it for so long: the shortest span of the detectors.
@@ -117,6 +117,32 @@ impl Incidents {
     pub fn restore(&mut self, json: &[u8]) -> serde_json::Result<()> {
         self.open = serde_json::from_slice(json)?;
         Ok(())
+    }
+
+    /// Takes an address out of what is open. Incidents about it go, without a word; others lose what they show of it.
+    /// Returns how many changed.
+    pub fn forget_client(&mut self, address: IpAddr) -> u64 {
+        let before = self.open.len();
+        self.open.retain(|_, incident| {
+            incident.finding.client != Some(address) && incident.finding.subject != detect::Subject::Client(address)
+        });
+        let gone = before - self.open.len();
+        let mut scrubbed = 0;
+        for finding in self.open.values_mut().map(|incident| &mut incident.finding) {
+            let shown = finding.client_sample.len() + finding.evidence.len();
+            finding.client_sample.retain(|client| *client != address);
+            finding.evidence.retain(|evidence| !evidence.holds(address));
+            scrubbed += u64::from(finding.client_sample.len() + finding.evidence.len() < shown);
+        }
+        gone as u64 + scrubbed
+    }
+
+    /// Takes out what is open about endpoints, without a word. Returns how many there were.
+    pub fn forget_endpoints(&mut self, endpoints: &[u64]) -> u64 {
+        let before = self.open.len();
+        self.open
+            .retain(|_, incident| !incident.finding.endpoint.is_some_and(|endpoint| endpoints.contains(&endpoint)));
+        (before - self.open.len()) as u64
     }
 
     /// The incidents so far, the open ones among them.

@@ -3,6 +3,7 @@
 //! Lessons are taken when the window is absorbed and folded in after it was judged: a window that was anomalous in some
 //! dimension does not teach there, so that an attacker cannot teach the sensor.
 
+use super::persist::Kind;
 use super::state::ExposureNormal;
 use super::store::{Store, Touched};
 use crate::inspect::DataClass;
@@ -276,6 +277,7 @@ impl Store {
             };
             if let (Some(noted @ 1..), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&endpoint)) {
                 let _ = endpoint.reach.record(noted); // it grows by itself
+                self.changes.note(Kind::Endpoint, [*endpoint.key()]);
             }
         }
     }

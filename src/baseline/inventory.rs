@@ -5,6 +5,7 @@
 //! literal segment only and answer with documents of one look. They become one endpoint, and the workers' next snapshot
 //! knows the position as a parameter.
 
+use super::persist::Kind;
 use super::state::EndpointState;
 use super::store::{Store, Touched};
 use crate::api::template::{LearnedParameters, segments, with_slug};
@@ -132,6 +133,7 @@ impl InventoryBuilder {
         for (old, template) in moved {
             let Some((_, mut state)) = store.endpoints.remove(&old) else { continue };
             let key = self.endpoint_key(&state.method, host, &template);
+            store.changes.note(Kind::Endpoint, [old, key]);
             state.template = Arc::from(template);
             match store.endpoints.get_mut(&key) {
                 Some(mut kept) => kept.adopt(state),

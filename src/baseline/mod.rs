@@ -1,15 +1,18 @@
 //! What is normal: the store of every key between windows, and the snapshots that workers read.
 
+mod changes;
 mod fold;
+mod forget;
 mod inventory;
-mod persist;
+pub mod persist;
 mod settling;
 pub mod state;
 mod store;
 mod tiers;
 
 pub use fold::{Spoiled, not_understood};
+pub use forget::Forget;
 pub use inventory::InventoryBuilder;
-pub use persist::{State, StateError};
-pub use store::{Store, StoreLimits, Touched, data_of};
+pub use persist::{Checkpointer, Cut, Leave, Singles, State, StateError};
+pub use store::{Store, StoreLimits, Touched, data_of, network_of};
 pub use tiers::{SPANS, Tiers, tier_of};

@@ -175,6 +175,10 @@ pub struct EndpointState {
     /// Lifetime counts, for the inventory.
     pub tally: Tally,
     pub successes: u64,
+    #[serde(default)]
+    pub login_attempts: u64,
+    #[serde(default)]
+    pub failed_logins: u64,
     pub credentials: [u64; 4],
     pub clients: DistinctSet,
     pub principals: DistinctSet,
@@ -239,6 +243,8 @@ impl EndpointState {
             is_learned,
             tally: Tally::default(),
             successes: 0,
+            login_attempts: 0,
+            failed_logins: 0,
             credentials: [0; 4],
             clients: DistinctSet::new(),
             principals: DistinctSet::new(),
@@ -332,10 +338,47 @@ pub struct HostState {
     pub errors: SettledShare,
     /// Endpoints seen, and those of them seen once: how new a new one is here.
     pub endpoints: u64,
+    /// Endpoints past the limit.
+    #[serde(default)]
+    pub folded: Folded,
     pub recent: Tiers<SubjectActivity>,
     pub last_window: i64,
     /// The last window that taught.
     pub taught: i64,
+}
+
+/// What is left of keys that were folded into their parent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Folded {
+    /// Times that a key was folded: one that comes back may be so again.
+    pub keys: u64,
+    pub requests: u64,
+    /// Client errors among these.
+    pub errors: u64,
+    pub moment: Moment,
+}
+
+impl Folded {
+    pub fn add(&mut self, requests: u64, errors: u64, moment: Moment) {
+        self.keys += 1;
+        self.requests += requests;
+        self.errors += errors;
+        self.moment.merge(moment);
+    }
+}
+
+/// The clients of one network, a /24 or /64, that were folded into it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NetworkState {
+    pub network: IpAddr,
+    pub folded: Folded,
+    pub last_window: i64,
+}
+
+impl NetworkState {
+    pub fn new(network: IpAddr) -> NetworkState {
+        NetworkState { network, folded: Folded::default(), last_window: 0 }
+    }
 }
 
 /// Attempts of one client, or for one account, at one login endpoint.

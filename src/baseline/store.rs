@@ -2,21 +2,25 @@
 //!
 //! Merged windows in ([`Store::absorb`]), touched keys out. One map a kind of key, so that readers (metrics, inventory,
 //! checkpoints) never stop who writes. Bounded: past a limit the keys not seen for longest go first, those with a history
-//! last; the order is by event time and key, never by arrival.
+//! last; the order is by event time and key, never by arrival. What goes is folded into its parent: an endpoint into its
+//! host, a client into its network.
 
+use super::changes::Changes;
 use super::fold::{EndpointLesson, ExposureLesson, SubjectLesson};
+use super::persist::Kind;
 use super::state::{
-    AttemptsState, ClientState, EndpointActivity, EndpointState, HostKnown, HostState, PrincipalState, ReachState,
-    Stranger, SubjectActivity,
+    AttemptsState, ClientState, EndpointActivity, EndpointState, Folded, HostKnown, HostState, NetworkState,
+    PrincipalState, ReachState, Stranger, SubjectActivity,
 };
 use super::tiers::Tiers;
-use crate::hash::BuildIdentity;
+use crate::hash::{BuildIdentity, mix};
 use crate::inspect::DataClass;
 use crate::window::{
     ClientWindow, EndpointWindow, Exposure, HostWindow, Merge, Moment, PrincipalWindow, Tally, Window,
 };
 use dashmap::DashMap;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 pub type Map<V> = DashMap<u64, V, BuildIdentity>;
@@ -27,6 +31,8 @@ pub struct StoreLimits {
     pub clients: usize,
     pub principals: usize,
     pub hosts: usize,
+    /// Networks of clients that were folded into them.
+    pub networks: usize,
     /// Pairs of each kind: client or account at a login endpoint, subject at an endpoint with objects.
     pub pairs: usize,
     /// Clients, and principals, whose recent errors and exposures are kept.
@@ -42,6 +48,7 @@ impl Default for StoreLimits {
             clients: 1_000_000,
             principals: 200_000,
             hosts: 2_000,
+            networks: 50_000,
             pairs: 60_000,
             remarkable: 50_000,
         }
@@ -57,6 +64,9 @@ pub struct Store {
     pub login_clients: Map<AttemptsState>,
     pub login_accounts: Map<AttemptsState>,
     pub reaches: Map<ReachState>,
+    /// What is left of clients past the limit.
+    pub networks: Map<NetworkState>,
+    pub changes: Changes,
 }
 
 /// The keys a window touched, each kind in ascending order: the order in which they are judged.
@@ -147,7 +157,35 @@ impl Store {
             state.last_window = index;
             touched.reaches.push(key);
         }
+        self.note_touched(&touched);
         touched
+    }
+
+    fn note_touched(&self, touched: &Touched) {
+        for (kind, keys) in [
+            (Kind::Endpoint, &touched.endpoints),
+            (Kind::Client, &touched.clients),
+            (Kind::Principal, &touched.principals),
+            (Kind::Host, &touched.hosts),
+            (Kind::LoginClient, &touched.login_clients),
+            (Kind::LoginAccount, &touched.login_accounts),
+            (Kind::Reach, &touched.reaches),
+        ] {
+            self.changes.note(kind, keys.iter().copied());
+        }
+    }
+
+    fn note_all(&self) {
+        fn keys<V>(map: &Map<V>) -> impl Iterator<Item = u64> {
+            map.iter().map(|entry| *entry.key())
+        }
+        self.changes.note(Kind::Endpoint, keys(&self.endpoints));
+        self.changes.note(Kind::Client, keys(&self.clients));
+        self.changes.note(Kind::Principal, keys(&self.principals));
+        self.changes.note(Kind::Host, keys(&self.hosts));
+        self.changes.note(Kind::LoginClient, keys(&self.login_clients));
+        self.changes.note(Kind::LoginAccount, keys(&self.login_accounts));
+        self.changes.note(Kind::Reach, keys(&self.reaches));
     }
 
     fn host_known(&self, host: &str) -> HostKnown {
@@ -162,6 +200,7 @@ impl Store {
     /// Forgets recent activity and what is told by window numbers, and keeps what is normal: another capture follows,
     /// with another time.
     pub fn forget_recent(&self) {
+        self.note_all();
         self.login_clients.clear();
         self.login_accounts.clear();
         self.reaches.retain(|_, state| {
@@ -187,62 +226,149 @@ impl Store {
         }
     }
 
-    /// Drops what is spent and what is past the limits. Returns how many keys the limits cost.
+    /// Drops what is spent, and folds what is past the limits into its parent. Returns how many keys the limits cost.
     pub fn bound(&self, index: i64, limits: &StoreLimits) -> u64 {
-        for map in [&self.login_clients, &self.login_accounts] {
-            map.retain(|_, state| !state.recent.is_spent(index));
-        }
-        self.reaches.retain(|_, state| {
+        self.drop_spent(index);
+        let costs = [
+            self.lighten(
+                (Kind::Client, &self.clients, limits.remarkable),
+                |state| state.recent.is_some().then_some((state.requests > 1, state.last_window)),
+                |state| state.recent = None,
+            ),
+            self.lighten(
+                (Kind::Principal, &self.principals, limits.remarkable),
+                |state| state.recent.is_some().then_some((state.requests > 1, state.last_window)),
+                |state| state.recent = None,
+            ),
+            self.evict(
+                (Kind::Endpoint, &self.endpoints, limits.endpoints),
+                |state| (state.is_learned, state.last_window),
+                |state| self.fold_endpoint(&state),
+            ),
+            self.evict(
+                (Kind::Client, &self.clients, limits.clients),
+                |state| (state.requests > 1, state.last_window),
+                |state| self.fold_client(&state),
+            ),
+            self.evict(
+                (Kind::Principal, &self.principals, limits.principals),
+                |state| (state.requests > 1, state.last_window),
+                drop,
+            ),
+            self.evict((Kind::Host, &self.hosts, limits.hosts), |state| (state.requests > 1, state.last_window), drop),
+            self.evict(
+                (Kind::Network, &self.networks, limits.networks),
+                |state| (state.folded.keys > 1, state.last_window),
+                drop,
+            ),
+            self.evict((Kind::LoginClient, &self.login_clients, limits.pairs), |state| (true, state.last_window), drop),
+            self.evict(
+                (Kind::LoginAccount, &self.login_accounts, limits.pairs),
+                |state| (true, state.last_window),
+                drop,
+            ),
+            self.evict((Kind::Reach, &self.reaches, limits.pairs), |state| (true, state.last_window), drop),
+        ];
+        costs.into_iter().sum()
+    }
+
+    fn drop_spent(&self, index: i64) {
+        self.retain(Kind::LoginClient, &self.login_clients, |state| !state.recent.is_spent(index));
+        self.retain(Kind::LoginAccount, &self.login_accounts, |state| !state.recent.is_spent(index));
+        self.retain(Kind::Reach, &self.reaches, |state| {
             let is_of_baseline = state.last_window == 0;
             let is_recent = index.saturating_sub(state.last_window) < REMEMBERED_WINDOWS;
             let is_remembered = state.usual >= REMEMBERED_REACH && (is_of_baseline || is_recent);
             !state.recent.is_spent(index) || is_remembered
         });
         for mut state in self.clients.iter_mut() {
-            state.recent.take_if(|recent| recent.is_spent(index));
+            if state.recent.take_if(|recent| recent.is_spent(index)).is_some() {
+                self.changes.note(Kind::Client, [*state.key()]);
+            }
         }
         for mut state in self.principals.iter_mut() {
-            state.recent.take_if(|recent| recent.is_spent(index));
+            if state.recent.take_if(|recent| recent.is_spent(index)).is_some() {
+                self.changes.note(Kind::Principal, [*state.key()]);
+            }
         }
-        lighten(
-            &self.clients,
-            limits.remarkable,
-            |state| state.recent.is_some().then_some((state.requests > 1, state.last_window)),
-            |state| state.recent = None,
-        ) + lighten(
-            &self.principals,
-            limits.remarkable,
-            |state| state.recent.is_some().then_some((state.requests > 1, state.last_window)),
-            |state| state.recent = None,
-        ) + evict(&self.endpoints, limits.endpoints, |state| (state.is_learned, state.last_window))
-            + evict(&self.clients, limits.clients, |state| (state.requests > 1, state.last_window))
-            + evict(&self.principals, limits.principals, |state| (state.requests > 1, state.last_window))
-            + evict(&self.hosts, limits.hosts, |state| (state.requests > 1, state.last_window))
-            + evict(&self.login_clients, limits.pairs, |state| (true, state.last_window))
-            + evict(&self.login_accounts, limits.pairs, |state| (true, state.last_window))
-            + evict(&self.reaches, limits.pairs, |state| (true, state.last_window))
+    }
+
+    /// Drops what does not pass.
+    pub(super) fn retain<V>(&self, kind: Kind, map: &Map<V>, passes: impl Fn(&mut V) -> bool) {
+        map.retain(|key, state| {
+            let is_kept = passes(state);
+            if !is_kept {
+                self.changes.note(kind, [*key]);
+            }
+            is_kept
+        });
+    }
+
+    /// Brings a map down to nine tenths of its limit, lowest rank first.
+    fn evict<V>(
+        &self,
+        (kind, map, limit): (Kind, &Map<V>, usize),
+        rank: impl Fn(&V) -> (bool, i64),
+        fold: impl Fn(V),
+    ) -> u64 {
+        if map.len() <= limit {
+            return 0;
+        }
+        let keys = lowest(map, limit, |state| Some(rank(state)));
+        for (_, state) in keys.iter().filter_map(|key| map.remove(key)) {
+            fold(state);
+        }
+        self.changes.note(kind, keys.iter().copied());
+        keys.len() as u64
+    }
+
+    /// Takes from the lowest of what has a rank what makes them heavy; they stay.
+    fn lighten<V>(
+        &self,
+        (kind, map, limit): (Kind, &Map<V>, usize),
+        rank: impl Fn(&V) -> Option<(bool, i64)>,
+        take: impl Fn(&mut V),
+    ) -> u64 {
+        let keys = lowest(map, limit, rank);
+        for mut state in keys.iter().filter_map(|key| map.get_mut(key)) {
+            take(&mut state);
+        }
+        self.changes.note(kind, keys.iter().copied());
+        keys.len() as u64
+    }
+
+    fn fold_endpoint(&self, state: &EndpointState) {
+        // Hosts are few, and an endpoint does not know its host's key.
+        if let Some(mut host) = self.hosts.iter_mut().find(|host| host.host == state.host) {
+            host.folded.add(state.tally.requests, state.tally.statuses.class(4), state.moment);
+            self.changes.note(Kind::Host, [*host.key()]);
+        }
+    }
+
+    fn fold_client(&self, state: &ClientState) {
+        let network = network_of(state.address);
+        let key = network_key(network);
+        let mut kept = self.networks.entry(key).or_insert_with(|| NetworkState::new(network));
+        kept.folded.add(state.requests, state.errors.hits as u64, state.moment);
+        kept.last_window = kept.last_window.max(state.last_window);
+        self.changes.note(Kind::Network, [key]);
     }
 }
 
-/// Brings a map down to nine tenths of its limit, lowest rank first.
-fn evict<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> (bool, i64)) -> u64 {
-    if map.len() <= limit {
-        return 0;
+/// The /24 or /64 an address is in.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & !0 << 8).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !0 << 64).into(),
     }
-    let keys = lowest(map, limit, |state| Some(rank(state)));
-    for key in &keys {
-        map.remove(key);
-    }
-    keys.len() as u64
 }
 
-/// Takes from the lowest of what has a rank what makes them heavy; they stay.
-fn lighten<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> Option<(bool, i64)>, take: impl Fn(&mut V)) -> u64 {
-    let keys = lowest(map, limit, rank);
-    for mut state in keys.iter().filter_map(|key| map.get_mut(key)) {
-        take(&mut state);
+/// The 64 bits of a network's prefix, spread: networks are evicted like anything else, so a crafted one gains nothing.
+fn network_key(network: IpAddr) -> u64 {
+    match network {
+        IpAddr::V4(address) => mix(u64::from(address.to_bits())),
+        IpAddr::V6(address) => mix((address.to_bits() >> 64) as u64),
     }
-    keys.len() as u64
 }
 
 /// Of what has a rank, the keys of the lowest, where there are more than `limit`: as many as leave nine tenths of it.
@@ -272,6 +398,10 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
     state.moment.merge(window.tally.moment);
     state.tally.merge(window.tally.clone());
     state.successes += window.successes;
+    if let Some(logins) = &window.logins {
+        state.login_attempts += logins.failures + logins.successes + logins.unknown;
+        state.failed_logins += logins.failures;
+    }
     for (mine, theirs) in state.credentials.iter_mut().zip(window.credentials) {
         *mine += theirs;
     }
@@ -384,6 +514,7 @@ fn new_host(window: &HostWindow) -> HostState {
         requests: 0,
         errors: Default::default(),
         endpoints: 0,
+        folded: Folded::default(),
         recent: Tiers::default(),
         last_window: 0,
         taught: 0,

@@ -39,6 +39,19 @@ impl<A> Default for Tiers<A> {
     }
 }
 
+impl<A> Tiers<A> {
+    /// Every bucket of every span.
+    pub fn all(&self) -> impl Iterator<Item = &A> {
+        self.slides.iter().flat_map(|slide| [&slide.current, &slide.previous]).filter_map(|bucket| bucket.as_deref())
+    }
+
+    /// The same, to take something out of them.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut A> {
+        let buckets = self.slides.iter_mut().flat_map(|slide| [&mut slide.current, &mut slide.previous]);
+        buckets.filter_map(|bucket| bucket.as_deref_mut())
+    }
+}
+
 impl<A: Merge + Clone> Tiers<A> {
     /// Adds what a window brought. Windows come in order.
     pub fn add(&mut self, window: i64, aggregate: A) {

@@ -58,6 +58,13 @@ pub enum Command {
     /// Work with the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look after a state folder
+    State(StateArgs),
+    /// Open a database and see whether that goes well
+    #[command(hide = true, name = crate::baseline::persist::probe::COMMAND)]
+    ProbeDatabase {
+        path: PathBuf,
+    },
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  apitap completions bash > /etc/bash_completion.d/apitap")]
     Completions {
@@ -439,6 +446,69 @@ pub enum ConfigCommand {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
     },
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  apitap state stats
+  apitap state export backup.apitap && apitap state import backup.apitap --state elsewhere/
+  apitap state forget --client 192.0.2.1
+
+The folder must not be in use by a running apitap.")]
+pub struct StateArgs {
+    #[command(subcommand)]
+    pub command: StateCommand,
+    /// Folder of the state
+    #[arg(
+        long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = DEFAULT_STATE_FOLDER,
+    )]
+    pub state: PathBuf,
+}
+
+/// Where a daemon keeps its state unless told otherwise.
+pub const DEFAULT_STATE_FOLDER: &str = "/var/lib/apitap";
+
+#[derive(Subcommand, Debug)]
+pub enum StateCommand {
+    /// Write the whole state, with its hash key, to one file
+    Export {
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Put what a file of `export` holds in the place of the state
+    Import {
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Say what the folder holds, and how large it is
+    Stats {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a client or an endpoint, on the disk too
+    #[command(group = ArgGroup::new("whom").required(true).args(["client", "endpoint"]))]
+    Forget {
+        /// Address of a client
+        #[arg(long, value_name = "IP")]
+        client: Option<std::net::IpAddr>,
+        /// Endpoint, as alerts name it: `METHOD host/template`
+        #[arg(long, value_name = "ENDPOINT", value_parser = endpoint_name)]
+        endpoint: Option<String>,
+    },
+}
+
+/// An endpoint as alerts name it; a space between host and template is borne.
+fn endpoint_name(text: &str) -> Result<String, String> {
+    let mut words = text.split_whitespace();
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(method), Some(place), template, None)
+            if format!("{place}{}", template.unwrap_or_default()).contains('/') =>
+        {
+            Ok(format!("{method} {place}{}", template.unwrap_or_default()))
+        }
+        _ => Err("not an endpoint; write for example 'GET api.example/v1/users/{id}'".to_owned()),
+    }
 }
 
 /// Whether a path stands for standard input or output.

@@ -8,6 +8,7 @@ use crate::alert::endpoint_records;
 use crate::alert::escape::{escape, push_padded};
 use crate::alert::human::second_of;
 use crate::alert::record::{EndpointRecord, write_line};
+use crate::baseline::persist::probe;
 use crate::baseline::{State, Store};
 use crate::config::Config;
 use crate::rule::Ruleset;
@@ -20,8 +21,10 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
     let mut has_errors = false;
     let (store, now) = match &args.state {
         Some(folder) if args.files.is_empty() => {
-            let state = State::open_existing(folder)?;
-            (Arc::new(state.load()?), state.newest().unwrap_or(Timestamp(0)))
+            let state = State::open_existing(folder, probe::in_child)?;
+            state.notes().iter().for_each(|note| super::note(note));
+            let recovered = state.recover_endpoints()?;
+            (Arc::new(recovered.store), recovered.singles.newest.unwrap_or(Timestamp(0)))
         }
         _ => {
             let config = Config::load(args.config.as_deref())?;
@@ -39,6 +42,7 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
                 store: Arc::new(Store::default()),
                 key: None,
                 learned: Vec::new(),
+                counters: Default::default(),
                 incidents: None,
                 keeps_incidents: false,
                 not_before: None,

@@ -12,9 +12,11 @@ mod inventory;
 mod replay;
 mod score;
 mod simulate;
+mod state;
 mod tail;
 
 use crate::alert::escape::escape_lines;
+use crate::baseline::persist::probe;
 use crate::rule::Ruleset;
 use anyhow::Context;
 use args::{Cli, Command, RulesCommand};
@@ -47,6 +49,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             RulesCommand::Check { dir } => check_rules(dir.as_deref()),
         },
         Command::Config(command) => config::run(&command),
+        Command::State(args) => state::run(&args),
+        Command::ProbeDatabase { path } => Ok(probe::be_the_child(&path)),
         Command::Completions { shell } => completions::print_completions(shell),
         Command::Man => completions::print_man_page(),
     }

@@ -8,11 +8,11 @@ use super::brute_force::{Guessed, Guesses};
 use super::stats::{odds_factor, ratio_test};
 use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::{EndpointActivity, EndpointState, Share};
-use crate::baseline::{SPANS, Tiers, not_understood, tier_of};
+use crate::baseline::{SPANS, Tiers, network_of, not_understood, tier_of};
 use crate::rule::Severity;
 use crate::window::{Attempts, Merge, Moment, pair_key};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Share of an attack's failures from which on one client, or one network, is said to be its source.
 const SOURCE_SHARE: f64 = 0.8;
@@ -325,13 +325,13 @@ fn network_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState, visit
     let tier = tier_of(floors.window_seconds);
     let failing = visitors.iter().filter(|visitor| visitor.failures > 0);
     let mut networks: BTreeMap<IpAddr, Vec<u64>> =
-        failing.map(|visitor| (network_address(visitor.client), Vec::new())).collect();
+        failing.map(|visitor| (network_of(visitor.client), Vec::new())).collect();
     if networks.is_empty() || endpoint.recent.sum(tier, failures_in) < floors.min_failures {
         return None;
     }
     for entry in scene.store.login_clients.iter().filter(|entry| entry.endpoint == Some(key)) {
         let client = entry.recent.buckets(tier).find_map(|attempts| attempts.client);
-        if let Some(members) = client.and_then(|client| networks.get_mut(&network_address(client))) {
+        if let Some(members) = client.and_then(|client| networks.get_mut(&network_of(client))) {
             members.push(*entry.key());
         }
     }
@@ -368,23 +368,14 @@ fn source_of(key: u64, attempts: &Attempts, visitors: &[Visitor]) -> Subject {
     }
     let mut networks: BTreeMap<IpAddr, u64> = BTreeMap::new();
     for visitor in visitors {
-        *networks.entry(network_address(visitor.client)).or_default() += of(visitor);
+        *networks.entry(network_of(visitor.client)).or_default() += of(visitor);
     }
-    let of_sample: BTreeSet<IpAddr> =
-        attempts.client_sample.iter().map(|(_, address)| network_address(*address)).collect();
+    let of_sample: BTreeSet<IpAddr> = attempts.client_sample.iter().map(|(_, address)| network_of(*address)).collect();
     match networks.iter().find(|(_, failures)| most(**failures)) {
         Some((address, _)) if of_sample.len() == 1 && attempts.failing_clients.count() > 1 => {
             Subject::Network(cidr(*address))
         }
         _ => Subject::Endpoint(key),
-    }
-}
-
-/// The /24 or /64 an address is in.
-pub fn network_address(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & !0xff)),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 

@@ -6,12 +6,13 @@ use super::partition::{Counters, Harvest};
 use crate::alert::record::AlertRecord;
 use crate::alert::{IncidentTally, Incidents};
 use crate::api::{Settings, Snapshot};
-use crate::baseline::{InventoryBuilder, Store, StoreLimits};
+use crate::baseline::{Cut, Forget, InventoryBuilder, Leave, Singles, Store, StoreLimits};
 use crate::detect::{self, Finding, Scene};
 use crate::hash::HashKey;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use crate::window::{Window, start_of, window_of};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,29 @@ pub struct Judge {
     newest_window: Option<i64>,
     bounded_at: i64,
     first: Option<Timestamp>,
+    /// The newest watermark.
+    now: Option<Timestamp>,
+    /// Sums of earlier runs, by name.
+    counters_before: BTreeMap<String, u64>,
+}
+
+/// What was forgotten on request.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Clients or endpoints.
+    pub subjects: u64,
+    /// What else held something of them: other keys, and incidents.
+    pub others: u64,
+}
+
+/// Forgets in a store and in the open incidents; the store notes what changed.
+pub fn forget(what: &Forget, key: &HashKey, store: &Store, incidents: &mut Incidents) -> Forgotten {
+    let (gone, scrubbed) = store.forget(what, key);
+    let of_incidents = match what {
+        Forget::Client(address) => incidents.forget_client(*address),
+        Forget::Endpoint(_) => incidents.forget_endpoints(&gone),
+    };
+    Forgotten { subjects: gone.len() as u64, others: scrubbed + of_incidents }
 }
 
 /// How long bytes wait in a stream for others that are missing (`stream::StreamLimits`): a request can turn up so much
@@ -78,7 +102,45 @@ impl Judge {
             newest_window: None,
             bounded_at: i64::MIN,
             first: None,
+            now: None,
+            counters_before: BTreeMap::new(),
         }
+    }
+
+    /// Goes on with the counters of earlier runs, and with a phase of learning that was not over.
+    pub fn resume(&mut self, counters: BTreeMap<String, u64>, learn_until: Option<Timestamp>) {
+        self.counters_before = counters;
+        self.learn_until = learn_until;
+    }
+
+    /// What changed since the last cut; between two windows, so that none is mixed of two. The judge is held up for it.
+    pub fn cut(&self, leave: Leave) -> Cut {
+        let singles = Singles {
+            learned: self.inventory.learned().clone(),
+            incidents: self.incidents.to_json().unwrap_or_default(), // strings and numbers always become JSON
+            newest: self.now,
+            learn_until: self.learn_until,
+            counters: self.counters_in_all(),
+        };
+        Cut::of(&self.options.store, &singles, leave)
+    }
+
+    /// Counters of this run and those before.
+    pub fn counters_in_all(&self) -> BTreeMap<String, u64> {
+        let mut sums = self.counters_before.clone();
+        let own = [("keys_evicted", self.keys_evicted), ("late_windows", self.late_windows)];
+        for (name, count) in self.counters.named().into_iter().chain(own) {
+            *sums.entry(name.to_string()).or_default() += count;
+        }
+        sums
+    }
+
+    /// Forgets a client or an endpoint. It is gone from the disk once a cut with [`Leave::Nothing`] is written.
+    pub fn forget(&mut self, what: &Forget, key: &HashKey) -> Forgotten {
+        let forgotten = forget(what, key, &self.options.store, &mut self.incidents);
+        self.inventory.restore([], &self.options.store);
+        self.memory = detect::Memory::default(); // it may name the client
+        forgotten
     }
 
     /// What the next capture is for. Another capture has another time: what is recent is forgotten, what is normal stays.
@@ -164,6 +226,7 @@ impl Judge {
         verdict.lines.sort_unstable_by_key(|line| line.key); // partitions hand in whenever they are ready
         self.counters.add(&harvest.counters);
         let is_frozen = self.options.is_frozen || harvest.is_shed;
+        self.now = self.now.max(Some(mark.now));
         for (index, window) in harvest.windows {
             // A window that was judged already stays so: what came too late for it counts in the newest.
             let index = index.max(self.newest_window.unwrap_or(index));
@@ -233,7 +296,9 @@ impl Judge {
         if self.is_baseline {
             return true;
         }
-        let Some(learn) = self.options.learn else { return false };
+        let Some(learn) = self.options.learn else {
+            return self.learn_until.is_some_and(|until| index < window_of(until));
+        };
         let first = *self.first.get_or_insert(start_of(index));
         let until = *self.learn_until.get_or_insert(first.saturating_add(learn));
         index < window_of(until)

@@ -13,7 +13,7 @@ mod partition;
 mod shedding;
 mod workers;
 
-pub use judge::{Judge, JudgeOptions, Verdict};
+pub use judge::{Forgotten, Judge, JudgeOptions, Verdict, forget};
 pub use lines::{Line, LineKey};
 pub use partition::{Counters, Limits, Redact};
 pub use shedding::Shedding;
@@ -42,3 +42,32 @@ pub struct Mark {
 pub struct Wanted {
     pub http: bool,
 }
+
+/// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
+pub const LOSSES: [&str; 25] = [
+    "incidents_over_limit",
+    "unknown_link",
+    "malformed_packets",
+    "cut_by_snaplen",
+    "ip_fragments_overlapping",
+    "ip_fragments_evicted",
+    "segments_out_of_window",
+    "overlap_conflicts",
+    "gaps",
+    "gap_bytes",
+    "gaps_at_limit",
+    "flows_evicted",
+    "flows_evicted_http",
+    "heads_over_limit",
+    "bodies_undecodable",
+    "bodies_over_limit",
+    "pending_over_limit",
+    "bodies_scanned_in_part",
+    "bodies_not_scanned",
+    "hosts_refused",
+    "paths_cut",
+    "window_keys_left_out",
+    "segments_shed",
+    "keys_evicted",
+    "lines_out_of_order",
+];

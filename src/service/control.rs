@@ -184,7 +184,7 @@ fn suppress(
 fn forget(daemon: &Arc<Daemon>, what: Forget) -> Result<Value, String> {
     let for_judge = Arc::clone(daemon);
     let (forgotten, is_written) = daemon.on_judge(move |judge| {
-        let forgotten = judge.forget(&what);
+        let forgotten = judge.forget(&what, &for_judge.key);
         (forgotten, for_judge.checkpointer.submit(judge.cut(Leave::Nothing)))
     })?;
     let when = if is_written { "now" } else { "with the next checkpoint" };

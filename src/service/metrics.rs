@@ -354,7 +354,8 @@ fn of_endpoints(daemon: &Daemon) -> Vec<Family> {
         }
         if one.timed > 0 {
             for (bound, count) in LATENCY_BOUNDS.iter().zip(one.buckets) {
-                latency.add_with("_bucket", &with("le", &bound.to_string()), count as f64);
+                let bound = bound.to_string();
+                latency.add_with("_bucket", &with("le", &bound), count as f64);
             }
             latency.add_with("_bucket", &with("le", "+Inf"), one.timed as f64);
             latency.add_with("_sum", &labels, one.seconds);

@@ -28,7 +28,8 @@ use crate::alert::Incidents;
 use crate::alert::order::LineOrder;
 use crate::alert::record::EventType;
 use crate::alert::sink::Sinks;
-use crate::baseline::{Checkpointer, Leave, Probe, State};
+use crate::baseline::persist::Probe;
+use crate::baseline::{Checkpointer, Leave, State};
 use crate::capture::live::{LiveError, LiveOptions, LiveSource};
 use crate::capture::pipe::PipeSource;
 use crate::capture::{Filter, FilterError};
@@ -110,6 +111,7 @@ impl Ruling {
 
 /// What the threads of a running daemon share.
 pub(crate) struct Daemon {
+    pub key: crate::hash::HashKey,
     pub board: Board,
     pub sinks: Arc<Sinks>,
     pub store: Arc<crate::baseline::Store>,
@@ -188,6 +190,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     let pipeline = Pipeline::start(&pipeline_options, judge, deliver);
     let Some(between) = pipeline.between() else { return Err(ServiceError::Pipeline(Failure::Over)) };
     let daemon = Arc::new(Daemon {
+        key,
         board: Board::new(judged),
         sinks,
         store: Arc::clone(&store),

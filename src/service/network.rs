@@ -204,7 +204,7 @@ async fn push(address: String, prefix: String, every: Duration, daemon: Arc<Daem
             TcpStream::connect(&address).await?.write_all(lines.as_bytes()).await
         });
         let result = sent.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)));
-        match result {
+        match &result {
             Ok(()) if is_failing => info!("graphite at {address} takes figures again"),
             Err(error) if !is_failing => warn!("graphite at {address} cannot be reached: {error}; trying again"),
             _ => {}

@@ -57,6 +57,13 @@ impl<T: Ord, const K: usize> BottomK<T, K> {
         }
     }
 
+    /// Takes a payload out; true where it was there. Another may have been turned away for it.
+    pub fn remove(&mut self, payload: &T) -> bool {
+        let before = self.items.len();
+        self.items.retain(|item| item.1 != *payload);
+        self.items.len() < before
+    }
+
     /// Commutative, associative and idempotent.
     pub fn merge(&mut self, other: &Self)
     where
@@ -145,6 +152,13 @@ impl<Key: Ord, T, const K: usize> Earliest<Key, T, K> {
         if self.would_keep(&key) {
             self.insert(key, payload());
         }
+    }
+
+    /// Takes out what does not pass; true where there was any.
+    pub fn retain(&mut self, passes: impl Fn(&T) -> bool) -> bool {
+        let before = self.items.len();
+        self.items.retain(|item| passes(&item.1));
+        self.items.len() < before
     }
 
     /// Commutative, associative and idempotent, where a key names one item.

@@ -10,7 +10,8 @@ use super::interrupt::{self, Signal};
 use crate::alert::endpoint_records;
 use crate::alert::record::{EveRecord, EventType, StatsDetail};
 use crate::api::snapshot;
-use crate::baseline::{State, Store};
+use crate::baseline::persist::{Recovered, probe};
+use crate::baseline::{Leave, State};
 use crate::capture::{Filter, is_named_pipe};
 use crate::config::Config;
 use crate::packet::PARTITIONS;
@@ -35,12 +36,15 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     rules.suppressions.extend(config.suppressions());
     let rules = Arc::new(rules);
     let settings: Arc<snapshot::Settings> = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
-    let saved = args.state.as_deref().map(State::open).transpose()?;
+    let mut saved = args.state.as_deref().map(|folder| State::open(folder, probe::in_child)).transpose()?;
     let remembers = saved.as_ref().is_some_and(|state| !state.is_new());
-    let (store, key, learned) = match &saved {
-        Some(state) => (Arc::new(state.load()?), Some(state.key()), state.learned()?),
-        None => (Arc::new(Store::default()), None, Vec::new()),
+    let Recovered { store, singles, left_out } = match &saved {
+        Some(state) => recovered(state)?,
+        None => Recovered::default(),
     };
+    if left_out > 0 {
+        super::note(&format!("{left_out} records of the state are of another apitap, and are left out"));
+    }
     let setup = Setup {
         rules,
         settings,
@@ -51,12 +55,13 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         redact: args.redact.unwrap_or(config.privacy.redact),
         show_progress: !args.no_progress,
         is_frozen: args.no_learn,
-        store,
-        key,
-        learned,
-        incidents: saved.as_ref().map(State::incidents).transpose()?.flatten(),
+        store: Arc::new(store),
+        key: saved.as_ref().map(State::key),
+        learned: singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect(),
+        incidents: Some(singles.incidents).filter(|json| !json.is_empty()),
+        counters: singles.counters,
         keeps_incidents: saved.is_some() && !args.no_learn,
-        not_before: saved.as_ref().filter(|_| !args.no_learn).and_then(|state| state.newest()),
+        not_before: singles.newest.filter(|_| !args.no_learn),
     };
     let json = args.json && args.eve.as_deref().is_none_or(|path| path.as_os_str() != "-");
     let is_live = args.files.iter().any(|file| is_dash(file) || is_named_pipe(file));
@@ -82,11 +87,11 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         Ending::Closed => return Ok(ExitCode::SUCCESS),
         Ending::Failed(message) => problems.push(message.clone()),
     }
-    if let Some(state) = saved.filter(|_| saves_state) {
+    if let Some(state) = saved.as_mut().filter(|_| saves_state) {
         // What nobody was told must not be known already when the run is tried again.
         if outcome.stopped == Some(Phase::Baseline) || matches!(output.ending(), Ending::Failed(_)) {
             summary.is_state_unchanged = true;
-        } else if let Err(error) = save(&state, &outcome) {
+        } else if let Err(error) = save(state, &outcome, singles.newest) {
             problems.push(super::said_of(&error));
         }
     }
@@ -110,10 +115,17 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn save(state: &State, outcome: &Outcome) -> anyhow::Result<()> {
-    let judge = &outcome.judge;
-    let incidents = judge.incidents().to_json()?;
-    Ok(state.save(judge.store(), judge.inventory().learned(), &incidents, outcome.last_frame)?)
+/// What a state holds; what had to be put aside is said.
+fn recovered(state: &State) -> anyhow::Result<Recovered> {
+    state.notes().iter().for_each(|note| super::note(note));
+    Ok(state.recover()?)
+}
+
+fn save(state: &mut State, outcome: &Outcome, before: Option<Timestamp>) -> anyhow::Result<()> {
+    let mut cut = outcome.judge.cut(Leave::Whole);
+    cut.set_newest(outcome.last_frame.max(before)); // the judge knows the watermark only
+    state.checkpoint(&cut)?;
+    Ok(())
 }
 
 /// Threads to work with: one without a partition would be idle.

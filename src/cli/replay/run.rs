@@ -15,6 +15,7 @@ use crate::pipeline::{Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Ve
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use anyhow::Context;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,8 @@ pub struct Setup {
     pub store: Arc<Store>,
     pub key: Option<HashKey>,
     pub learned: Vec<(String, String)>,
+    /// Sums of earlier runs, by name.
+    pub counters: BTreeMap<String, u64>,
     /// Open incidents of an earlier run. Where there is a state, those of this run stay open too.
     pub incidents: Option<Vec<u8>>,
     pub keeps_incidents: bool,
@@ -98,6 +101,7 @@ pub fn run(
             is_frozen: setup.is_frozen,
         }),
         learned: setup.learned,
+        counters: setup.counters,
         incidents: setup.incidents,
         keeps_incidents: setup.keeps_incidents,
         not_before: setup.not_before,
@@ -141,6 +145,7 @@ struct Run {
     judge: Option<Judge>,
     options: Option<JudgeOptions>,
     learned: Vec<(String, String)>,
+    counters: BTreeMap<String, u64>,
     incidents: Option<Vec<u8>>,
     keeps_incidents: bool,
     not_before: Option<Timestamp>,
@@ -157,7 +162,9 @@ impl Run {
         }
         // The options are there until the one judge is made of them.
         let options = self.options.take().context("the judge was lost")?;
-        Ok(Judge::new(key, options, std::mem::take(&mut self.learned), incidents))
+        let mut judge = Judge::new(key, options, std::mem::take(&mut self.learned), incidents);
+        judge.resume(std::mem::take(&mut self.counters), None);
+        Ok(judge)
     }
 
     fn capture(&mut self, files: &[PathBuf], phase: Phase) -> anyhow::Result<()> {

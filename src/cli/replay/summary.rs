@@ -2,7 +2,7 @@
 
 use crate::alert::IncidentTally;
 use crate::packet::PacketCounters;
-use crate::pipeline::Counters;
+use crate::pipeline::{Counters, LOSSES};
 use crate::time::Timestamp;
 use std::fmt::Write;
 use std::time::Duration;
@@ -28,34 +28,6 @@ pub struct Summary {
     pub is_state_unchanged: bool,
     pub elapsed: Duration,
 }
-
-/// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-const LOSSES: [&str; 24] = [
-    "incidents_over_limit",
-    "unknown_link",
-    "malformed_packets",
-    "cut_by_snaplen",
-    "ip_fragments_overlapping",
-    "ip_fragments_evicted",
-    "segments_out_of_window",
-    "overlap_conflicts",
-    "gaps",
-    "gap_bytes",
-    "gaps_at_limit",
-    "flows_evicted",
-    "flows_evicted_http",
-    "heads_over_limit",
-    "bodies_undecodable",
-    "bodies_over_limit",
-    "pending_over_limit",
-    "bodies_scanned_in_part",
-    "bodies_not_scanned",
-    "hosts_refused",
-    "paths_cut",
-    "window_keys_left_out",
-    "keys_evicted",
-    "lines_out_of_order",
-];
 
 impl Summary {
     /// Every counter by name.

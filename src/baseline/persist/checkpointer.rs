@@ -1,0 +1,147 @@
+//! The thread that brings cuts to the disk.
+//!
+//! Cuts in, by a queue of [`QUEUE`]; what became of them out, in [`Progress`], for whoever asks. Nobody waits for it: a
+//! cut that finds the queue full, or that cannot be written, is handed back to the store, so that the next one says all
+//! that it said; and what it was to leave is still owed.
+
+use super::{Cut, Leave, State};
+use crate::baseline::store::Store;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Cuts that wait: one is written, one comes. More would only take memory.
+const QUEUE: usize = 1;
+
+/// What became of the cuts.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    pub checkpoints: u64,
+    /// Of deltas and whole exports.
+    pub bytes_written: u64,
+    pub last_success: Option<SystemTime>,
+    /// Of a checkpoint, with its time; it stays until the next one.
+    pub last_error: Option<(SystemTime, String)>,
+    /// Checkpoints that failed since the last success.
+    pub failures: u64,
+    /// Cuts that found the queue full.
+    pub skipped: u64,
+    /// The longest that a cut held up the judge, and the longest that writing one took.
+    pub longest_cut: Duration,
+    pub longest_write: Duration,
+    /// Why the working copy was given up, if it was.
+    pub problem: Option<String>,
+}
+
+#[derive(Default)]
+struct Shared {
+    progress: Progress,
+    /// Cuts that are waiting or being written.
+    under_way: usize,
+    owed: Option<Leave>,
+}
+
+pub struct Checkpointer {
+    cuts: Option<SyncSender<Cut>>,
+    thread: Option<JoinHandle<State>>,
+    shared: Arc<Mutex<Shared>>,
+    store: Arc<Store>,
+}
+
+impl Checkpointer {
+    /// Takes over a state, whose records came from or go into the store.
+    pub fn start(state: State, store: Arc<Store>) -> std::io::Result<Checkpointer> {
+        let (cuts, queue) = sync_channel(QUEUE);
+        let shared = Arc::<Mutex<Shared>>::default();
+        let thread = {
+            let (shared, store) = (Arc::clone(&shared), Arc::clone(&store));
+            std::thread::Builder::new()
+                .name("checkpoints".to_string())
+                .spawn(move || write_cuts(state, &queue, &shared, &store))?
+        };
+        Ok(Checkpointer { cuts: Some(cuts), thread: Some(thread), shared, store })
+    }
+
+    /// Whether a cut would be taken: else making one is work for nothing.
+    pub fn is_ready(&self) -> bool {
+        locked(&self.shared).under_way <= QUEUE
+    }
+
+    /// Hands over a cut; false where the queue is full. Never waits.
+    pub fn submit(&self, cut: Cut) -> bool {
+        let mut shared = locked(&self.shared);
+        shared.progress.longest_cut = shared.progress.longest_cut.max(cut.took);
+        let Some(cuts) = &self.cuts else { return false }; // only while it is dropped
+        match cuts.try_send(cut) {
+            Ok(()) => {
+                shared.under_way += 1;
+                true
+            }
+            Err(refused) => {
+                let cut = match refused {
+                    std::sync::mpsc::TrySendError::Full(cut) | std::sync::mpsc::TrySendError::Disconnected(cut) => cut,
+                };
+                cut.hand_back(&self.store);
+                shared.owed = shared.owed.max(Some(cut.leave));
+                shared.progress.skipped += 1;
+                false
+            }
+        }
+    }
+
+    pub fn progress(&self) -> Progress {
+        locked(&self.shared).progress.clone()
+    }
+
+    /// Writes what was handed over, and gives the state back; none where the thread was lost.
+    pub fn finish(mut self) -> Option<State> {
+        self.cuts = None;
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.cuts = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a thread that panicked has said so
+        }
+    }
+}
+
+fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner) // numbers are whole at any time
+}
+
+fn write_cuts(mut state: State, queue: &Receiver<Cut>, shared: &Mutex<Shared>, store: &Store) -> State {
+    while let Ok(mut cut) = queue.recv() {
+        cut.leave = locked(shared).owed.take().map_or(cut.leave, |owed| owed.max(cut.leave));
+        let started = Instant::now();
+        let result = state.checkpoint(&cut);
+        if result.is_err() {
+            cut.hand_back(store);
+        }
+        let mut shared = locked(shared);
+        shared.under_way -= 1;
+        if result.is_err() {
+            shared.owed = shared.owed.max(Some(cut.leave));
+        }
+        let progress = &mut shared.progress;
+        progress.longest_write = progress.longest_write.max(started.elapsed());
+        match result {
+            Ok(written) => {
+                progress.checkpoints += 1;
+                progress.bytes_written += written.delta.bytes + written.whole.map_or(0, |whole| whole.bytes);
+                progress.last_success = Some(SystemTime::now());
+                progress.failures = 0;
+                progress.problem = written.problem;
+            }
+            Err(error) => {
+                progress.failures += 1;
+                progress.last_error = Some((SystemTime::now(), error.to_string()));
+            }
+        }
+    }
+    state
+}

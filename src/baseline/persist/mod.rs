@@ -1,0 +1,393 @@
+//! State between runs, behind this one narrow interface.
+//!
+//! A folder in, what it holds out ([`State::recover`]); then a [`Cut`] at each checkpoint. The exports are the truth: a
+//! whole one, and a delta for each checkpoint since, checksummed, written beside and renamed, two generations of them.
+//! The database is a working copy of the same, filled anew wherever it differs. The hash key (mode 0600: whoever has it
+//! can test guesses of user names against hashes) is in a file of its own and in every export.
+//!
+//! Whatever is damaged is put aside, and said in [`State::notes`]; what is left is opened. Refused are only a folder that
+//! cannot be written, one that another process has, and one of another version.
+
+mod checkpointer;
+mod chosen;
+mod cut;
+mod database;
+mod file;
+mod folder;
+pub(super) mod histogram_text;
+mod load;
+mod merge;
+pub mod probe;
+mod record;
+mod stats;
+mod working_copy;
+
+pub use checkpointer::{Checkpointer, Progress};
+pub use cut::{Cut, Leave, Singles};
+pub use folder::Process;
+pub use load::Recovered;
+pub use probe::Probe;
+pub use record::Kind;
+pub use stats::{Generation, Statistics};
+
+use crate::hash::HashKey;
+use chosen::Chosen;
+use database::{Database, FORMER_VERSION};
+use file::{Extent, Header, Reader, Unreadable, Writer, verify};
+use folder::{Folder, write_beside};
+use merge::Merged;
+use record::{Place, Record, Single, all_of, push};
+use siphasher::sip::SipHasher13;
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use working_copy::WorkingCopy;
+
+/// Deltas after which a whole export is made, whether or not anyone asks: each is one more file to read at the start.
+const MAX_DELTAS: usize = 120;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("state folder `{}`: {source}; give a folder that apitap may write, with room on its disk", folder.display())]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("state folder `{}` has no state; `apitap replay --state` makes one", folder.display())]
+    Missing { folder: PathBuf },
+    #[error("state folder `{}` is in use by another apitap{process}; wait until that has ended, or give each a folder of its own", folder.display())]
+    InUse { folder: PathBuf, process: Process },
+    #[error("`{}` was written in format {found}, this apitap reads {}; use the apitap that wrote it, or move the folder away to start anew", path.display(), file::VERSION)]
+    Version { path: PathBuf, found: u64 },
+    #[error("`{}` cannot be read: {source}", path.display())]
+    Export { path: PathBuf, source: Unreadable },
+}
+
+/// The state of a folder.
+pub struct State {
+    folder: Folder,
+    key: HashKey,
+    /// What the state is made of.
+    chosen: Chosen,
+    /// The number of the next checkpoint.
+    next: u64,
+    copy: WorkingCopy,
+    notes: Vec<String>,
+    is_new: bool,
+    /// Hashes of what is kept once, as it was written last.
+    written: BTreeMap<Place, u64>,
+}
+
+/// What a checkpoint wrote.
+#[derive(Clone, Default, Debug)]
+pub struct Written {
+    pub delta: Extent,
+    pub whole: Option<Extent>,
+    /// Why the working copy was given up, if it was: it is filled anew at the next whole export or start.
+    pub problem: Option<String>,
+}
+
+impl State {
+    /// Opens the state of a folder, made where there is none.
+    pub fn open(path: &Path, probe: Probe) -> Result<State, StateError> {
+        let folder = Folder::take(path)?;
+        let next = folder.numbers().highest().map_or(0, |highest| highest + 1);
+        let mut notes = Vec::new();
+        let chosen = chosen::choose(&folder, &mut notes)?;
+        let (key, is_made) = key_of(&folder.key(), chosen.key, &mut notes).map_err(|source| failed(&folder, source))?;
+        if is_made && folder.database().exists() {
+            notes.push(folder.put_aside_for(&folder.database(), "its key is lost"));
+        }
+        let copy = WorkingCopy::open(&folder, probe, &mut notes);
+        let is_new = chosen.records == 0;
+        let mut state = State { folder, key, chosen, next, copy, notes, is_new, written: BTreeMap::new() };
+        if state.chosen.files.is_empty() {
+            state.begin()?;
+        } else if state.chosen.is_damaged
+            && let Err(error) = state.export_whole()
+        {
+            state.notes.push(error.to_string()); // tried again at the next checkpoint
+        }
+        state.copy.bring_up(&state.chosen);
+        state.notes.extend(state.copy.problem().map(|problem| format!("the working copy is given up: {problem}")));
+        Ok(state)
+    }
+
+    /// Opens the state of a folder that has one.
+    pub fn open_existing(path: &Path, probe: Probe) -> Result<State, StateError> {
+        let has_some = ["key", "export", "db"].iter().any(|name| path.join(name).exists());
+        if has_some { State::open(path, probe) } else { Err(StateError::Missing { folder: path.to_path_buf() }) }
+    }
+
+    /// True when nothing was ever saved here.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    pub fn key(&self) -> HashKey {
+        self.key
+    }
+
+    /// What was damaged and put aside, lost or migrated: each a line for the log.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What the folder holds.
+    pub fn recover(&self) -> Result<Recovered, StateError> {
+        let mut recovered = Recovered::default();
+        self.each(|record| {
+            recovered.take(record);
+            true
+        })?;
+        recovered.store.changes.track();
+        Ok(recovered)
+    }
+
+    /// What the folder holds of endpoints and what is kept once, without a look at the rest.
+    pub fn recover_endpoints(&self) -> Result<Recovered, StateError> {
+        let Some(database) = self.copy.database() else { return self.recover() };
+        let mut recovered = Recovered::default();
+        let mut read =
+            |kind| database.each(kind, |key, value| recovered.take(Record { place: (kind, key), value: Some(value) }));
+        match read(Kind::Single).and_then(|()| read(Kind::Endpoint)) {
+            Ok(()) => Ok(recovered),
+            Err(_) => self.recover(), // the exports are the truth
+        }
+    }
+
+    /// Every record in order, until one is answered with false.
+    fn each(&self, mut take: impl FnMut(Record<'_>) -> bool) -> Result<(), StateError> {
+        let mut walk = || {
+            let mut merged = Merged::open(&self.chosen.files)?;
+            while merged.next()?.is_some_and(&mut take) {}
+            Ok(())
+        };
+        walk().map_err(|source| StateError::Export { path: self.folder.path().to_path_buf(), source })
+    }
+
+    /// Writes a cut; it is on the disk when this returns. After an error all that was there before still is.
+    pub fn checkpoint(&mut self, cut: &Cut) -> Result<Written, StateError> {
+        if self.chosen.is_damaged {
+            self.export_whole()?; // a delta must not come after a hole
+        }
+        let mut written = Written { delta: self.write_delta(cut)?, ..Written::default() };
+        let is_due = cut.leave > Leave::Delta || self.chosen.deltas() >= MAX_DELTAS;
+        if is_due && self.chosen.deltas() > 0 {
+            written.whole = Some(self.export_whole()?);
+        }
+        if cut.leave == Leave::Nothing {
+            self.leave_nothing_older()?;
+        }
+        written.problem = self.copy.problem().map(str::to_string);
+        Ok(written)
+    }
+
+    fn write_delta(&mut self, cut: &Cut) -> Result<Extent, StateError> {
+        let singles: Vec<&(Place, Vec<u8>)> =
+            cut.singles.iter().filter(|(place, value)| self.written.get(place) != Some(&sum_of(value))).collect();
+        if cut.changed == 0 && singles.is_empty() {
+            return Ok(Extent::default());
+        }
+        let path = self.folder.delta(self.next);
+        let header = Header { number: self.next, key: self.key };
+        let write = |file| {
+            let mut writer = Writer::begin(file, header)?;
+            for (place, value) in &singles {
+                writer.put(Record { place: *place, value: Some(value) })?;
+            }
+            all_of(&cut.records).try_for_each(|record| writer.put(record))?;
+            writer.finish()
+        };
+        let extent = write_beside(&path, write).map_err(|source| failed(&self.folder, source))?;
+        self.written.extend(singles.iter().map(|(place, value)| (*place, sum_of(value))));
+        self.chosen.push(self.next, path);
+        self.next += 1;
+        self.is_new = false;
+        self.copy.bring_up(&self.chosen);
+        Ok(extent)
+    }
+
+    /// Makes a whole export of the last one and the deltas since: the judge has no part in it. Keeps the one before.
+    fn export_whole(&mut self) -> Result<Extent, StateError> {
+        // It is as of the newest delta; behind a hole it goes on with a number that nothing had.
+        let number = if self.next == self.chosen.at + 1 { self.chosen.at } else { self.next };
+        let before = self.chosen.base;
+        let path = self.folder.whole(number);
+        let extent =
+            write_beside(&path, |file| self.copy_to(file, number)).map_err(|source| failed(&self.folder, source))?;
+        self.chosen.begin(number, path);
+        self.next = self.next.max(number + 1);
+        // What cannot be deleted now is so after the next one.
+        let _ = self.folder.prune(|whole| whole == number || whole == before, |delta| delta > before);
+        self.copy.bring_up(&self.chosen);
+        self.copy.renew(&self.chosen, extent.bytes);
+        Ok(extent)
+    }
+
+    /// Writes all that is kept to a file, without the keys that are gone.
+    fn copy_to(&self, file: std::fs::File, number: u64) -> io::Result<Extent> {
+        let mut writer = Writer::begin(file, Header { number, key: self.key })?;
+        let mut merged = Merged::open(&self.chosen.files).map_err(io::Error::other)?;
+        while let Some(record) = merged.next().map_err(io::Error::other)? {
+            if record.value.is_some() {
+                writer.put(record)?;
+            }
+        }
+        writer.finish()
+    }
+
+    /// The first whole export of a folder: of its database, where there is one of before or the exports are lost.
+    fn begin(&mut self) -> Result<(), StateError> {
+        let Some(database) = self.copy.database() else {
+            return self.begin_with(|_| Ok(()));
+        };
+        let path = self.folder.database();
+        let of_database =
+            |what: String| StateError::Export { path: path.clone(), source: io::Error::other(what).into() };
+        let version = database.version().map_err(of_database)?;
+        let note = match version {
+            Some(FORMER_VERSION) => format!("the state was of format {FORMER_VERSION}; it is now of {}", file::VERSION),
+            Some(version) if version == u64::from(file::VERSION) => {
+                "there is no good export; the state is that of the working copy".to_string()
+            }
+            None => return self.begin_with(|_| Ok(())),
+            Some(found) => return Err(StateError::Version { path, found }),
+        };
+        let mut records = Vec::new();
+        former_singles(database, &mut records).map_err(of_database)?;
+        // The former version's trees have the names and values of this one's.
+        for kind in Kind::ALL {
+            let each = |key, value: &[u8]| {
+                push(&mut records, (kind, key), |bytes| {
+                    bytes.extend_from_slice(value);
+                    true
+                })
+            };
+            database.each(kind, each).map_err(of_database)?;
+        }
+        self.begin_with(|writer| all_of(&records).try_for_each(|record| writer.put(record)))?;
+        self.notes.push(note);
+        Ok(())
+    }
+
+    /// A whole export that has nothing to do with what was there.
+    fn begin_with(&mut self, write: impl FnOnce(&mut Writer) -> io::Result<()>) -> Result<(), StateError> {
+        let (number, path) = (self.next, self.folder.whole(self.next));
+        let header = Header { number, key: self.key };
+        let extent = write_beside(&path, |file| {
+            let mut writer = Writer::begin(file, header)?;
+            write(&mut writer)?;
+            writer.finish()
+        })
+        .map_err(|source| failed(&self.folder, source))?;
+        self.chosen.begin(number, path);
+        self.next = number + 1;
+        self.is_new = extent.records == 0;
+        self.written.clear();
+        Ok(())
+    }
+
+    /// Deletes all that is older than the newest whole export, and makes the working copy anew: a log-structured
+    /// database keeps what was deleted for a while.
+    fn leave_nothing_older(&mut self) -> Result<(), StateError> {
+        let base = self.chosen.base;
+        self.folder
+            .prune(|whole| whole == base, |delta| delta > base)
+            .and_then(|()| self.folder.bound_aside(0, 0))
+            .map_err(|source| failed(&self.folder, source))?;
+        self.copy.fill_anew(&self.chosen);
+        Ok(())
+    }
+
+    /// Writes all that is kept to a file of its own.
+    pub fn export(&self, path: &Path) -> Result<Extent, StateError> {
+        write_beside(path, |file| self.copy_to(file, self.chosen.at))
+            .map_err(|source| StateError::Export { path: path.to_path_buf(), source: source.into() })
+    }
+
+    /// Puts what an export holds in the place of what is kept, with its key. The generation before stays on the disk
+    /// until the next whole export.
+    pub fn import(&mut self, path: &Path) -> Result<(), StateError> {
+        let unreadable = |source| match source {
+            Unreadable::Version(found) => StateError::Version { path: path.to_path_buf(), found: u64::from(found) },
+            source => StateError::Export { path: path.to_path_buf(), source },
+        };
+        let (header, _) = verify(path).map_err(unreadable)?;
+        let mut reader = Reader::open(path).map_err(unreadable)?;
+        let before = std::mem::replace(&mut self.key, header.key);
+        let began = self.begin_with(|writer| {
+            while reader.advance().map_err(io::Error::other)?.is_some() {
+                reader.record().map_or(Ok(()), |record| writer.put(record))?;
+            }
+            Ok(())
+        });
+        if began.is_err() {
+            self.key = before;
+        }
+        began?;
+        self.copy.fill_anew(&self.chosen);
+        write_key(&self.folder.key(), self.key).map_err(|source| failed(&self.folder, source))
+    }
+}
+
+fn failed(folder: &Folder, source: io::Error) -> StateError {
+    StateError::Folder { folder: folder.path().to_path_buf(), source }
+}
+
+fn sum_of(bytes: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// What the former version kept once, as records.
+fn former_singles(database: &Database, records: &mut Vec<u8>) -> Result<(), String> {
+    let newest = database.former("newest")?.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
+    let newest = newest.map(|newest| (newest as i64).to_string().into_bytes());
+    let found = [
+        (Single::Learned, database.former("learned")?),
+        (Single::Incidents, database.former("incidents")?),
+        (Single::Newest, newest),
+    ];
+    for (single, value) in found {
+        let Some(value) = value else { continue };
+        push(records, (Kind::Single, single as u64), |bytes| {
+            bytes.extend_from_slice(&value);
+            true
+        });
+    }
+    Ok(())
+}
+
+/// The key of a folder, and whether it was made just now. That of the exports wins, and a lost one is restored from them.
+fn key_of(path: &Path, exported: Option<HashKey>, notes: &mut Vec<String>) -> io::Result<(HashKey, bool)> {
+    let there = match std::fs::read(path) {
+        Ok(bytes) => <[u8; 16]>::try_from(bytes).ok().map(HashKey::new),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+        Err(_) => None,
+    };
+    match (exported, there) {
+        (Some(exported), Some(there)) if exported == there => Ok((exported, false)),
+        (Some(exported), _) => {
+            notes.push(format!("{} was lost or damaged; it is restored from the export", path.display()));
+            write_key(path, exported)?;
+            Ok((exported, false))
+        }
+        (None, Some(there)) => Ok((there, false)),
+        (None, None) => {
+            let mut key = [0; 16];
+            std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+            write_key(path, HashKey::new(key))?;
+            Ok((HashKey::new(key), true))
+        }
+    }
+}
+
+fn write_key(path: &Path, key: HashKey) -> io::Result<()> {
+    write_beside(path, |mut file| {
+        file.write_all(key.bytes())?;
+        file.sync_all()
+    })
+}
+
+#[cfg(test)]
+mod tests;
