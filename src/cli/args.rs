@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+mod daemon;
 mod doctor;
 
+pub use daemon::{IncidentArgs, IncidentCommand, ReloadArgs, RunArgs, SocketArgs, StatusArgs, SuppressArgs};
 pub use doctor::DoctorArgs;
 
 /// Where `tail` looks for alerts unless told otherwise, and where a daemon is to write them.
@@ -47,12 +49,17 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    Run(RunArgs),
     Replay(Box<ReplayArgs>),
     Tail(TailArgs),
     Inventory(InventoryArgs),
     Simulate(SimulateArgs),
     Score(ScoreArgs),
     Doctor(DoctorArgs),
+    Status(StatusArgs),
+    Reload(ReloadArgs),
+    Incident(IncidentArgs),
+    Suppress(SuppressArgs),
     /// Work with detection rules
     Rules(RulesArgs),
     /// Work with the configuration

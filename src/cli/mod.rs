@@ -6,10 +6,12 @@
 pub mod args;
 mod completions;
 mod config;
+mod daemon;
 mod doctor;
 mod interrupt;
 mod inventory;
 mod replay;
+mod run;
 mod score;
 mod simulate;
 mod state;
@@ -39,6 +41,11 @@ pub fn run() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Run(args) => run::run(args),
+        Command::Status(args) => daemon::status(&args),
+        Command::Reload(args) => daemon::reload(&args),
+        Command::Incident(args) => daemon::incident(&args),
+        Command::Suppress(args) => daemon::suppress(&args),
         Command::Replay(args) => replay::run(*args),
         Command::Tail(args) => tail::run(&args),
         Command::Inventory(args) => inventory::run(args),

@@ -295,6 +295,11 @@ impl Shown {
     }
 }
 
+/// An endpoint's labels and one more.
+fn with<'l>(labels: &[(&'static str, &'l str); 3], name: &'static str, value: &'l str) -> [(&'static str, &'l str); 4] {
+    [labels[0], labels[1], labels[2], (name, value)]
+}
+
 /// What the endpoint label says of all that have none of their own.
 const OTHER: &str = "other";
 
@@ -335,29 +340,28 @@ fn of_endpoints(daemon: &Daemon) -> Vec<Family> {
         Family::new(Kind::Histogram, "apitap_http_request_duration_seconds", "From a request's start to its response's.");
     for one in shown(daemon) {
         let labels = one.labels();
-        let with = |name, value| [labels[0], labels[1], labels[2], (name, value)];
         let named: u64 = one.statuses[1..].iter().sum();
         for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(&one.statuses[1..]) {
             if *count > 0 {
-                requests.add(&with("status", class), *count as f64);
+                requests.add(&with(&labels, "status", class), *count as f64);
             }
         }
         if one.statuses[0] > named {
-            requests.add(&with("status", "none"), (one.statuses[0] - named) as f64);
+            requests.add(&with(&labels, "status", "none"), (one.statuses[0] - named) as f64);
         }
         if one.attempts > 0 {
             attempts.add(&labels, one.attempts as f64);
             failed.add(&labels, one.failed as f64);
         }
         for (class, values) in &one.data {
-            data.add(&with("class", class), *values as f64);
+            data.add(&with(&labels, "class", class), *values as f64);
         }
         if one.timed > 0 {
-            for (bound, count) in LATENCY_BOUNDS.iter().zip(one.buckets) {
-                let bound = bound.to_string();
-                latency.add_with("_bucket", &with("le", &bound), count as f64);
+            let bounds = LATENCY_BOUNDS.map(|bound| bound.to_string());
+            for (bound, count) in bounds.iter().zip(one.buckets) {
+                latency.add_with("_bucket", &with(&labels, "le", bound), count as f64);
             }
-            latency.add_with("_bucket", &with("le", "+Inf"), one.timed as f64);
+            latency.add_with("_bucket", &with(&labels, "le", "+Inf"), one.timed as f64);
             latency.add_with("_sum", &labels, one.seconds);
             latency.add_with("_count", &labels, one.timed as f64);
         }

@@ -1,0 +1,142 @@
+//! Arguments of the daemon, and of the commands that speak to one.
+
+use crate::time::parse_duration;
+use clap::{ArgGroup, Args, Subcommand, ValueHint};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Listen on interfaces and raise alerts, until told to stop
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  sudo apitap run -i eth1
+  sudo apitap run -i eth1 -i eth2 --config apitap.toml
+  apitap run --read-fifo /run/apitap/frames --state state/ --log-dir log/
+  apitap run --check                       whether it would start
+
+Flags win over the configuration, that over the defaults (`apitap config default` prints them).
+Alerts go to /var/log/apitap/alerts.json (`apitap tail` follows it), what was learned to
+/var/lib/apitap, figures to http://127.0.0.1:9464/metrics.
+SIGTERM and Ctrl-C end it in good order, SIGHUP reloads, SIGUSR1 reopens the log.")]
+pub struct RunArgs {
+    /// Interface to listen on (may be repeated) [default: `capture.interfaces`]
+    #[arg(short, long = "interface", value_name = "IFACE", value_hint = ValueHint::Other)]
+    pub interfaces: Vec<String>,
+    /// Read captures from this named pipe instead, `-` for standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "interfaces")]
+    pub read_fifo: Option<PathBuf>,
+    /// Configuration file [default: /etc/apitap/apitap.toml, where it is]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Folder that keeps what was learned and open incidents [default: `state.folder`]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    /// Folder for alerts.json [default: that of `alert.file`]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub log_dir: Option<PathBuf>,
+    /// Worker threads, at most 64 [default: `capture.threads`]
+    #[arg(long, value_name = "N", value_parser = super::threads)]
+    pub threads: Option<NonZeroUsize>,
+    /// Only check whether it would start: configuration, rules, descriptions, interfaces
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Where the daemon is that a command speaks to.
+#[derive(Args, Debug)]
+pub struct SocketArgs {
+    /// Control socket of the daemon
+    #[arg(
+        long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath, env = "APITAP_SERVICE__SOCKET",
+        default_value = "/run/apitap/control.sock",
+    )]
+    pub socket: PathBuf,
+}
+
+/// Show how a running daemon is
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  apitap status\n  apitap status --json | jq .interfaces")]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub daemon: SocketArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Make a running daemon read configuration, rules and OpenAPI descriptions again
+#[derive(Args, Debug)]
+#[command(after_help = "What is not valid is refused whole, with the reason, and what was in force stays so.
+What needs a restart is named.")]
+pub struct ReloadArgs {
+    #[command(flatten)]
+    pub daemon: SocketArgs,
+}
+
+/// Look at open incidents of a running daemon, acknowledge or close them
+#[derive(Args, Debug)]
+pub struct IncidentArgs {
+    #[command(subcommand)]
+    pub command: IncidentCommand,
+    #[command(flatten)]
+    pub daemon: SocketArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum IncidentCommand {
+    /// List the open ones, worst first
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one with its evidence
+    Show {
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// You know of it: it is not told again unless it gets worse, nor when it goes on
+    Ack { id: String },
+    /// Close it now; what goes on opens another
+    Close { id: String },
+}
+
+/// Keep quiet what is known, for a while
+#[derive(Args, Debug)]
+#[command(
+    group = ArgGroup::new("deed").required(true).multiple(true).args(["detector", "endpoint", "client", "list", "remove"]),
+    after_help = "Examples:
+  apitap suppress --detector scanner --client 192.0.2.0/24 --for 7d --reason 'our own scan'
+  apitap suppress --endpoint 'GET api.example/v2/*' --for 1d --reason 'release of v2'
+  apitap suppress --list
+  apitap suppress --remove 3
+
+All that is named must match. They survive a restart. Lasting ones belong into suppress.toml of the rules."
+)]
+pub struct SuppressArgs {
+    /// Name of a detector
+    #[arg(long, value_name = "DETECTOR", value_parser = super::detector_named)]
+    pub detector: Option<String>,
+    /// Pattern of `METHOD host template`, `*` is any text
+    #[arg(long, value_name = "GLOB")]
+    pub endpoint: Option<String>,
+    /// Address or network
+    #[arg(long, value_name = "IP")]
+    pub client: Option<crate::rule::Network>,
+    /// For how long
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, default_value = "7d")]
+    pub span: Duration,
+    /// Why this is not to be told
+    #[arg(long, value_name = "TEXT", required_unless_present_any = ["list", "remove"])]
+    pub reason: Option<String>,
+    /// List those that hold
+    #[arg(long, exclusive = true)]
+    pub list: bool,
+    /// Remove one, by its number
+    #[arg(long, value_name = "N")]
+    pub remove: Option<u64>,
+    #[command(flatten)]
+    pub daemon: SocketArgs,
+}

@@ -1,0 +1,253 @@
+//! Commands that speak to a running daemon: `status`, `reload`, `incident`, `suppress`.
+
+use super::args::{IncidentArgs, IncidentCommand, ReloadArgs, StatusArgs, SuppressArgs};
+use crate::alert::escape::escape_lines;
+use crate::alert::human::{Style, second_of, write_alert};
+use crate::alert::record::AlertRecord;
+use crate::service::{Reply, Request, Status, ask};
+use crate::time::Timestamp;
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let reply = asked(&args.daemon.socket, &Request::Status)?;
+    if args.json {
+        return print_json(&reply);
+    }
+    let status: Status = serde_json::from_value(reply).context("the daemon is of another version")?;
+    io::stdout().write_all(page(&status).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn reload(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
+    print_text(&asked(&args.daemon.socket, &Request::Reload)?)
+}
+
+pub fn incident(args: &IncidentArgs) -> anyhow::Result<ExitCode> {
+    let socket = &args.daemon.socket;
+    match &args.command {
+        IncidentCommand::List { json } => {
+            let reply = asked(socket, &Request::Incidents)?;
+            if *json {
+                return print_json(&reply);
+            }
+            io::stdout().write_all(incidents(&reply)?.as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        IncidentCommand::Show { id, json } => {
+            let reply = asked(socket, &Request::Incident { id: id.clone() })?;
+            if *json {
+                return print_json(&reply);
+            }
+            let record: AlertRecord = serde_json::from_value(reply).context("the daemon is of another version")?;
+            write_alert(&mut io::stdout(), &record, Style::of_stdout(), true)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        IncidentCommand::Ack { id } => print_text(&asked(socket, &Request::Acknowledge { id: id.clone() })?),
+        IncidentCommand::Close { id } => print_text(&asked(socket, &Request::Close { id: id.clone() })?),
+    }
+}
+
+pub fn suppress(args: &SuppressArgs) -> anyhow::Result<ExitCode> {
+    let socket = &args.daemon.socket;
+    if args.list {
+        let reply = asked(socket, &Request::Suppressions)?;
+        io::stdout().write_all(suppressions(&reply)?.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(id) = args.remove {
+        return print_text(&asked(socket, &Request::Unsuppress { id })?);
+    }
+    let request = Request::Suppress {
+        detector: args.detector.clone(),
+        endpoint: args.endpoint.clone(),
+        client: args.client.map(|client| client.to_string()),
+        seconds: args.span.as_secs(),
+        reason: args.reason.clone().unwrap_or_default(),
+    };
+    let added: Suppression = serde_json::from_value(asked(socket, &request)?)?;
+    writeln!(io::stdout(), "suppression {} holds until {} UTC", added.id, second_of(Timestamp(added.until)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the daemon answers; its refusals are errors here.
+pub fn asked(socket: &Path, request: &Request) -> anyhow::Result<Value> {
+    let reply = ask(socket, request).map_err(|error| {
+        let mend = match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                "is the daemon running (`systemctl status apitap`)? --socket says where its socket is"
+            }
+            ErrorKind::PermissionDenied => "only root and the daemon's group may speak to it: use sudo",
+            _ => "try again",
+        };
+        anyhow::anyhow!("{}: no answer from a daemon: {error}; {mend}", socket.display())
+    })?;
+    match reply {
+        Reply::Ok(value) => Ok(value),
+        Reply::Error(error) => anyhow::bail!("{error}"),
+    }
+}
+
+fn print_json(value: &Value) -> anyhow::Result<ExitCode> {
+    writeln!(io::stdout(), "{}", serde_json::to_string_pretty(value)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_text(value: &Value) -> anyhow::Result<ExitCode> {
+    writeln!(io::stdout(), "{}", escape_lines(value.as_str().unwrap_or_default()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Deserialize)]
+struct Suppression {
+    id: u64,
+    detector: Option<String>,
+    endpoint: Option<String>,
+    client: Option<String>,
+    until: i64,
+    reason: String,
+}
+
+fn suppressions(reply: &Value) -> anyhow::Result<String> {
+    let all: Vec<Suppression> = serde_json::from_value(reply.clone())?;
+    if all.is_empty() {
+        return Ok("no suppressions were added; those of suppress.toml are not listed here\n".to_owned());
+    }
+    let mut text = String::new();
+    for one in all {
+        let what = [one.detector, one.endpoint, one.client.map(|client| format!("from {client}"))];
+        let what: Vec<String> = what.into_iter().flatten().collect();
+        let until = second_of(Timestamp(one.until));
+        // A String takes all that is written to it.
+        let _ = writeln!(
+            text,
+            "{:>4}  until {until}  {}  ({})",
+            one.id,
+            escape_lines(&what.join("  ")),
+            escape_lines(&one.reason)
+        );
+    }
+    Ok(text)
+}
+
+fn incidents(reply: &Value) -> anyhow::Result<String> {
+    let all = reply.as_array().context("the daemon is of another version")?;
+    if all.is_empty() {
+        return Ok("no incident is open\n".to_owned());
+    }
+    let mut text = String::new();
+    all.iter().for_each(|incident| incident_line(&mut text, incident));
+    Ok(text)
+}
+
+fn incident_line(text: &mut String, incident: &Value) {
+    let field = |name: &str| escape_lines(incident[name].as_str().unwrap_or_default());
+    let about = incident["endpoint"].as_str().or(incident["subject"]["value"].as_str()).unwrap_or_default();
+    let known = if incident["is_acknowledged"] == true { "  (acknowledged)" } else { "" };
+    // A String takes all that is written to it.
+    let _ = writeln!(
+        text,
+        "{}  {:<8}  {:<29}  {}{known}\n    {}",
+        field("id"),
+        field("severity").to_uppercase(),
+        field("detector"),
+        escape_lines(about),
+        field("observed"),
+    );
+}
+
+fn page(status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // A String takes all that is written to it.
+        let _ = writeln!(text, "{name:<14}{}", escape_lines(&value));
+    };
+    let site = if status.site.is_empty() { String::new() } else { format!("{}, ", status.site) };
+    line("apitap", format!("{site}version {}, pid {}, up {}", status.version, status.pid, span(status.uptime_seconds)));
+    let newest = status.newest.map_or("no frame yet".to_owned(), |time| format!("{} UTC", second_of(Timestamp(time))));
+    line(
+        "event time",
+        format!("{newest}, {:.1} s behind; silent for {}", status.lag_seconds, span(status.silence_seconds)),
+    );
+    line(
+        "traffic",
+        format!(
+            "{} frames, {} transactions; on average {:.0} frames/s, {:.0} transactions/s, {:.1} Mbit/s",
+            status.frames,
+            status.transactions,
+            status.frames_per_second,
+            status.transactions_per_second,
+            status.bits_per_second / 1e6
+        ),
+    );
+    for one in &status.interfaces {
+        let state = if one.is_open { "captured from" } else { "GONE, waited for" };
+        let text = format!("{} {state}; {} frames, {} dropped, lost {} times", one.name, one.received, one.dropped, one.lost);
+        line("interface", text);
+    }
+    let all = "everything is looked at".to_owned();
+    let shed = format!("{} (for {:.0} s so far)", status.left_out.clone().unwrap_or(all), status.shed_seconds);
+    line("load", shed);
+    line("loss", format!("{:.2} % of bytes never arrived", status.missing_share * 100.0));
+    let learning = status.learning_until.map(|until| format!("until {} UTC", second_of(Timestamp(until))));
+    let waiting = |state: &str| {
+        let names = status.detectors.iter().filter(|(_, of)| *of == state).map(|(name, _)| name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    if let Some(until) = learning {
+        line("learning", format!("{until}; till then silent: {}", waiting("learning")));
+    }
+    if !waiting("disabled").is_empty() {
+        line("disabled", waiting("disabled"));
+    }
+    line(
+        "known",
+        format!("{} endpoints, {} clients, {} principals", status.endpoints, status.clients, status.principals),
+    );
+    line(
+        "state",
+        format!(
+            "{} on disk, {}; memory {}",
+            bytes(status.state_bytes),
+            status.checkpoint_age_seconds.map_or("not written yet".to_owned(), |age| format!("written {} ago", span(age))),
+            bytes(status.resident_bytes)
+        ),
+    );
+    if let Some(problem) = &status.checkpoint_problem {
+        line("", format!("CANNOT BE WRITTEN: {problem}"));
+    }
+    for (name, sink) in &status.sinks {
+        let error = sink.last_error.as_ref().map_or(String::new(), |error| format!("; last error: {error}"));
+        let text = format!("{name}: {} sent, {} waiting, {} given up{error}", sink.sent, sink.queued, sink.dropped);
+        line("sink", text);
+    }
+    let dropped: Vec<String> =
+        status.dropped.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " "))).collect();
+    line("dropped", if dropped.is_empty() { "nothing dropped, cut or evicted".to_owned() } else { dropped.join(", ") });
+    for (index, endpoint) in status.top_endpoints.iter().enumerate() {
+        line(if index == 0 { "busiest" } else { "" }, format!("{:>10}  {}", endpoint.requests, endpoint.name));
+    }
+    line("incidents", format!("{} open", status.open_incidents));
+    status.incidents.iter().for_each(|incident| incident_line(&mut text, incident));
+    text
+}
+
+fn span(seconds: u64) -> String {
+    let span = Duration::from_secs(seconds).as_secs();
+    match span {
+        0..60 => format!("{span} s"),
+        60..3600 => format!("{} min", span / 60),
+        3600..86_400 => format!("{} h {} min", span / 3600, span % 3600 / 60),
+        _ => format!("{} d {} h", span / 86_400, span % 86_400 / 3600),
+    }
+}
+
+fn bytes(count: u64) -> String {
+    format!("{:.1} MiB", count as f64 / f64::from(1 << 20))
+}

@@ -1,0 +1,66 @@
+//! `apitap run`: the daemon.
+
+use super::args::{DEFAULT_ALERT_LOG, RunArgs};
+use super::interrupt;
+use super::replay::threads_of;
+use crate::baseline::persist::probe;
+use crate::config::{Config, DEFAULT_FILE};
+use crate::service::{self, Options, ServiceError};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    start_log();
+    let file = args.config.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()));
+    let options = Options {
+        threads: threads_of(args.threads.or(Config::load(file.as_deref())?.capture.threads)),
+        config: configuration(&args, file.as_deref())?,
+        config_file: file,
+        pipe: args.read_fifo,
+        probe: probe::in_child,
+    };
+    if args.check {
+        service::check(&options)?;
+        tracing::info!("it would start");
+        return Ok(ExitCode::SUCCESS);
+    }
+    interrupt::listen()?;
+    service::run(options).map_err(|error: ServiceError| error.into()).map(|()| ExitCode::SUCCESS)
+}
+
+/// The configuration, with what the flags say instead.
+fn configuration(args: &RunArgs, file: Option<&Path>) -> anyhow::Result<Config> {
+    let mut config = Config::load(file)?;
+    if !args.interfaces.is_empty() {
+        config.capture.interfaces.clone_from(&args.interfaces);
+    }
+    if let Some(folder) = &args.state {
+        config.state.folder.clone_from(folder);
+    }
+    if let Some(folder) = &args.log_dir {
+        let name = config.alert.file.file_name().or(Path::new(DEFAULT_ALERT_LOG).file_name()).unwrap_or_default();
+        config.alert.file = folder.join(name);
+    }
+    Ok(config)
+}
+
+/// The daemon's own words go to standard error: to a person's terminal, or to the journal, which has the time. What to
+/// say is in `APITAP_LOG` (`info`, `debug`, `apitap::service=debug`), `APITAP_LOG_FORMAT=json` makes lines for tools.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("APITAP_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    let is_for_tools = std::env::var("APITAP_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let is_for_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    // A log that is set up already is the caller's.
+    let _ = match (is_for_tools, is_for_journal) {
+        (true, _) => log.json().try_init(),
+        (false, true) => log.without_time().try_init(),
+        (false, false) => log.try_init(),
+    };
+}
