@@ -86,11 +86,14 @@ fn survives_a_kill(folder: &Path, settings: &Settings, mut rsyslog: Rsyslog) {
     assert_eq!(rsyslog.arrived()[0].0, "local3.err sensor-7 scanner");
     wait_until("they count as sent", || sinks.statistics()["syslog"].sent == 100);
 
+    sinks.tick(); // the server may have been slower to start than we were
+    let failed = sinks.statistics()["syslog"].failed;
+
     rsyslog.server.kill();
     let before = Instant::now();
     (101..=300).for_each(|sequence| sinks.alert(&record(sequence)));
     assert!(before.elapsed() < Duration::from_secs(2), "a dead sink slows the caller: {:?}", before.elapsed());
-    wait_until("the failure is noticed", || sinks.statistics()["syslog"].failed >= 2);
+    wait_until("the failure is noticed", || sinks.statistics()["syslog"].failed >= failed + 2);
     let notes: Vec<String> = sinks.tick();
     assert!(notes.len() == 1 && notes[0].contains("takes no alerts"), "said once: {notes:?}");
     let notes = sinks.finish(Duration::ZERO);
@@ -103,7 +106,7 @@ fn survives_a_kill(folder: &Path, settings: &Settings, mut rsyslog: Rsyslog) {
     wait_until("the queue is empty", || sinks.statistics()["syslog"].queued == 0);
     assert_all_arrived(&rsyslog.sequences(), 310);
     assert_eq!(sinks.statistics()["syslog"].dropped, 0);
-    assert!(sinks.finish(Duration::from_secs(5)).iter().all(|note| !note.contains("wait")));
+    assert!(sinks.finish(Duration::from_secs(5)).iter().all(|note| !note.contains("for the next start")));
 }
 
 #[test]
@@ -182,7 +185,7 @@ fn tls_survives_a_kill_and_trusts_only_its_authority() {
     let (sinks, _) = Sinks::open(&other, &stranger.path().join("state")).expect("the sinks open");
     sinks.alert(&record(1));
     wait_until("the certificate is refused", || {
-        sinks.statistics()["syslog"].last_error.is_some_and(|error| error.contains("certificate"))
+        sinks.statistics()["syslog"].last_error.as_ref().is_some_and(|error| error.contains("certificate"))
     });
     sinks.finish(Duration::ZERO);
     assert!(rsyslog.arrived().is_empty());
