@@ -272,6 +272,32 @@ fn where_the_state_folder_is_full_too_lines_wait_in_memory() {
     assert_all_arrived(&lines_of(&settings.file.path), 500);
 }
 
+/// Set for a child that is this very test, and writes to its standard output.
+const PRINT: &str = "TEST_PRINTS_IN";
+
+#[test]
+fn standard_output_gets_the_lines_of_the_log() {
+    if let Some(folder) = std::env::var_os(PRINT) {
+        let folder = Path::new(&folder);
+        let settings = Settings { stdout: true, ..settings(folder) };
+        let (sinks, _) = Sinks::open(&settings, &folder.join("state")).expect("the sinks open");
+        (1..=50).for_each(|sequence| sinks.alert(&record(sequence)));
+        let notes = sinks.finish(Duration::from_secs(10));
+        assert!(notes.is_empty(), "{notes:?}");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "log::standard_output_gets_the_lines_of_the_log", "--nocapture"])
+        .env(PRINT, folder.path())
+        .output()
+        .expect("the child runs");
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).expect("text");
+    let log = fs::read_to_string(folder.path().join("alerts.json")).expect("the log");
+    assert!(log.lines().count() == 50 && text.contains(&log), "{text}");
+}
+
 #[test]
 fn lines_of_other_kinds_go_to_the_log_alone_and_only_if_they_are_wanted() {
     let folder = tempfile::tempdir().expect("a folder");
