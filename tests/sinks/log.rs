@@ -47,7 +47,7 @@ fn killed_settings(folder: &Path, port: u16) -> Settings {
 }
 
 /// The records of octet-counted messages (RFC 6587), until the connection ends.
-fn frames_of(stream: TcpStream) -> Vec<u64> {
+pub fn frames_of(stream: TcpStream) -> Vec<u64> {
     let mut reader = BufReader::new(stream);
     let (mut sequences, mut length) = (Vec::new(), Vec::new());
     while reader.read_until(b' ', &mut length).is_ok_and(|bytes| bytes > 0) {

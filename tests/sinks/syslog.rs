@@ -1,12 +1,15 @@
 //! A real rsyslog, killed and restarted.
 
+use super::log::frames_of;
 use super::{Server, assert_all_arrived, free_port, has, make_certificates, record, settings, wait_until};
 use apitap::alert::sink::Sinks;
 use apitap::alert::sink::settings::{Settings, SyslogSettings};
 use serde_json::Value;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 struct Rsyslog {
@@ -155,6 +158,28 @@ fn tcp_loses_nothing_to_kills_while_it_sends() {
     }
     wait_until("all alerts are there", || rsyslog.has(sequence) && sinks.statistics()["syslog"].queued == 0);
     assert_all_arrived(&rsyslog.sequences(), sequence);
+}
+
+/// What a server does that is killed with messages in its receive buffer.
+#[test]
+fn messages_that_were_taken_and_not_read_are_sent_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("tcp://{}", listener.local_addr().expect("an address"));
+    let (say, said) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (unread, _) = listener.accept().expect("a connection");
+        unread.peek(&mut [0]).expect("a message");
+        drop(unread); // with bytes unread: that resets the connection
+        let (stream, _) = listener.accept().expect("a connection");
+        say.send(frames_of(stream))
+    });
+    let (sinks, _) =
+        Sinks::open(&with_syslog(folder.path(), &address, None), &folder.path().join("state")).expect("opens");
+    sinks.alert(&record(1));
+    wait_until("it counts as sent", || sinks.statistics()["syslog"].sent == 1);
+    sinks.finish(Duration::from_secs(5));
+    assert_eq!(said.recv_timeout(Duration::from_secs(5)), Ok(vec![1]));
 }
 
 #[test]
