@@ -46,6 +46,7 @@ demo: build ## Make labelled traffic, replay it, compare the alerts with the tru
 
 .PHONY: test
 test: setup ## Run every test that fits in 15 minutes
+	@.ci/setup-tests
 	$(CARGO) test
 
 .PHONY: fmt

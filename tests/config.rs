@@ -35,6 +35,10 @@ fn what_the_configuration_names_is_checked_too() {
     let file = folder.write("rules.toml", format!("[rules]\nfolder = \"{rules}\"\n"));
     let refused = apitap(&["config", "check", &file]).with_status(1).err;
     assert!(refused.contains("`rules.folder`") && refused.contains("shadow_endpoint.toml:2: "), "{refused}");
+    let file =
+        folder.write("hook.toml", "[alert.webhook]\nurl = \"http://[::1]/\"\nsecret_file = \"/nonexistent/key\"\n");
+    let refused = apitap(&["config", "check", &file]).with_status(1).err;
+    assert!(refused.contains("hook.toml: /nonexistent/key: the webhook's key cannot be read"), "{refused}");
     let file = folder.write("api.toml", "[api]\nopenapi = [\"/nonexistent/api.yaml\"]\n");
     let refused = apitap(&["config", "check", &file]).with_status(1).err;
     assert!(refused.contains("`api.openapi`") && refused.contains("/nonexistent/api.yaml"), "{refused}");

@@ -4,8 +4,10 @@ use super::{assert_all_arrived, record, sequence_of, settings, wait_until};
 use apitap::alert::record::EventType;
 use apitap::alert::sink::Sinks;
 use apitap::alert::sink::settings::{Settings, SyslogSettings};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,19 +25,20 @@ fn lines_of(path: &Path) -> Vec<u64> {
 
 /// Rotated logs, the oldest first, then the log.
 fn all_lines(log: &Path) -> Vec<u64> {
-    let rotated = (1..).map(|number| PathBuf::from(format!("{}.{number}", log.display())));
-    let mut files: Vec<PathBuf> = rotated.take_while(|path| path.exists()).collect();
+    // A rotation that was killed leaves a number free.
+    let rotated = (1..=1000).map(|number| PathBuf::from(format!("{}.{number}", log.display())));
+    let mut files: Vec<PathBuf> = rotated.filter(|path| path.exists()).collect();
     files.reverse();
     files.push(log.to_owned());
     files.iter().flat_map(|path| lines_of(path)).collect()
 }
 
-/// Also to a syslog server that is never there: its queue must survive just as well.
-fn killed_settings(folder: &Path) -> Settings {
+/// Also to a syslog server that is not there: its queue must survive just as well.
+fn killed_settings(folder: &Path, port: u16) -> Settings {
     let mut settings = settings(folder);
     settings.file.rotate_bytes = 50_000;
     settings.syslog = Some(SyslogSettings {
-        address: "tcp://127.0.0.1:9".parse().expect("an address"),
+        address: format!("tcp://127.0.0.1:{port}").parse().expect("an address"),
         facility: "local0".parse().expect("a facility"),
         app_name: "apitap".to_owned(),
         ca_file: None,
@@ -43,9 +46,24 @@ fn killed_settings(folder: &Path) -> Settings {
     settings
 }
 
+/// The records of octet-counted messages (RFC 6587), until the connection ends.
+pub fn frames_of(stream: TcpStream) -> Vec<u64> {
+    let mut reader = BufReader::new(stream);
+    let (mut sequences, mut length) = (Vec::new(), Vec::new());
+    while reader.read_until(b' ', &mut length).is_ok_and(|bytes| bytes > 0) {
+        let bytes: usize = String::from_utf8_lossy(&length).trim().parse().expect("a length");
+        let mut message = vec![0; bytes];
+        reader.read_exact(&mut message).expect("a whole message");
+        let message = String::from_utf8(message).expect("text");
+        sequences.push(sequence_of(&message[message.find('{').expect("a record")..]));
+        length.clear();
+    }
+    sequences
+}
+
 /// Writes without end; says on standard output which record is written, which is when `alert` has returned.
 fn write_until_killed(folder: &Path) {
-    let (sinks, _) = Sinks::open(&killed_settings(folder), &folder.join("state")).expect("the sinks open");
+    let (sinks, _) = Sinks::open(&killed_settings(folder, 9), &folder.join("state")).expect("the sinks open");
     let last = all_lines(&folder.join("alerts.json")).last().copied().unwrap_or(0);
     let mut out = std::io::stdout();
     for sequence in last + 1.. {
@@ -64,7 +82,7 @@ fn a_kill_tears_no_line_and_loses_nothing_that_was_written() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("alerts.json");
-    let mut last = 0;
+    let mut all_said: Vec<u64> = Vec::new();
     for kill in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().expect("this test"))
             .args(["--exact", "log::a_kill_tears_no_line_and_loses_nothing_that_was_written", "--nocapture"])
@@ -74,24 +92,35 @@ fn a_kill_tears_no_line_and_loses_nothing_that_was_written() {
             .expect("the child starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
         assert!(lines.any(|line| line.starts_with("written ")), "the child writes");
-        let reader =
-            std::thread::spawn(move || lines.filter_map(|line| line.strip_prefix("written ")?.parse().ok()).last());
+        let reader = std::thread::spawn(move || -> Vec<u64> {
+            lines.filter_map(|line| line.strip_prefix("written ")?.parse().ok()).collect()
+        });
         std::thread::sleep(Duration::from_millis(20 + kill * 7 % 60));
         child.kill().expect("SIGKILL");
         child.wait().expect("it ends");
-        let said: u64 = reader.join().expect("the reader ends").unwrap_or(last);
-        let (sinks, notes) = Sinks::open(&killed_settings(folder.path()), &folder.path().join("state")).expect("opens");
+        all_said.extend(reader.join().expect("the reader ends"));
+        let said = all_said.last().copied().expect("something was written");
+        let opened = Sinks::open(&killed_settings(folder.path(), 9), &folder.path().join("state"));
+        let (sinks, notes) = opened.expect("the sinks open");
         assert!(notes.iter().all(|note| note.contains("torn") || note.contains("no whole record")), "{notes:?}");
         let written = all_lines(&log);
         assert!(written.last().is_some_and(|newest| *newest >= said), "{said} was written: {:?}", written.last());
         assert!(written.iter().copied().eq(1..=written.len() as u64), "a line is missing or double");
-        let queued = sinks.statistics()["syslog"].queued;
-        assert!(queued >= said && queued <= written.len() as u64, "{said} {queued} {}", written.len());
-        last = said;
+        sinks.finish(Duration::ZERO);
     }
-    assert!(last > KILLS, "{last}");
     assert!(fs::metadata(format!("{}.1", log.display())).is_ok(), "it was rotated meanwhile");
-    eprintln!("{KILLS} kills, {last} records");
+
+    // What waited for the syslog server through all of that arrives when there is one.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let received = std::thread::spawn(move || frames_of(listener.accept().expect("a connection").0));
+    let opened = Sinks::open(&killed_settings(folder.path(), port), &folder.path().join("state"));
+    let (sinks, _) = opened.expect("the sinks open");
+    wait_until("the queue is empty", || sinks.statistics()["syslog"].queued == 0);
+    sinks.finish(Duration::from_secs(5));
+    let received: BTreeSet<u64> = received.join().expect("the server ends").into_iter().collect();
+    assert!(all_said.iter().all(|sequence| received.contains(sequence)));
+    eprintln!("{KILLS} kills, {} records", all_said.len());
 }
 
 /// Reads a log as `tail -F` does: to its end, then the next file of that name.
@@ -191,13 +220,13 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status(); // left to the system where that fails
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status(); // left to the system where that fails
     }
 }
 
 #[test]
 fn a_full_disk_tears_no_line_and_loses_none() {
-    let Some(disk) = Disk::mount(256) else { return };
+    let Some(disk) = Disk::mount(1024) else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let settings = settings(disk.0.path());
     let state = folder.path().join("state");
@@ -228,7 +257,7 @@ fn a_full_disk_tears_no_line_and_loses_none() {
 
 #[test]
 fn where_the_state_folder_is_full_too_lines_wait_in_memory() {
-    let Some(disk) = Disk::mount(256) else { return };
+    let Some(disk) = Disk::mount(1024) else { return };
     let settings = settings(disk.0.path());
     let (sinks, _) = Sinks::open(&settings, &disk.0.path().join("state")).expect("the sinks open");
     disk.fill();
@@ -241,6 +270,32 @@ fn where_the_state_folder_is_full_too_lines_wait_in_memory() {
         sinks.statistics()["file"].queued == 0
     });
     assert_all_arrived(&lines_of(&settings.file.path), 500);
+}
+
+/// Set for a child that is this very test, and writes to its standard output.
+const PRINT: &str = "TEST_PRINTS_IN";
+
+#[test]
+fn standard_output_gets_the_lines_of_the_log() {
+    if let Some(folder) = std::env::var_os(PRINT) {
+        let folder = Path::new(&folder);
+        let settings = Settings { stdout: true, ..settings(folder) };
+        let (sinks, _) = Sinks::open(&settings, &folder.join("state")).expect("the sinks open");
+        (1..=50).for_each(|sequence| sinks.alert(&record(sequence)));
+        let notes = sinks.finish(Duration::from_secs(10));
+        assert!(notes.is_empty(), "{notes:?}");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "log::standard_output_gets_the_lines_of_the_log", "--nocapture"])
+        .env(PRINT, folder.path())
+        .output()
+        .expect("the child runs");
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).expect("text");
+    let log = fs::read_to_string(folder.path().join("alerts.json")).expect("the log");
+    assert!(log.lines().count() == 50 && text.contains(&log), "{text}");
 }
 
 #[test]

@@ -143,7 +143,9 @@ fn a_wrong_key_waits_and_a_refused_alert_does_not_hold_up_the_others() {
     let settings = receiver.settings(|webhook| webhook.secret_file = Some(folder.path().join("other-key")));
     let (sinks, _) = Sinks::open(&settings, &folder.path().join("state")).expect("the sinks open");
     sinks.alert(&record(1));
-    wait_until("it is refused", || sinks.statistics()["webhook"].last_error.is_some_and(|error| error.contains("401")));
+    wait_until("it is refused", || {
+        sinks.statistics()["webhook"].last_error.as_ref().is_some_and(|error| error.contains("401"))
+    });
     assert_eq!(sinks.statistics()["webhook"].queued, 1);
     sinks.finish(Duration::ZERO);
 
@@ -170,7 +172,10 @@ fn https_is_trusted_by_its_authority_alone_and_people_read_text() {
             .expect("the sinks open");
     sinks.alert(&record(1));
     wait_until("the certificate is refused", || {
-        sinks.statistics()["webhook"].last_error.is_some_and(|error| error.to_lowercase().contains("certificate"))
+        sinks.statistics()["webhook"]
+            .last_error
+            .as_ref()
+            .is_some_and(|error| error.to_lowercase().contains("certificate"))
     });
     sinks.finish(Duration::ZERO);
 

@@ -61,6 +61,13 @@ pub struct Sinks {
     deliveries: Vec<(Delivery, Severity)>,
 }
 
+/// Whether the certificates and keys that sinks need can be read.
+pub fn check(settings: &Settings) -> Result<(), SinkError> {
+    settings.syslog.as_ref().map(syslog::Syslog::new).transpose()?;
+    settings.webhook.as_ref().map(webhook::Webhook::new).transpose()?;
+    Ok(())
+}
+
 impl Sinks {
     /// Opens the log and starts the threads of the other sinks. The notes are for people: what an earlier run left that
     /// had to be mended.

@@ -62,9 +62,13 @@ impl Rotation {
         log.len() >= self.bytes || (self.every != Duration::ZERO && is_old())
     }
 
-    /// Gives every rotated log the next number, and the log the first one.
+    /// Gives every rotated log the next number, and the log the first one. A number that is free, since a rotation was
+    /// killed in the middle, is filled.
     pub fn rotate(&mut self) -> io::Result<()> {
-        for number in (1..=self.keep).rev() {
+        let is_free =
+            |number: &u32| [Form::Plain, Form::Compressed].iter().all(|form| !self.name(*number, *form).exists());
+        let last = (1..=self.keep).find(is_free).unwrap_or(self.keep);
+        for number in (1..=last).rev() {
             for form in [Form::Plain, Form::Compressed] {
                 let from = self.name(number, form);
                 let moved = if number == self.keep {

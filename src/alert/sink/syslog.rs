@@ -4,7 +4,7 @@
 //! A message is the EVE line. It is cut down to [`MESSAGE_BYTES`], evidence first: many servers cut it anywhere else. No
 //! transport of syslog acknowledges anything. Messages count as sent when the other kernel has acknowledged their bytes
 //! and the connection held for [`SETTLING`] afterwards: a server that is killed with messages unread resets it, and then
-//! they are sent again. Over UDP they count as sent when no refusal came back for so long.
+//! they are sent again. Over UDP they count as sent when no refusal came back for [`UDP_SETTLING`].
 
 use super::delivery::{Carrier, Failure};
 use super::settings::{SyslogAddress, SyslogSettings, Transport};
@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 /// What rsyslog takes unless it is told otherwise (`maxMessageSize`), and a little room.
 const MESSAGE_BYTES: usize = 8000;
 const BATCH: usize = 256;
+/// Datagrams sent at once, and then looked after for [`UDP_SETTLING`]: more would overflow the receive buffer of a server,
+/// which is some 200 kB on Linux unless it is told otherwise, and nobody would know.
+const UDP_BATCH: usize = 8;
+const UDP_SETTLING: Duration = Duration::from_millis(50);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server that was killed may take to say so.
@@ -123,7 +127,7 @@ impl Carrier for Syslog {
     }
 
     fn batch(&self) -> usize {
-        BATCH
+        if self.settings.address.transport == Transport::Udp { UDP_BATCH } else { BATCH }
     }
 
     fn carry(&mut self, records: &[Vec<u8>]) -> Result<(), Failure> {
@@ -147,7 +151,7 @@ impl Connection {
             for message in messages {
                 socket.send(message)?;
             }
-            return match read_for(socket, SETTLING / 5) {
+            return match read_for(socket, UDP_SETTLING) {
                 Err(error) if is_silence(&error) => Ok(()),
                 Err(error) => Err(error),
                 Ok(()) => Ok(()), // a syslog server does not answer; whatever it is, it is there

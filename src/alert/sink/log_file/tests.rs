@@ -97,6 +97,7 @@ fn lines_wait_for_room_and_come_in_their_order() {
     drop(log);
     let mut log = site.open(settings.clone());
     log.write(EventType::Alert, b"5\n");
+    assert!(!log.tick());
     std::fs::remove_file(&settings.path).unwrap();
     symlink(&free, &settings.path).unwrap();
     log.tick();
