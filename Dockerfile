@@ -20,8 +20,8 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libpcap0.8 ca-certificates libcap2-bin \
     && rm -rf /var/lib/apt/lists/* \
-    && groupadd --system --gid 10001 apitap \
-    && useradd --system --uid 10001 --gid apitap --no-create-home --home-dir /var/lib/apitap apitap \
+    && groupadd --gid 10001 apitap \
+    && useradd --uid 10001 --gid apitap --no-create-home --home-dir /var/lib/apitap --shell /usr/sbin/nologin apitap \
     && install -d -o apitap -g apitap -m 750 /var/lib/apitap /var/log/apitap /run/apitap \
     && install -d /etc/apitap
 COPY --from=build /src/target/release/apitap /usr/bin/apitap
