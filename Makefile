@@ -22,7 +22,7 @@ FUZZ_SECONDS ?= 300
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Check for what the build needs; install missing system packages (apt, needs rights)
@@ -101,6 +101,25 @@ install: ## Install program, manual page and shell completions below PREFIX=/usr
 	$(APITAP) completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/apitap
 	$(APITAP) completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_apitap
 	$(APITAP) completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/apitap.fish
+
+# As for the release, so for its packages: the version is that of Cargo.toml.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+TARBALL = target/apitap-$(VERSION)-$(shell uname -m)-linux
+
+.PHONY: deb
+deb: build ## Debian package, target/debian/apitap_VERSION_ARCH.deb (seconds after the build; needs cargo-deb)
+	@$(CARGO) deb --version > /dev/null 2>&1 || { echo "make deb needs cargo-deb: cargo install --locked cargo-deb"; exit 1; }
+	packaging/generate $(APITAP) packaging/generated
+	$(CARGO) deb --no-build --output target/debian/
+
+.PHONY: package-test
+package-test: setup ## Install, start, upgrade, remove, purge the package in a chroot (root; 10 s, the first time 1 min)
+	$(CARGO) build
+	packaging/test $(patsubst %/release/apitap,%/debug/apitap,$(APITAP))
+
+.PHONY: tarball
+tarball: build ## Release tarball, target/apitap-VERSION-ARCH-linux.tar.gz (seconds after the build)
+	packaging/tarball $(APITAP) $(TARBALL)
 
 .PHONY: clean
 clean: ## Remove what was built and the demo
