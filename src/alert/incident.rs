@@ -162,7 +162,9 @@ impl Incidents {
     /// The open ones, worst first.
     pub fn list(&self, store: &Store) -> Vec<OpenIncident> {
         let mut list: Vec<OpenIncident> = self.open.values().map(|incident| open_incident(incident, store)).collect();
-        list.sort_by(|one, other| (other.severity, other.last_seen, &one.id).cmp(&(one.severity, one.last_seen, &other.id)));
+        list.sort_by(|one, other| {
+            (other.severity, other.last_seen, &one.id).cmp(&(one.severity, one.last_seen, &other.id))
+        });
         list
     }
 

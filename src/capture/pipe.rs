@@ -7,7 +7,7 @@
 
 use super::{CaptureError, Frame, FrameSource, LinkType, is_named_pipe, is_stop_requested};
 use crate::time::Timestamp;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ impl PipeSource {
     }
 }
 
-fn read(path: &PathBuf, exchange: &Exchange) {
+fn read(path: &Path, exchange: &Exchange) {
     let opens_again = is_named_pipe(path);
     loop {
         if let Err(error) = read_once(path, exchange) {

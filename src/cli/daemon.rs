@@ -188,7 +188,8 @@ fn page(status: &Status) -> String {
     );
     for one in &status.interfaces {
         let state = if one.is_open { "captured from" } else { "GONE, waited for" };
-        let text = format!("{} {state}; {} frames, {} dropped, lost {} times", one.name, one.received, one.dropped, one.lost);
+        let text =
+            format!("{} {state}; {} frames, {} dropped, lost {} times", one.name, one.received, one.dropped, one.lost);
         line("interface", text);
     }
     let all = "everything is looked at".to_owned();
@@ -215,7 +216,9 @@ fn page(status: &Status) -> String {
         format!(
             "{} on disk, {}; memory {}",
             bytes(status.state_bytes),
-            status.checkpoint_age_seconds.map_or("not written yet".to_owned(), |age| format!("written {} ago", span(age))),
+            status
+                .checkpoint_age_seconds
+                .map_or("not written yet".to_owned(), |age| format!("written {} ago", span(age))),
             bytes(status.resident_bytes)
         ),
     );

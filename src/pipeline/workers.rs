@@ -40,7 +40,7 @@ enum ToWorker {
 
 /// What the judge's thread receives: harvests, and deeds that are done between two windows.
 enum ToJudge {
-    Report(Report),
+    Report(Box<Report>),
     Between(Deed),
 }
 
@@ -323,7 +323,7 @@ fn run_worker(
                     harvest.merge(partition.mark(&mark));
                 }
                 // Without a judge there is nobody to work for.
-                if to_judge.send(ToJudge::Report(Report { mark, harvest, is_last: false })).is_err() {
+                if to_judge.send(ToJudge::Report(Box::new(Report { mark, harvest, is_last: false }))).is_err() {
                     return;
                 }
                 // The first mark is passed with the snapshot of the start; each later one with that of the mark before.
@@ -342,7 +342,7 @@ fn run_worker(
                 for partition in partitions.iter_mut().flatten() {
                     harvest.merge(partition.finish(&mark));
                 }
-                let _ = to_judge.send(ToJudge::Report(Report { mark, harvest, is_last: true })); // nobody left to tell
+                let _ = to_judge.send(ToJudge::Report(Box::new(Report { mark, harvest, is_last: true }))); // nobody left to tell
                 return;
             }
         }

@@ -61,12 +61,7 @@ pub struct Board {
 impl Board {
     /// `judged` is what the judge's thread writes to.
     pub fn new(judged: Arc<Mutex<Judged>>) -> Board {
-        Board {
-            started: Instant::now(),
-            started_at: SystemTime::now(),
-            reading: Mutex::default(),
-            judged,
-        }
+        Board { started: Instant::now(), started_at: SystemTime::now(), reading: Mutex::default(), judged }
     }
 
     pub fn reading(&self) -> Reading {

@@ -137,7 +137,9 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
         }
         Request::Unsuppress { id } => {
             if !daemon.suppressions.remove(id).map_err(|error| error.to_string())? {
-                return Err(format!("there is no suppression {id}; `apitap suppress --list` shows those that there are"));
+                return Err(format!(
+                    "there is no suppression {id}; `apitap suppress --list` shows those that there are"
+                ));
             }
             daemon.reload().map_err(|error| error.to_string())?;
             Ok(json!(format!("suppression {id} is removed")))
@@ -146,9 +148,12 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
         Request::ForgetEndpoint { endpoint } => forget(daemon, Forget::Endpoint(endpoint)),
         Request::Checkpoint => {
             let for_judge = Arc::clone(daemon);
-            let taken =
-                daemon.on_judge(move |judge| for_judge.checkpointer.submit(judge.cut(Leave::Delta)))?;
-            if taken { Ok(json!("written, or being written")) } else { Err("another checkpoint is being written".into()) }
+            let taken = daemon.on_judge(move |judge| for_judge.checkpointer.submit(judge.cut(Leave::Delta)))?;
+            if taken {
+                Ok(json!("written, or being written"))
+            } else {
+                Err("another checkpoint is being written".into())
+            }
         }
     }
 }

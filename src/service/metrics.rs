@@ -103,12 +103,7 @@ fn of_sensor(daemon: &Daemon, reading: &Reading, judged: &Judged) -> Vec<Family>
     vec![
         build,
         Family::single(Gauge, "apitap_start_time_seconds", "When the sensor started, seconds since 1970.", started),
-        Family::single(
-            Gauge,
-            "apitap_resident_memory_bytes",
-            "Memory in use.",
-            reading.resident_bytes as f64,
-        ),
+        Family::single(Gauge, "apitap_resident_memory_bytes", "Memory in use.", reading.resident_bytes as f64),
         Family::single(Gauge, "apitap_learning", "1 while the sensor only learns.", f64::from(u8::from(is_learning))),
         keys,
         Family::single(
@@ -124,19 +119,19 @@ fn of_sensor(daemon: &Daemon, reading: &Reading, judged: &Judged) -> Vec<Family>
             "Their bytes on the wire.",
             reading.packets.wire_bytes as f64,
         ),
-        Family::single(Counter, "apitap_windows_total", "Windows of ten seconds that were judged.", judged.windows as f64),
+        Family::single(
+            Counter,
+            "apitap_windows_total",
+            "Windows of ten seconds that were judged.",
+            judged.windows as f64,
+        ),
         Family::single(
             Gauge,
             "apitap_last_window_age_seconds",
             "Time since a window was judged; about 10 while all is well.",
             judge_lag,
         ),
-        Family::single(
-            Gauge,
-            "apitap_silence_seconds",
-            "Time since the last frame.",
-            reading.silence.as_secs_f64(),
-        ),
+        Family::single(Gauge, "apitap_silence_seconds", "Time since the last frame.", reading.silence.as_secs_f64()),
         Family::single(
             Gauge,
             "apitap_event_time_lag_seconds",
@@ -196,7 +191,8 @@ fn of_events(reading: &Reading, judged: &Judged) -> Family {
 
 fn of_incidents(judged: &Judged) -> Vec<Family> {
     let open = judged.open_incidents as f64;
-    let mut total = Family::new(Kind::Gauge, "apitap_incidents", "Incidents since the start, by the worst they reached.");
+    let mut total =
+        Family::new(Kind::Gauge, "apitap_incidents", "Incidents since the start, by the worst they reached.");
     for detector in Ruleset::detectors() {
         let counts = judged.tally.by_detector.get(detector);
         for (severity, count) in counts.into_iter().flatten() {
@@ -206,7 +202,12 @@ fn of_incidents(judged: &Judged) -> Vec<Family> {
     vec![
         Family::single(Kind::Gauge, "apitap_incidents_open", "Incidents that are open.", open),
         total,
-        Family::single(Kind::Counter, "apitap_alerts_total", "Records of incidents that were written.", judged.alerts as f64),
+        Family::single(
+            Kind::Counter,
+            "apitap_alerts_total",
+            "Records of incidents that were written.",
+            judged.alerts as f64,
+        ),
     ]
 }
 
@@ -336,8 +337,11 @@ fn of_endpoints(daemon: &Daemon) -> Vec<Family> {
     let mut attempts = counter("apitap_logins_total", "Attempts to log in.");
     let mut failed = counter("apitap_failed_logins_total", "Attempts to log in that failed.");
     let mut data = counter("apitap_sensitive_values_total", "Sensitive values in responses, by class.");
-    let mut latency =
-        Family::new(Kind::Histogram, "apitap_http_request_duration_seconds", "From a request's start to its response's.");
+    let mut latency = Family::new(
+        Kind::Histogram,
+        "apitap_http_request_duration_seconds",
+        "From a request's start to its response's.",
+    );
     for one in shown(daemon) {
         let labels = one.labels();
         let named: u64 = one.statuses[1..].iter().sum();

@@ -200,9 +200,8 @@ async fn push(address: String, prefix: String, every: Duration, daemon: Arc<Daem
             graphite::lines(&prefix, &families(&daemon), now.as_secs())
         });
         let Ok(lines) = made.await else { continue };
-        let sent = timeout(GRAPHITE_TIME, async {
-            TcpStream::connect(&address).await?.write_all(lines.as_bytes()).await
-        });
+        let sent =
+            timeout(GRAPHITE_TIME, async { TcpStream::connect(&address).await?.write_all(lines.as_bytes()).await });
         let result = sent.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)));
         match &result {
             Ok(()) if is_failing => info!("graphite at {address} takes figures again"),
@@ -215,8 +214,10 @@ async fn push(address: String, prefix: String, every: Duration, daemon: Arc<Daem
 
 async fn reload_when_told(mut hangup: tokio::signal::unix::Signal, daemon: Arc<Daemon>) {
     while hangup.recv().await.is_some() {
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading, sd_notify::NotifyState::monotonic_usec_now()
-            .unwrap_or(sd_notify::NotifyState::MonotonicUsec(0))]); // without systemd there is nobody to tell
+        let _ = sd_notify::notify(&[
+            sd_notify::NotifyState::Reloading,
+            sd_notify::NotifyState::monotonic_usec_now().unwrap_or(sd_notify::NotifyState::MonotonicUsec(0)),
+        ]); // without systemd there is nobody to tell
         let daemon = Arc::clone(&daemon);
         match tokio::task::spawn_blocking(move || daemon.reload()).await {
             Ok(Ok(said)) => info!("reloaded: {said}"),

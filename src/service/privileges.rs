@@ -32,7 +32,11 @@ struct User {
 impl Privileges {
     /// Gives up what is not needed. `folders` are made for the user that is changed to, if they are not there. A user
     /// that there is not is no reason to listen to nothing: `notes` says so, and root without its rights goes on.
-    pub fn reduce(user: Option<&str>, folders: &[&Path], notes: &mut Vec<String>) -> Result<Privileges, PrivilegeError> {
+    pub fn reduce(
+        user: Option<&str>,
+        folders: &[&Path],
+        notes: &mut Vec<String>,
+    ) -> Result<Privileges, PrivilegeError> {
         let failed = |step| move |reason: String| PrivilegeError::GiveUp { step, reason };
         // SAFETY: PR_SET_NO_NEW_PRIVS takes no pointers.
         if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
@@ -56,7 +60,8 @@ impl Privileges {
         let may = |set| caps::has_cap(None, set, Capability::CAP_NET_RAW).unwrap_or(false);
         let keeps_raw = may(CapSet::Permitted);
         let kept: CapsHashSet = keeps_raw.then_some(Capability::CAP_NET_RAW).into_iter().collect();
-        let set = |set, to: &CapsHashSet| caps::set(None, set, to).map_err(|error| failed("capabilities")(error.to_string()));
+        let set =
+            |set, to: &CapsHashSet| caps::set(None, set, to).map_err(|error| failed("capabilities")(error.to_string()));
         set(CapSet::Effective, &CapsHashSet::new())?;
         set(CapSet::Inheritable, &CapsHashSet::new())?;
         set(CapSet::Permitted, &kept)?;

@@ -81,9 +81,8 @@ const READY_AT_ONCE: [&str; 4] = ["credential_stuffing", "brute_force", "passwor
 
 pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
     let store = Arc::clone(&daemon.store);
-    let incidents: Vec<OpenIncident> = daemon.on_judge(move |judge: &mut Judge| {
-        judge.incidents().list(&store).into_iter().take(TOP).collect()
-    })?;
+    let incidents: Vec<OpenIncident> =
+        daemon.on_judge(move |judge: &mut Judge| judge.incidents().list(&store).into_iter().take(TOP).collect())?;
     let (reading, judged) = (daemon.board.reading(), daemon.board.judged());
     let uptime = daemon.board.started.elapsed();
     let seconds = uptime.as_secs_f64().max(1.0);

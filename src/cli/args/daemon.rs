@@ -132,7 +132,7 @@ pub struct SuppressArgs {
     #[arg(long, value_name = "TEXT", required_unless_present_any = ["list", "remove"])]
     pub reason: Option<String>,
     /// List those that hold
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["detector", "endpoint", "client", "remove"])]
     pub list: bool,
     /// Remove one, by its number
     #[arg(long, value_name = "N")]
