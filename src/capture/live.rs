@@ -142,6 +142,20 @@ impl LiveSource {
         self.interfaces.iter().any(|interface| interface.capture.is_none())
     }
 
+    /// Sees which interfaces were set down or up again. libpcap says nothing of it: it waits.
+    pub fn look_at_links(&mut self) {
+        for interface in self.interfaces.iter_mut().filter(|interface| interface.capture.is_some()) {
+            let (name, is_up) = (&interface.statistics.name, is_up(&interface.statistics.name));
+            if interface.statistics.is_open && !is_up {
+                self.changes.push(Change::Lost { name: name.clone(), reason: "it is down".to_owned() });
+                interface.statistics.lost += 1;
+            } else if !interface.statistics.is_open && is_up {
+                self.changes.push(Change::Back { name: name.clone() });
+            }
+            interface.statistics.is_open = is_up;
+        }
+    }
+
     /// Opens again what was lost, where it is there again.
     pub fn reopen(&mut self) {
         let now = Instant::now();
@@ -215,6 +229,13 @@ fn open(name: &str, options: &LiveOptions) -> Result<(Capture<Active>, LinkType)
         .map_err(reason_of)?;
     let link = u16::try_from(capture.get_datalink().0).map_or(LinkType::UNASSIGNED, LinkType::from_file);
     Ok((capture, link))
+}
+
+/// By the kernel's flags of it; where they cannot be read, the capture itself will tell.
+fn is_up(name: &str) -> bool {
+    let flags = std::fs::read_to_string(format!("/sys/class/net/{name}/flags")).unwrap_or_default();
+    let flags = flags.trim().strip_prefix("0x").and_then(|flags| u32::from_str_radix(flags, 16).ok());
+    flags.is_none_or(|flags| flags & libc::IFF_UP as u32 != 0)
 }
 
 fn reason_of(error: pcap::Error) -> String {

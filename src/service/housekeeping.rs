@@ -5,6 +5,7 @@
 
 use super::Daemon;
 use super::board::{Judged, Reading};
+use crate::alert::endpoint_records;
 use crate::alert::record::{EveRecord, EventType, StatsDetail, write_line};
 use crate::baseline::Leave;
 use crate::detect::sensor::{self, Health};
@@ -99,7 +100,11 @@ impl House {
         let resident = resident_bytes().unwrap_or(0);
         self.daemon.board.set_reading(|reading| reading.resident_bytes = resident);
         if self.checkpoint.is_due(now) && self.daemon.checkpointer.is_ready() {
-            let leave = if self.export.is_due(now) { Leave::Whole } else { Leave::Delta };
+            let is_whole = self.export.is_due(now);
+            let leave = if is_whole { Leave::Whole } else { Leave::Delta };
+            if is_whole {
+                self.write_endpoints();
+            }
             let daemon = Arc::clone(&self.daemon);
             self.with_judge(move |judge| {
                 daemon.checkpointer.submit(judge.cut(leave));
@@ -142,6 +147,16 @@ impl House {
         let mut line = Vec::new();
         write_line(&EveRecord::new(now, EventType::Stats, StatsDetail { counters }), &mut line);
         self.daemon.sinks.line(EventType::Stats, &line);
+    }
+
+    /// The inventory, as often as all of the state is written, where it is wanted.
+    fn write_endpoints(&self) {
+        let Some(now) = self.daemon.board.reading().newest else { return };
+        if self.daemon.config().alert.events.contains(&EventType::Endpoint) {
+            let mut lines = Vec::new();
+            endpoint_records(&self.daemon.store, now).iter().for_each(|record| write_line(record, &mut lines));
+            self.daemon.sinks.line(EventType::Endpoint, &lines);
+        }
     }
 
     /// When the run is over there is nobody left to do it, and no need.

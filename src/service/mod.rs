@@ -11,6 +11,7 @@
 mod board;
 mod clock;
 mod control;
+mod excerpts;
 mod graphite;
 mod housekeeping;
 mod metrics;
@@ -38,6 +39,7 @@ use crate::packet::{Decoder, PacketLimits};
 use crate::pipeline::{Between, Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use crate::rule::{RuleError, Ruleset};
 use board::Board;
+use excerpts::{Bounds, Excerpts, Recorder};
 use privileges::{PrivilegeError, Privileges};
 use reader::{Feed, Reader};
 use std::io;
@@ -186,7 +188,8 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
         close_incidents: false,
     };
     let judged = Arc::new(Mutex::new(board::Judged::default()));
-    let deliver = deliver(Arc::clone(&sinks), Arc::clone(&judged));
+    let (recorder, excerpts) = record(&config)?.unzip();
+    let deliver = deliver(Arc::clone(&sinks), Arc::clone(&judged), excerpts);
     let pipeline = Pipeline::start(&pipeline_options, judge, deliver);
     let Some(between) = pipeline.between() else { return Err(ServiceError::Pipeline(Failure::Over)) };
     let daemon = Arc::new(Daemon {
@@ -209,6 +212,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
         filter,
         decoder: Decoder::new(key, PacketLimits::default()),
         pipeline,
+        recorder,
         board: &daemon.board,
         privileges: &privileges,
         not_before: singles.newest,
@@ -246,6 +250,16 @@ fn open_feed(options: &Options) -> Result<Feed, ServiceError> {
     }
 }
 
+/// Where frames are to be kept for excerpts.
+fn record(config: &Config) -> io::Result<Option<(Recorder, Excerpts)>> {
+    if !config.alert.pcap_excerpt {
+        return Ok(None);
+    }
+    let folder = config.alert.file.parent().unwrap_or(Path::new(".")).join("excerpts");
+    let bounds = Bounds { bytes: config.alert.excerpt_mib << 20, age: config.privacy.retention };
+    excerpts::start(folder, bounds).map(Some)
+}
+
 fn announce(config: &Config, pipe: Option<&Path>) {
     match pipe {
         Some(pipe) => info!("reading captures from {}", pipe.display()),
@@ -257,11 +271,16 @@ fn announce(config: &Config, pipe: Option<&Path>) {
 
 /// What the judge's thread does with each verdict: alerts and lines to the sinks, figures to the board, and a sign of
 /// life to systemd: it comes from the end of the path of the packets, so that nothing on it can hang unseen.
-fn deliver(sinks: Arc<Sinks>, judged: Arc<Mutex<board::Judged>>) -> crate::pipeline::Deliver {
+fn deliver(
+    sinks: Arc<Sinks>,
+    judged: Arc<Mutex<board::Judged>>,
+    excerpts: Option<Excerpts>,
+) -> crate::pipeline::Deliver {
     let mut order = LineOrder::default();
     Box::new(move |judge: &Judge, verdict: Verdict| {
         for alert in &verdict.alerts {
             sinks.alert(alert);
+            excerpts.iter().for_each(|excerpts| excerpts.alert(alert));
         }
         for line in verdict.lines {
             let (time, flow, position) = line.key;

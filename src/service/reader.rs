@@ -5,6 +5,7 @@
 
 use super::board::Board;
 use super::clock::{EventClock, Step};
+use super::excerpts::Recorder;
 use super::overload::Overload;
 use super::privileges::Privileges;
 use crate::capture::live::{BLOCK_WAIT, Change, LiveSource};
@@ -33,6 +34,8 @@ pub struct Reader<'d> {
     pub filter: Option<Filter>,
     pub decoder: Decoder,
     pub pipeline: Pipeline,
+    /// Keeps frames for excerpts, where they are wanted.
+    pub recorder: Option<Recorder>,
     pub board: &'d Board,
     pub privileges: &'d Privileges,
     /// What was learned is newer than frames before this.
@@ -88,6 +91,9 @@ impl Reader<'_> {
             }
             let passed = now.duration_since(looked_at);
             looked_at = now;
+            if let Some(recorder) = &mut self.recorder {
+                recorder.tick(now);
+            }
             if self.pipeline.newest().is_none() {
                 // Until the first frame there are no windows whose end is a sign of life.
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]); // without systemd: nobody to tell
@@ -117,9 +123,12 @@ impl Reader<'_> {
 
     /// One turn of the source: how many frames there were; nothing when there will be no more.
     fn turn(&mut self, progress: &mut Progress, now: Instant) -> Option<usize> {
-        let Reader { feed, filter, decoder, pipeline, not_before, .. } = self;
+        let Reader { feed, filter, decoder, pipeline, recorder, not_before, .. } = self;
         let mut each = |frame: Frame<'_>| {
             if progress.failure.is_ok() {
+                if let Some(recorder) = recorder {
+                    recorder.frame(&frame);
+                }
                 progress.failure = take(frame, filter, decoder, pipeline, not_before, progress, now);
             }
         };
@@ -165,6 +174,7 @@ impl Reader<'_> {
     /// Frames that the kernel had no room for so far.
     fn ask_kernel(&mut self) -> u64 {
         let Feed::Interfaces(source) = &mut self.feed else { return 0 };
+        source.look_at_links();
         if source.is_incomplete() {
             self.privileges.raised(|| source.reopen());
         }
