@@ -68,7 +68,7 @@ impl Reader<'_> {
             newest: None,
             turn_at: SystemTime::now(),
         };
-        let (mut looked_at, mut asked_at, mut dropped) = (started, started, 0);
+        let (mut looked_at, mut asked_at, mut dropped, mut has_dropped) = (started, started, 0, false);
         while !is_stop_requested() {
             let now = Instant::now();
             let given = self.turn(&mut progress, now);
@@ -98,7 +98,6 @@ impl Reader<'_> {
                 // Until the first frame there are no windows whose end is a sign of life.
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]); // without systemd: nobody to tell
             }
-            let mut has_dropped = false;
             if now.duration_since(asked_at) >= ASK_KERNEL {
                 asked_at = now;
                 let before = std::mem::replace(&mut dropped, self.ask_kernel());

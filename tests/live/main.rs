@@ -83,7 +83,7 @@ impl Drop for Daemon<'_> {
     }
 }
 
-/// Incidents by what they say, without what depends on the key.
+/// Incidents by what they say, without what depends on the key: ids, and estimates of how many are distinct.
 fn incidents(alerts: &[Value]) -> BTreeSet<String> {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let opened = alerts.iter().filter(|alert| alert["apitap"]["state"] == "opened");
@@ -91,12 +91,11 @@ fn incidents(alerts: &[Value]) -> BTreeSet<String> {
         .map(|alert| {
             let apitap = &alert["apitap"];
             format!(
-                "{} {} {} {} {}",
+                "{} {} {} {}",
                 text(&alert["timestamp"]),
                 text(&apitap["detector"]),
                 text(&apitap["endpoint"]),
-                text(&apitap["client"]),
-                text(&apitap["observed"])
+                text(&apitap["client"])
             )
         })
         .collect()
@@ -106,16 +105,23 @@ fn url(path: &str) -> String {
     format!("url = \"http://{SERVER}:{PORT}{path}\"")
 }
 
+fn login(user: &str, password: &str) -> String {
+    let document = format!("{{\\\"username\\\":\\\"{user}\\\",\\\"password\\\":\\\"{password}\\\"}}");
+    format!("{}\nheader = \"Content-Type: application/json\"\ndata = \"{document}\"", url("/v1/login"))
+}
+
+/// 80 accounts, 80 passwords, one client.
+fn stuff(site: &Site, folder: &Path) {
+    site.requests(folder, 30, (0..80).map(|n| login(&format!("victim{n}"), &format!("pass{n}"))));
+}
+
 /// What everybody does all day: products, and orders of their own.
 fn ordinary(site: &Site, folder: &Path) {
     for host in 10..22u8 {
         let token = format!("header = \"Authorization: Bearer token-of-{host}\"");
         let products = (0..12).map(|_| url("/v1/products"));
         let orders = (0..3).map(|n| format!("{}\n{token}", url(&format!("/v1/orders/{}", u32::from(host) * 1000 + n))));
-        let login = [format!(
-            "{}\nheader = \"Content-Type: application/json\"\ndata = \"{{\\\"username\\\":\\\"u{host}\\\",\\\"password\\\":\\\"right\\\"}}\"",
-            url("/v1/login")
-        )];
+        let login = [login(&format!("u{host}"), "right")];
         site.requests(folder, host, login.into_iter().chain(products).chain(orders));
     }
 }
@@ -143,13 +149,7 @@ fn attacks_on_a_mirrored_wire_are_told_in_time_and_as_a_replay_tells_them() {
     }
     assert!(daemon.alerts().is_empty(), "{:?}", daemon.alerts());
 
-    let login = |n: u32| {
-        format!(
-            "{}\nheader = \"Content-Type: application/json\"\ndata = \"{{\\\"username\\\":\\\"victim{n}\\\",\\\"password\\\":\\\"pass{n}\\\"}}\"",
-            url("/v1/login")
-        )
-    };
-    site.requests(folder.path(), 30, (0..80).map(login));
+    stuff(&site, folder.path());
     site.requests(folder.path(), 31, (0..150).map(|n| url(&format!("/admin/secret-{n}.php"))));
     site.requests(folder.path(), 32, (0..5).map(|_| url("/internal/customers")));
     let attacked = Instant::now();
@@ -191,8 +191,64 @@ fn an_interface_that_goes_away_is_told_and_waited_for() {
     site.set_mirror(true);
     let back = || daemon.log().lines().filter(|line| line.contains("capturing on mirror")).count() == 2;
     daemon.wait("it is captured from again", Duration::from_secs(10), back);
-    let login = |n: u32| format!("{}\ndata = \"username=victim{n}&password=pass{n}\"", url("/v1/login"));
-    site.requests(folder.path(), 30, (0..80).map(login));
+    stuff(&site, folder.path());
     daemon.wait_for_alert("credential_stuffing", WITHIN);
     daemon.end();
+}
+
+#[test]
+fn too_much_is_shed_in_the_open_and_taken_up_again() {
+    if let Some(missing) = site::missing() {
+        return eprintln!("skipped: {missing}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new("ov", folder.path());
+    // Held down to a tenth of a processor: two of them must make the traffic, too.
+    let daemon = Daemon::start(&site, folder.path(), "0s");
+    let quota = Quota::new(daemon.child.id(), 10);
+    site.flood(20, 12);
+    daemon.wait("what is left out is logged", Duration::from_secs(5), || daemon.log().contains("too much comes"));
+    daemon.wait_for_alert("sensor_overload", Duration::from_secs(30));
+    drop(quota);
+    let is_back = || daemon.log().contains("back to normal");
+    daemon.wait("everything is looked at again", Duration::from_secs(40), is_back);
+    // What was told in that time is of the sensor, not of the traffic.
+    let of_traffic = |alert: &Value| !alert["apitap"]["detector"].as_str().unwrap().starts_with("sensor_");
+    assert!(!daemon.alerts().iter().any(of_traffic), "{:?}", daemon.alerts());
+    stuff(&site, folder.path());
+    daemon.wait_for_alert("credential_stuffing", WITHIN);
+    daemon.end();
+}
+
+/// Holds a process down to so many percent of the time, by stopping it for the rest.
+struct Quota {
+    stop: std::sync::mpsc::Sender<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Quota {
+    fn new(pid: u32, percent: u64) -> Quota {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let signal = move |name: &str| {
+            let _ = Command::new("kill").args([name, &pid.to_string()]).status();
+        };
+        let thread = std::thread::spawn(move || {
+            let slice = Duration::from_millis(percent);
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                signal("-CONT");
+                std::thread::sleep(slice);
+                signal("-STOP");
+                std::thread::sleep(Duration::from_millis(100) - slice);
+            }
+            signal("-CONT");
+        });
+        Quota { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Quota {
+    fn drop(&mut self) {
+        self.stop = std::sync::mpsc::channel().0;
+        let _ = self.thread.take().map(std::thread::JoinHandle::join);
+    }
 }

@@ -21,7 +21,7 @@ pub struct Site {
 
 /// What is missing to make a site, if anything.
 pub fn missing() -> Option<String> {
-    for tool in ["ip", "tc", "nginx", "curl", "tcpdump", "python3"] {
+    for tool in ["ip", "tc", "nginx", "curl", "tcpdump", "python3", "wrk"] {
         let found = Command::new("sh").args(["-c", &format!("PATH=$PATH:/usr/sbin:/sbin command -v {tool}")]).output();
         if !found.is_ok_and(|output| output.status.success()) {
             return Some(format!("{tool} is not installed"));
@@ -89,9 +89,11 @@ impl Site {
              http {{ access_log off; keepalive_requests 100000;\n\
              client_body_temp_path {0}/body; proxy_temp_path {0}/proxy; fastcgi_temp_path {0}/fcgi; \
              uwsgi_temp_path {0}/uwsgi; scgi_temp_path {0}/scgi;\n\
-             server {{ listen {SERVER}:{PORT}; location / {{ proxy_pass http://127.0.0.1:9000; }} }} }}\n",
+             server {{ listen {SERVER}:{PORT}; location /bulk.json {{ root {0}; }} location / {{ proxy_pass http://127.0.0.1:9000; }} }} }}\n",
             folder.display()
         );
+        let product = r#"{"name":"Mug","price":1200,"tags":["blue","large"]},"#;
+        std::fs::write(folder.join("bulk.json"), format!("[{}0]", product.repeat(2000))).unwrap();
         std::fs::write(&nginx, text).unwrap();
         site.serve(Command::new("nginx").arg("-p").arg(folder).arg("-c").arg(&nginx));
         let started = Instant::now();
@@ -130,6 +132,14 @@ impl Site {
         let blocks: Vec<String> = blocks.map(|block| format!("silent\noutput = /dev/null\n{block}\n")).collect();
         std::fs::write(&file, blocks.join("next\n")).unwrap();
         self.curl(host, &["-K", &file.display().to_string()]);
+    }
+
+    /// As many requests as `connections` give, for a while.
+    pub fn flood(&self, connections: u32, seconds: u32) {
+        let flags = ["-t1".to_owned(), format!("-c{connections}"), format!("-d{seconds}")];
+        let url = format!("http://{SERVER}:{PORT}/bulk.json");
+        let wrk = ["netns", "exec", &self.clients, "wrk", &flags[0], &flags[1], &flags[2], &url];
+        must("ip", &wrk);
     }
 
     pub fn set_mirror(&self, is_up: bool) {
