@@ -11,6 +11,7 @@
 mod board;
 mod clock;
 mod control;
+mod endpoints;
 mod graphite;
 mod housekeeping;
 mod metrics;
@@ -20,6 +21,7 @@ mod privileges;
 mod reader;
 mod status;
 mod suppressions;
+mod threads;
 
 pub use control::{Reply, Request, ask};
 pub use status::{InterfaceStatus, SinkStatus, Status};
@@ -121,6 +123,8 @@ pub(crate) struct Daemon {
     pub config_file: Option<PathBuf>,
     pub suppressions: suppressions::Suppressions,
     pub memory_limit: AtomicU64,
+    /// Which endpoints have metrics of their own.
+    pub told: Mutex<endpoints::Told>,
 }
 
 /// Checks that a daemon could start: everything but what only starting shows.
@@ -187,7 +191,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     };
     let judged = Arc::new(Mutex::new(board::Judged::default()));
     let deliver = deliver(Arc::clone(&sinks), Arc::clone(&judged));
-    let pipeline = Pipeline::start(&pipeline_options, judge, deliver);
+    let pipeline = Pipeline::start(&pipeline_options, judge, deliver)?;
     let Some(between) = pipeline.between() else { return Err(ServiceError::Pipeline(Failure::Over)) };
     let daemon = Arc::new(Daemon {
         key,
@@ -200,6 +204,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
         config: Mutex::new(config.clone()),
         config_file: options.config_file,
         suppressions,
+        told: Mutex::default(),
     });
     let network = network::start(&daemon, &config)?;
     let housekeeper = housekeeping::start(Arc::clone(&daemon))?;
@@ -279,6 +284,7 @@ fn deliver(sinks: Arc<Sinks>, judged: Arc<Mutex<board::Judged>>) -> crate::pipel
         figures.counters = judge.counters().clone();
         figures.tally = judge.tally();
         figures.open_incidents = judge.incidents().open_count();
+        figures.open_by_severity = judge.incidents().open_by_severity();
         figures.windows += 1;
         figures.alerts += verdict.alerts.len() as u64;
         figures.now = Some(verdict.now);
