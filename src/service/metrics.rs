@@ -299,7 +299,10 @@ fn of_endpoints(daemon: &Daemon) -> Vec<Family> {
     let mut requests = counter("apitap_http_requests_total", "Requests to an endpoint, by class of status.");
     let mut attempts = counter("apitap_logins_total", "Attempts to log in.");
     let mut failed = counter("apitap_failed_logins_total", "Attempts to log in that failed.");
-    let mut data = counter("apitap_sensitive_values_total", "Sensitive values in responses, by class.");
+    let mut data = counter(
+        "apitap_sensitive_values_total",
+        "Sensitive values in responses, by class: the distinct ones of each window.",
+    );
     let mut latency = Family::new(
         Kind::Histogram,
         "apitap_http_request_duration_seconds",
