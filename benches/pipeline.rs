@@ -107,7 +107,8 @@ fn apitap(bytes: &[u8], threads: usize) -> u64 {
         close_incidents: true,
     };
     let judge = Judge::new(key, options, Vec::new(), Incidents::new(key));
-    let mut pipeline = Pipeline::start(&pipeline_options, judge, Box::new(|_, _| Ok(())));
+    let mut pipeline =
+        Pipeline::start(&pipeline_options, judge, Box::new(|_, _| Ok(()))).expect("threads can be started");
     let mut decoder = Decoder::new(key, PacketLimits::default());
     for (time, bytes) in frames(bytes) {
         let time = Timestamp(time);

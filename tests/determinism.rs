@@ -159,7 +159,8 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
         close_incidents: true,
     };
     let mut pipeline =
-        Pipeline::start(&options, Judge::new(KEY, judge, Vec::new(), apitap::alert::Incidents::new(KEY)), deliver);
+        Pipeline::start(&options, Judge::new(KEY, judge, Vec::new(), apitap::alert::Incidents::new(KEY)), deliver)
+            .unwrap();
     let mut decoder = Decoder::new(KEY, PacketLimits::default());
     let mut dealer = Decoder::new(KEY, PacketLimits::default());
     let mut random = Rng::named(seed.unwrap_or(0), "delivery", threads as u64);

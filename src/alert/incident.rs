@@ -159,6 +159,15 @@ impl Incidents {
         self.open.len()
     }
 
+    /// How many are open, by severity and by whether somebody acknowledged them.
+    pub fn open_by_severity(&self) -> BTreeMap<(Severity, bool), u64> {
+        let mut counts = BTreeMap::new();
+        for incident in self.open.values() {
+            *counts.entry((incident.severity, incident.is_acknowledged)).or_default() += 1;
+        }
+        counts
+    }
+
     /// The open ones, worst first.
     pub fn list(&self, store: &Store) -> Vec<OpenIncident> {
         let mut list: Vec<OpenIncident> = self.open.values().map(|incident| open_incident(incident, store)).collect();

@@ -24,6 +24,10 @@ pub enum Failure {
     WorkerLost,
     #[error("the run is over")]
     Over,
+    #[error(
+        "a thread cannot be started: {0}; raise the limit of processes (ulimit -u, TasksMax), or take fewer --threads"
+    )]
+    Thread(std::io::Error),
     #[error(transparent)]
     Output(#[from] std::io::Error),
 }
@@ -98,7 +102,7 @@ pub struct PipelineOptions {
 }
 
 impl Pipeline {
-    pub fn start(options: &PipelineOptions, judge: Judge, deliver: Deliver) -> Pipeline {
+    pub fn start(options: &PipelineOptions, judge: Judge, deliver: Deliver) -> Result<Pipeline, Failure> {
         let snapshot = judge.snapshot();
         let new = |scanners: &Scanners| {
             let (snapshot, scanners) = (Arc::clone(&snapshot), Arc::clone(scanners));
@@ -109,9 +113,9 @@ impl Pipeline {
             let partitions = (0..PARTITIONS).map(|_| new(&scanners)).collect();
             Mode::Inline { partitions, judge: Box::new(judge), deliver, next: Arc::clone(&snapshot) }
         } else {
-            threads(options, judge, deliver, new)
+            threads(options, judge, deliver, new)?
         };
-        Pipeline { mode, newest: Timestamp::MIN, open: None, marks: 0 }
+        Ok(Pipeline { mode, newest: Timestamp::MIN, open: None, marks: 0 })
     }
 
     /// A frame was read: time passes. Call it before the frame's segment is given.
@@ -268,7 +272,12 @@ struct Report {
     is_last: bool,
 }
 
-fn threads(options: &PipelineOptions, judge: Judge, deliver: Deliver, new: impl Fn(&Scanners) -> Partition) -> Mode {
+fn threads(
+    options: &PipelineOptions,
+    judge: Judge,
+    deliver: Deliver,
+    new: impl Fn(&Scanners) -> Partition,
+) -> Result<Mode, Failure> {
     let (give_back, returned) = channel();
     let (to_judge, reports) = sync_channel(options.workers * 2);
     let between = Between(to_judge.clone());
@@ -282,14 +291,22 @@ fn threads(options: &PipelineOptions, judge: Judge, deliver: Deliver, new: impl 
         let (to_worker, from_judge) = channel();
         snapshots.push(to_worker);
         let (to_judge, give_back) = (to_judge.clone(), give_back.clone());
-        let thread = std::thread::spawn(move || run_worker(partitions, &work, &give_back, &to_judge, &from_judge));
+        let thread = spawn(format!("worker-{worker}"), move || {
+            run_worker(partitions, &work, &give_back, &to_judge, &from_judge)
+        })?;
         workers.push(WorkerHandle { queue, batch: Batch::default(), thread });
     }
     drop(to_judge);
     let close_incidents = options.close_incidents;
     let count = options.workers;
-    let judge = std::thread::spawn(move || run_judge(judge, deliver, &reports, &snapshots, count, close_incidents));
-    Mode::Threads { workers, returned, idle: Vec::new(), under_way: 0, between, judge }
+    let judge =
+        spawn("judge".to_owned(), move || run_judge(judge, deliver, &reports, &snapshots, count, close_incidents))?;
+    Ok(Mode::Threads { workers, returned, idle: Vec::new(), under_way: 0, between, judge })
+}
+
+/// A thread with a name, by which tools and metrics show it.
+fn spawn<T: Send + 'static>(name: String, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, Failure> {
+    std::thread::Builder::new().name(name).spawn(work).map_err(Failure::Thread)
 }
 
 fn take_back(returned: &Receiver<Batch>, idle: &mut Vec<Batch>, under_way: &mut usize) {

@@ -15,6 +15,7 @@ pub enum Severity {
 }
 
 impl Severity {
+    pub const ALL: [Severity; 4] = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
     pub const NAMES: [&'static str; 4] = ["low", "medium", "high", "critical"];
 
     pub fn name(self) -> &'static str {

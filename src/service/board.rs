@@ -5,7 +5,9 @@ use crate::alert::IncidentTally;
 use crate::capture::live::InterfaceStatistics;
 use crate::packet::PacketCounters;
 use crate::pipeline::{Counters, Shedding};
+use crate::rule::Severity;
 use crate::time::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -39,6 +41,8 @@ pub struct Judged {
     pub counters: Counters,
     pub tally: IncidentTally,
     pub open_incidents: usize,
+    /// By severity, and whether they are acknowledged.
+    pub open_by_severity: BTreeMap<(Severity, bool), u64>,
     /// Windows so far.
     pub windows: u64,
     /// The watermark, and when it was reached.

@@ -6,14 +6,14 @@
 
 use super::Daemon;
 use super::board::{Judged, Reading};
-use crate::baseline::data_of;
-use crate::baseline::state::EndpointState;
-use crate::rule::Ruleset;
-use std::collections::BTreeMap;
+use super::endpoints::shown;
+use super::threads;
+use crate::rule::{Ruleset, Severity};
 use std::fmt::Write;
 
-/// Upper bounds of the buckets of latency, in seconds.
-const LATENCY_BOUNDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Counters that have a family of their own, or count bytes: they have no place in a sum of events.
+const NO_EVENTS: [&str; 6] =
+    ["learned_parameters", "frames", "wire_bytes", "transactions", "stream_bytes", "gap_bytes"];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -61,6 +61,7 @@ impl Family {
 pub fn families(daemon: &Daemon) -> Vec<Family> {
     let (reading, judged) = (daemon.board.reading(), daemon.board.judged());
     let mut all = of_sensor(daemon, &reading, &judged);
+    all.push(of_threads());
     all.extend(of_interfaces(&reading));
     all.push(of_events(&reading, &judged));
     all.extend(of_incidents(&judged));
@@ -88,7 +89,8 @@ fn of_sensor(daemon: &Daemon, reading: &Reading, judged: &Judged) -> Vec<Family>
     let mut build = Family::new(Gauge, "apitap_build_info", "Version of the sensor; always 1.");
     build.add(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     let started = daemon.board.started_at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let judge_lag = judged.at.map_or(0.0, |at| at.elapsed().as_secs_f64());
+    let judge_lag = judged.at.unwrap_or(daemon.board.started).elapsed().as_secs_f64();
+    let stream = &judged.counters.table.stream;
     let store = &daemon.store;
     let mut keys = Family::new(Gauge, "apitap_keys", "What is remembered, by kind.");
     for (kind, count) in [
@@ -121,6 +123,18 @@ fn of_sensor(daemon: &Daemon, reading: &Reading, judged: &Judged) -> Vec<Family>
         ),
         Family::single(
             Counter,
+            "apitap_stream_bytes_total",
+            "Bytes of TCP streams that were read.",
+            stream.bytes as f64,
+        ),
+        Family::single(
+            Counter,
+            "apitap_stream_missing_bytes_total",
+            "Bytes of TCP streams that never came.",
+            stream.gap_bytes as f64,
+        ),
+        Family::single(
+            Counter,
             "apitap_windows_total",
             "Windows of ten seconds that were judged.",
             judged.windows as f64,
@@ -128,7 +142,7 @@ fn of_sensor(daemon: &Daemon, reading: &Reading, judged: &Judged) -> Vec<Family>
         Family::single(
             Gauge,
             "apitap_last_window_age_seconds",
-            "Time since a window was judged; about 10 while all is well.",
+            "Time since a window was judged, or since the start; at most about 10 while all is well.",
             judge_lag,
         ),
         Family::single(Gauge, "apitap_silence_seconds", "Time since the last frame.", reading.silence.as_secs_f64()),
@@ -160,6 +174,16 @@ fn of_sensor(daemon: &Daemon, reading: &Reading, judged: &Judged) -> Vec<Family>
     ]
 }
 
+/// Without a /proc there are no samples.
+fn of_threads() -> Family {
+    let mut spent =
+        Family::new(Kind::Counter, "apitap_thread_cpu_seconds_total", "Processor time of each thread: of each stage.");
+    for (name, seconds) in threads::cpu_seconds().unwrap_or_default() {
+        spent.add(&[("thread", &name)], seconds);
+    }
+    spent
+}
+
 fn of_interfaces(reading: &Reading) -> Vec<Family> {
     let mut up = Family::new(Kind::Gauge, "apitap_interface_up", "1 while an interface is captured from.");
     let mut received =
@@ -183,14 +207,21 @@ fn of_interfaces(reading: &Reading) -> Vec<Family> {
 fn of_events(reading: &Reading, judged: &Judged) -> Family {
     let help = "What was counted on the way, by name; limits that were hit among them (see the table of limits).";
     let mut events = Family::new(Kind::Counter, "apitap_events_total", help);
-    for (name, value) in counters_of(reading, judged).into_iter().filter(|(name, _)| *name != "learned_parameters") {
+    for (name, value) in counters_of(reading, judged).into_iter().filter(|(name, _)| !NO_EVENTS.contains(name)) {
         events.add(&[("event", name)], value as f64);
     }
     events
 }
 
 fn of_incidents(judged: &Judged) -> Vec<Family> {
-    let open = judged.open_incidents as f64;
+    let mut open = Family::new(Kind::Gauge, "apitap_incidents_open", "Incidents that are open.");
+    for severity in Severity::ALL {
+        for is_acknowledged in [false, true] {
+            let count = judged.open_by_severity.get(&(severity, is_acknowledged)).copied().unwrap_or(0);
+            let acknowledged = if is_acknowledged { "true" } else { "false" };
+            open.add(&[("severity", severity.name()), ("acknowledged", acknowledged)], count as f64);
+        }
+    }
     let mut total =
         Family::new(Kind::Gauge, "apitap_incidents", "Incidents since the start, by the worst they reached.");
     for detector in Ruleset::detectors() {
@@ -200,7 +231,7 @@ fn of_incidents(judged: &Judged) -> Vec<Family> {
         }
     }
     vec![
-        Family::single(Kind::Gauge, "apitap_incidents_open", "Incidents that are open.", open),
+        open,
         total,
         Family::single(
             Kind::Counter,
@@ -228,7 +259,7 @@ fn of_sinks(daemon: &Daemon) -> Vec<Family> {
 
 fn of_state(daemon: &Daemon) -> Vec<Family> {
     let progress = daemon.checkpointer.progress();
-    let last = progress.last_success.and_then(|at| at.elapsed().ok()).unwrap_or_default().as_secs_f64();
+    let last = progress.last_success.unwrap_or(daemon.board.started_at).elapsed().unwrap_or_default().as_secs_f64();
     vec![
         Family::single(
             Kind::Counter,
@@ -248,7 +279,12 @@ fn of_state(daemon: &Daemon) -> Vec<Family> {
             "Bytes that were written.",
             progress.bytes_written as f64,
         ),
-        Family::single(Kind::Gauge, "apitap_checkpoint_age_seconds", "Time since the last success.", last),
+        Family::single(
+            Kind::Gauge,
+            "apitap_checkpoint_age_seconds",
+            "Time since the last success, or since the start.",
+            last,
+        ),
         Family::single(
             Kind::Gauge,
             "apitap_checkpoint_longest_cut_seconds",
@@ -258,119 +294,48 @@ fn of_state(daemon: &Daemon) -> Vec<Family> {
     ]
 }
 
-/// What is shown of an endpoint, or of all that have no samples of their own.
-#[derive(Default)]
-struct Shown {
-    method: String,
-    host: String,
-    template: String,
-    statuses: [u64; 6],
-    attempts: u64,
-    failed: u64,
-    data: BTreeMap<&'static str, u64>,
-    buckets: [u64; LATENCY_BOUNDS.len()],
-    timed: u64,
-    seconds: f64,
-}
-
-impl Shown {
-    fn add(&mut self, state: &EndpointState) {
-        for class in 1..=5u16 {
-            self.statuses[usize::from(class)] += state.tally.statuses.class(class);
-        }
-        self.statuses[0] += state.tally.requests;
-        self.attempts += state.login_attempts;
-        self.failed += state.failed_logins;
-        for (class, values) in data_of(&state.data_values) {
-            *self.data.entry(class.name()).or_default() += values;
-        }
-        self.timed += state.latency.len();
-        self.seconds += state.latency.mean() * state.latency.len() as f64 / 1e6;
-        for (bucket, bound) in self.buckets.iter_mut().zip(LATENCY_BOUNDS) {
-            *bucket += state.latency.count_between(0, (bound * 1e6) as u64);
-        }
-    }
-
-    fn labels(&self) -> [(&'static str, &str); 3] {
-        [("method", &self.method), ("host", &self.host), ("endpoint", &self.template)]
-    }
-}
-
-/// An endpoint's labels and one more.
-fn with<'l>(labels: &[(&'static str, &'l str); 3], name: &'static str, value: &'l str) -> [(&'static str, &'l str); 4] {
-    [labels[0], labels[1], labels[2], (name, value)]
-}
-
-/// What the endpoint label says of all that have none of their own.
-const OTHER: &str = "other";
-
-fn shown(daemon: &Daemon) -> Vec<Shown> {
-    let top = daemon.config().metrics.top_endpoints;
-    let mut ranked: Vec<(u64, u64)> =
-        daemon.store.endpoints.iter().map(|state| (state.tally.requests, *state.key())).collect();
-    ranked.sort_unstable_by(|one, other| other.cmp(one));
-    let mut shown = Vec::new();
-    let mut other =
-        Shown { method: OTHER.to_owned(), host: OTHER.to_owned(), template: OTHER.to_owned(), ..Shown::default() };
-    for (rank, (_, key)) in ranked.into_iter().enumerate() {
-        let Some(state) = daemon.store.endpoints.get(&key) else { continue };
-        if rank >= top {
-            other.add(&state);
-            continue;
-        }
-        let mut one = Shown {
-            method: state.method.to_string(),
-            host: state.host.to_string(),
-            template: state.template.to_string(),
-            ..Shown::default()
-        };
-        one.add(&state);
-        shown.push(one);
-    }
-    shown.push(other);
-    shown
-}
-
 fn of_endpoints(daemon: &Daemon) -> Vec<Family> {
     let counter = |name, help| Family::new(Kind::Counter, name, help);
     let mut requests = counter("apitap_http_requests_total", "Requests to an endpoint, by class of status.");
     let mut attempts = counter("apitap_logins_total", "Attempts to log in.");
     let mut failed = counter("apitap_failed_logins_total", "Attempts to log in that failed.");
-    let mut data = counter("apitap_sensitive_values_total", "Sensitive values in responses, by class.");
+    let mut data = counter(
+        "apitap_sensitive_values_total",
+        "Sensitive values in responses, by class: the distinct ones of each window.",
+    );
     let mut latency = Family::new(
         Kind::Histogram,
         "apitap_http_request_duration_seconds",
         "From a request's start to its response's.",
     );
     for one in shown(daemon) {
-        let labels = one.labels();
-        let named: u64 = one.statuses[1..].iter().sum();
-        for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(&one.statuses[1..]) {
-            if *count > 0 {
-                requests.add(&with(&labels, "status", class), *count as f64);
+        let labels = [("method", one.method.as_str()), ("host", &one.host), ("endpoint", &one.template)];
+        let figures = &one.figures;
+        for (class, count) in figures.statuses().filter(|(_, count)| *count > 0) {
+            requests.add(&with(&labels, "status", class), count as f64);
+        }
+        if figures.logins > 0 {
+            attempts.add(&labels, figures.logins as f64);
+            failed.add(&labels, figures.failed_logins as f64);
+        }
+        for (class, values) in figures.data().filter(|(_, values)| *values > 0) {
+            data.add(&with(&labels, "class", class), values as f64);
+        }
+        if figures.timed > 0 {
+            for (bound, count) in figures.buckets() {
+                latency.add_with("_bucket", &with(&labels, "le", &bound.to_string()), count as f64);
             }
-        }
-        if one.statuses[0] > named {
-            requests.add(&with(&labels, "status", "none"), (one.statuses[0] - named) as f64);
-        }
-        if one.attempts > 0 {
-            attempts.add(&labels, one.attempts as f64);
-            failed.add(&labels, one.failed as f64);
-        }
-        for (class, values) in &one.data {
-            data.add(&with(&labels, "class", class), *values as f64);
-        }
-        if one.timed > 0 {
-            let bounds = LATENCY_BOUNDS.map(|bound| bound.to_string());
-            for (bound, count) in bounds.iter().zip(one.buckets) {
-                latency.add_with("_bucket", &with(&labels, "le", bound), count as f64);
-            }
-            latency.add_with("_bucket", &with(&labels, "le", "+Inf"), one.timed as f64);
-            latency.add_with("_sum", &labels, one.seconds);
-            latency.add_with("_count", &labels, one.timed as f64);
+            latency.add_with("_bucket", &with(&labels, "le", "+Inf"), figures.timed as f64);
+            latency.add_with("_sum", &labels, figures.microseconds as f64 / 1e6);
+            latency.add_with("_count", &labels, figures.timed as f64);
         }
     }
     vec![requests, attempts, failed, data, latency]
+}
+
+/// An endpoint's labels and one more.
+fn with<'l>(labels: &[(&'static str, &'l str); 3], name: &'static str, value: &'l str) -> [(&'static str, &'l str); 4] {
+    [labels[0], labels[1], labels[2], (name, value)]
 }
 
 /// Prometheus' text format.

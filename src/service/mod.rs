@@ -11,6 +11,7 @@
 mod board;
 mod clock;
 mod control;
+mod endpoints;
 mod excerpts;
 mod graphite;
 mod housekeeping;
@@ -21,6 +22,7 @@ mod privileges;
 mod reader;
 mod status;
 mod suppressions;
+mod threads;
 
 pub use control::{Reply, Request, ask};
 pub use status::{InterfaceStatus, SinkStatus, Status};
@@ -123,6 +125,8 @@ pub(crate) struct Daemon {
     pub config_file: Option<PathBuf>,
     pub suppressions: suppressions::Suppressions,
     pub memory_limit: AtomicU64,
+    /// Which endpoints have metrics of their own.
+    pub told: Mutex<endpoints::Told>,
 }
 
 /// Checks that a daemon could start: everything but what only starting shows.
@@ -190,7 +194,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     let judged = Arc::new(Mutex::new(board::Judged::default()));
     let (recorder, excerpts) = record(&config)?.unzip();
     let deliver = deliver(Arc::clone(&sinks), Arc::clone(&judged), excerpts);
-    let pipeline = Pipeline::start(&pipeline_options, judge, deliver);
+    let pipeline = Pipeline::start(&pipeline_options, judge, deliver)?;
     let Some(between) = pipeline.between() else { return Err(ServiceError::Pipeline(Failure::Over)) };
     let daemon = Arc::new(Daemon {
         key,
@@ -203,6 +207,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
         config: Mutex::new(config.clone()),
         config_file: options.config_file,
         suppressions,
+        told: Mutex::default(),
     });
     let network = network::start(&daemon, &config)?;
     let housekeeper = housekeeping::start(Arc::clone(&daemon))?;
@@ -298,6 +303,7 @@ fn deliver(
         figures.counters = judge.counters().clone();
         figures.tally = judge.tally();
         figures.open_incidents = judge.incidents().open_count();
+        figures.open_by_severity = judge.incidents().open_by_severity();
         figures.windows += 1;
         figures.alerts += verdict.alerts.len() as u64;
         figures.now = Some(verdict.now);

@@ -11,7 +11,7 @@ use crate::cli::replay::output::Output;
 use crate::config::Config;
 use crate::hash::HashKey;
 use crate::packet::{Decoder, PacketCounters, PacketLimits};
-use crate::pipeline::{Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
+use crate::pipeline::{Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use anyhow::Context;
@@ -207,7 +207,7 @@ impl Run {
                     self.refuse_older(frame.time)?;
                     let key = *self.key.get_or_insert_with(|| key_of(frame.time, frame.bytes));
                     let judge = self.take_judge(key)?;
-                    started.insert((self.start(judge, key, is_baseline), Decoder::new(key, PacketLimits::default())))
+                    started.insert((self.start(judge, key, is_baseline)?, Decoder::new(key, PacketLimits::default())))
                 }
             };
             progress.frames += 1;
@@ -247,7 +247,7 @@ impl Run {
         }
     }
 
-    fn start(&self, mut judge: Judge, key: HashKey, is_baseline: bool) -> Pipeline {
+    fn start(&self, mut judge: Judge, key: HashKey, is_baseline: bool) -> Result<Pipeline, Failure> {
         judge.begin(is_baseline);
         let output = Arc::clone(&self.output);
         let deliver = Box::new(move |_: &Judge, verdict: Verdict| match output.lock() {
