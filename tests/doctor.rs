@@ -333,3 +333,30 @@ impl Drop for SilentWire {
         ip(&["netns", "delete", &self.0]);
     }
 }
+
+#[test]
+fn what_no_flag_names_is_taken_from_the_configuration() {
+    let folder = Folder::new();
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = format!(
+        "[capture]\ninterfaces = [\"no-such-card\"]\n[state]\nfolder = {:?}\n[alert]\nfile = {:?}\n[metrics]\nlisten = \"{}\"\n\
+         [service]\nsocket = {:?}\n",
+        folder.path("state"),
+        folder.path("log/alerts.json"),
+        held.local_addr().unwrap(),
+        folder.path("control.sock"),
+    );
+    let config = folder.write("apitap.toml", text);
+    let run = apitap(&["doctor", "--config", &config, "--json"]).with_status(1);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    let found = |name: &str| check(&report, name)["found"].as_str().unwrap().to_owned();
+    assert!(found("interface").contains("no-such-card"), "{report:#}");
+    assert!(found("state folder").contains(&folder.path("state")), "{report:#}");
+    assert!(found("log folder").contains(&folder.path("log")), "{report:#}");
+    assert!(found("socket").contains("control.sock"), "{report:#}");
+    assert_verdict(&report, "metrics", "fail");
+    // A flag wins.
+    let run = apitap(&["doctor", "--config", &config, "--state", &folder.path("."), "--json"]);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    assert!(check(&report, "state folder")["found"].as_str().unwrap().contains("MiB free"), "{report:#}");
+}

@@ -3,10 +3,15 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/sensor.rs"]
+mod sensor;
 
 use cli::{Folder, apitap};
+use sensor::{Site, until};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// What `systemd-analyze security` may say at most, of 10.
 const MOST_EXPOSURE: f64 = 2.0;
@@ -124,4 +129,91 @@ fn capturing_takes_one_capability() {
     std::fs::remove_file(&program).unwrap();
     assert!(with.out.contains("may capture on lo"), "{}{}", with.out, with.err);
     assert!(without.out.contains("fail  rights"), "{}{}", without.out, without.err);
+}
+
+/// One that any user may run: what PATH finds first may be in root's home.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// Calls of a group of systemd, those of the groups in it included.
+fn calls_of(group: &str) -> BTreeSet<String> {
+    let output = Command::new("systemd-analyze").args(["syscall-filter", group]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let names = text.lines().skip(1).map(str::trim).filter(|name| !name.is_empty() && !name.starts_with('#'));
+    names.flat_map(|name| if name.starts_with('@') { calls_of(name) } else { [name.to_owned()].into() }).collect()
+}
+
+/// The calls that the unit's filter lets through: its lines in their order (systemd.exec(5)).
+fn allowed_calls() -> String {
+    let mut allowed = BTreeSet::new();
+    for line in packaged("systemd/apitap.service").lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")) {
+        let (is_denied, names) = line.strip_prefix('~').map_or((false, line), |names| (true, names));
+        let calls = names.split(' ').flat_map(|name| match name.starts_with('@') {
+            true => calls_of(name),
+            false => [name.to_owned()].into(),
+        });
+        for call in calls {
+            if is_denied {
+                allowed.remove(&call)
+            } else {
+                allowed.insert(call)
+            };
+        }
+    }
+    Vec::from_iter(allowed).join(",")
+}
+
+/// The sensor within what the unit leaves it: one right, a file system to read, its own folders, the calls of the filter.
+#[test]
+fn the_sensor_lives_within_what_the_unit_leaves_it() {
+    let id = std::process::id();
+    let name = format!("confined-{id}");
+    let ip = |arguments: &[&str]| {
+        Command::new("ip").args(arguments).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    };
+    if !["setpriv", "unshare", PYTHON, "systemd-analyze"].iter().all(|program| has(program))
+        || !ip(&["netns", "add", &name])
+    {
+        println!("skipped: it takes root, iproute2, util-linux, python3 and systemd-analyze");
+        return;
+    }
+    ip(&["-n", &name, "link", "set", "lo", "up"]);
+    let site = Site::new();
+    let shared = Folder::new();
+    let (program, confined) = (shared.path("apitap"), shared.path("confined.py"));
+    std::fs::copy(env!("CARGO_BIN_EXE_apitap"), &program).unwrap();
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/confined.py"), &confined).unwrap();
+    let folder = site.folder.path("");
+    let root = folder.trim_end_matches('/').to_owned();
+    assert!(Command::new("chown").args(["-R", "65534:65534", &root]).status().unwrap().success());
+    assert!(Command::new("chmod").args(["-R", "a+rX", &shared.path("")]).status().unwrap().success());
+    let calls = allowed_calls();
+    assert!(calls.contains("epoll_wait") && !calls.contains("setuid"), "{calls}");
+    let start = || {
+        let mut command = Command::new("ip");
+        let mounts = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind / && shift && exec \"$@\"";
+        command.args(["netns", "exec", &name, "unshare", "--mount", "sh", "-c", mounts, "sh", &root]);
+        command.args(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
+        for set in ["--inh-caps", "--ambient-caps", "--bounding-set"] {
+            command.args([set, "-all,+net_raw"]);
+        }
+        command.args([PYTHON, &confined, &calls, &program]).env("INVOCATION_ID", "0");
+        site.start_on(&mut command, &["-i", "lo"])
+    };
+    for is_new in [true, false] {
+        let sensor = start();
+        until("frames come", || {
+            let datagram = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))";
+            assert!(ip(&["netns", "exec", &name, "python3", "-c", datagram]));
+            let status = site.asked(&["status", "--json"]);
+            status["frames"].as_u64() > Some(0) && status["interfaces"][0]["is_open"] == true
+        });
+        site.ask(&["state", "stats"]).with_status(0);
+        assert!(sensor.stop() < Duration::from_secs(5));
+        let said = site.folder.read("daemon.log");
+        assert!(
+            !said.contains("put aside") && !said.contains("ERROR") && !said.contains("not permitted"),
+            "{is_new}: {said}"
+        );
+    }
+    ip(&["netns", "delete", &name]);
 }

@@ -275,30 +275,35 @@ impl FromStr for Since {
     }
 }
 
-/// List the endpoints that captures or a state folder know
+/// List the endpoints that captures, a running daemon or a state folder know
 #[derive(Args, Debug)]
 #[command(
-    group = ArgGroup::new("source").required(true).args(["state", "files"]),
+    group = ArgGroup::new("source").args(["state", "files"]),
     after_help = "Examples:
+  apitap inventory                                     what the running daemon knows
   apitap inventory traffic.pcap
   apitap inventory --state /var/lib/apitap --format json
-  apitap inventory traffic.pcap --openapi api.yaml     which endpoints are not documented"
+  apitap inventory traffic.pcap --openapi api.yaml     which endpoints are not documented
+
+Without FILE a running daemon is asked; the state folder itself is opened where none has it."
 )]
 pub struct InventoryArgs {
     /// Captures to learn from, as for `replay`
     #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
-    /// Folder of a `replay --state`
+    /// State folder, of a daemon or of `replay --state` [default: that of the running daemon, or /var/lib/apitap]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
+    #[command(flatten)]
+    pub daemon: SocketArgs,
     /// Configuration file (apitap.toml)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, requires = "files", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// OpenAPI description of a watched API (may be repeated)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, requires = "files", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub openapi: Vec<PathBuf>,
     /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, requires = "files", value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// A table for people, or EVE `endpoint` lines
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -461,15 +466,16 @@ pub enum ConfigCommand {
   apitap state export backup.apitap && apitap state import backup.apitap --state elsewhere/
   apitap state forget --client 192.0.2.1
 
-The folder must not be in use by a running apitap.")]
+A running daemon is asked to do it; the folder itself is opened where none has it. `import` needs the
+daemon stopped.")]
 pub struct StateArgs {
     #[command(subcommand)]
     pub command: StateCommand,
-    /// Folder of the state
-    #[arg(
-        long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = DEFAULT_STATE_FOLDER,
-    )]
-    pub state: PathBuf,
+    /// Folder of the state [default: that of the running daemon, or /var/lib/apitap]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    #[command(flatten)]
+    pub daemon: SocketArgs,
 }
 
 /// Where a daemon keeps its state unless told otherwise.

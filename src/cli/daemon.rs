@@ -1,9 +1,11 @@
-//! Commands that speak to a running daemon: `status`, `reload`, `incident`, `suppress`.
+//! Commands that speak to a running daemon: `status`, `reload`, `incident`, `suppress`. And for those that do so where
+//! one runs, `state` and `inventory`, whether one does.
 
 use super::args::{IncidentArgs, IncidentCommand, ReloadArgs, StatusArgs, SuppressArgs};
 use crate::alert::escape::escape_lines;
 use crate::alert::human::{Style, second_of, write_alert};
 use crate::alert::record::AlertRecord;
+use crate::baseline::StateError;
 use crate::service::{Reply, Request, Status, ask};
 use crate::time::Timestamp;
 use anyhow::Context;
@@ -11,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -78,20 +80,42 @@ pub fn suppress(args: &SuppressArgs) -> anyhow::Result<ExitCode> {
 
 /// What the daemon answers; its refusals are errors here.
 pub fn asked(socket: &Path, request: &Request) -> anyhow::Result<Value> {
-    let reply = ask(socket, request).map_err(|error| {
-        let mend = match error.kind() {
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-                "is the daemon running (`systemctl status apitap`)? --socket says where its socket is"
-            }
-            ErrorKind::PermissionDenied => "only root and the daemon's group may speak to it: use sudo",
-            _ => "try again",
-        };
-        anyhow::anyhow!("{}: no answer from a daemon: {error}; {mend}", socket.display())
-    })?;
-    match reply {
+    match ask(socket, request).map_err(|error| no_answer(socket, &error))? {
         Reply::Ok(value) => Ok(value),
         Reply::Error(error) => anyhow::bail!("{error}"),
     }
+}
+
+fn no_answer(socket: &Path, error: &io::Error) -> anyhow::Error {
+    let mend = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            "is the daemon running (`systemctl status apitap`)? --socket says where its socket is"
+        }
+        ErrorKind::PermissionDenied => "only root and the daemon's group may speak to it: use sudo",
+        _ => "try again",
+    };
+    anyhow::anyhow!("{}: no answer from a daemon: {error}; {mend}", socket.display())
+}
+
+/// The state folder of the daemon behind a socket, where one runs. Where a folder is `named`, one that has another is no
+/// one to ask, and neither is one that may not be spoken to: the folder has rights of its own.
+pub fn folder_of(socket: &Path, named: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    let folder: PathBuf = match ask(socket, &Request::Folder) {
+        Ok(Reply::Ok(folder)) => serde_json::from_value(folder).context("the daemon is of another version")?,
+        Ok(Reply::Error(error)) => anyhow::bail!("{error}"),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && named.is_some() => return Ok(None),
+        Err(error) => return Err(no_answer(socket, &error)),
+    };
+    let is_meant = named.is_none_or(|named| named.canonicalize().is_ok_and(|named| named == folder));
+    Ok(is_meant.then_some(folder))
+}
+
+/// What is said of a folder that could not be opened: a daemon that has it is found by its socket.
+pub fn with_socket_hint(error: StateError) -> anyhow::Error {
+    let is_in_use = matches!(error, StateError::InUse { .. });
+    let error = anyhow::Error::from(error);
+    if is_in_use { error.context("a daemon that has the folder does it when asked: give its --socket") } else { error }
 }
 
 fn print_json(value: &Value) -> anyhow::Result<ExitCode> {
@@ -99,7 +123,7 @@ fn print_json(value: &Value) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_text(value: &Value) -> anyhow::Result<ExitCode> {
+pub fn print_text(value: &Value) -> anyhow::Result<ExitCode> {
     writeln!(io::stdout(), "{}", escape_lines(value.as_str().unwrap_or_default()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
-//! `apitap inventory`: the endpoints of captures or of a sensor's state, as a table or as EVE lines.
+//! `apitap inventory`: the endpoints of captures, of a running daemon or of a state folder, as a table or as EVE lines.
 
-use super::args::{InventoryArgs, InventoryFormat};
+use super::args::{DEFAULT_STATE_FOLDER, InventoryArgs, InventoryFormat};
+use super::daemon::{asked, folder_of, with_socket_hint};
 use super::replay::output::Output;
 use super::replay::run::{self, Setup};
 use super::replay::threads_of;
@@ -12,51 +13,16 @@ use crate::baseline::persist::probe;
 use crate::baseline::{State, Store};
 use crate::config::Config;
 use crate::rule::Ruleset;
+use crate::service::Request;
 use crate::time::Timestamp;
+use anyhow::Context;
 use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
-    let mut has_errors = false;
-    let (store, now) = match &args.state {
-        Some(folder) if args.files.is_empty() => {
-            let state = State::open_existing(folder, probe::in_child)?;
-            state.notes().iter().for_each(|note| super::note(note));
-            let recovered = state.recover_endpoints()?;
-            (Arc::new(recovered.store), recovered.singles.newest.unwrap_or(Timestamp(0)))
-        }
-        _ => {
-            let config = Config::load(args.config.as_deref())?;
-            let rules = Arc::new(Ruleset::load(config.rules.folder.as_deref())?);
-            let settings = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
-            let setup = Setup {
-                rules,
-                settings,
-                learn: Some(std::time::Duration::MAX),
-                threads: threads_of(args.threads),
-                filter: None,
-                redact: Default::default(),
-                show_progress: !args.no_progress,
-                is_frozen: false,
-                store: Arc::new(Store::default()),
-                key: None,
-                learned: Vec::new(),
-                counters: Default::default(),
-                incidents: None,
-                keeps_incidents: false,
-                not_before: None,
-            };
-            let output = Arc::new(Mutex::new(Output::quiet()));
-            let outcome = run::run(setup, &[], &args.files, &output)?;
-            for error in &outcome.errors {
-                super::note(&error.to_string());
-                has_errors = true;
-            }
-            (Arc::clone(outcome.judge.store()), outcome.last_frame.unwrap_or(Timestamp(0)))
-        }
-    };
-    let records = endpoint_records(&store, now);
+    let (records, has_errors) = if args.files.is_empty() { (of_state(&args)?, false) } else { of_captures(&args)? };
     let mut out = BufWriter::new(std::io::stdout().lock());
     match args.format {
         InventoryFormat::Json => {
@@ -71,6 +37,48 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(if has_errors { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Of the daemon that has the state, or of a folder that none has.
+fn of_state(args: &InventoryArgs) -> anyhow::Result<Vec<EndpointRecord>> {
+    let (socket, named) = (&args.daemon.socket, args.state.as_deref());
+    if folder_of(socket, named)?.is_some() {
+        return serde_json::from_value(asked(socket, &Request::Inventory)?).context("the daemon is of another version");
+    }
+    let folder = named.unwrap_or(Path::new(DEFAULT_STATE_FOLDER));
+    let state = State::open_existing(folder, probe::in_child).map_err(with_socket_hint)?;
+    state.notes().iter().for_each(|note| super::note(note));
+    let recovered = state.recover_endpoints()?;
+    Ok(endpoint_records(&recovered.store, recovered.singles.newest.unwrap_or(Timestamp(0))))
+}
+
+/// Of captures, and whether something of them could not be read.
+fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, bool)> {
+    let config = Config::load(args.config.as_deref())?;
+    let rules = Arc::new(Ruleset::load(config.rules.folder.as_deref())?);
+    let settings = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
+    let setup = Setup {
+        rules,
+        settings,
+        learn: Some(std::time::Duration::MAX),
+        threads: threads_of(args.threads),
+        filter: None,
+        redact: Default::default(),
+        show_progress: !args.no_progress,
+        is_frozen: false,
+        store: Arc::new(Store::default()),
+        key: None,
+        learned: Vec::new(),
+        counters: Default::default(),
+        incidents: None,
+        keeps_incidents: false,
+        not_before: None,
+    };
+    let output = Arc::new(Mutex::new(Output::quiet()));
+    let outcome = run::run(setup, &[], &args.files, &output)?;
+    outcome.errors.iter().for_each(|error| super::note(&error.to_string()));
+    let records = endpoint_records(outcome.judge.store(), outcome.last_frame.unwrap_or(Timestamp(0)));
+    Ok((records, !outcome.errors.is_empty()))
 }
 
 const HEADINGS: [&str; 10] =

@@ -1,59 +1,95 @@
-//! `apitap state`: export, import, numbers, and forgetting, on a folder that no other apitap has.
+//! `apitap state`: export, import, numbers, and forgetting, by the daemon that has the folder, or on one that none has.
+//!
+//! An export of a daemon is its newest whole one, copied from its folder: so it takes the right to read that folder, the
+//! hash key included, and not only the right to speak to the daemon.
 
-use super::args::{StateArgs, StateCommand};
+use super::args::{DEFAULT_STATE_FOLDER, StateArgs, StateCommand};
+use super::daemon::{asked, folder_of, print_text, with_socket_hint};
 use crate::alert::Incidents;
-use crate::baseline::persist::{Statistics, probe};
+use crate::baseline::persist::{Extent, Statistics, copy_export, probe};
 use crate::baseline::{Cut, Forget, Leave, State};
 use crate::pipeline::{Forgotten, forget};
+use crate::service::Request;
 use anyhow::Context;
 use std::io::{self, Write};
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub fn run(args: &StateArgs) -> anyhow::Result<ExitCode> {
-    let folder = &args.state;
-    let mut out = io::stdout();
-    match &args.command {
+    let socket = &args.daemon.socket;
+    match folder_of(socket, args.state.as_deref())? {
+        Some(folder) => of_daemon(socket, &folder, &args.command),
+        None => of_folder(args.state.as_deref().unwrap_or(Path::new(DEFAULT_STATE_FOLDER)), &args.command),
+    }
+}
+
+/// Of a folder that a daemon has.
+fn of_daemon(socket: &Path, folder: &Path, command: &StateCommand) -> anyhow::Result<ExitCode> {
+    match command {
         StateCommand::Export { file } => {
-            let extent = existing(folder)?.export(file)?;
-            writeln!(out, "{}: {} records, {} bytes", file.display(), extent.records, extent.bytes)?;
+            let newest: PathBuf =
+                serde_json::from_value(asked(socket, &Request::Export)?).context("the daemon is of another version")?;
+            let extent = copy_export(&newest, file)?;
+            write_extent(file, &extent)?;
         }
+        StateCommand::Import { .. } => anyhow::bail!(
+            "a daemon has {}, and an import would put another state in the place of what it has learned; stop it \
+             (`systemctl stop apitap`), import, and start it again",
+            folder.display()
+        ),
+        StateCommand::Stats { json } => {
+            let statistics = asked(socket, &Request::Statistics)?;
+            write_statistics(&serde_json::from_value(statistics).context("the daemon is of another version")?, *json)?;
+        }
+        StateCommand::Forget { client, endpoint } => {
+            let request = match whom(client, endpoint)? {
+                Forget::Client(client) => Request::ForgetClient { client },
+                Forget::Endpoint(endpoint) => Request::ForgetEndpoint { endpoint },
+            };
+            return print_text(&asked(socket, &request)?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Of a folder that no daemon has.
+fn of_folder(folder: &Path, command: &StateCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        StateCommand::Export { file } => write_extent(file, &existing(folder)?.export(file)?)?,
         StateCommand::Import { file } => {
-            said(State::open(folder, probe::in_child)?).import(file)?;
+            said(State::open(folder, probe::in_child).map_err(with_socket_hint)?).import(file)?;
             writeln!(
-                out,
+                io::stdout(),
                 "{} is now what {} holds; what it held before stays on the disk until the next whole export",
                 folder.display(),
                 file.display()
             )?;
         }
-        StateCommand::Stats { json } => {
-            let statistics = existing(folder)?.statistics()?;
-            if *json {
-                writeln!(out, "{}", serde_json::to_string(&statistics)?)?;
-            } else {
-                write_table(&mut out, &statistics)?;
-            }
-        }
+        StateCommand::Stats { json } => write_statistics(&existing(folder)?.statistics()?, *json)?,
         StateCommand::Forget { client, endpoint } => {
-            let what = match (client, endpoint) {
-                (Some(address), _) => Forget::Client(*address),
-                (None, Some(name)) => Forget::Endpoint(name.clone()),
-                (None, None) => anyhow::bail!("say whom to forget: --client or --endpoint"),
-            };
-            let forgotten = forget_in(&mut existing(folder)?, &what)?;
+            let forgotten = forget_in(&mut existing(folder)?, &whom(client, endpoint)?)?;
             writeln!(
-                out,
+                io::stdout(),
                 "forgotten: {} by name, in {} other places; older generations and what was put aside are deleted",
-                forgotten.subjects, forgotten.others
+                forgotten.subjects,
+                forgotten.others
             )?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn whom(client: &Option<IpAddr>, endpoint: &Option<String>) -> anyhow::Result<Forget> {
+    match (client, endpoint) {
+        (Some(address), _) => Ok(Forget::Client(*address)),
+        (None, Some(name)) => Ok(Forget::Endpoint(name.clone())),
+        (None, None) => anyhow::bail!("say whom to forget: --client or --endpoint"),
+    }
+}
+
 fn existing(folder: &Path) -> anyhow::Result<State> {
-    Ok(said(State::open_existing(folder, probe::in_child)?))
+    Ok(said(State::open_existing(folder, probe::in_child).map_err(with_socket_hint)?))
 }
 
 fn said(state: State) -> State {
@@ -72,6 +108,20 @@ fn forget_in(state: &mut State, what: &Forget) -> anyhow::Result<Forgotten> {
     recovered.singles.incidents = incidents.to_json()?;
     state.checkpoint(&Cut::of(&recovered.store, &recovered.singles, Leave::Nothing))?;
     Ok(forgotten)
+}
+
+fn write_extent(file: &Path, extent: &Extent) -> io::Result<()> {
+    writeln!(io::stdout(), "{}: {} records, {} bytes", file.display(), extent.records, extent.bytes)
+}
+
+fn write_statistics(statistics: &Statistics, as_json: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout();
+    if as_json {
+        writeln!(out, "{}", serde_json::to_string(statistics)?)?;
+    } else {
+        write_table(&mut out, statistics)?;
+    }
+    Ok(())
 }
 
 fn write_table(out: &mut impl Write, statistics: &Statistics) -> io::Result<()> {

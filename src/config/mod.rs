@@ -30,7 +30,7 @@ pub const DEFAULT_FILE: &str = "/etc/apitap/apitap.toml";
 pub const DEFAULT_TEXT: &str = include_str!("default.toml");
 
 /// Keys that a running daemon takes over; all others need a restart.
-const RELOADABLE: [&str; 10] = [
+const RELOADABLE: [&str; 9] = [
     "site.name",
     "site.time_zone",
     "site.home_networks",
@@ -40,7 +40,6 @@ const RELOADABLE: [&str; 10] = [
     "rules.folder",
     "api.openapi",
     "detect.disabled",
-    "privacy.redact",
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +130,21 @@ impl Config {
                     &mut differences.needs_restart
                 };
                 kind.push(key.clone());
+            }
+        }
+        differences
+    }
+
+    /// Takes over what a running daemon can; the rest stays as it was started with. Gives what differed.
+    pub fn adopt(&mut self, new: Config) -> Differences {
+        let differences = Config::differences(self, &new);
+        let Config { site, limits, identity, rules, api, detect, mut written, .. } = new;
+        self.limits.memory_mib = limits.memory_mib;
+        (self.site, self.identity, self.rules, self.api, self.detect) = (site, identity, rules, api, detect);
+        for (section, key) in RELOADABLE.iter().filter_map(|name| name.split_once('.')) {
+            let value = written.get_mut(section).and_then(|section| section.as_table_mut()?.remove(key));
+            if let (Some(value), Some(Value::Table(section))) = (value, self.written.get_mut(section)) {
+                section.insert(key.to_owned(), value);
             }
         }
         differences

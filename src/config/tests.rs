@@ -199,3 +199,18 @@ fn what_is_no_file_or_no_text_is_refused() {
     let latin = Config::read(Some(&path), []).unwrap_err().to_string();
     assert!(latin.contains("is not UTF-8 at byte 15"), "{latin}");
 }
+
+#[test]
+fn a_running_daemon_takes_over_what_it_can_and_says_the_rest_each_time() {
+    let mut config = read("[capture]\ninterfaces = [\"eth1\"]\n", &[]).unwrap();
+    config.capture.interfaces = vec!["eth2".to_owned()]; // as a flag says
+    let new = read("[site]\nname = \"b\"\n[limits]\nmemory_mib = 512\nhosts = 99\n", &[]).unwrap();
+    let restart = ["capture.interfaces", "limits.hosts"];
+    let differences = config.adopt(new.clone());
+    assert_eq!(differences.reloadable, ["limits.memory_mib", "site.name"]);
+    assert_eq!(differences.needs_restart, restart);
+    assert_eq!((config.site.name.as_str(), config.limits.memory_mib, config.limits.hosts), ("b", 512, 2000));
+    assert_eq!(config.capture.interfaces, ["eth2"]);
+    let again = config.adopt(new);
+    assert!(again.reloadable.is_empty() && again.needs_restart == restart, "{again:?}");
+}

@@ -6,7 +6,7 @@
 use super::Daemon;
 use super::suppressions::Added;
 use crate::alert::endpoint_records;
-use crate::baseline::{Forget, Leave};
+use crate::baseline::{Forget, Leave, State};
 use crate::pipeline::{Failure, Judge};
 use crate::rule::{Network, Ruleset, did_you_mean};
 use crate::time::Timestamp;
@@ -18,7 +18,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What can be asked of a daemon.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -57,6 +57,13 @@ pub enum Request {
     },
     /// What changed is written now.
     Checkpoint,
+    /// Which state folder it has.
+    Folder,
+    /// What the state amounts to; what changed is written first.
+    Statistics,
+    /// All of it is written, and where that is: whoever may read the file copies it. The daemon itself writes nowhere but
+    /// into its own folders.
+    Export,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -68,13 +75,15 @@ pub enum Reply {
 
 /// The judge is busy with a window at most for so long.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A checkpoint of a large state is written within so long.
+const WRITING: Duration = Duration::from_secs(60);
 /// A reply is read up to this size: an inventory of all endpoints.
 const MAX_REPLY: u64 = 256 << 20;
 
 /// Asks the daemon behind a socket.
 pub fn ask(socket: &Path, request: &Request) -> io::Result<Reply> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE * 2))?;
+    stream.set_read_timeout(Some(2 * (PATIENCE + WRITING)))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
@@ -147,13 +156,21 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
         Request::ForgetClient { client } => forget(daemon, Forget::Client(client)),
         Request::ForgetEndpoint { endpoint } => forget(daemon, Forget::Endpoint(endpoint)),
         Request::Checkpoint => {
-            let for_judge = Arc::clone(daemon);
-            let taken = daemon.on_judge(move |judge| for_judge.checkpointer.submit(judge.cut(Leave::Delta)))?;
-            if taken {
-                Ok(json!("written, or being written"))
-            } else {
-                Err("another checkpoint is being written".into())
-            }
+            write(daemon, Leave::Delta)?;
+            Ok(json!("what changed is written"))
+        }
+        Request::Folder => {
+            let folder = daemon.config().state.folder;
+            Ok(json!(folder.canonicalize().unwrap_or(folder)))
+        }
+        Request::Statistics => {
+            write(daemon, Leave::Delta)?;
+            value_of(&look(daemon, State::statistics)?.map_err(|error| error.to_string())?)
+        }
+        Request::Export => {
+            write(daemon, Leave::Whole)?;
+            let export = look(daemon, State::newest_export)?;
+            Ok(json!(export.canonicalize().unwrap_or(export)))
         }
     }
 }
@@ -188,15 +205,40 @@ fn suppress(
 
 fn forget(daemon: &Arc<Daemon>, what: Forget) -> Result<Value, String> {
     let for_judge = Arc::clone(daemon);
-    let (forgotten, is_written) = daemon.on_judge(move |judge| {
-        let forgotten = judge.forget(&what, &for_judge.key);
-        (forgotten, for_judge.checkpointer.submit(judge.cut(Leave::Nothing)))
-    })?;
-    let when = if is_written { "now" } else { "with the next checkpoint" };
-    Ok(json!(format!(
-        "forgotten: {} keys, and something of them in {} others; what was written of them before is replaced {when}",
-        forgotten.subjects, forgotten.others
-    )))
+    let forgotten = daemon.on_judge(move |judge| judge.forget(&what, &for_judge.key))?;
+    let of = format!("forgotten: {} by name, in {} other places", forgotten.subjects, forgotten.others);
+    match write(daemon, Leave::Nothing) {
+        Ok(()) => Ok(json!(format!("{of}; older generations and what was put aside are deleted"))),
+        Err(error) => Err(format!("{of}, but it is on the disk still: {error}; ask again when that is mended")),
+    }
+}
+
+/// Writes a checkpoint, and waits until it is on the disk.
+fn write(daemon: &Arc<Daemon>, leave: Leave) -> Result<(), String> {
+    let slow = || "the state is still being written; try again".to_owned();
+    let until = Instant::now() + WRITING;
+    loop {
+        if !daemon.checkpointer.wait(until.saturating_duration_since(Instant::now())) {
+            return Err(slow());
+        }
+        let for_judge = Arc::clone(daemon);
+        // False where somebody else's cut came first.
+        if daemon.on_judge(move |judge| for_judge.checkpointer.submit(judge.cut(leave)))? {
+            break;
+        }
+    }
+    if !daemon.checkpointer.wait(until.saturating_duration_since(Instant::now())) {
+        return Err(slow());
+    }
+    let progress = daemon.checkpointer.progress();
+    match progress.last_error.filter(|_| progress.failures > 0) {
+        Some((_, problem)) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+fn look<T>(daemon: &Daemon, look: impl FnOnce(&State) -> T) -> Result<T, String> {
+    daemon.checkpointer.look(look).ok_or_else(|| "the thread that writes the state was lost; restart the sensor".into())
 }
 
 fn value_of<T: Serialize>(value: &T) -> Result<Value, String> {

@@ -55,6 +55,8 @@ use tracing::{error, info, warn};
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long the last checkpoint waits for the one before.
 const LAST_CUT: Duration = Duration::from_secs(2);
+/// How long the last checkpoint may take to be written, where nothing else waits for its end.
+const LAST_WRITE: Duration = Duration::from_secs(60);
 /// Event time that lines of transactions wait for an older one to end.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -320,9 +322,20 @@ fn deliver(
 
 /// Gives everything up in order: what waits is written or kept.
 fn finish(daemon: Arc<Daemon>) {
-    // The threads have ended; one that a client of the socket still holds ends with the process.
-    let Ok(daemon) = Arc::try_unwrap(daemon).map_err(|_| warn!("a client still holds the control socket")) else {
-        return;
+    // The threads have ended; one that answers a client may still hold it for a moment.
+    let until = Instant::now() + LAST_WORDS;
+    while Arc::strong_count(&daemon) > 1 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let daemon = match Arc::try_unwrap(daemon) {
+        Ok(daemon) => daemon,
+        Err(daemon) => {
+            warn!(
+                "a client of the control socket is still being answered; what waits for sinks is kept for the next start"
+            );
+            daemon.checkpointer.wait(LAST_WRITE);
+            return;
+        }
     };
     let progress = daemon.checkpointer.progress();
     if let Some((_, problem)) = progress.last_error.filter(|_| progress.failures > 0) {
@@ -346,7 +359,7 @@ impl Daemon {
         let new = Config::load(self.config_file.as_deref())?;
         let ruling = Ruling::load(&new, &self.suppressions.active())?;
         let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        let differences = Config::differences(&config, &new);
+        let differences = config.adopt(new);
         let mut said = vec!["rules, suppressions and OpenAPI descriptions were read again".to_string()];
         said.extend(ruling.notes.iter().cloned());
         if !differences.reloadable.is_empty() {
@@ -355,8 +368,7 @@ impl Daemon {
         if !differences.needs_restart.is_empty() {
             said.push(format!("need a restart: {}", differences.needs_restart.join(", ")));
         }
-        self.memory_limit.store(new.limits.memory_mib << 20, Ordering::Relaxed);
-        *config = new;
+        self.memory_limit.store(config.limits.memory_mib << 20, Ordering::Relaxed);
         drop(config);
         self.between.run(move |judge| judge.adopt(ruling.rules, ruling.settings))?;
         Ok(said.join("; "))

@@ -1,7 +1,8 @@
 //! The network side: control socket, metrics and health for whoever asks, Graphite, signals to reload.
 //!
 //! One thread of tokio. What takes long is done on threads that tokio keeps for it; nothing here can hold up the path of
-//! the packets. Bounded: a request line of 64 KiB, 32 connections to the socket at once, ten seconds for each.
+//! the packets. Bounded: a request line of 64 KiB, 32 connections to the socket at once, two seconds to ask
+//! and ten to take the answer.
 
 use super::metrics::{families, prometheus_text};
 use super::{Daemon, ServiceError, control, graphite};
@@ -27,7 +28,9 @@ use tracing::{error, info, warn};
 
 const MAX_REQUEST: u64 = 64 << 10;
 const MAX_CONNECTIONS: usize = 32;
-const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// A line of JSON is sent at once: who says nothing does not keep others waiting for long.
+const REQUEST_TIME: Duration = Duration::from_secs(2);
+const REPLY_TIME: Duration = Duration::from_secs(10);
 const GRAPHITE_TIME: Duration = Duration::from_secs(5);
 /// A judge that has not ended a window for so long hangs.
 const HEALTHY: Duration = Duration::from_secs(60);
@@ -185,7 +188,7 @@ async fn converse(mut stream: UnixStream, daemon: Arc<Daemon>) -> io::Result<()>
     let mut line = Vec::new();
     timeout(REQUEST_TIME, BufReader::new(reader.take(MAX_REQUEST)).read_until(b'\n', &mut line)).await??;
     let reply = tokio::task::spawn_blocking(move || control::answer(&daemon, &line)).await?;
-    timeout(REQUEST_TIME, writer.write_all(&reply)).await?
+    timeout(REPLY_TIME, writer.write_all(&reply)).await?
 }
 
 async fn push(address: String, prefix: String, every: Duration, daemon: Arc<Daemon>) {

@@ -2,7 +2,8 @@
 //!
 //! Cuts in, by a queue of [`QUEUE`]; what became of them out, in [`Progress`], for whoever asks. Nobody waits for it: a
 //! cut that finds the queue full, or that cannot be written, is handed back to the store, so that the next one says all
-//! that it said; and what it was to leave is still owed.
+//! that it said; and what it was to leave is still owed. Who wants to be sure that a cut is written, or to read what is,
+//! waits for it ([`Checkpointer::wait`], [`Checkpointer::look`]).
 
 use super::{Cut, Leave, State};
 use crate::baseline::store::Store;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Cuts that wait: one is written, one comes. More would only take memory.
 const QUEUE: usize = 1;
+/// Pause between two looks at whether a cut is written.
+const POLL: Duration = Duration::from_millis(10);
 
 /// What became of the cuts.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +47,8 @@ struct Shared {
 
 pub struct Checkpointer {
     cuts: Option<SyncSender<Cut>>,
-    thread: Option<JoinHandle<State>>,
+    thread: Option<JoinHandle<()>>,
+    state: Arc<Mutex<State>>,
     shared: Arc<Mutex<Shared>>,
     store: Arc<Store>,
 }
@@ -54,13 +58,14 @@ impl Checkpointer {
     pub fn start(state: State, store: Arc<Store>) -> std::io::Result<Checkpointer> {
         let (cuts, queue) = sync_channel(QUEUE);
         let shared = Arc::<Mutex<Shared>>::default();
+        let state = Arc::new(Mutex::new(state));
         let thread = {
-            let (shared, store) = (Arc::clone(&shared), Arc::clone(&store));
+            let (state, shared, store) = (Arc::clone(&state), Arc::clone(&shared), Arc::clone(&store));
             std::thread::Builder::new()
                 .name("checkpoints".to_string())
-                .spawn(move || write_cuts(state, &queue, &shared, &store))?
+                .spawn(move || write_cuts(&state, &queue, &shared, &store))?
         };
-        Ok(Checkpointer { cuts: Some(cuts), thread: Some(thread), shared, store })
+        Ok(Checkpointer { cuts: Some(cuts), thread: Some(thread), state, shared, store })
     }
 
     /// Whether a cut would be taken: else making one is work for nothing.
@@ -94,10 +99,30 @@ impl Checkpointer {
         locked(&self.shared).progress.clone()
     }
 
+    /// Waits until what was handed over is written, or could not be; false if that takes longer.
+    pub fn wait(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        while locked(&self.shared).under_way > 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(POLL);
+        }
+        true
+    }
+
+    /// Looks at the state between two cuts; the next one waits for it. None where the thread was lost while writing.
+    pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> Option<T> {
+        self.state.lock().ok().map(|state| look(&state))
+    }
+
     /// Writes what was handed over, and gives the state back; none where the thread was lost.
     pub fn finish(mut self) -> Option<State> {
         self.cuts = None;
-        self.thread.take()?.join().ok()
+        self.thread.take()?.join().ok()?;
+        let state = Arc::clone(&self.state);
+        drop(self);
+        Arc::try_unwrap(state).ok()?.into_inner().ok()
     }
 }
 
@@ -114,11 +139,12 @@ fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner) // numbers are whole at any time
 }
 
-fn write_cuts(mut state: State, queue: &Receiver<Cut>, shared: &Mutex<Shared>, store: &Store) -> State {
+fn write_cuts(state: &Mutex<State>, queue: &Receiver<Cut>, shared: &Mutex<Shared>, store: &Store) {
     while let Ok(mut cut) = queue.recv() {
         cut.leave = locked(shared).owed.take().map_or(cut.leave, |owed| owed.max(cut.leave));
         let started = Instant::now();
-        let result = state.checkpoint(&cut);
+        // Nobody else changes it: it is whole even where who looked at it panicked.
+        let result = state.lock().unwrap_or_else(PoisonError::into_inner).checkpoint(&cut);
         if result.is_err() {
             cut.hand_back(store);
         }
@@ -143,5 +169,4 @@ fn write_cuts(mut state: State, queue: &Receiver<Cut>, shared: &Mutex<Shared>, s
             }
         }
     }
-    state
 }

@@ -24,6 +24,7 @@ mod working_copy;
 
 pub use checkpointer::{Checkpointer, Progress};
 pub use cut::{Cut, Leave, Singles};
+pub use file::Extent;
 pub use folder::Process;
 pub use load::Recovered;
 pub use probe::Probe;
@@ -33,7 +34,7 @@ pub use stats::{Generation, Statistics};
 use crate::hash::HashKey;
 use chosen::Chosen;
 use database::{Database, FORMER_VERSION};
-use file::{Extent, Header, Reader, Unreadable, Writer, verify};
+use file::{Header, Reader, Unreadable, Writer, verify};
 use folder::{Folder, write_beside};
 use merge::Merged;
 use record::{Place, Record, Single, all_of, push};
@@ -298,6 +299,11 @@ impl State {
         Ok(())
     }
 
+    /// Where the newest whole export is.
+    pub fn newest_export(&self) -> PathBuf {
+        self.folder.whole(self.chosen.base)
+    }
+
     /// Writes all that is kept to a file of its own.
     pub fn export(&self, path: &Path) -> Result<Extent, StateError> {
         write_beside(path, |file| self.copy_to(file, self.chosen.at))
@@ -327,6 +333,19 @@ impl State {
         self.copy.fill_anew(&self.chosen);
         write_key(&self.folder.key(), self.key).map_err(|source| failed(&self.folder, source))
     }
+}
+
+/// Copies a whole export that a running daemon may replace meanwhile, and the daemon's hash key with it.
+pub fn copy_export(from: &Path, to: &Path) -> Result<Extent, StateError> {
+    let unreadable = |source| StateError::Export { path: from.to_path_buf(), source };
+    let mut export = std::fs::File::open(from).map_err(|error| unreadable(error.into()))?;
+    let (_, extent) = verify(from).map_err(unreadable)?;
+    write_beside(to, |mut file| {
+        io::copy(&mut export, &mut file)?;
+        file.sync_all()
+    })
+    .map_err(|source| StateError::Export { path: to.to_path_buf(), source: source.into() })?;
+    Ok(extent)
 }
 
 fn failed(folder: &Folder, source: io::Error) -> StateError {

@@ -4,11 +4,11 @@ use super::folder::size_of;
 use super::record::Kind;
 use super::{State, StateError};
 use crate::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A whole export and the deltas after it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Generation {
     pub number: u64,
     pub bytes: u64,
@@ -16,13 +16,13 @@ pub struct Generation {
     pub delta_bytes: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Statistics {
     /// The newest checkpoint.
     pub checkpoint: u64,
     /// Time of the newest frame that taught.
     pub newest: Option<Timestamp>,
-    pub keys: BTreeMap<&'static str, u64>,
+    pub keys: BTreeMap<String, u64>,
     /// Sums over all runs.
     pub counters: BTreeMap<String, u64>,
     pub generations: Vec<Generation>,
@@ -35,13 +35,14 @@ pub struct Statistics {
 
 impl State {
     pub fn statistics(&self) -> Result<Statistics, StateError> {
-        let mut keys: BTreeMap<&'static str, u64> = Kind::ALL[1..].iter().map(|kind| (kind.name(), 0)).collect(); // all but the singles
+        let of_keys = Kind::ALL.iter().filter(|kind| **kind != Kind::Single);
+        let mut keys: BTreeMap<String, u64> = of_keys.map(|kind| (kind.name().to_owned(), 0)).collect();
         let mut recovered = super::Recovered::default();
         self.each(|record| {
             if record.place.0 == Kind::Single {
                 recovered.take(record);
             } else if record.value.is_some() {
-                *keys.entry(record.place.0.name()).or_default() += 1;
+                *keys.entry(record.place.0.name().to_owned()).or_default() += 1;
             }
             true
         })?;

@@ -5,7 +5,7 @@
 
 use super::listen::libpcap_version;
 use super::report::Check;
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_FILE};
 use crate::rule::Ruleset;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -18,8 +18,6 @@ const DISK_FAILED: u64 = 64 * MEBIBYTE;
 /// The worst flood measured takes 727 MB (docs/PERFORMANCE.md), an ordinary day about 200 MB.
 const MEMORY_WARNED: u64 = 1024 * MEBIBYTE;
 const MEMORY_FAILED: u64 = 256 * MEBIBYTE;
-/// Used where it is there and no other is named.
-const CONFIGURATION: &str = "/etc/apitap/apitap.toml";
 /// Who the daemon runs as.
 const USER: &str = "apitap";
 
@@ -108,12 +106,16 @@ fn user_id(users: &str, name: &str) -> Option<u32> {
     })
 }
 
+/// The configuration that counts: the one that is named, or else the daemon's, where it is there.
+pub fn configuration_file(named: Option<&Path>) -> Option<&Path> {
+    named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()))
+}
+
 /// The configuration, the rules and the descriptions that it names.
 pub fn configuration(named: Option<&Path>) -> Check {
-    let path = named.unwrap_or(Path::new(CONFIGURATION));
-    if named.is_none() && !path.exists() {
-        return Check::ok("configuration", format!("there is no {CONFIGURATION}: defaults are used"));
-    }
+    let Some(path) = configuration_file(named) else {
+        return Check::ok("configuration", format!("there is no {DEFAULT_FILE}: defaults are used"));
+    };
     let loaded = Config::load(Some(path)).map_err(anyhow::Error::from).and_then(|config| {
         let rules = Ruleset::load(config.rules.folder.as_deref())?;
         Ok(config.settings(&rules, &[])?)

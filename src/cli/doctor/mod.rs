@@ -1,8 +1,10 @@
 //! `apitap doctor`: is this a place where a sensor can work? Each check is ok, warn or fail, with its mend.
 //!
-//! In: an interface to listen to for a while, or captures; a configuration and the daemon's folders. Out: a table, or one
+//! In: an interface to listen to for a while, or captures; a configuration and the daemon's folders, socket and port, from
+//! the configuration where no flag names them. Out: a table, or one
 //! JSON object with the counts besides. Status 1 if anything failed; what is warned of does not fail.
 
+mod daemon;
 mod host;
 mod interface;
 mod listen;
@@ -14,9 +16,12 @@ use super::args::DoctorArgs;
 use super::note;
 use crate::alert::human::Style;
 use crate::capture::{FrameSource, open_all};
+use crate::config::Config;
 use report::{Check, Report, Verdict};
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use traffic::{Figures, JUMBO_MTU, Traffic};
 
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
@@ -33,23 +38,30 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn of_host(args: &DoctorArgs) -> (Vec<Check>, Option<Figures>) {
-    let (mut checks, figures) = of_interfaces(args);
+    // What is not valid is a check of its own; the others then go by the defaults.
+    let config = Config::load(host::configuration_file(args.config.as_deref())).unwrap_or_default();
+    let interfaces = if args.interface.is_empty() { &config.capture.interfaces } else { &args.interface };
+    let (mut checks, figures) = of_interfaces(interfaces, args.duration);
     checks.push(host::configuration(args.config.as_deref()));
-    checks.push(host::folder("state folder", &args.state));
-    checks.push(host::folder("log folder", &args.log_dir));
+    checks.push(host::folder("state folder", args.state.as_deref().unwrap_or(&config.state.folder)));
+    let log_folder = args.log_dir.as_deref().or(config.alert.file.parent()).unwrap_or(Path::new("."));
+    checks.push(host::folder("log folder", log_folder));
+    let daemon = config.service.socket.as_deref().and_then(daemon::running);
+    checks.extend(config.service.socket.as_deref().map(|socket| daemon::socket(socket, daemon)));
+    checks.extend(config.metrics.listen.map(|address| daemon::metrics(address, daemon)));
     checks.extend([host::memory(), host::clock(), host::libpcap()]);
     (checks, figures)
 }
 
-fn of_interfaces(args: &DoctorArgs) -> (Vec<Check>, Option<Figures>) {
-    if args.interface.is_empty() {
-        let mend = "name the interface that the mirror arrives on: `apitap doctor -i eth1`";
+fn of_interfaces(interfaces: &[String], duration: Duration) -> (Vec<Check>, Option<Figures>) {
+    if interfaces.is_empty() {
+        let mend = "name the interface that the mirror arrives on: `apitap doctor -i eth1`, or `capture.interfaces`";
         return (vec![Check::warn("interface", "none was given: nothing was listened to", mend)], None);
     }
     let mut checks = Vec::new();
     let mut usable = Vec::new();
     let mut mtu = 0;
-    for name in &args.interface {
+    for name in interfaces {
         let interface = interface::look_at(name);
         checks.extend(interface.checks);
         if interface.is_usable {
@@ -60,12 +72,12 @@ fn of_interfaces(args: &DoctorArgs) -> (Vec<Check>, Option<Figures>) {
     if usable.is_empty() {
         return (checks, None);
     }
-    let seconds = args.duration.as_secs_f64();
+    let seconds = duration.as_secs_f64();
     if io::stderr().is_terminal() {
         note(&format!("listening to {} for {seconds} s", usable.join(", ")));
     }
     let mut traffic = Traffic::new(mtu);
-    let of_listening = listen::listen(&usable, args.duration, &mut traffic);
+    let of_listening = listen::listen(&usable, duration, &mut traffic);
     let could_listen = of_listening.iter().any(|check| check.name == "rights" && check.verdict == Verdict::Ok);
     checks.extend(of_listening);
     if !could_listen {
