@@ -13,7 +13,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn told(alerts: &[Value]) -> Vec<String> {
     let tell = |alert: &Value| {
         let apitap = &alert["apitap"];
-        format!("{} {} {} {}", apitap["detector"], apitap["state"], apitap["subject"], alert["timestamp"])
+        let subject = &apitap["subject"];
+        let subject = if subject["kind"] == "account" { &subject["kind"] } else { subject }; // its value is a hash
+        format!("{} {} {subject} {}", apitap["detector"], apitap["state"], alert["timestamp"])
     };
     let mut told: Vec<String> =
         alerts.iter().filter(|alert| alert["apitap"]["subject"]["kind"] != "sensor").map(tell).collect();

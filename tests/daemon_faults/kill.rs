@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,12 +69,17 @@ impl Traffic {
 impl Drop for Traffic {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        // Who waits for a reader of the pipe is let go.
-        let reader = OpenOptions::new().read(true).write(true).open(&self.pipe);
         let _ = self.simulate.kill();
         let _ = self.simulate.wait();
-        let _ = self.thread.take().map(JoinHandle::join);
-        drop(reader);
+        // Who waits for a reader of the pipe, or for room in it, is let go.
+        let reader = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(&self.pipe);
+        let (Ok(mut reader), Some(thread)) = (reader, self.thread.take()) else { return };
+        let mut rest = vec![0; 1 << 16];
+        while !thread.is_finished() {
+            if reader.read(&mut rest).is_err() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
     }
 }
 

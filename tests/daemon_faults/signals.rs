@@ -91,7 +91,7 @@ fn broken_rules_are_refused_whole_and_the_old_ones_stay_in_force() {
     daemon.signal(libc::SIGHUP);
     daemon.wait_for("nothing was reloaded, what was in force stays so: ");
     let said = daemon.said();
-    assert!(said.contains("min_pahts") && said.contains("line 3"), "{said}");
+    assert!(said.contains("min_pahts") && said.contains("client_error_spike.toml:3: "), "{said}");
     site.feed(&simulated(&attacks(Duration::ZERO)));
     daemon.wait_until("the other attack is told", |_| has_alert_of(&site, "brute_force"));
     assert!(!has_alert_of(&site, "scanner"), "{}", site.log());

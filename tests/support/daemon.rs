@@ -5,6 +5,7 @@ use super::cli::{Folder, Run, command, records};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -62,7 +63,7 @@ impl Site {
     /// The command that starts the daemon on the pipe.
     pub fn command(&self) -> Command {
         let mut command = command();
-        command.args(["run", "--read-fifo", &self.folder.path("pipe")]).envs(self.settings.iter().cloned());
+        command.args(["run", "--read-fifo", &self.folder.path("pipe")]).envs(self.settings());
         command
     }
 
@@ -89,9 +90,24 @@ impl Site {
         refused(&mut self.command())
     }
 
-    /// Writes a capture into the pipe, as fast as it is read.
+    /// The keys of the configuration that are not at their defaults, as variables of the environment.
+    pub fn settings(&self) -> impl Iterator<Item = (String, String)> {
+        self.settings.iter().cloned()
+    }
+
+    /// Writes a capture into the pipe, as fast as it is read, and waits until the daemon has let go of the pipe: what
+    /// the next one writes before that would be a part of this capture.
     pub fn feed(&self, capture: &[u8]) {
         self.pipe().write_all(capture).expect("the daemon reads");
+        let has_reader = || {
+            let mut options = OpenOptions::new();
+            options.write(true).custom_flags(libc::O_NONBLOCK).open(self.folder.path("pipe")).is_ok()
+        };
+        let started = Instant::now();
+        while has_reader() {
+            assert!(started.elapsed() < PATIENCE, "the daemon does not read to the end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The pipe, once the daemon has opened it.
