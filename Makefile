@@ -22,7 +22,7 @@ FUZZ_SECONDS ?= 300
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Check for what the build needs; install missing system packages (apt, needs rights)
@@ -48,6 +48,14 @@ demo: build ## Make labelled traffic, replay it, compare the alerts with the tru
 test: setup ## Run every test that fits in 15 minutes
 	@.ci/setup-tests
 	$(CARGO) test
+
+.PHONY: kill-test
+kill-test: setup ## Kill the daemon under load 200 times and look at what it left (10 minutes; APITAP_KILLS=200)
+	APITAP_KILLS=$${APITAP_KILLS:-200} $(CARGO) test --test daemon_faults kill:: -- --nocapture
+
+.PHONY: corruption-test
+corruption-test: setup ## Damage its state at 500 places and start it each time (15 minutes; APITAP_CORRUPTIONS=500)
+	APITAP_CORRUPTIONS=$${APITAP_CORRUPTIONS:-500} $(CARGO) test --test daemon_faults damage:: -- --nocapture
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -21,6 +21,9 @@ const MEMORY: u64 = 2 << 30;
 const MEMORY_TIMES: u64 = 4;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// In the environment of a probe: who asked for it.
+const ASKED_BY: &str = "APITAP_PROBE_ASKED_BY";
+
 /// The program's hidden command.
 pub const COMMAND: &str = "probe-database";
 
@@ -41,6 +44,7 @@ pub fn by_program(program: &Path, database: &Path) -> Result<(), String> {
     let mut child = Command::new(program)
         .arg(COMMAND)
         .arg(database)
+        .env(ASKED_BY, std::process::id().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -67,6 +71,9 @@ pub fn by_program(program: &Path, database: &Path) -> Result<(), String> {
 
 /// What the process does that was started for it.
 pub fn be_the_child(database: &Path) -> ExitCode {
+    if !ends_with_its_parent() {
+        return ExitCode::FAILURE;
+    }
     let memory = MEMORY.saturating_add(size_of(database).saturating_mul(MEMORY_TIMES));
     let limit = libc::rlimit { rlim_cur: memory, rlim_max: memory };
     // SAFETY: the call reads one `rlimit`, which outlives it.
@@ -79,4 +86,14 @@ pub fn be_the_child(database: &Path) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Who asked may be killed, and started again at once: nobody else may have the database open then. False where that has
+/// happened already.
+fn ends_with_its_parent() -> bool {
+    let Some(parent) = std::env::var(ASKED_BY).ok().and_then(|pid| pid.parse::<libc::pid_t>().ok()) else {
+        return true;
+    };
+    // SAFETY: both take plain numbers and touch no memory of ours.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0 && libc::getppid() == parent }
 }
