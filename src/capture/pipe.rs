@@ -1,7 +1,7 @@
 //! Frames from a pipe that somebody else captures into, such as `tcpdump -w`.
 //!
 //! In goes the name of a named pipe, or `-`; out come its frames, and the word that nothing came for a while, which a
-//! read that waits cannot say: a thread reads, and whoever asks takes what it has read. At most [`MAX_HELD_BYTES`] are
+//! read that waits cannot say: a thread reads, and whoever asks takes what it has read. At most `MAX_HELD_BYTES` are
 //! held between the two, then the thread waits, and with it who writes into the pipe. A named pipe whose writer ends is
 //! opened again for the next one; standard input ends.
 

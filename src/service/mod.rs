@@ -4,8 +4,8 @@
 //! before anything is read: a configuration, rules or descriptions that are not valid, interfaces that are not there or
 //! not allowed, a state folder that is in use.
 //!
-//! Threads: the reader is the caller's; workers and judge are the pipeline's; [`housekeeping`] wakes each second for
-//! checkpoints, health, rotation and signals; the network side ([`network`]: control socket, metrics) is one thread of
+//! Threads: the reader is the caller's; workers and judge are the pipeline's; `housekeeping` wakes each second for
+//! checkpoints, health, rotation and signals; the network side (`network`: control socket, metrics) is one thread of
 //! tokio, the only one. Nothing of these is on the path of the packets.
 
 mod board;

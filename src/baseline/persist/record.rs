@@ -6,7 +6,7 @@
 /// What a key is of. The order is that of the records in a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
-    /// What is kept once: see [`Single`].
+    /// What is kept once: see `Single`.
     Single,
     Endpoint,
     Client,
