@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 /// Whether these programs can be started; says so when one cannot.
 pub fn are_there(programs: &[&str]) -> bool {
     let missing = programs.iter().find(|program| {
-        !Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
     });
     if let Some(missing) = missing {
         eprintln!("skipped: {missing} is not there (Debian: apt-get install prometheus)");
