@@ -201,6 +201,11 @@ fn the_sensor_lives_within_what_the_unit_leaves_it() {
     };
     for is_new in [true, false] {
         let sensor = start();
+        let process = std::fs::read_to_string(format!("/proc/{}/status", sensor.child.id())).unwrap();
+        // A filter, no way to gain rights, CAP_NET_RAW (13) permitted and nothing in force.
+        for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "CapPrm:\t0000000000002000", "CapEff:\t0000000000000000"] {
+            assert!(process.contains(line), "no {line} in {process}");
+        }
         until("frames come", || {
             let datagram = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))";
             assert!(ip(&["netns", "exec", &name, "python3", "-c", datagram]));

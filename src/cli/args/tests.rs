@@ -53,7 +53,7 @@ fn wrong_usage_is_refused_as_such() {
         "tail --since yesterday",
         "tail --lines some",
         "tail --json -v",
-        "inventory",
+        "inventory --openapi api.yaml",
         "inventory a.pcap --state dir",
         "inventory a.pcap --format xml",
         "simulate",
