@@ -54,7 +54,7 @@ kill-test: setup ## Kill the daemon under load 200 times and look at what it lef
 	APITAP_KILLS=$${APITAP_KILLS:-200} $(CARGO) test --test daemon_faults kill:: -- --nocapture
 
 .PHONY: corruption-test
-corruption-test: setup ## Damage its state at 500 places and start it each time (15 minutes; APITAP_CORRUPTIONS=500)
+corruption-test: setup ## Damage its state at 500 places and start it each time (6 minutes; APITAP_CORRUPTIONS=500)
 	APITAP_CORRUPTIONS=$${APITAP_CORRUPTIONS:-500} $(CARGO) test --test daemon_faults damage:: -- --nocapture
 
 .PHONY: fmt
