@@ -66,7 +66,11 @@ pub struct StatusArgs {
 
 /// Make a running daemon read configuration, rules and OpenAPI descriptions again
 #[derive(Args, Debug)]
-#[command(after_help = "What is not valid is refused whole, with the reason, and what was in force stays so.
+#[command(after_help = "Examples:
+  apitap reload
+  systemctl reload apitap
+
+What is not valid is refused whole, with the reason, and what was in force stays so.
 What needs a restart is named.")]
 pub struct ReloadArgs {
     #[command(flatten)]
