@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub const SERVER: &str = "10.213.0.1";
@@ -13,7 +13,11 @@ pub const PORT: u16 = 8080;
 /// The interface that carries the copy.
 pub const MIRROR: &str = "mirror";
 
+/// One site at a time: a flood at one would make another's traffic late.
+static ONE: Mutex<()> = Mutex::new(());
+
 pub struct Site {
+    _turn: MutexGuard<'static, ()>,
     clients: String,
     server: String,
     services: Vec<Child>,
@@ -61,7 +65,8 @@ impl Site {
     pub fn new(name: &str, folder: &Path) -> Site {
         let (clients, server) =
             (format!("{name}-c-{}", std::process::id()), format!("{name}-s-{}", std::process::id()));
-        let mut site = Site { clients, server, services: Vec::new() };
+        let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut site = Site { _turn: turn, clients, server, services: Vec::new() };
         let (clients, server) = (site.clients.clone(), site.server.clone());
         ip(&format!("netns add {clients}"));
         ip(&format!("netns add {server}"));
