@@ -5,8 +5,7 @@
 //! held between the two, then the thread waits, and with it who writes into the pipe. A named pipe whose writer ends is
 //! opened again for the next one; standard input ends.
 
-use super::{CaptureError, Frame, FrameSource, LinkType, is_named_pipe, is_stop_requested};
-use crate::time::Timestamp;
+use super::{CaptureError, Frame, FrameSource, HeldFrames, is_named_pipe, is_stop_requested};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,23 +14,10 @@ const MAX_HELD_BYTES: usize = 4 << 20;
 /// Pause before a pipe is opened again.
 const REOPEN: Duration = Duration::from_millis(200);
 
-struct Held {
-    time: Timestamp,
-    link: LinkType,
-    wire_len: u32,
-    end: usize,
-}
-
-/// What was read and not yet taken.
-#[derive(Default)]
-struct Frames {
-    frames: Vec<Held>,
-    bytes: Vec<u8>,
-}
-
 #[derive(Default)]
 struct Shared {
-    frames: Frames,
+    /// What was read and not yet taken.
+    frames: HeldFrames,
     errors: Vec<CaptureError>,
     has_ended: bool,
 }
@@ -53,7 +39,7 @@ impl Exchange {
 pub struct PipeSource {
     exchange: Arc<Exchange>,
     /// The buffers that were emptied last: to be filled again.
-    taken: Frames,
+    taken: HeldFrames,
 }
 
 /// How a call of [`PipeSource::poll`] came out.
@@ -71,32 +57,26 @@ impl PipeSource {
         let exchange = Arc::new(Exchange::default());
         let (for_thread, path) = (Arc::clone(&exchange), path.to_path_buf());
         std::thread::Builder::new().name("pipe".to_owned()).spawn(move || read(&path, &for_thread))?;
-        Ok(PipeSource { exchange, taken: Frames::default() })
+        Ok(PipeSource { exchange, taken: HeldFrames::default() })
     }
 
     /// Gives the frames that were read; waits for at most `wait` when there are none.
     pub fn poll(&mut self, wait: Duration, mut each: impl FnMut(Frame<'_>)) -> Polled {
-        self.taken.frames.clear();
-        self.taken.bytes.clear();
+        self.taken.clear();
         {
             let mut shared = self.exchange.lock();
-            if shared.frames.frames.is_empty() && !shared.has_ended {
+            if shared.frames.is_empty() && !shared.has_ended {
                 let waited = self.exchange.moved.wait_timeout(shared, wait);
                 shared = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
-            if shared.frames.frames.is_empty() {
+            if shared.frames.is_empty() {
                 return if shared.has_ended { Polled::Ended } else { Polled::Nothing };
             }
             std::mem::swap(&mut shared.frames, &mut self.taken);
         }
         self.exchange.moved.notify_all();
-        let mut start = 0;
-        for held in &self.taken.frames {
-            let bytes = &self.taken.bytes[start..held.end]; // ends ascend to the length of `bytes`
-            each(Frame { time: held.time, link: held.link, wire_len: held.wire_len, bytes, source: 0 });
-            start = held.end;
-        }
-        Polled::Frames(self.taken.frames.len())
+        self.taken.each(&mut each);
+        Polled::Frames(self.taken.len())
     }
 
     /// What could not be read; the frames before it were given.
@@ -124,17 +104,14 @@ fn read_once(path: &Path, exchange: &Exchange) -> Result<(), CaptureError> {
     let mut source = super::open(path)?;
     while let Some(frame) = source.next()? {
         let mut shared = exchange.lock();
-        while shared.frames.bytes.len() > MAX_HELD_BYTES && !is_stop_requested() {
+        while shared.frames.byte_len() > MAX_HELD_BYTES && !is_stop_requested() {
             shared = exchange.moved.wait(shared).unwrap_or_else(PoisonError::into_inner);
         }
         if is_stop_requested() {
             break;
         }
-        let frames = &mut shared.frames;
-        frames.bytes.extend_from_slice(frame.bytes);
-        let end = frames.bytes.len();
-        frames.frames.push(Held { time: frame.time, link: frame.link, wire_len: frame.wire_len, end });
-        if frames.frames.len() == 1 {
+        shared.frames.push(&frame);
+        if shared.frames.len() == 1 {
             exchange.moved.notify_all();
         }
     }

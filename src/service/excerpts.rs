@@ -7,10 +7,9 @@
 
 use crate::alert::record::AlertRecord;
 use crate::capture::write::PcapWriter;
-use crate::capture::{Frame, LinkType};
+use crate::capture::{Frame, HeldFrames, LinkType};
 use crate::hash::HashKey;
 use crate::packet::{Decoder, FlowKey, PacketLimits, Peer};
-use crate::time::Timestamp;
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter};
@@ -31,52 +30,26 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Alerts that wait; more at once are told without an excerpt.
 const QUEUE: usize = 64;
 
-struct Held {
-    time: Timestamp,
-    link: LinkType,
-    wire_len: u32,
-    end: usize,
-}
-
-#[derive(Default)]
-struct Chunk {
-    frames: Vec<Held>,
-    bytes: Vec<u8>,
-}
-
-impl Chunk {
-    fn each(&self, mut take: impl FnMut(Frame<'_>)) {
-        let mut start = 0;
-        for held in &self.frames {
-            let bytes = &self.bytes[start..held.end]; // ends ascend to the length of `bytes`
-            take(Frame { time: held.time, link: held.link, wire_len: held.wire_len, bytes, source: 0 });
-            start = held.end;
-        }
-    }
-}
-
-type Ring = Arc<Mutex<VecDeque<Arc<Chunk>>>>;
+type Ring = Arc<Mutex<VecDeque<Arc<HeldFrames>>>>;
 
 /// The reader's end: what it sees goes into the ring.
 pub struct Recorder {
     ring: Ring,
-    open: Chunk,
+    open: HeldFrames,
     since: Instant,
 }
 
 impl Recorder {
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        self.open.bytes.extend_from_slice(frame.bytes);
-        let end = self.open.bytes.len();
-        self.open.frames.push(Held { time: frame.time, link: frame.link, wire_len: frame.wire_len, end });
-        if end >= CHUNK_BYTES {
+        self.open.push(frame);
+        if self.open.byte_len() >= CHUNK_BYTES {
             self.seal(Instant::now());
         }
     }
 
     /// Time passes: a chunk that is not full is handed over, too.
     pub fn tick(&mut self, now: Instant) {
-        if now.duration_since(self.since) >= CHUNK_AGE && !self.open.frames.is_empty() {
+        if now.duration_since(self.since) >= CHUNK_AGE && !self.open.is_empty() {
             self.seal(now);
         }
     }
@@ -86,9 +59,9 @@ impl Recorder {
         let chunk = Arc::new(std::mem::take(&mut self.open));
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner); // a list of whole chunks
         ring.push_back(chunk);
-        let mut held: usize = ring.iter().map(|chunk| chunk.bytes.len()).sum();
+        let mut held: usize = ring.iter().map(|chunk| chunk.byte_len()).sum();
         while held > RING_BYTES {
-            held -= ring.pop_front().map_or(held, |chunk| chunk.bytes.len());
+            held -= ring.pop_front().map_or(held, |chunk| chunk.byte_len());
         }
     }
 }
@@ -136,13 +109,13 @@ pub fn start(folder: PathBuf, bounds: Bounds) -> io::Result<(Recorder, Excerpts)
     std::thread::Builder::new()
         .name("excerpts".to_owned())
         .spawn(move || write_wanted(&folder, bounds, &queue, &for_thread))?;
-    Ok((Recorder { ring, open: Chunk::default(), since: Instant::now() }, Excerpts(wanted)))
+    Ok((Recorder { ring, open: HeldFrames::default(), since: Instant::now() }, Excerpts(wanted)))
 }
 
 fn write_wanted(folder: &Path, bounds: Bounds, queue: &Receiver<Wanted>, ring: &Ring) {
     while let Ok(wanted) = queue.recv() {
         std::thread::sleep(SETTLE.saturating_sub(wanted.told_at.elapsed()));
-        let chunks: Vec<Arc<Chunk>> =
+        let chunks: Vec<Arc<HeldFrames>> =
             ring.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Arc::clone).collect();
         let written = write_excerpt(&folder.join(&wanted.name), &wanted.flows, &chunks);
         if let Err(error) = written.and_then(|()| bound(folder, bounds)) {
@@ -152,7 +125,7 @@ fn write_wanted(folder: &Path, bounds: Bounds, queue: &Receiver<Wanted>, ring: &
 }
 
 /// A file has one link type, that of its first frame.
-fn write_excerpt(path: &Path, flows: &BTreeSet<FlowKey>, chunks: &[Arc<Chunk>]) -> io::Result<()> {
+fn write_excerpt(path: &Path, flows: &BTreeSet<FlowKey>, chunks: &[Arc<HeldFrames>]) -> io::Result<()> {
     let mut decoder = Decoder::new(HashKey::new([0; 16]), PacketLimits::default());
     let mut writer: Option<(PcapWriter<BufWriter<std::fs::File>>, LinkType)> = None;
     let mut result = Ok(());
@@ -213,6 +186,7 @@ fn bound(folder: &Path, bounds: Bounds) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::capture::{FrameSource, open};
+    use crate::time::Timestamp;
 
     /// IPv4 and TCP from 10.0.0.1 to 10.0.0.2:80.
     fn packet(from_port: u16) -> Vec<u8> {
@@ -257,13 +231,13 @@ mod tests {
     #[test]
     fn the_ring_forgets_the_oldest() {
         let ring = Ring::default();
-        let mut recorder = Recorder { ring: Arc::clone(&ring), open: Chunk::default(), since: Instant::now() };
+        let mut recorder = Recorder { ring: Arc::clone(&ring), open: HeldFrames::default(), since: Instant::now() };
         let bytes = vec![0; 60_000];
         for second in 0..1000 {
             let time = Timestamp::from_secs_nanos(second, 0);
             recorder.frame(&Frame { time, link: LinkType::RAW, wire_len: 60_000, bytes: &bytes, source: 0 });
         }
-        let held: usize = ring.lock().unwrap().iter().map(|chunk| chunk.bytes.len()).sum();
+        let held: usize = ring.lock().unwrap().iter().map(|chunk| chunk.byte_len()).sum();
         assert!(held <= RING_BYTES && held > RING_BYTES - 2 * CHUNK_BYTES, "{held}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Daemon;
 use crate::alert::OpenIncident;
+use crate::baseline::persist::size_of;
 use crate::pipeline::Judge;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
@@ -168,15 +169,4 @@ fn top_endpoints(daemon: &Daemon) -> Vec<TopEndpoint> {
     named
         .filter_map(|(requests, key)| Some(TopEndpoint { name: daemon.store.endpoints.get(&key)?.name(), requests }))
         .collect()
-}
-
-/// Bytes of the files in a folder and its folders.
-fn size_of(folder: &std::path::Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let size = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => size_of(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0, // gone meanwhile
-    };
-    entries.flatten().map(size).sum()
 }

@@ -25,7 +25,7 @@ mod working_copy;
 pub use checkpointer::{Checkpointer, Progress};
 pub use cut::{Cut, Leave, Singles};
 pub use file::Extent;
-pub use folder::Process;
+pub use folder::{Process, size_of};
 pub use load::Recovered;
 pub use probe::Probe;
 pub use record::Kind;
