@@ -167,8 +167,11 @@ fn inventory_and_state_are_those_of_the_folder() {
     let through_socket = || endpoints(site.ask(&["inventory", "--format", "json"]));
     until("all requests are judged", || requests_in(&through_socket()) == wanted);
 
-    let status = site.asked(&["status", "--json"]);
-    assert!(status["transactions"].as_u64() >= Some(wanted) && status["frames"].as_u64() > Some(1000), "{status:#}");
+    // The counters come with each second's reading, the inventory with each window.
+    until("the status has counted them", || {
+        let status = site.asked(&["status", "--json"]);
+        status["transactions"].as_u64() >= Some(wanted) && status["frames"].as_u64() > Some(1000)
+    });
     let page = site.ask(&["status"]).with_status(0).out;
     for line in ["apitap", "event time", "traffic", "load", "loss", "known", "state", "sink", "dropped", "busiest"] {
         assert!(page.lines().any(|found| found.starts_with(line)), "no {line} in\n{page}");
