@@ -4,6 +4,10 @@
 //! has doubled or got worse, at intervals that double; it is `closed` when nothing came of it for a while. The id is a
 //! hash of detector, subject and opening window, so that the same capture gives the same ids.
 
+mod told;
+
+pub use told::told_since;
+
 use super::record::{
     AlertDetail, AlertFields, AlertRecord, Clients, EveRecord, EventType, Evidence, FlowHead, HttpFields,
     IncidentState, Severity, Subject, SubjectKind, community_id, eve_time,

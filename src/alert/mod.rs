@@ -9,4 +9,4 @@ pub mod record;
 pub mod sink;
 
 pub use endpoints::endpoint_records;
-pub use incident::{IncidentTally, Incidents, OpenIncident};
+pub use incident::{IncidentTally, Incidents, OpenIncident, told_since};

@@ -352,6 +352,9 @@ pub struct SimulateArgs {
     /// Benign clients [default: 500]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub clients: Option<u32>,
+    /// Hostile streams a second (floods, bombs, fragments, conflicting overlaps) that nobody should trip over [default: 0]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub hostile: Option<f64>,
     /// Seed of all chance [default: 1]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -572,7 +575,7 @@ fn share(text: &str) -> Result<f64, String> {
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        _ => Err("not a rate; write a number of transactions a second, 0 or more".to_owned()),
+        _ => Err("not a rate; write a number a second, 0 or more".to_owned()),
     }
 }
 

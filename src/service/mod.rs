@@ -27,10 +27,10 @@ mod threads;
 pub use control::{Reply, Request, ask};
 pub use status::{InterfaceStatus, SinkStatus, Status};
 
-use crate::alert::Incidents;
 use crate::alert::order::LineOrder;
 use crate::alert::record::EventType;
 use crate::alert::sink::Sinks;
+use crate::alert::{Incidents, told_since};
 use crate::baseline::persist::Probe;
 use crate::baseline::{Checkpointer, Leave, State};
 use crate::capture::live::{LiveError, LiveOptions, LiveSource};
@@ -40,6 +40,7 @@ use crate::config::{Config, ConfigError};
 use crate::packet::{Decoder, PacketLimits};
 use crate::pipeline::{Between, Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use crate::rule::{RuleError, Ruleset};
+use crate::time::Timestamp;
 use board::Board;
 use excerpts::{Bounds, Excerpts, Recorder};
 use privileges::{PrivilegeError, Privileges};
@@ -53,9 +54,7 @@ use tracing::{error, info, warn};
 
 /// What the sinks get to send what waits, when the daemon ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long the last checkpoint waits for the one before.
-const LAST_CUT: Duration = Duration::from_secs(2);
-/// How long the last checkpoint may take to be written, where nothing else waits for its end.
+/// How long a checkpoint may take to be written at the end: seconds at a million clients, else far less.
 const LAST_WRITE: Duration = Duration::from_secs(60);
 /// Event time that lines of transactions wait for an older one to end.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -180,6 +179,9 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     {
         warn!("the open incidents of the state cannot be read and start anew: {error}");
     }
+    if !is_new {
+        go_on_with_told(&mut incidents, &config.alert.file, singles.newest);
+    }
     let learned = singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect();
     let mut judge = Judge::new(key, judge_options, learned, incidents);
     judge.resume(singles.counters, singles.learn_until);
@@ -232,16 +234,27 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     network.stop();
     let finished = read.and_then(|pipeline| pipeline.finish(false));
     let ended = finished.map(|(judge, _)| {
-        let until = Instant::now() + LAST_CUT;
-        while !daemon.checkpointer.is_ready() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(20));
+        if !daemon.checkpointer.wait(LAST_WRITE) {
+            error!("the state of a minute ago is still being written: what was learned since then is lost; is the disk slow?");
+            return;
         }
-        daemon.checkpointer.submit(judge.cut(Leave::Whole))
+        daemon.checkpointer.submit(judge.cut(Leave::Whole));
     });
     finish(daemon);
     info!("ended");
     ended?;
     Ok(())
+}
+
+/// A kill may have come between an alert and the checkpoint that would know of it: the log does.
+fn go_on_with_told(incidents: &mut Incidents, log: &Path, saved: Option<Timestamp>) {
+    match told_since(log, saved.unwrap_or(Timestamp::MIN)) {
+        Ok(told) => match incidents.catch_up(&told) {
+            0 => {}
+            count => info!("{count} alerts were told after the state was saved; their incidents go on"),
+        },
+        Err(error) => warn!("{}: what was told last cannot be read: {error}; incidents may open again", log.display()),
+    }
 }
 
 fn open_feed(options: &Options) -> Result<Feed, ServiceError> {

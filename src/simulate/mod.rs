@@ -5,7 +5,7 @@
 //! nothing is sent to anybody.
 //!
 //! - [`wire`] turns exchanged bytes into frames; tests use it by itself.
-//! - `stage` plays actors in order of time; `benign` and `attack` are the actors; `shop` is the API they use.
+//! - `stage` plays actors in order of time; `benign`, `attack` and `hostile` are the actors; `shop` is the API they use.
 //!
 //! Memory is bounded by what is under way at one time, not by the length of the capture: frames leave for the writer
 //! as soon as nothing earlier can come.
@@ -14,6 +14,7 @@ mod attack;
 mod benign;
 mod condition;
 mod exchange;
+mod hostile;
 mod people;
 mod queue;
 pub mod random;
@@ -55,6 +56,8 @@ pub struct Options {
     /// People (in the benchmarks' profiles: connections).
     pub clients: u32,
     pub seed: u64,
+    /// Streams a second that are made to hurt whoever watches them.
+    pub hostile: f64,
     /// Probability for each frame to be lost on its way to the capture.
     pub loss: f64,
     /// Probability for each frame to arrive late, behind later ones.
@@ -81,6 +84,7 @@ impl Default for Options {
             rate: 20.0,
             clients: 500,
             seed: 1,
+            hostile: 0.0,
             loss: 0.0,
             reorder: 0.0,
             duplicate: 0.0,
@@ -137,6 +141,9 @@ pub fn generate(options: &Options, pcap: &mut dyn io::Write, truth: &mut dyn io:
         benign::cast(&mut stage, options.profile);
     }
     attack::cast(&mut stage, &options.scenarios, options.profile);
+    if options.hostile > 0.0 {
+        hostile::cast(&mut stage, options.hostile);
+    }
     stage.play()?;
     let attacks = stage.records.iter().filter(|record| record.is_attack() && record.start().is_some()).count();
     let summary = Summary {

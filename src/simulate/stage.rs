@@ -168,6 +168,11 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Where frames go, for actors that speak no HTTP.
+    pub fn wire(&mut self) -> &mut FrameQueue<'a> {
+        &mut self.queue
+    }
+
     pub fn queue(&self) -> &FrameQueue<'a> {
         &self.queue
     }

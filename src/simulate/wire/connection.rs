@@ -167,6 +167,13 @@ impl Connection {
         self.acknowledge(from, at, flags, payload, self.party(from.other()).seq, sink);
     }
 
+    /// Moves a side's sequence number by so many bytes without sending any: what it sends next leaves a gap, or comes
+    /// again.
+    pub fn skip(&mut self, side: Side, bytes: i32) {
+        let party = self.party_mut(side);
+        party.seq = party.seq.wrapping_add_signed(bytes);
+    }
+
     /// [`Connection::segment`] with an acknowledgement that may lie behind what the peer has sent.
     fn acknowledge(
         &mut self,

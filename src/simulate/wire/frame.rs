@@ -90,6 +90,32 @@ pub fn header(segment: &Segment, payload: &[u8]) -> Header {
     out
 }
 
+/// An Ethernet frame with an untagged IPv4 packet as fragments of `bytes` (rounded down to a multiple of eight, RFC 791
+/// §3.2); any other frame is given back whole.
+pub fn fragments(packet: &[u8], bytes: usize) -> Vec<Vec<u8>> {
+    const ETHERNET: usize = 14;
+    const HEADERS: usize = ETHERNET + 20;
+    let bytes = (bytes / 8 * 8).max(8);
+    if packet.len() <= HEADERS || packet[12..15] != [0x08, 0x00, 0x45] {
+        return vec![packet.to_vec()];
+    }
+    let (headers, payload) = packet.split_at(HEADERS);
+    let pieces = payload.len().div_ceil(bytes);
+    let fragment = |(index, piece): (usize, &[u8])| {
+        let mut fragment = [headers, piece].concat();
+        let more = if index + 1 < pieces { 0x2000 } else { 0 };
+        let offset = (index * bytes / 8) as u16 | more;
+        let ip = &mut fragment[ETHERNET..HEADERS]; // `fragment` begins with the headers
+        ip[2..4].copy_from_slice(&((20 + piece.len()) as u16).to_be_bytes());
+        ip[6..8].copy_from_slice(&offset.to_be_bytes());
+        ip[10..12].fill(0);
+        let checksum = fold(sum(ip));
+        ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+        fragment
+    };
+    payload.chunks(bytes).enumerate().map(fragment).collect()
+}
+
 fn v6_octets(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),

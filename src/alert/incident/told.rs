@@ -1,0 +1,261 @@
+//! What the log says was told already: incidents go on where it ends, also after an end without a last checkpoint.
+//!
+//! In go the log and the time that the state is of; out come the alerts told since, and, of each, the incident as it stood
+//! then. Refused, and left out: lines that are no alerts, detectors that are not known, subjects that cannot be read.
+
+use super::{FIRST_PAUSE, Incident, Incidents, identity_of};
+use crate::alert::record::{AlertDetail, AlertRecord, IncidentState, Subject, SubjectKind};
+use crate::api::endpoint_key;
+use crate::detect::{self, Finding};
+use crate::hash::HashKey;
+use crate::rule::Ruleset;
+use crate::time::Timestamp;
+use crate::window::{Evidence, Moment};
+use std::borrow::Cow;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The state is of a minute ago, or some: further back than this in the log is not looked.
+const MOST_BYTES: u64 = 64 << 20;
+const BLOCK_BYTES: u64 = 1 << 20;
+/// A pause that has doubled so often is longer than any incident.
+const MOST_DOUBLINGS: u64 = 20;
+
+/// The alerts at the end of a log that are newer than `after`, oldest first. Where it was rotated since, also those of the
+/// log before.
+pub fn told_since(log: &Path, after: Timestamp) -> io::Result<Vec<AlertRecord>> {
+    let (mut newest_first, mut left) = (Vec::new(), MOST_BYTES);
+    for path in [log.to_owned(), PathBuf::from(format!("{}.1", log.display()))] {
+        match File::open(&path) {
+            Ok(file) if read_back(&file, after, &mut left, &mut newest_first)? => break,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    newest_first.reverse();
+    Ok(newest_first)
+}
+
+/// Reads a file's lines from its end on. Whether what is older is of no interest.
+fn read_back(file: &File, after: Timestamp, left: &mut u64, found: &mut Vec<AlertRecord>) -> io::Result<bool> {
+    let mut end = file.metadata()?.len();
+    let mut tail: Vec<u8> = Vec::new(); // begins in the middle of a line
+    while end > 0 && *left > 0 {
+        let bytes = BLOCK_BYTES.min(end).min(*left);
+        let mut block = vec![0; bytes as usize]; // at most BLOCK_BYTES
+        file.read_exact_at(&mut block, end - bytes)?;
+        (end, *left) = (end - bytes, *left - bytes);
+        block.append(&mut tail);
+        let begin = match memchr::memchr(b'\n', &block) {
+            _ if end == 0 => 0,
+            Some(at) => at + 1,
+            None => block.len(),
+        };
+        for line in block[begin..].rsplit(|byte| *byte == b'\n') {
+            let Some(record) = alert_of(line) else { continue };
+            if record.timestamp <= after {
+                return Ok(true);
+            }
+            found.push(record);
+        }
+        block.truncate(begin);
+        tail = block;
+    }
+    Ok(*left == 0)
+}
+
+fn alert_of(line: &[u8]) -> Option<AlertRecord> {
+    memchr::memmem::find(line, br#""event_type":"alert""#)?;
+    serde_json::from_slice(line).ok()
+}
+
+impl Incidents {
+    /// Takes up what was told after the state was saved: what is open goes on under its id and with the next sequence, what
+    /// was closed is closed. Returns how many alerts said something new.
+    pub fn catch_up(&mut self, told: &[AlertRecord]) -> usize {
+        told.iter().filter(|record| self.catch_up_with(record).is_some()).count()
+    }
+
+    fn catch_up_with(&mut self, record: &AlertRecord) -> Option<()> {
+        let detail = &record.apitap;
+        let finding = finding_of(detail, &self.key)?;
+        let identity = identity_of(&finding);
+        let open = self.open.get(&identity).filter(|open| open.id == detail.incident);
+        if detail.state == IncidentState::Closed {
+            open?;
+            self.open.remove(&identity);
+            return Some(());
+        }
+        if open.is_some_and(|open| open.told >= detail.sequence) {
+            return None;
+        }
+        let doublings = detail.sequence.saturating_sub(1).min(MOST_DOUBLINGS) as u32; // at most MOST_DOUBLINGS
+        let incident = Incident {
+            id: detail.incident.clone(),
+            severity: detail.severity,
+            told: detail.sequence,
+            told_count: detail.count,
+            told_severity: detail.severity,
+            told_at: record.timestamp,
+            pause: FIRST_PAUSE * 2u32.pow(doublings),
+            first_seen: detail.first_seen,
+            is_acknowledged: open.is_some_and(|open| open.is_acknowledged),
+            finding,
+        };
+        self.open.insert(identity, incident);
+        Some(())
+    }
+}
+
+fn finding_of(detail: &AlertDetail, key: &HashKey) -> Option<Finding> {
+    let detector = Ruleset::detectors().iter().find(|known| **known == detail.detector)?;
+    let moment = Moment { first: detail.first_seen, last: detail.last_seen };
+    let mut finding = Finding::new(detector, subject_of(&detail.subject, key)?, detail.severity, moment);
+    if let Some(name) = &detail.endpoint {
+        finding.endpoint = Some(endpoint_of(name, key)?);
+    }
+    finding.client = detail.client;
+    finding.principal = detail.principal.as_deref().and_then(hash_of);
+    finding.network = detail.network.clone();
+    if let Some(clients) = &detail.clients {
+        (finding.client_count, finding.client_sample) = (clients.count, clients.sample.clone());
+    }
+    finding.probability = detail.probability;
+    finding.count = detail.count;
+    finding.observed = detail.observed.clone();
+    finding.expected = detail.expected.clone();
+    let flow_id = 0; // of the first alone it is known, and of no use once its flow is over
+    finding.evidence = detail
+        .evidence
+        .iter()
+        .map(|shown| {
+            let text = |field: &Option<Cow<'static, str>>| field.as_deref().unwrap_or_default().to_owned();
+            Arc::new(Evidence {
+                time: shown.timestamp,
+                flow_id,
+                source: (shown.src_ip, shown.src_port),
+                destination: (shown.dest_ip, shown.dest_port),
+                method: text(&shown.http.http_method),
+                host: text(&shown.http.hostname),
+                url: text(&shown.http.url),
+                status: shown.http.status,
+                length: shown.http.length,
+                user_agent: shown.http.http_user_agent.as_deref().map(str::to_owned),
+            })
+        })
+        .collect();
+    Some(finding)
+}
+
+fn subject_of(subject: &Subject, key: &HashKey) -> Option<detect::Subject> {
+    let value = subject.value.as_str();
+    Some(match subject.kind {
+        SubjectKind::Endpoint => detect::Subject::Endpoint(endpoint_of(value, key).or_else(|| hash_of(value))?),
+        SubjectKind::Client => detect::Subject::Client(value.parse().ok()?),
+        SubjectKind::Principal => detect::Subject::Principal(hash_of(value)?),
+        SubjectKind::Network => detect::Subject::Network(value.to_owned()),
+        SubjectKind::Host => detect::Subject::Host(value.to_owned()),
+        SubjectKind::Account => detect::Subject::Account(hash_of(value)?),
+        SubjectKind::Sensor => detect::Subject::Sensor(value.to_owned()),
+    })
+}
+
+fn hash_of(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok()
+}
+
+/// The key of an endpoint by its name, `METHOD host template`.
+fn endpoint_of(name: &str, key: &HashKey) -> Option<u64> {
+    let (method, place) = name.split_once(' ')?;
+    let (host, template) = place.split_at(place.find('/').unwrap_or(place.len()));
+    Some(endpoint_key(key, method, host, template))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::record::{Severity, write_line};
+    use crate::baseline::Store;
+    use crate::baseline::state::EndpointState;
+    use crate::window::an_endpoint;
+    use std::time::Duration;
+
+    const KEY: HashKey = HashKey::new([7; 16]);
+
+    fn window_findings(store_key: u64, window: i64, count: u64) -> Vec<Finding> {
+        let moment = Moment { first: crate::window::start_of(1), last: crate::window::start_of(window) };
+        [detect::Subject::Endpoint(store_key), detect::Subject::Client("192.0.2.9".parse().unwrap())]
+            .into_iter()
+            .zip(["client_error_spike", "scanner"])
+            .map(|(subject, detector)| {
+                let mut finding = Finding::new(detector, subject, Severity::Medium, moment);
+                finding.count = count;
+                finding
+            })
+            .collect()
+    }
+
+    /// A log of these records, with other lines between them.
+    fn log_of(records: &[AlertRecord], folder: &Path) -> PathBuf {
+        let mut log = Vec::new();
+        for record in records {
+            log.extend_from_slice(b"{\"event_type\":\"stats\"}\n{\"event_type\":\"alert\", torn\n");
+            write_line(record, &mut log);
+        }
+        let path = folder.join("alerts.json");
+        std::fs::write(&path, log).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_was_told_after_the_state_was_saved_goes_on() {
+        let (store, rules) = (Store::default(), Ruleset::default());
+        let state = EndpointState::new(&an_endpoint("GET", "api.example", "/v1/items/{id}"), true);
+        let endpoint = endpoint_key(&KEY, "GET", "api.example", "/v1/items/{id}");
+        assert_eq!(endpoint_of(&state.name(), &KEY), Some(endpoint));
+        store.endpoints.insert(endpoint, state);
+        let mut incidents = Incidents::new(KEY);
+        let mut told = incidents.update(10, window_findings(endpoint, 10, 10), &store, &rules);
+        let (saved, saved_at) = (incidents.to_json().unwrap(), crate::window::start_of(11));
+        told.extend(incidents.update(100, window_findings(endpoint, 100, 40), &store, &rules));
+        let others = window_findings(endpoint, 101, 80).into_iter().map(|mut finding| {
+            finding.client = None;
+            finding.subject = detect::Subject::Host("other.example".to_owned());
+            finding.endpoint = None;
+            finding
+        });
+        told.extend(incidents.update(101, others.collect(), &store, &rules));
+        assert_eq!(told.len(), 6);
+
+        let folder = tempfile::tempdir().unwrap();
+        let log = log_of(&told, folder.path());
+        assert_eq!(told_since(&log, saved_at).unwrap(), told[2..]);
+        assert_eq!(told_since(&log, Timestamp::MIN).unwrap(), told);
+        assert_eq!(told_since(&folder.path().join("none"), saved_at).unwrap(), []);
+        std::fs::rename(&log, folder.path().join("alerts.json.1")).unwrap();
+        let late = log_of(&told[5..], folder.path());
+        std::fs::write(folder.path().join("alerts.json.1"), b"").unwrap();
+        assert_eq!(told_since(&late, saved_at).unwrap(), told[5..]);
+
+        let mut again = Incidents::new(KEY);
+        again.restore(&saved).unwrap();
+        assert_eq!(again.catch_up(&told), 4);
+        assert_eq!(again.catch_up(&told), 0);
+        assert_eq!(again.list(&store).len(), 4);
+        // Both go on alike from here.
+        let window = 100 + 60;
+        let next = |incidents: &mut Incidents| {
+            let records = incidents.update(window, window_findings(endpoint, window, 400), &store, &rules);
+            let told = |record: &AlertRecord| (record.apitap.incident.clone(), record.apitap.sequence);
+            (records.iter().map(told).collect::<Vec<_>>(), records[0].apitap.first_seen)
+        };
+        assert_eq!(next(&mut again), next(&mut incidents));
+        let closing = again.finish(saved_at.saturating_add(Duration::from_secs(9000)), &store, &rules);
+        assert_eq!(again.catch_up(&closing), 0, "what is closed is closed");
+        assert_eq!(incidents.catch_up(&closing), 4);
+        assert_eq!(incidents.open_count(), 0);
+    }
+}
