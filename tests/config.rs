@@ -43,3 +43,23 @@ fn what_the_configuration_names_is_checked_too() {
     let refused = apitap(&["config", "check", &file]).with_status(1).err;
     assert!(refused.contains("`api.openapi`") && refused.contains("/nonexistent/api.yaml"), "{refused}");
 }
+
+#[test]
+fn what_servers_elsewhere_answer_is_none_of_ours() {
+    let folder = Folder::new();
+    let capture = folder.path("traffic.pcap");
+    let simulate = ["simulate", "-o", &capture, "--duration", "2m", "--rate", "5", "--clients", "10", "--seed", "3"];
+    apitap(&simulate).with_status(0);
+    let endpoints = |home: &str| {
+        let file = folder.write("apitap.toml", format!("[site]\nhome_networks = [{home}]\n"));
+        let run = apitap(&["inventory", &capture, "--config", &file, "--format", "json", "--no-progress"]);
+        run.with_status(0).records().len()
+    };
+    let all = endpoints("");
+    assert!(all > 20, "{all}");
+    assert_eq!(endpoints("\"10.20.0.0/24\", \"2001:db8::/32\""), all);
+    assert_eq!(endpoints("\"10.21.0.0/16\""), 0);
+    // One of the site's hosts.
+    let some = endpoints("\"10.20.0.40/31\"");
+    assert!(some > 0 && some < all, "{some} of {all}");
+}

@@ -42,6 +42,8 @@ pub struct Settings {
     pub catalogue: Catalogue,
     /// Proxies whose `Forwarded` and `X-Forwarded-For` are believed.
     pub trusted_proxies: Vec<IpNetwork>,
+    /// Where our servers are; empty where nobody said so.
+    pub home_networks: Vec<IpNetwork>,
     /// Host names beyond this many are not taken at their word (an attacker chooses them): they collapse to the
     /// server's address.
     pub max_hosts: usize,
@@ -53,6 +55,7 @@ impl Default for Settings {
             names: crate::rule::Ruleset::default().names,
             catalogue: Catalogue::default(),
             trusted_proxies: Vec::new(),
+            home_networks: Vec::new(),
             max_hosts: 1024,
         }
     }
@@ -62,6 +65,11 @@ impl Default for Settings {
 pub use crate::rule::Network as IpNetwork;
 
 impl Settings {
+    /// Whether a server is ours to watch, and no third party's that we are clients of.
+    pub fn is_ours(&self, server: IpAddr) -> bool {
+        self.home_networks.is_empty() || self.home_networks.iter().any(|network| network.contains(server))
+    }
+
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(address))
     }

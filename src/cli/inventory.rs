@@ -62,6 +62,8 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
         settings,
         learn: Some(std::time::Duration::MAX),
         threads: threads_of(args.threads),
+        limits: config.store_limits(),
+        flows: config.flow_limits(),
         filter: None,
         redact: Default::default(),
         show_progress: !args.no_progress,

@@ -188,6 +188,7 @@ pub struct Service {
     pub socket: Option<PathBuf>,
     #[serde(deserialize_with = "unless_empty")]
     pub user: Option<String>,
+    pub confine: bool,
 }
 
 /// What is written as text and means something else.

@@ -23,6 +23,7 @@ impl Config {
             names: rules.names.clone(),
             catalogue: Catalogue::new(descriptions),
             trusted_proxies: self.identity.trusted_proxies.clone(),
+            home_networks: self.site.home_networks.clone(),
             ..Settings::default()
         };
         Ok((settings, notes))

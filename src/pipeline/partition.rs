@@ -66,6 +66,8 @@ pub struct SeenCounters {
     pub hosts_refused: u64,
     /// Requests whose path was longer than a template.
     pub paths_cut: u64,
+    /// Transactions with servers that are not ours, which are not judged.
+    pub third_party: u64,
 }
 
 impl SeenCounters {
@@ -162,7 +164,9 @@ impl Observer for Watcher {
     fn transaction(&mut self, transaction: Transaction<BodyReport>) {
         let names = &self.snapshot.settings.names;
         let redact = |target: &str| (self.redact)(target, names);
-        let observation = self.interpreter.observe(&transaction, &self.snapshot);
+        let is_ours = self.snapshot.settings.is_ours(transaction.server.address);
+        self.seen.third_party += u64::from(!is_ours);
+        let observation = is_ours.then(|| self.interpreter.observe(&transaction, &self.snapshot)).flatten();
         self.seen.count(&transaction, observation.as_ref(), &self.snapshot);
         if let Some(observation) = &observation {
             let index = window_of(observation.time).max(self.open_from);
@@ -338,6 +342,7 @@ impl Counters {
         mine.bodies_not_scanned += theirs.bodies_not_scanned;
         mine.hosts_refused += theirs.hosts_refused;
         mine.paths_cut += theirs.paths_cut;
+        mine.third_party += theirs.third_party;
         self.window_keys_left_out += other.window_keys_left_out;
         self.segments_shed += other.segments_shed;
     }
@@ -376,6 +381,7 @@ impl Counters {
             ("bodies_not_scanned", self.seen.bodies_not_scanned),
             ("hosts_refused", self.seen.hosts_refused),
             ("paths_cut", self.seen.paths_cut),
+            ("third_party", self.seen.third_party),
             ("window_keys_left_out", self.window_keys_left_out),
             ("segments_shed", self.segments_shed),
         ]

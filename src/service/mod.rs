@@ -10,6 +10,7 @@
 
 mod board;
 mod clock;
+mod confine;
 mod control;
 mod endpoints;
 mod excerpts;
@@ -150,7 +151,11 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     folders.extend(config.service.socket.as_deref().and_then(Path::parent));
     let mut notes = Vec::new();
     let privileges = Privileges::reduce(config.service.user.as_deref(), &folders, &mut notes)?;
-    let state = State::open(&config.state.folder, options.probe)?;
+    if config.service.confine {
+        notes.extend(confine::confine(&folders));
+    }
+    let mut state = State::open(&config.state.folder, options.probe)?;
+    state.bound(config.state.max_disk_mib << 20);
     notes.extend_from_slice(state.notes());
     let recovered = state.recover()?;
     if recovered.left_out > 0 {

@@ -1,6 +1,6 @@
 //! The aggregates a window keeps for each kind of key. All merge commutatively and associatively.
 
-use super::distinct::DistinctSet;
+use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
 use crate::inspect::{ClassReport, DataClass};
@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 pub trait Merge {
     fn merge(&mut self, other: Self);
+
+    /// Lets go of what is of no use once it is part of a longer span.
+    fn condense(&mut self) {}
 }
 
 impl<A: Merge> Merge for Option<Box<A>> {
@@ -394,7 +397,7 @@ pub struct Reach {
     /// Answered with success, and with 401, 403 or 404.
     pub successes: u64,
     pub misses: u64,
-    pub objects: DistinctSet,
+    pub objects: DistinctSet<FEW_REGISTERS>,
     /// Smallest and largest numeric id.
     pub lowest: u64,
     pub highest: u64,
@@ -416,5 +419,10 @@ impl Merge for Reach {
         self.sensitive += other.sensitive;
         self.moment.merge(other.moment);
         self.evidence.merge(&other.evidence);
+    }
+
+    /// There are many of them, and whoever walks on is shown by what he did last.
+    fn condense(&mut self) {
+        self.evidence = EvidenceSample::default();
     }
 }

@@ -132,13 +132,27 @@ fn id_of(alert: &Value) -> String {
     alert["apitap"]["incident"].as_str().expect("an id").to_owned()
 }
 
-/// The ids of the incidents that a state has as open.
-fn open_in(incidents: &[u8]) -> BTreeSet<String> {
-    if incidents.is_empty() {
-        return BTreeSet::new();
+/// A log tells each incident as one story, whoever was killed in between: opened once, nothing told twice, and of what is
+/// open nothing else is opened.
+fn check_story(alerts: &[Value]) -> Result<(), String> {
+    let (mut open, mut told) = (BTreeMap::<String, String>::new(), BTreeMap::<String, u64>::new());
+    for alert in alerts {
+        let (id, about) = (id_of(alert), about(alert));
+        let sequence = alert["apitap"]["sequence"].as_u64().expect("a number");
+        let last = told.insert(id.clone(), sequence).unwrap_or(0);
+        if sequence != last + 1 {
+            return Err(format!("sequence {last} is followed by {sequence}: {alert}"));
+        }
+        if let Some(other) = open.get(&about).filter(|other| **other != id) {
+            return Err(format!("{other} is open, and {id} is opened of the same: {about}"));
+        }
+        match alert["apitap"]["state"].as_str() {
+            Some("closed") => open.retain(|_, known| *known != id),
+            Some(state) if (state == "opened") == (sequence == 1) => drop(open.insert(about, id)),
+            _ => return Err(format!("not the state of this sequence: {alert}")),
+        }
     }
-    let incidents: BTreeMap<String, Value> = serde_json::from_slice(incidents).expect("incidents");
-    incidents.values().map(|incident| incident["id"].as_str().expect("an id").to_owned()).collect()
+    Ok(())
 }
 
 /// What is known from one life to the next.
@@ -146,8 +160,6 @@ fn open_in(incidents: &[u8]) -> BTreeSet<String> {
 struct Lives {
     /// The log as the last kill left it.
     log: String,
-    /// Incidents that the state had as open then.
-    open: BTreeSet<String>,
     newest: i64,
     /// Incidents that were told of in more than one life, and how often the lag was looked at.
     went_on: BTreeSet<String>,
@@ -172,28 +184,9 @@ impl Lives {
         let all = crate::cli::records(&log);
         let of_this_life = crate::cli::records(&log[self.log.len()..]);
 
-        // What was open goes on under its id: the first that is told of it does not open another.
-        let known: BTreeMap<String, String> = all
-            .iter()
-            .filter(|alert| self.open.contains(&id_of(alert)))
-            .map(|alert| (about(alert), id_of(alert)))
-            .collect();
-        let mut first_told = BTreeSet::new();
-        for alert in &of_this_life {
-            let Some(id) = known.get(&about(alert)) else { continue };
-            if first_told.insert(id.clone()) {
-                assert_eq!(&id_of(alert), id, "round {round}: another incident was opened of {}", about(alert));
-            }
-            if &id_of(alert) == id {
-                self.went_on.insert(id.clone());
-            }
-        }
-        // Nothing is told of an incident that was not opened before.
-        let mut opened = BTreeSet::new();
-        for alert in &all {
-            let is_first = opened.insert(id_of(alert));
-            assert!(!is_first || alert["apitap"]["state"] == "opened", "round {round}: {alert}");
-        }
+        check_story(&all).unwrap_or_else(|why| panic!("round {round}: {why}"));
+        let before: BTreeSet<String> = crate::cli::records(&self.log).iter().map(id_of).collect();
+        self.went_on.extend(of_this_life.iter().map(id_of).filter(|id| before.contains(id)));
 
         let recovered = state_of_copy(&site.state(), &site.folder.path("copy")).recover().expect("it opens");
         assert_eq!(recovered.left_out, 0);
@@ -210,7 +203,7 @@ impl Lives {
             );
             self.lags.push(traffic.fed_by(killed).unwrap_or(fed) - newest);
         }
-        (self.log, self.open, self.newest) = (log, open_in(&recovered.singles.incidents), newest);
+        (self.log, self.newest) = (log, newest);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::StateError;
 use super::file::{Extent, Header, Unreadable, verify};
-use super::folder::Folder;
+use super::folder::{Folder, size_of};
 use crate::hash::HashKey;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,11 @@ impl Chosen {
 
     pub fn deltas(&self) -> usize {
         self.files.len().saturating_sub(1)
+    }
+
+    /// Bytes of the deltas.
+    pub fn delta_bytes(&self) -> u64 {
+        self.files.iter().skip(1).map(|file| size_of(file)).sum()
     }
 
     /// The deltas after a checkpoint, where they are there.

@@ -4,7 +4,7 @@
 //! and is held up for as long as that takes; the rest is the checkpointer's. What is kept once comes along whole, and
 //! is written only where it differs from what was written last.
 
-use super::record::{Kind, Place, Single, all_of, push};
+use super::record::{Kind, Place, Records, Single};
 use crate::api::template::LearnedParameters;
 use crate::baseline::store::{Map, Store};
 use crate::time::Timestamp;
@@ -44,7 +44,7 @@ pub struct Cut {
     pub took: Duration,
     pub(super) singles: Vec<(Place, Vec<u8>)>,
     /// Of all other kinds, encoded.
-    pub(super) records: Vec<u8>,
+    pub(super) records: Records,
     /// How many there are.
     pub(super) changed: u64,
 }
@@ -54,7 +54,7 @@ impl Cut {
     pub fn of(store: &Store, singles: &Singles, leave: Leave) -> Cut {
         let started = Instant::now();
         let singles = singles_of(singles);
-        let mut cut = Cut { leave, took: Duration::ZERO, singles, records: Vec::new(), changed: 0 };
+        let mut cut = Cut { leave, took: Duration::ZERO, singles, records: Records::default(), changed: 0 };
         for (kind, keys) in store.changes.take() {
             match kind {
                 Kind::Single => {}
@@ -84,7 +84,7 @@ impl Cut {
     fn add<V: Serialize>(&mut self, kind: Kind, keys: &[u64], map: &Map<V>) {
         for key in keys {
             let state = map.get(key);
-            push(&mut self.records, (kind, *key), |bytes| {
+            self.records.push((kind, *key), |bytes| {
                 state.is_some_and(|state| serde_json::to_writer(bytes, state.value()).is_ok())
             });
         }
@@ -93,7 +93,7 @@ impl Cut {
 
     /// Says again that these keys changed: the cut could not be written.
     pub fn hand_back(&self, store: &Store) {
-        for record in all_of(&self.records) {
+        for record in self.records.iter() {
             store.changes.note(record.place.0, [record.place.1]);
         }
     }

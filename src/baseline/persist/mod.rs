@@ -37,7 +37,7 @@ use database::{Database, FORMER_VERSION};
 use file::{Header, Reader, Unreadable, Writer, verify};
 use folder::{Folder, write_beside};
 use merge::Merged;
-use record::{Place, Record, Single, all_of, push};
+use record::{Place, Record, Records, Single};
 use siphasher::sip::SipHasher13;
 use std::collections::BTreeMap;
 use std::hash::Hasher;
@@ -47,6 +47,8 @@ use working_copy::WorkingCopy;
 
 /// Deltas after which a whole export is made, whether or not anyone asks: each is one more file to read at the start.
 const MAX_DELTAS: usize = 120;
+/// What a folder may take unless somebody says otherwise.
+const DEFAULT_BYTES: u64 = 2 << 30;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -75,6 +77,9 @@ pub struct State {
     is_new: bool,
     /// Hashes of what is kept once, as it was written last.
     written: BTreeMap<Place, u64>,
+    /// Bytes that the deltas, and that the working copy may take.
+    deltas_bytes: u64,
+    copy_bytes: u64,
 }
 
 /// What a checkpoint wrote.
@@ -99,7 +104,19 @@ impl State {
         }
         let copy = WorkingCopy::open(&folder, probe, &mut notes);
         let is_new = chosen.records == 0;
-        let mut state = State { folder, key, chosen, next, copy, notes, is_new, written: BTreeMap::new() };
+        let mut state = State {
+            folder,
+            key,
+            chosen,
+            next,
+            copy,
+            notes,
+            is_new,
+            written: BTreeMap::new(),
+            deltas_bytes: u64::MAX,
+            copy_bytes: u64::MAX,
+        };
+        state.bound(DEFAULT_BYTES);
         if state.chosen.files.is_empty() {
             state.begin()?;
         } else if state.chosen.is_damaged
@@ -116,6 +133,12 @@ impl State {
     pub fn open_existing(path: &Path, probe: Probe) -> Result<State, StateError> {
         let has_some = ["key", "export", "db"].iter().any(|name| path.join(name).exists());
         if has_some { State::open(path, probe) } else { Err(StateError::Missing { folder: path.to_path_buf() }) }
+    }
+
+    /// How many bytes the folder may take. Half of them are for the working copy, an eighth for the deltas of each of the two
+    /// generations; what is left is for their whole exports, which only the number of keys bounds.
+    pub fn bound(&mut self, bytes: u64) {
+        (self.copy_bytes, self.deltas_bytes) = (bytes / 2, bytes / 8);
     }
 
     /// True when nothing was ever saved here.
@@ -171,13 +194,16 @@ impl State {
             self.export_whole()?; // a delta must not come after a hole
         }
         let mut written = Written { delta: self.write_delta(cut)?, ..Written::default() };
-        let is_due = cut.leave > Leave::Delta || self.chosen.deltas() >= MAX_DELTAS;
+        let is_due = cut.leave > Leave::Delta
+            || self.chosen.deltas() >= MAX_DELTAS
+            || self.chosen.delta_bytes() > self.deltas_bytes;
         if is_due && self.chosen.deltas() > 0 {
             written.whole = Some(self.export_whole()?);
         }
         if cut.leave == Leave::Nothing {
             self.leave_nothing_older()?;
         }
+        self.copy.keep_within(self.copy_bytes, &self.chosen);
         written.problem = self.copy.problem().map(str::to_string);
         Ok(written)
     }
@@ -195,7 +221,7 @@ impl State {
             for (place, value) in &singles {
                 writer.put(Record { place: *place, value: Some(value) })?;
             }
-            all_of(&cut.records).try_for_each(|record| writer.put(record))?;
+            cut.records.iter().try_for_each(|record| writer.put(record))?;
             writer.finish()
         };
         let extent = write_beside(&path, write).map_err(|source| failed(&self.folder, source))?;
@@ -220,7 +246,7 @@ impl State {
         // What cannot be deleted now is so after the next one.
         let _ = self.folder.prune(|whole| whole == number || whole == before, |delta| delta > before);
         self.copy.bring_up(&self.chosen);
-        self.copy.renew(&self.chosen, extent.bytes);
+        self.copy.renew(&self.chosen);
         Ok(extent)
     }
 
@@ -253,19 +279,19 @@ impl State {
             None => return self.begin_with(|_| Ok(())),
             Some(found) => return Err(StateError::Version { path, found }),
         };
-        let mut records = Vec::new();
+        let mut records = Records::default();
         former_singles(database, &mut records).map_err(of_database)?;
         // The former version's trees have the names and values of this one's.
         for kind in Kind::ALL {
             let each = |key, value: &[u8]| {
-                push(&mut records, (kind, key), |bytes| {
+                records.push((kind, key), |bytes| {
                     bytes.extend_from_slice(value);
                     true
                 })
             };
             database.each(kind, each).map_err(of_database)?;
         }
-        self.begin_with(|writer| all_of(&records).try_for_each(|record| writer.put(record)))?;
+        self.begin_with(|writer| records.iter().try_for_each(|record| writer.put(record)))?;
         self.notes.push(note);
         Ok(())
     }
@@ -359,7 +385,7 @@ fn sum_of(bytes: &[u8]) -> u64 {
 }
 
 /// What the former version kept once, as records.
-fn former_singles(database: &Database, records: &mut Vec<u8>) -> Result<(), String> {
+fn former_singles(database: &Database, records: &mut Records) -> Result<(), String> {
     let newest = database.former("newest")?.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
     let newest = newest.map(|newest| (newest as i64).to_string().into_bytes());
     let found = [
@@ -369,7 +395,7 @@ fn former_singles(database: &Database, records: &mut Vec<u8>) -> Result<(), Stri
     ];
     for (single, value) in found {
         let Some(value) = value else { continue };
-        push(records, (Kind::Single, single as u64), |bytes| {
+        records.push((Kind::Single, single as u64), |bytes| {
             bytes.extend_from_slice(&value);
             true
         });

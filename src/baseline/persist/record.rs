@@ -114,11 +114,37 @@ pub fn first_of(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     Some((Record { place: (kind, key), value: Some(value) }, rest))
 }
 
-/// The records in some bytes that were made here.
-pub fn all_of(mut bytes: &[u8]) -> impl Iterator<Item = Record<'_>> {
-    std::iter::from_fn(move || {
-        let (record, rest) = first_of(bytes)?;
-        bytes = rest;
-        Some(record)
-    })
+/// A block is full with so many bytes, give or take a record.
+const BLOCK_BYTES: usize = 4 << 20;
+
+/// Records one after the other, in memory. In blocks: a single buffer would be copied, and be there twice, whenever it
+/// grows.
+#[derive(Default)]
+pub struct Records {
+    blocks: Vec<Vec<u8>>,
+}
+
+impl Records {
+    /// Appends a record, see [`push`].
+    pub fn push(&mut self, place: Place, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+        match self.blocks.last_mut().filter(|block| block.len() < BLOCK_BYTES) {
+            Some(block) => push(block, place, write),
+            None => {
+                let mut block = Vec::new();
+                push(&mut block, place, write);
+                self.blocks.push(block);
+            }
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        self.blocks.iter().flat_map(|block| {
+            let mut bytes = block.as_slice();
+            std::iter::from_fn(move || {
+                let (record, rest) = first_of(bytes)?;
+                bytes = rest;
+                Some(record)
+            })
+        })
+    }
 }

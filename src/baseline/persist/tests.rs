@@ -85,6 +85,36 @@ fn what_is_saved_comes_back() {
 }
 
 #[test]
+fn a_folder_keeps_within_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = a_state(folder.path());
+    let store = state.recover().unwrap().store;
+    let mut index = 0;
+    let mut checkpoint = |state: &mut State| {
+        index += 1;
+        store.absorb(index, window(state.key(), &[1, 2, 3], &[index as u8]), true);
+        state.checkpoint(&Cut::of(&store, &Singles::default(), Leave::Delta)).unwrap()
+    };
+    // A fresh working copy of sled takes half a megabyte or so; each checkpoint adds to it.
+    state.bound(64 << 20);
+    for _ in 0..3 {
+        let written = checkpoint(&mut state);
+        assert!(written.problem.is_none() && written.whole.is_none(), "{written:?}");
+    }
+    let deltas = state.chosen.delta_bytes();
+    state.bound(8 * (deltas - 1));
+    let written = checkpoint(&mut state);
+    assert!(written.whole.is_some(), "the deltas are over their bound: {written:?}");
+    assert!(written.problem.as_ref().is_some_and(|problem| problem.contains("max_disk_mib")), "{written:?}");
+    assert!(!folder.path().join("db").exists() && state.chosen.deltas() == 0);
+    state.bound(64 << 20);
+    assert!(checkpoint(&mut state).problem.is_some(), "it stays given up");
+    state.checkpoint(&Cut::of(&store, &Singles::default(), Leave::Whole)).unwrap();
+    assert!(checkpoint(&mut state).problem.is_none() && folder.path().join("db").exists());
+    assert_eq!(state.recover_endpoints().unwrap().store.endpoints.len(), 5);
+}
+
+#[test]
 fn a_folder_without_state_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let error = State::open_existing(&folder.path().join("none"), in_process).err().unwrap().to_string();

@@ -11,10 +11,6 @@ use super::merge::Merged;
 use super::probe::Probe;
 use std::path::PathBuf;
 
-/// A database this large, and so many times as large as the newest whole export, is made anew.
-const LARGE_BYTES: u64 = 1 << 30;
-const LARGE_TIMES: u64 = 16;
-
 pub struct WorkingCopy {
     path: PathBuf,
     database: Option<Database>,
@@ -55,11 +51,29 @@ impl WorkingCopy {
         }
     }
 
-    /// After a whole export: one that was given up, or has grown out of proportion, is filled anew.
-    pub fn renew(&mut self, chosen: &Chosen, export_bytes: u64) {
-        let size = size_of(&self.path);
-        if self.problem.is_some() || size > LARGE_BYTES.max(export_bytes.saturating_mul(LARGE_TIMES)) {
+    /// After a whole export: one that was given up is filled anew.
+    pub fn renew(&mut self, chosen: &Chosen) {
+        if self.problem.is_some() {
             self.fill_anew(chosen);
+        }
+    }
+
+    /// A log-structured database grows with what is written: one that takes more than `most` bytes is filled anew, and given
+    /// up where that does not help.
+    pub fn keep_within(&mut self, most: u64, chosen: &Chosen) {
+        if size_of(&self.path) <= most {
+            return;
+        }
+        self.fill_anew(chosen);
+        let size = size_of(&self.path);
+        if size > most && self.problem.is_none() {
+            let (size, most) = (size >> 20, most >> 20);
+            self.problem = Some(match self.remove() {
+                Ok(()) => {
+                    format!("it takes {size} MiB and may take {most}: `state.max_disk_mib` is small for this site")
+                }
+                Err(error) => error.to_string(),
+            });
         }
     }
 

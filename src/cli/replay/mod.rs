@@ -37,6 +37,9 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let rules = Arc::new(rules);
     let settings: Arc<snapshot::Settings> = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
     let mut saved = args.state.as_deref().map(|folder| State::open(folder, probe::in_child)).transpose()?;
+    if let Some(state) = &mut saved {
+        state.bound(config.state.max_disk_mib << 20);
+    }
     let remembers = saved.as_ref().is_some_and(|state| !state.is_new());
     let Recovered { store, singles, left_out } = match &saved {
         Some(state) => recovered(state)?,
@@ -51,6 +54,8 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         // A state has learned already; an explicit --learn still counts.
         learn: if remembers { args.learn } else { Some(args.learn.unwrap_or(config.learning.duration)) },
         threads: threads_of(args.threads),
+        limits: config.store_limits(),
+        flows: config.flow_limits(),
         filter: args.filter.as_deref().map(Filter::compile).transpose()?,
         redact: args.redact.unwrap_or(config.privacy.redact),
         show_progress: !args.no_progress,

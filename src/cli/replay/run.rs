@@ -13,6 +13,7 @@ use crate::hash::HashKey;
 use crate::packet::{Decoder, PacketCounters, PacketLimits};
 use crate::pipeline::{Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use crate::rule::Ruleset;
+use crate::stream::FlowLimits;
 use crate::time::Timestamp;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct Setup {
     pub settings: Arc<Settings>,
     pub learn: Option<Duration>,
     pub threads: usize,
+    pub limits: StoreLimits,
+    pub flows: FlowLimits,
     pub filter: Option<Filter>,
     pub redact: Redact,
     pub show_progress: bool,
@@ -82,6 +85,7 @@ pub fn run(
         filter: setup.filter,
         redact: setup.redact,
         threads: setup.threads,
+        flows: setup.flows,
         show_progress: setup.show_progress,
         stop: output.lock().map_or_else(|_| Arc::default(), |output| output.stop_flag()),
         output: Arc::clone(output),
@@ -96,7 +100,7 @@ pub fn run(
             rules: setup.rules,
             settings: setup.settings,
             store: setup.store,
-            limits: StoreLimits::default(),
+            limits: setup.limits,
             learn: if baselines.is_empty() { setup.learn } else { None },
             is_frozen: setup.is_frozen,
         }),
@@ -132,6 +136,7 @@ struct Run {
     filter: Option<Filter>,
     redact: Redact,
     threads: usize,
+    flows: FlowLimits,
     show_progress: bool,
     output: Arc<Mutex<Output>>,
     /// Raised by the output when reading on is of no use.
@@ -260,7 +265,7 @@ impl Run {
         let wants_http = self.output.lock().is_ok_and(|output| output.wants(EventType::Http));
         let options = PipelineOptions {
             key,
-            limits: Limits::default(),
+            limits: Limits { flows: self.flows, ..Limits::default() },
             wanted: Wanted { http: wants_http && !is_baseline },
             redact: self.redact.function(),
             workers: if self.threads == 1 { 0 } else { self.threads },
