@@ -313,6 +313,12 @@ impl Merge for SubjectActivity {
         self.errors.merge(other.errors);
         self.exposure.merge(other.exposure);
     }
+
+    /// There are many of them: one transaction each shows what was long ago.
+    fn condense(&mut self) {
+        self.errors.iter_mut().for_each(|errors| errors.evidence.keep_first(1));
+        self.exposure.iter_mut().for_each(|exposure| exposure.evidence.keep_first(1));
+    }
 }
 
 /// One principal.

@@ -154,6 +154,12 @@ impl<Key: Ord, T, const K: usize> Earliest<Key, T, K> {
         }
     }
 
+    /// Lets go of all but the first so many.
+    pub fn keep_first(&mut self, count: usize) {
+        self.items.truncate(count);
+        self.items.shrink_to_fit();
+    }
+
     /// Takes out what does not pass; true where there was any.
     pub fn retain(&mut self, passes: impl Fn(&T) -> bool) -> bool {
         let before = self.items.len();

@@ -111,7 +111,7 @@ fn a_folder_keeps_within_its_bound() {
     assert!(checkpoint(&mut state).problem.is_some(), "it stays given up");
     state.checkpoint(&Cut::of(&store, &Singles::default(), Leave::Whole)).unwrap();
     assert!(checkpoint(&mut state).problem.is_none() && folder.path().join("db").exists());
-    assert_eq!(state.recover_endpoints().unwrap().store.endpoints.len(), 5);
+    assert_eq!(state.recover_endpoints().unwrap().store.endpoints.len(), 6);
 }
 
 #[test]
