@@ -84,7 +84,7 @@ fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each (nightly Rust and cargo-
 	done
 
 .PHONY: soak
-soak: build ## 75 minutes on a wire at 10,000 transactions/s, 1 % hostile, memory watched (root, tcpreplay)
+soak: build ## 65 minutes on a wire at 10,000 transactions/s, 1 % hostile, memory watched (root, tcpreplay)
 	.ci/soak
 
 .PHONY: soak-replay

@@ -105,7 +105,7 @@ fn scrub_all<A>(tiers: &mut Tiers<A>, mut scrub: impl FnMut(&mut A) -> bool) -> 
     is_scrubbed
 }
 
-fn scrub_evidence(sample: &mut EvidenceSample, address: IpAddr) -> bool {
+fn scrub_evidence<const K: usize>(sample: &mut EvidenceSample<K>, address: IpAddr) -> bool {
     sample.retain(|evidence| !evidence.holds(address))
 }
 

@@ -272,6 +272,22 @@ impl Store {
         costs.into_iter().sum()
     }
 
+    /// Limits under which [`Store::bound`] lets go of a quarter and more of what there is many of. Endpoints and hosts are few,
+    /// and what is known of them took long to learn.
+    pub fn tightened(&self, limits: &StoreLimits) -> StoreLimits {
+        let of = |limit: usize, count: usize| limit.min(count - count / 4);
+        let clients = self.clients.iter().filter(|state| state.recent.is_some()).count();
+        let principals = self.principals.iter().filter(|state| state.recent.is_some()).count();
+        let pairs = self.reaches.len().max(self.login_clients.len()).max(self.login_accounts.len());
+        StoreLimits {
+            clients: of(limits.clients, self.clients.len()),
+            principals: of(limits.principals, self.principals.len()),
+            pairs: of(limits.pairs, pairs),
+            remarkable: of(limits.remarkable, clients.max(principals)),
+            ..*limits
+        }
+    }
+
     fn drop_spent(&self, index: i64) {
         self.retain(Kind::LoginClient, &self.login_clients, |state| !state.recent.is_spent(index));
         self.retain(Kind::LoginAccount, &self.login_accounts, |state| !state.recent.is_spent(index));

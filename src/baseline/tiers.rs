@@ -110,15 +110,15 @@ impl<A: Merge + Clone> Tiers<A> {
             }
             let started = slide.start;
             slide.start += passed * (span / 2);
-            let completed = slide.current.take();
+            let mut completed = slide.current.take();
+            completed.iter_mut().for_each(|completed| completed.condense());
             slide.previous = if passed == 1 { completed.clone() } else { None };
             let is_told = tier == 0 && std::mem::take(&mut self.is_told);
-            let Some(mut completed) = completed.filter(|_| !is_told && tier + 1 < SPANS.len()) else { continue };
+            let Some(completed) = completed.filter(|_| !is_told && tier + 1 < SPANS.len()) else { continue };
             if self.slides.len() == tier + 1 {
                 self.slides.push(Slide { start: started, current: None, previous: None });
             }
             // What is fed belongs before the longer bucket rolls on: it was filled while that one was current.
-            completed.condense();
             self.slides[tier + 1].current.merge(Some(completed));
         }
     }

@@ -110,7 +110,7 @@ impl Finding {
         }
     }
 
-    pub fn with_evidence(mut self, sample: &EvidenceSample) -> Finding {
+    pub fn with_evidence<const K: usize>(mut self, sample: &EvidenceSample<K>) -> Finding {
         self.evidence = sample.iter().map(|(_, evidence)| Arc::clone(evidence)).collect();
         self
     }

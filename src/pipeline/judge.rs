@@ -125,6 +125,15 @@ impl Judge {
         Cut::of(&self.options.store, &singles, leave)
     }
 
+    /// Memory is short: lets go of a quarter of what there is many of, who is new and who was not seen for longest first.
+    /// Returns how many keys that were.
+    pub fn relieve(&mut self) -> u64 {
+        let store = &self.options.store;
+        let gone = store.bound(self.bounded_at, &store.tightened(&self.options.limits));
+        self.keys_evicted += gone;
+        gone
+    }
+
     /// Counters of this run and those before.
     pub fn counters_in_all(&self) -> BTreeMap<String, u64> {
         let mut sums = self.counters_before.clone();

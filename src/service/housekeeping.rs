@@ -5,6 +5,7 @@
 
 use super::Daemon;
 use super::board::{Judged, Reading};
+use super::memory;
 use crate::alert::endpoint_records;
 use crate::alert::record::{EveRecord, EventType, StatsDetail, write_line};
 use crate::baseline::Leave;
@@ -12,6 +13,7 @@ use crate::detect::sensor::{self, Health};
 use crate::pipeline::Judge;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,6 +24,11 @@ const TICK: Duration = Duration::from_secs(1);
 const HEALTH: Duration = Duration::from_secs(10);
 /// How often a line of counters is written, where they are wanted.
 const STATS: Duration = Duration::from_secs(60);
+/// Between two steps of letting go of what is known, while memory is short: the allocator takes a moment to give it back.
+const RELIEF: Duration = Duration::from_secs(2);
+/// Percent of `limits.memory_mib` from which on memory is short, and below which it no longer is.
+const SHORT_PERCENT: u64 = 90;
+const ENOUGH_PERCENT: u64 = 80;
 
 pub struct Housekeeper {
     stop: Sender<()>,
@@ -54,6 +61,8 @@ struct House {
     export: Due,
     health: Due,
     stats: Due,
+    relief: Due,
+    is_short: bool,
     reading: Reading,
     judged: Judged,
     failures: u64,
@@ -87,6 +96,8 @@ impl House {
             export: Due::new(config.state.export),
             health: Due::new(HEALTH),
             stats: Due::new(STATS),
+            relief: Due::new(RELIEF),
+            is_short: false,
             reading: Reading::default(),
             judged: Judged::default(),
             failures: 0,
@@ -97,8 +108,9 @@ impl House {
     fn tick(&mut self) {
         let now = Instant::now();
         self.daemon.sinks.tick().iter().for_each(|note| warn!("{note}"));
-        let resident = resident_bytes().unwrap_or(0);
+        let resident = memory::resident_bytes().unwrap_or(0);
         self.daemon.board.set_reading(|reading| reading.resident_bytes = resident);
+        self.keep_within_memory(resident, now);
         if self.checkpoint.is_due(now) && self.daemon.checkpointer.is_ready() {
             let is_whole = self.export.is_due(now);
             let leave = if is_whole { Leave::Whole } else { Leave::Delta };
@@ -123,6 +135,28 @@ impl House {
         if self.stats.is_due(now) {
             self.write_stats();
         }
+    }
+
+    /// Load is shed at the limit. What is known is let go of before, or nothing but memory would be won.
+    fn keep_within_memory(&mut self, resident: u64, now: Instant) {
+        let limit = self.daemon.memory_limit.load(Ordering::Relaxed);
+        if limit == 0 || resident < limit / 100 * ENOUGH_PERCENT {
+            self.is_short = false;
+        }
+        if limit == 0 || resident < limit / 100 * SHORT_PERCENT || !self.relief.is_due(now) {
+            return;
+        }
+        if !std::mem::replace(&mut self.is_short, true) {
+            warn!(
+                "memory is short: {} of {} MiB (`limits.memory_mib`); clients, principals and pairs that are new or were not seen \
+                 for longest are forgotten",
+                resident >> 20,
+                limit >> 20
+            );
+        }
+        self.with_judge(|judge| {
+            judge.relieve();
+        });
     }
 
     fn judge_health(&mut self) {
@@ -192,11 +226,4 @@ fn health_of(before: &Reading, reading: &Reading, judged_before: &Judged, judged
 
 fn lost(reading: &Reading) -> Vec<String> {
     reading.interfaces.iter().filter(|interface| !interface.is_open).map(|interface| interface.name.clone()).collect()
-}
-
-/// Memory of the process that is in use, as the kernel counts it (proc(5), statm).
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }

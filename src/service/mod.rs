@@ -16,6 +16,7 @@ mod endpoints;
 mod excerpts;
 mod graphite;
 mod housekeeping;
+mod memory;
 mod metrics;
 mod network;
 mod overload;
@@ -212,7 +213,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
         store: Arc::clone(&store),
         between,
         checkpointer: Checkpointer::start(state, store)?,
-        memory_limit: AtomicU64::new(config.limits.memory_mib << 20),
+        memory_limit: AtomicU64::new(memory::limit(config.limits.memory_mib)),
         config: Mutex::new(config.clone()),
         config_file: options.config_file,
         suppressions,
@@ -386,7 +387,7 @@ impl Daemon {
         if !differences.needs_restart.is_empty() {
             said.push(format!("need a restart: {}", differences.needs_restart.join(", ")));
         }
-        self.memory_limit.store(config.limits.memory_mib << 20, Ordering::Relaxed);
+        self.memory_limit.store(memory::limit(config.limits.memory_mib), Ordering::Relaxed);
         drop(config);
         self.between.run(move |judge| judge.adopt(ruling.rules, ruling.settings))?;
         Ok(said.join("; "))

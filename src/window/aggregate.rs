@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub trait Merge {
     fn merge(&mut self, other: Self);
 
-    /// Lets go of what is of no use once it is part of a longer span.
+    /// Lets go of what is of no use once its span is over.
     fn condense(&mut self) {}
 }
 
@@ -79,8 +79,8 @@ impl Evidence {
     }
 }
 
-/// The transactions shown with an alert: the first five.
-pub type EvidenceSample = Earliest<EvidenceKey, Arc<Evidence>, 5>;
+/// The transactions shown with an alert: the first five, or fewer where there are many samples.
+pub type EvidenceSample<const K: usize = 5> = Earliest<EvidenceKey, Arc<Evidence>, K>;
 
 /// Requests and what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -404,7 +404,7 @@ pub struct Reach {
     /// Responses that carried sensitive data.
     pub sensitive: u64,
     pub moment: Moment,
-    pub evidence: EvidenceSample,
+    pub evidence: EvidenceSample<3>,
 }
 
 impl Merge for Reach {
@@ -423,6 +423,6 @@ impl Merge for Reach {
 
     /// There are many of them, and whoever walks on is shown by what he did last.
     fn condense(&mut self) {
-        self.evidence = EvidenceSample::default();
+        self.evidence.keep_first(0);
     }
 }

@@ -50,7 +50,7 @@ struct Shown<'a, 'b> {
 }
 
 impl Shown<'_, '_> {
-    fn offer(&mut self, sample: &mut EvidenceSample) {
+    fn offer<const K: usize>(&mut self, sample: &mut EvidenceSample<K>) {
         let observation = self.observation;
         let key: EvidenceKey = (observation.started, observation.flow_id, observation.index);
         if !sample.would_keep(&key) {

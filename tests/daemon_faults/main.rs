@@ -9,6 +9,7 @@ mod daemon;
 mod damage;
 mod disk;
 mod kill;
+mod memory;
 mod refusals;
 mod signals;
 

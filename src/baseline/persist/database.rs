@@ -16,6 +16,8 @@ const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of values that are handed over at once.
 const BATCH_BYTES: usize = 1 << 20;
+/// Batches between two flushes: what is not on the disk yet stays in memory, whatever the cache may take.
+const FLUSH_BATCHES: u32 = 16;
 
 const AT: &str = "at";
 const VERSION_NAME: &str = "version";
@@ -65,7 +67,8 @@ impl Database {
 
     /// Takes in records, those that are gone among them, and is then as of `at`. On the disk when it returns.
     pub fn apply(&self, at: u64, records: &mut Merged) -> Result<(), String> {
-        let mut batch = Batch { database: self, kind: Kind::Single, batch: sled::Batch::default(), bytes: 0 };
+        let mut batch =
+            Batch { database: self, kind: Kind::Single, batch: sled::Batch::default(), bytes: 0, batches: 0 };
         while let Some(record) = records.next().map_err(|error| error.to_string())? {
             batch.add(record)?;
         }
@@ -110,6 +113,7 @@ struct Batch<'d> {
     kind: Kind,
     batch: sled::Batch,
     bytes: usize,
+    batches: u32,
 }
 
 impl Batch<'_> {
@@ -132,6 +136,11 @@ impl Batch<'_> {
             return Ok(());
         }
         let batch = std::mem::take(&mut self.batch);
-        guarded(|| self.database.0.open_tree(self.kind.name())?.apply_batch(batch))
+        self.batches += 1;
+        let is_due = self.batches.is_multiple_of(FLUSH_BATCHES);
+        guarded(|| {
+            self.database.0.open_tree(self.kind.name())?.apply_batch(batch)?;
+            if is_due { self.database.0.flush().map(drop) } else { Ok(()) }
+        })
     }
 }
