@@ -205,7 +205,8 @@ impl<'d> Path<'d> {
     }
 
     /// Counts why a frame gave no segment. What was taken for a tunnel and is broken inside was none, it seems.
-    pub fn refuse(&mut self, refusal: Refusal) {
+    #[cold]
+    pub fn refuse<T>(&mut self, refusal: Refusal) -> Option<T> {
         let counters = &mut *self.counters;
         match (refusal, self.inside.filter(|kind| kind.is_tunnel())) {
             (Refusal::Malformed, Some(kind)) | (Refusal::Skipped(kind), _) => counters.encapsulations.skip(kind),
@@ -214,6 +215,7 @@ impl<'d> Path<'d> {
             (Refusal::NotIp, _) => counters.not_ip += 1,
             (Refusal::TooDeep, _) => counters.too_deep += 1,
         }
+        None
     }
 
     pub fn vlan(&mut self, tag: u16) {

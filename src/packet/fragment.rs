@@ -70,8 +70,7 @@ impl FragmentTable {
             || end > MAX_DATAGRAM
             || (fragment.more && !datagram.payload.len().is_multiple_of(8))
         {
-            path.refuse(Refusal::Malformed);
-            return None;
+            return path.refuse(Refusal::Malformed);
         }
         let scope = path.scope;
         let counters = &mut *path.counters;

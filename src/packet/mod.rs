@@ -129,43 +129,58 @@ impl Decoder {
         self.counters.frames += 1;
         self.counters.wire_bytes += u64::from(frame.wire_len);
         let Decoder { key, tunnels, fragments, wholes, recent, counters } = self;
+        let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
         let mut path = Path::new(tunnels, counters);
-        let (datagram, scope) = match transport(frame, fragments, wholes, &mut path) {
-            Ok(datagram) => (datagram?, path.scope),
-            Err(refusal) => {
-                path.refuse(refusal);
-                return None;
-            }
+        // Plain IPv4 on Ethernet, which nearly all traffic is, goes first and takes no other turn.
+        let outer = if frame.link == LinkType::ETHERNET && frame.bytes.get(12..14) == Some(&[8, 0]) {
+            network::ipv4(&frame.bytes[14..], missing, path.counters)
+        } else {
+            link::first_layer(frame.link, frame.bytes)
+                .and_then(|(layer, bytes)| datagram_in(layer, bytes, missing, &mut path))
         };
+        let datagram = match outer {
+            Ok(datagram) if datagram.is_whole_tcp() => datagram,
+            Ok(datagram) => match unwrapped(frame.time, datagram, fragments, wholes, &mut path) {
+                Ok(inner) => inner?,
+                Err(refusal) => return path.refuse(refusal),
+            },
+            Err(refusal) => return path.refuse(refusal),
+        };
+        let scope = path.scope;
         network::tcp(frame.time, &datagram, scope, key, recent, counters)
     }
 }
 
-/// The TCP datagram of a frame, through all that wraps it. Nothing: something else, or a fragment that has to wait.
-fn transport<'a>(
-    frame: &Frame<'a>,
+/// The datagram that begins with this layer.
+#[inline(never)]
+fn datagram_in<'a>(
+    layer: Layer,
+    bytes: &'a [u8],
+    missing: usize,
+    path: &mut Path<'_>,
+) -> Result<Datagram<'a>, Refusal> {
+    match layer::network_layer(layer, bytes, path)? {
+        (Network::V4, packet) => network::ipv4(packet, missing, path.counters),
+        (Network::V6, packet) => network::ipv6(packet, missing, path.counters),
+    }
+}
+
+/// The TCP datagram within another one, which is a fragment or no TCP. Nothing: something else, or a fragment that has
+/// to wait.
+#[inline(never)]
+fn unwrapped<'a>(
+    time: Timestamp,
+    mut datagram: Datagram<'a>,
     fragments: &mut FragmentTable,
     wholes: &'a mut [Vec<u8>],
     path: &mut Path<'_>,
 ) -> Result<Option<Datagram<'a>>, Refusal> {
-    const PLAIN: [u8; 2] = [8, 0];
     let mut wholes = wholes.iter_mut();
-    // Plain IPv4 on Ethernet, which nearly all traffic is, goes first and takes no other turn.
-    let (mut layer, mut bytes) = match frame.bytes.get(12..14) {
-        Some(kind) if frame.link == LinkType::ETHERNET && kind == PLAIN => (Layer::V4, &frame.bytes[14..]),
-        _ => link::first_layer(frame.link, frame.bytes)?,
-    };
-    let mut missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
     loop {
-        let (network, packet) = layer::network_layer(layer, bytes, path)?;
-        let mut datagram = match network {
-            Network::V4 => network::ipv4(packet, missing, path.counters)?,
-            Network::V6 => network::ipv6(packet, missing, path.counters)?,
-        };
         if let Some(fragment) = datagram.fragment {
             path.counters.fragments += 1;
             let whole = wholes.next().ok_or(Refusal::TooDeep)?;
-            match fragments.add(frame.time, &datagram, fragment, path, whole) {
+            match fragments.add(time, &datagram, fragment, path, whole) {
                 Some(reassembled) => datagram = reassembled,
                 None => return Ok(None),
             }
@@ -173,21 +188,20 @@ fn transport<'a>(
         while tunnel::is_authenticated(&datagram) {
             datagram = tunnel::authenticated(&datagram, path)?;
         }
-        if datagram.protocol == network::TCP {
+        if datagram.is_whole_tcp() {
             return Ok(Some(datagram));
         }
-        match tunnel::inside(&datagram, path)? {
-            Some(inner) => (layer, bytes) = inner,
-            None => {
-                path.counters.not_tcp += 1;
-                return Ok(None);
-            }
-        }
-        missing = datagram.cut;
+        let Some((layer, bytes)) = tunnel::inside(&datagram, path)? else {
+            path.counters.not_tcp += 1;
+            return Ok(None);
+        };
+        datagram = datagram_in(layer, bytes, datagram.cut, path)?;
     }
 }
 
 #[cfg(test)]
 mod encapsulation_tests;
+#[cfg(test)]
+mod link_tests;
 #[cfg(test)]
 mod tests;

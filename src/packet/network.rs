@@ -5,7 +5,7 @@ use super::encapsulation::{Encapsulation, Refusal};
 use super::{Direction, FlowKey, PacketCounters, Peer, Segment, TcpFlags, checksum};
 use crate::hash::HashKey;
 use crate::time::Timestamp;
-use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice, TcpHeaderSlice};
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IPv6 extension headers followed in one packet (RFC 8200 §4 names each once, destination options twice).
@@ -36,6 +36,13 @@ pub struct Datagram<'a> {
     pub identification: u16,
 }
 
+impl Datagram<'_> {
+    #[inline]
+    pub fn is_whole_tcp(&self) -> bool {
+        self.protocol == TCP && self.fragment.is_none()
+    }
+}
+
 /// Splits `rest`, what was captured behind an IP header that announces `length` payload bytes, into the payload and
 /// the number of bytes cut. Ethernet padding behind the packet is dropped.
 fn bounded(rest: &[u8], length: usize) -> (&[u8], usize) {
@@ -44,6 +51,7 @@ fn bounded(rest: &[u8], length: usize) -> (&[u8], usize) {
 
 /// `missing` is what the frame lacks of its length on the wire: an announced length that is zero (segmentation
 /// offload on the capturing host) means "up to the end of the frame".
+#[inline(always)] // once for plain traffic, once for what is wrapped
 pub fn ipv4<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters) -> Result<Datagram<'a>, Refusal> {
     let header = Ipv4HeaderSlice::from_slice(packet).map_err(|_| Refusal::Malformed)?;
     let header_bytes = header.slice().len();
@@ -130,7 +138,7 @@ pub fn tcp<'a>(
     counters: &mut PacketCounters,
 ) -> Option<Segment<'a>> {
     let bytes = datagram.payload;
-    let Some(fixed) = bytes.get(..TCP_HEADER_BYTES) else {
+    let Some(fixed) = bytes.first_chunk::<TCP_HEADER_BYTES>() else {
         counters.malformed += 1;
         return None;
     };
@@ -147,20 +155,12 @@ pub fn tcp<'a>(
     // The options may be cut by the snap length; the twenty fixed bytes say all that is needed.
     let payload = bytes.get(header_bytes..).unwrap_or(&[]);
     let cut = if bytes.len() < header_bytes { datagram.cut - (header_bytes - bytes.len()) } else { datagram.cut };
-    let (source_port, destination_port, sequence, acknowledgement) = match TcpHeaderSlice::from_slice(bytes) {
-        Ok(header) => {
-            (header.source_port(), header.destination_port(), header.sequence_number(), header.acknowledgment_number())
-        }
-        Err(_) => (
-            u16::from_be_bytes([fixed[0], fixed[1]]),
-            u16::from_be_bytes([fixed[2], fixed[3]]),
-            u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
-            u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
-        ),
-    };
+    let be16 = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+    let be32 = |at: usize| u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+    let (sequence, acknowledgement) = (be32(4), be32(8));
     let (flow, direction): (FlowKey, Direction) = FlowKey::of(
-        Peer { address: datagram.source, port: source_port },
-        Peer { address: datagram.destination, port: destination_port },
+        Peer { address: datagram.source, port: be16(0) },
+        Peer { address: datagram.destination, port: be16(2) },
     );
     let flow = flow.within(scope);
     let hash = flow.hash(key);
@@ -172,7 +172,7 @@ pub fn tcp<'a>(
         sequence,
         acknowledgement,
         identification: datagram.identification,
-        checksum: u16::from_be_bytes([fixed[16], fixed[17]]),
+        checksum: be16(16),
         flags: flags.0,
         payload: payload.len(),
     };
