@@ -16,9 +16,8 @@ fn sum(bytes: &[u8]) -> u64 {
 fn sum_of_few(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<4>();
     let total: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
-    rest.chunks(2).fold(total, |total, pair| {
-        total + u64::from(u16::from_ne_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
-    })
+    rest.chunks(2)
+        .fold(total, |total, pair| total + u64::from(u16::from_ne_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
 }
 
 /// Shorter than this, the narrow sum is as quick.

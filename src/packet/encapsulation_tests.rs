@@ -345,5 +345,3 @@ fn a_packet_that_is_mirrored_twice_counts_once() {
     let later = Frame { time: Timestamp(300_000_000), ..frame(LinkType::RAW, &again, again.len()) };
     assert!(decoder.decode(&later).is_some());
 }
-
-/// Where the corpus is: every frame of its captures of tags and tunnels, cut at every byte.

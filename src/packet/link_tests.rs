@@ -132,6 +132,7 @@ fn pseudo_headers_are_passed_over() {
     }
 }
 
+/// Where the corpus is: the frames of its captures of tags and tunnels, cut at every byte.
 #[test]
 fn no_cut_of_a_real_frame_panics_or_makes_bytes() {
     const MOST_FRAMES: usize = 60;

@@ -75,7 +75,7 @@ fn vxlan<'a>(payload: &'a [u8], is_gpe_port: bool, path: &mut Path<'_>) -> (Enca
     let found = if flags & HAS_NETWORK == 0 {
         None
     } else if is_gpe {
-        next_protocol(*protocol, inner).filter(|step| is_plausible(step))
+        next_protocol(*protocol, inner).filter(is_plausible)
     } else {
         Some((Layer::Ethernet, inner)).filter(is_plausible)
     };
