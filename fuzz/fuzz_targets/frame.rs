@@ -3,16 +3,21 @@
 
 use apitap::capture::{Frame, LinkType};
 use apitap::hash::HashKey;
-use apitap::packet::{Decoder, PacketLimits};
+use apitap::packet::{Decoder, KeyBy, PacketLimits, Tunnels};
 use apitap::time::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
-const LINKS: [u16; 9] = [1, 0, 12, 101, 108, 113, 228, 229, 276];
+/// Ethernet more often than others: most encapsulations begin there.
+const LINKS: [u16; 32] = [
+    1, 1, 1, 1, 0, 6, 7, 9, 10, 12, 50, 51, 100, 101, 104, 105, 107, 108, 109, 113, 117, 119, 122, 127, 129, 192, 219, 226,
+    228, 239, 258, 276,
+];
 const MAX_FRAMES: usize = 64;
 
 fuzz_target!(|input: &[u8]| {
     let limits = PacketLimits { fragmented_datagrams: 8, fragment_bytes: 4096 };
-    let mut decoder = Decoder::new(HashKey::new([7; 16]), limits);
+    let tunnels = Tunnels { key_by: KeyBy { vlan: true, vni: true }, ..Tunnels::default() };
+    let mut decoder = Decoder::new(HashKey::new([7; 16]), limits).with(tunnels);
     let mut rest = input;
     for index in 0..MAX_FRAMES {
         let [link, cut, length, behind @ ..] = rest else { return };

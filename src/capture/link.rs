@@ -16,11 +16,18 @@ const LINK_TYPE_BITS: u32 = 0x03FF_FFFF;
 /// DLT_RAW on most systems, and on OpenBSD: not LINKTYPE_ numbers, but found in files written without libpcap.
 const DLT_RAW_IN_FILES: [u16; 2] = [12, 14];
 
+/// Those that the packet stage takes apart; 149 is what old systems wrote for 258.
+const KNOWN: [u16; 30] = [
+    0, 1, 6, 7, 9, 10, 50, 51, 100, 101, 104, 105, 107, 108, 109, 113, 117, 119, 122, 127, 129, 149, 192, 219, 226,
+    228, 229, 239, 258, 276,
+];
+
 /// Names of what turns up in captures, for messages.
-const NAMES: [(u16, &str); 34] = [
+const NAMES: [(u16, &str); 38] = [
     (0, "NULL"),
     (1, "ETHERNET"),
     (6, "IEEE802_5"),
+    (7, "ARCNET_BSD"),
     (8, "SLIP"),
     (9, "PPP"),
     (10, "FDDI"),
@@ -42,7 +49,9 @@ const NAMES: [(u16, &str); 34] = [
     (147, "USER0"),
     (182, "MFR"),
     (189, "USB_LINUX"),
+    (192, "PPI"),
     (195, "IEEE802_15_4_WITHFCS"),
+    (219, "MPLS"),
     (220, "USB_LINUX_MMAPPED"),
     (226, "IPNET"),
     (228, "IPV4"),
@@ -51,6 +60,7 @@ const NAMES: [(u16, &str); 34] = [
     (239, "NFLOG"),
     (249, "USBPCAP"),
     (253, "NETLINK"),
+    (258, "PKTAP"),
     (276, "LINUX_SLL2"),
 ];
 
@@ -84,17 +94,7 @@ impl LinkType {
 
     /// Is it one of those that the packet stage takes apart?
     pub fn is_known(self) -> bool {
-        matches!(
-            self,
-            LinkType::NULL
-                | LinkType::ETHERNET
-                | LinkType::RAW
-                | LinkType::LOOP
-                | LinkType::LINUX_SLL
-                | LinkType::IPV4
-                | LinkType::IPV6
-                | LinkType::LINUX_SLL2
-        )
+        KNOWN.contains(&self.0)
     }
 
     /// The name without its `LINKTYPE_`; `unknown` for numbers that have none here.
@@ -141,7 +141,7 @@ mod tests {
     fn an_unassigned_number_stays_unknown() {
         assert_eq!(LinkType::from_pcap_header(0x0224_0001), LinkType::UNASSIGNED);
         assert!(!LinkType::UNASSIGNED.is_known());
-        assert!(!LinkType(105).is_known());
+        assert!(LinkType(105).is_known() && !LinkType(189).is_known());
         assert_eq!(LinkType(60_000).to_string(), "unknown (60000)");
         assert_eq!(LinkType::ETHERNET.to_string(), "ETHERNET (1)");
     }

@@ -58,6 +58,7 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
     let rules = Arc::new(Ruleset::load(config.rules.folder.as_deref())?);
     let settings = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
     let setup = Setup {
+        tunnels: config.tunnels(),
         rules,
         settings,
         learn: Some(std::time::Duration::MAX),

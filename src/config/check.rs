@@ -5,6 +5,7 @@ use crate::alert::sink::settings::{Transport, host_and_port};
 use crate::capture::Filter;
 use crate::packet::PARTITIONS;
 use crate::rule::{Check, Ruleset, did_you_mean};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// The longest path of a Unix socket (`sun_path` has 108 bytes, one of them ends it).
 const SOCKET_PATH_BYTES: usize = 107;
+/// Each is compared with the port of every UDP datagram.
+const TUNNEL_PORTS: usize = 16;
 /// RFC 5424 §6.2.5.
 const APP_NAME_BYTES: usize = 48;
 /// Where the system keeps its time zones.
@@ -75,6 +78,25 @@ impl Config {
         check.within("buffer_mib", capture.buffer_mib, 1, 4096);
         check.within("snaplen", capture.snaplen, 65_535, 262_144);
         check.within("threads", capture.threads.map_or(0, |threads| threads.get()), 0, PARTITIONS);
+        check.within("encapsulation_depth", capture.encapsulation_depth, 1, 32);
+        let ports = [
+            ("vxlan_ports", &capture.vxlan_ports),
+            ("geneve_ports", &capture.geneve_ports),
+            ("gtp_ports", &capture.gtp_ports),
+        ];
+        let mut taken = BTreeMap::new();
+        for (key, ports) in ports {
+            if ports.len() > TUNNEL_PORTS {
+                check.fail(key, &format!("`{key}` names {} ports; it may name {TUNNEL_PORTS}", ports.len()));
+            }
+            for port in ports {
+                match taken.insert(port, key) {
+                    _ if *port == 0 => check.fail(key, &format!("`{key}` names port 0; give one from 1 to 65535")),
+                    Some(other) => check.fail(key, &format!("port {port} stands in `{other}` already; name it once")),
+                    None => {}
+                }
+            }
+        }
     }
 
     fn check_limits(&self, check: &mut Check<'_>) {

@@ -54,9 +54,14 @@ fn value_like(default: &Value, text: &str) -> Result<Value, String> {
             let list = table.ok().and_then(|mut table| table.remove("list")).filter(Value::is_array);
             list.ok_or_else(|| format!("`{text}` is no list; write a,b or [\"a\", \"b\"]"))?
         }
-        Value::Array(_) => {
+        Value::Array(default) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+            match default.first() {
+                Some(number @ Value::Integer(_)) => {
+                    Value::Array(items.map(|item| value_like(number, item)).collect::<Result<_, _>>()?)
+                }
+                _ => Value::Array(items.map(|item| Value::String(item.to_owned())).collect()),
+            }
         }
         _ => Value::String(text.to_owned()),
     })

@@ -10,12 +10,13 @@ mod sections;
 mod settings;
 
 pub use sections::{
-    Alert, Api, Capture, Detect, Identity, Learning, Limits, Metrics, Privacy, Redact, Rules, Service, Site, State,
-    Syslog, Webhook,
+    Alert, Api, Capture, Detect, Identity, KeyPart, Learning, Limits, Metrics, Privacy, Redact, Rules, Service, Site,
+    State, Syslog, Webhook,
 };
 
 use crate::alert::sink::settings::{FileSettings, Settings, SyslogSettings, WebhookSettings};
 use crate::baseline::StoreLimits;
+use crate::packet::{KeyBy, Tunnels};
 use crate::rule::{Check, RuleError, Source, Suppression, parse};
 use crate::stream::FlowLimits;
 use serde::Deserialize;
@@ -173,6 +174,21 @@ impl Config {
 
     pub fn flow_limits(&self) -> FlowLimits {
         FlowLimits { flows: self.limits.flows, ..FlowLimits::default() }
+    }
+
+    /// What tags and tunnels are taken off, and what of them stays part of a flow.
+    pub fn tunnels(&self) -> Tunnels {
+        let capture = &self.capture;
+        Tunnels {
+            vxlan_ports: capture.vxlan_ports.clone(),
+            geneve_ports: capture.geneve_ports.clone(),
+            gtp_ports: capture.gtp_ports.clone(),
+            depth: capture.encapsulation_depth,
+            key_by: KeyBy {
+                vlan: capture.key_by.contains(&KeyPart::Vlan),
+                vni: capture.key_by.contains(&KeyPart::Vni),
+            },
+        }
     }
 
     /// What the sinks need to know.

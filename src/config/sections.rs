@@ -37,6 +37,19 @@ pub struct Capture {
     /// None for as many as processors.
     #[serde(deserialize_with = "unless_zero")]
     pub threads: Option<std::num::NonZeroUsize>,
+    pub vxlan_ports: Vec<u16>,
+    pub geneve_ports: Vec<u16>,
+    pub gtp_ports: Vec<u16>,
+    pub encapsulation_depth: u32,
+    pub key_by: Vec<KeyPart>,
+}
+
+/// What wraps a flow and is part of its identity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyPart {
+    Vlan,
+    Vni,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -27,6 +27,7 @@ fn the_embedded_file_is_the_default() {
     assert_eq!((default.capture.threads, default.alert.syslog.address.as_ref()), (None, None));
     assert_eq!(default.store_limits(), StoreLimits::default());
     assert_eq!(default.flow_limits().flows, FlowLimits::default().flows);
+    assert_eq!(default.tunnels(), Tunnels::default());
 }
 
 /// Each key stands below a comment of its own, which says `(restart)` exactly where a restart is needed. Types have no
@@ -65,7 +66,7 @@ fn unknown_keys_are_named_with_their_line_and_the_nearest() {
 
 #[test]
 fn values_are_checked_with_their_line() {
-    let refused: [(&str, &[&str]); 20] = [
+    let refused: [(&str, &[&str]); 25] = [
         ("[identity]\ntrusted_proxies = [\"ten\"]", &["FILE:2: ", "`ten` is no address or network"]),
         ("[learning]\nduration = \"soon\"", &["FILE:2: ", "`soon` is not a duration"]),
         ("[learning]\nduration = 600", &["FILE:2: ", "integer"]),
@@ -73,6 +74,11 @@ fn values_are_checked_with_their_line() {
         ("[capture]\nsnaplen = 1500", &["FILE:2: ", "from 65535 to 262144"]),
         ("[capture]\nthreads = 65", &["FILE:2: ", "from 0 to 64"]),
         ("[capture]\nfilter = \"tcp prt 80\"", &["FILE:2: ", "tcp prt 80"]),
+        ("[capture]\nvxlan_ports = [\"vxlan\"]", &["FILE:2: "]),
+        ("[capture]\nvxlan_ports = [70000]", &["FILE:2: ", "70000"]),
+        ("[capture]\ngtp_ports = [2152, 4789]", &["FILE:2: ", "port 4789 stands in `vxlan_ports` already"]),
+        ("[capture]\nkey_by = [\"vlans\"]", &["FILE:2: ", "did you mean `vlan`?"]),
+        ("[capture]\nencapsulation_depth = 0", &["FILE:2: ", "`encapsulation_depth` is 0; it must be from 1 to 32"]),
         ("[limits]\nmemory_mib = 12", &["FILE:2: ", "at least 64"]),
         ("[limits]\nclients = -1", &["FILE:2: ", "-1"]),
         ("[site]\ntime_zone = \"../../etc/passwd\"", &["FILE:2: ", "no time zone"]),
@@ -144,6 +150,8 @@ fn variables_win_over_the_file_and_have_the_type_of_their_key() {
         ("APITAP_ALERT__STDOUT", "true"),
         ("APITAP_ALERT__SYSLOG__ADDRESS", "udp://10.0.0.1:514"),
         ("APITAP_SITE__NAME", "a \"b\" \\ c"),
+        ("APITAP_CAPTURE__VXLAN_PORTS", "4789, 20001"),
+        ("APITAP_CAPTURE__KEY_BY", "vlan,vni"),
         ("APITAP_CORPUS", "/somewhere"),
         ("PATH", "/bin"),
     ];
@@ -153,6 +161,9 @@ fn variables_win_over_the_file_and_have_the_type_of_their_key() {
     assert_eq!(config.identity.trusted_proxies, ["10.0.0.0/8".parse().unwrap()]);
     assert_eq!(config.sinks().syslog.unwrap().address.to_string(), "udp://10.0.0.1:514");
     assert_eq!(config.site.name, "a \"b\" \\ c");
+    let tunnels = config.tunnels();
+    assert_eq!(tunnels.vxlan_ports, [4789, 20_001]);
+    assert_eq!(tunnels.key_by, KeyBy { vlan: true, vni: true });
     assert!(read(text, &[("APITAP_CAPTURE__INTERFACES", "")]).unwrap().capture.interfaces.is_empty());
 }
 

@@ -1,9 +1,11 @@
 //! IP fragments in, whole datagrams out (RFC 791 §3.2, RFC 8200 §4.5).
 //!
-//! Fragments may come in any order. A datagram with overlapping fragments is dropped whole and counted, as RFC 5722
-//! asks for IPv6 and as is safe for IPv4: which copy the receiver keeps cannot be known. An exact duplicate is not an
-//! overlap. Bounded in datagrams and bytes; at the bound the oldest datagram goes first.
+//! Fragments may come in any order, within tunnels too. A datagram with overlapping fragments is dropped whole and
+//! counted, as RFC 5722 asks for IPv6 and as Linux and Windows do for both: what they drop, nobody reads. A fragment that
+//! repeats bytes that are there is a duplicate and no overlap, also where another fragmentation cut it differently.
+//! Bounded in datagrams and bytes; at the bound the oldest datagram goes first.
 
+use super::encapsulation::{Path, Refusal};
 use super::network::{Datagram, Fragment};
 use super::{PacketCounters, PacketLimits};
 use crate::time::Timestamp;
@@ -19,7 +21,8 @@ const MAX_DATAGRAM: usize = 65_535;
 /// What a held fragment costs beside its bytes (map node, vector): a flood of tiny ones is bounded by it.
 const PIECE_OVERHEAD: usize = 96;
 
-type DatagramKey = (IpAddr, IpAddr, u8, u32);
+/// Ends, protocol, identification, and the network they are in, where that is part of a flow's key.
+type DatagramKey = (IpAddr, IpAddr, u8, u32, u32);
 
 struct Partial {
     started: Timestamp,
@@ -42,23 +45,23 @@ pub struct FragmentTable {
     by_age: VecDeque<DatagramKey>,
     /// What all pieces cost to hold.
     cost: usize,
-    whole: Vec<u8>,
 }
 
 impl FragmentTable {
     pub fn new(limits: PacketLimits) -> FragmentTable {
-        FragmentTable { limits, partials: HashMap::new(), by_age: VecDeque::new(), cost: 0, whole: Vec::new() }
+        FragmentTable { limits, partials: HashMap::new(), by_age: VecDeque::new(), cost: 0 }
     }
 
-    /// Takes in one fragment; gives the datagram once it is whole.
+    /// Takes in one fragment; gives the datagram once it is whole, in the buffer `whole`.
     pub fn add<'a>(
-        &'a mut self,
+        &mut self,
         time: Timestamp,
         datagram: &Datagram<'_>,
         fragment: Fragment,
-        counters: &mut PacketCounters,
+        path: &mut Path<'_>,
+        whole: &'a mut Vec<u8>,
     ) -> Option<Datagram<'a>> {
-        self.evict(time, counters);
+        self.evict(time, path.counters);
         if datagram.cut > 0 {
             return None; // a hole in the middle of a datagram: TCP above sees the whole datagram missing
         }
@@ -67,12 +70,13 @@ impl FragmentTable {
             || end > MAX_DATAGRAM
             || (fragment.more && !datagram.payload.len().is_multiple_of(8))
         {
-            counters.malformed += 1;
-            return None;
+            return path.refuse(Refusal::Malformed);
         }
+        let scope = path.scope;
+        let counters = &mut *path.counters;
         // IPv6 fragments behind the first do not know the protocol behind the extension headers: it is not in the key.
         let key_protocol = if datagram.source.is_ipv4() { datagram.protocol } else { 0 };
-        let key = (datagram.source, datagram.destination, key_protocol, fragment.identification);
+        let key = (datagram.source, datagram.destination, key_protocol, fragment.identification, scope);
         let partial = self.partials.entry(key).or_insert_with(|| {
             self.by_age.push_back(key);
             Partial {
@@ -85,7 +89,7 @@ impl FragmentTable {
                 condemned: false,
             }
         });
-        if partial.condemned || partial.pieces.get(&fragment.offset).is_some_and(|held| held == datagram.payload) {
+        if partial.condemned || partial.has(fragment.offset, datagram.payload) {
             return None;
         }
         if partial.overlaps(fragment.offset, end) {
@@ -116,18 +120,19 @@ impl FragmentTable {
             self.by_age.remove(place);
         }
         self.cost -= partial.cost;
-        self.whole.clear();
+        whole.clear();
         for piece in partial.pieces.values() {
-            self.whole.extend_from_slice(piece);
+            whole.extend_from_slice(piece);
         }
         counters.datagrams_reassembled += 1;
         Some(Datagram {
             source: datagram.source,
             destination: datagram.destination,
             protocol: partial.protocol,
-            payload: &self.whole,
+            payload: whole,
             cut: 0,
             fragment: None,
+            identification: fragment.identification as u16, // whose upper half IPv4 does not have
         })
     }
 
@@ -147,6 +152,24 @@ impl FragmentTable {
 }
 
 impl Partial {
+    /// Whether the same bytes are there already.
+    fn has(&self, start: usize, mut bytes: &[u8]) -> bool {
+        let mut at = start;
+        let first = self.pieces.range(..=start).next_back().map_or(start, |(offset, _)| *offset);
+        for (offset, piece) in self.pieces.range(first..) {
+            let held = at.checked_sub(*offset).and_then(|skip| piece.get(skip..)).unwrap_or(&[]);
+            let (repeated, behind) = bytes.split_at(held.len().min(bytes.len()));
+            if held.is_empty() || !held.starts_with(repeated) {
+                return false;
+            }
+            if behind.is_empty() {
+                return true;
+            }
+            (at, bytes) = (at + repeated.len(), behind);
+        }
+        false
+    }
+
     fn overlaps(&self, start: usize, end: usize) -> bool {
         let before = self.pieces.range(..=start).next_back();
         let after = self.pieces.range(start..).next();

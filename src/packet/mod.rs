@@ -1,100 +1,44 @@
-//! Frames in, TCP segments out: link layers, VLAN tags, IP, fragments, TCP header, flow hash.
+//! Frames in, TCP segments out: link layers, tags and tunnels, IP, fragments, TCP header, flow hash.
 //!
 //! A [`Segment`] borrows its payload from the frame (or, for a reassembled datagram, from the decoder). What is not
 //! TCP over IP, or is broken, gives no segment and is counted in [`PacketCounters`]: nothing here fails or panics on
 //! any bytes. A frame cut by the capture's snap length gives the payload that is there and says in
 //! [`Segment::cut`] how many bytes are missing, so that they become a gap and never wrong bytes.
 //!
+//! Tags and tunnels are taken off in any mix, up to [`Tunnels::depth`] of them; the flow is the inner one. What wraps it
+//! is no part of the flow unless [`KeyBy`] says so (mirrors often tag one direction only). A segment that was mirrored
+//! twice, where it came in and where it went out, is given once.
+//!
 //! Bad checksums are accepted and counted: a capturing host that offloads them sees them unset on what it sends.
-//! VLAN tags are not part of the flow (mirrors often tag one direction only). Tunnels would be unwrapped in
-//! `link`, where an ethertype or an IP protocol leads to another network layer.
 
 mod checksum;
+mod counters;
+mod duplicate;
+mod encapsulation;
+mod flow;
 mod fragment;
+mod layer;
 mod link;
 mod network;
+mod tunnel;
+mod udp;
+mod wifi;
 
-use crate::capture::Frame;
+pub use counters::PacketCounters;
+pub use encapsulation::{Encapsulation, EncapsulationCounters, KeyBy, Tunnels};
+pub use flow::{Direction, FlowKey, Peer};
+
+use crate::capture::{Frame, LinkType};
 use crate::hash::HashKey;
 use crate::time::Timestamp;
+use duplicate::RecentSegments;
+use encapsulation::{Path, Refusal};
 use fragment::FragmentTable;
-use std::net::IpAddr;
+use layer::{Layer, Network};
+use network::Datagram;
 
 /// Flows are dealt to this many partitions; a partition is the unit of work, of limits and of determinism.
 pub const PARTITIONS: usize = 64;
-
-/// An address and port of one end of a TCP connection.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Peer {
-    pub address: IpAddr,
-    pub port: u16,
-}
-
-impl std::fmt::Display for Peer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::net::SocketAddr::new(self.address, self.port).fmt(f)
-    }
-}
-
-/// Both ends of a connection, the smaller first, so that both directions have the same key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct FlowKey {
-    pub low: Peer,
-    pub high: Peer,
-}
-
-impl FlowKey {
-    /// The key of a segment from `source` to `destination`, and which way that segment went.
-    pub fn of(source: Peer, destination: Peer) -> (FlowKey, Direction) {
-        if source <= destination {
-            (FlowKey { low: source, high: destination }, Direction::FromLow)
-        } else {
-            (FlowKey { low: destination, high: source }, Direction::FromHigh)
-        }
-    }
-
-    pub fn source(&self, direction: Direction) -> Peer {
-        match direction {
-            Direction::FromLow => self.low,
-            Direction::FromHigh => self.high,
-        }
-    }
-
-    pub fn hash(&self, key: &HashKey) -> u64 {
-        let ports = [self.low.port.to_be_bytes(), self.high.port.to_be_bytes()];
-        if let (IpAddr::V4(low), IpAddr::V4(high)) = (self.low.address, self.high.address) {
-            return key.hash(
-                [low.octets(), high.octets(), [ports[0][0], ports[0][1], ports[1][0], ports[1][1]]].as_flattened(),
-            );
-        }
-        let mut bytes = [0u8; 36];
-        let ends = [(0, &self.low, ports[0]), (18, &self.high, ports[1])];
-        for (at, peer, port) in ends {
-            match peer.address {
-                IpAddr::V4(address) => bytes[at..at + 4].copy_from_slice(&address.octets()), // at is 0 or 18
-                IpAddr::V6(address) => bytes[at..at + 16].copy_from_slice(&address.octets()),
-            }
-            bytes[at + 16..at + 18].copy_from_slice(&port);
-        }
-        key.hash(&bytes)
-    }
-}
-
-/// Which end of the [`FlowKey`] sent.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Direction {
-    FromLow = 0,
-    FromHigh = 1,
-}
-
-impl Direction {
-    pub fn other(self) -> Direction {
-        match self {
-            Direction::FromLow => Direction::FromHigh,
-            Direction::FromHigh => Direction::FromLow,
-        }
-    }
-}
 
 /// The TCP flags that reassembly looks at (RFC 9293 §3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -133,69 +77,6 @@ impl Segment<'_> {
     }
 }
 
-/// What was seen and what was passed over, by kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PacketCounters {
-    pub frames: u64,
-    pub wire_bytes: u64,
-    pub tcp_segments: u64,
-    /// Link types that are not decoded.
-    pub unknown_link: u64,
-    /// Neither IPv4 nor IPv6.
-    pub not_ip: u64,
-    /// IP, but not TCP.
-    pub not_tcp: u64,
-    /// Headers that are shorter than they must be, or contradict themselves.
-    pub malformed: u64,
-    /// Frames whose payload was cut by the snap length.
-    pub cut_by_snaplen: u64,
-    pub bad_ip_checksum: u64,
-    pub bad_tcp_checksum: u64,
-    pub fragments: u64,
-    pub datagrams_reassembled: u64,
-    pub fragments_overlapping: u64,
-    pub fragments_evicted: u64,
-}
-
-impl PacketCounters {
-    pub fn add(&mut self, other: &PacketCounters) {
-        self.frames += other.frames;
-        self.wire_bytes += other.wire_bytes;
-        self.tcp_segments += other.tcp_segments;
-        self.unknown_link += other.unknown_link;
-        self.not_ip += other.not_ip;
-        self.not_tcp += other.not_tcp;
-        self.malformed += other.malformed;
-        self.cut_by_snaplen += other.cut_by_snaplen;
-        self.bad_ip_checksum += other.bad_ip_checksum;
-        self.bad_tcp_checksum += other.bad_tcp_checksum;
-        self.fragments += other.fragments;
-        self.datagrams_reassembled += other.datagrams_reassembled;
-        self.fragments_overlapping += other.fragments_overlapping;
-        self.fragments_evicted += other.fragments_evicted;
-    }
-
-    /// Name and value of every counter, in the order of a summary.
-    pub fn named(&self) -> [(&'static str, u64); 14] {
-        [
-            ("frames", self.frames),
-            ("wire_bytes", self.wire_bytes),
-            ("tcp_segments", self.tcp_segments),
-            ("unknown_link", self.unknown_link),
-            ("not_ip", self.not_ip),
-            ("not_tcp", self.not_tcp),
-            ("malformed_packets", self.malformed),
-            ("cut_by_snaplen", self.cut_by_snaplen),
-            ("bad_ip_checksum", self.bad_ip_checksum),
-            ("bad_tcp_checksum", self.bad_tcp_checksum),
-            ("ip_fragments", self.fragments),
-            ("datagrams_reassembled", self.datagrams_reassembled),
-            ("ip_fragments_overlapping", self.fragments_overlapping),
-            ("ip_fragments_evicted", self.fragments_evicted),
-        ]
-    }
-}
-
 /// Limits of the decoder.
 #[derive(Clone, Copy, Debug)]
 pub struct PacketLimits {
@@ -212,49 +93,115 @@ impl Default for PacketLimits {
     }
 }
 
+/// IP datagrams that may be put together within one another: fragments of a tunnel that carries fragments.
+const NESTED_REASSEMBLIES: usize = 2;
+
 /// Turns frames into segments. One for a reader; holds the fragment table and the counters.
 pub struct Decoder {
     key: HashKey,
+    tunnels: Tunnels,
     fragments: FragmentTable,
+    /// The datagrams of the last frame that were put together, the outer one first.
+    wholes: [Vec<u8>; NESTED_REASSEMBLIES],
+    recent: RecentSegments,
     pub counters: PacketCounters,
 }
 
 impl Decoder {
     pub fn new(key: HashKey, limits: PacketLimits) -> Decoder {
-        Decoder { key, fragments: FragmentTable::new(limits), counters: PacketCounters::default() }
+        Decoder {
+            key,
+            tunnels: Tunnels::default(),
+            fragments: FragmentTable::new(limits),
+            wholes: Default::default(),
+            recent: RecentSegments::default(),
+            counters: PacketCounters::default(),
+        }
+    }
+
+    /// With other ports, depth and identity than the default's.
+    pub fn with(self, tunnels: Tunnels) -> Decoder {
+        Decoder { tunnels, ..self }
     }
 
     /// The segment in a frame, if there is one.
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Option<Segment<'a>> {
         self.counters.frames += 1;
         self.counters.wire_bytes += u64::from(frame.wire_len);
-        let (protocol, packet) = match link::network_layer(frame.link, frame.bytes) {
-            Ok(found) => found,
-            Err(refusal) => {
-                match refusal {
-                    link::Refusal::UnknownLink => self.counters.unknown_link += 1,
-                    link::Refusal::Malformed => self.counters.malformed += 1,
-                    link::Refusal::NotIp => self.counters.not_ip += 1,
-                }
-                return None;
-            }
+        let Decoder { key, tunnels, fragments, wholes, recent, counters } = self;
+        let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
+        let mut path = Path::new(tunnels, counters);
+        // Plain IPv4 on Ethernet, which nearly all traffic is, goes first and takes no other turn.
+        let outer = if frame.link == LinkType::ETHERNET && frame.bytes.get(12..14) == Some(&[8, 0]) {
+            network::ipv4(&frame.bytes[14..], missing, path.counters)
+        } else {
+            link::first_layer(frame.link, frame.bytes)
+                .and_then(|(layer, bytes)| datagram_in(layer, bytes, missing, &mut path))
         };
-        let missing_from_frame = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
-        let datagram = match protocol {
-            link::Network::V4 => network::ipv4(packet, missing_from_frame, &mut self.counters),
-            link::Network::V6 => network::ipv6(packet, missing_from_frame, &mut self.counters),
-        }?;
-        let Decoder { key, fragments, counters } = self;
-        let datagram = match datagram.fragment {
-            None => datagram,
-            Some(fragment) => {
-                counters.fragments += 1;
-                fragments.add(frame.time, &datagram, fragment, counters)?
-            }
+        let datagram = match outer {
+            Ok(datagram) if datagram.is_whole_tcp() => datagram,
+            Ok(datagram) => match unwrapped(frame.time, datagram, fragments, wholes, &mut path) {
+                Ok(inner) => inner?,
+                Err(refusal) => return path.refuse(refusal),
+            },
+            Err(refusal) => return path.refuse(refusal),
         };
-        network::tcp(frame.time, &datagram, key, counters)
+        let scope = path.scope;
+        network::tcp(frame.time, &datagram, scope, key, recent, counters)
     }
 }
 
+/// The datagram that begins with this layer.
+#[inline(never)]
+fn datagram_in<'a>(
+    layer: Layer,
+    bytes: &'a [u8],
+    missing: usize,
+    path: &mut Path<'_>,
+) -> Result<Datagram<'a>, Refusal> {
+    match layer::network_layer(layer, bytes, path)? {
+        (Network::V4, packet) => network::ipv4(packet, missing, path.counters),
+        (Network::V6, packet) => network::ipv6(packet, missing, path.counters),
+    }
+}
+
+/// The TCP datagram within another one, which is a fragment or no TCP. Nothing: something else, or a fragment that has
+/// to wait.
+#[inline(never)]
+fn unwrapped<'a>(
+    time: Timestamp,
+    mut datagram: Datagram<'a>,
+    fragments: &mut FragmentTable,
+    wholes: &'a mut [Vec<u8>],
+    path: &mut Path<'_>,
+) -> Result<Option<Datagram<'a>>, Refusal> {
+    let mut wholes = wholes.iter_mut();
+    loop {
+        if let Some(fragment) = datagram.fragment {
+            path.counters.fragments += 1;
+            let whole = wholes.next().ok_or(Refusal::TooDeep)?;
+            match fragments.add(time, &datagram, fragment, path, whole) {
+                Some(reassembled) => datagram = reassembled,
+                None => return Ok(None),
+            }
+        }
+        while tunnel::is_authenticated(&datagram) {
+            datagram = tunnel::authenticated(&datagram, path)?;
+        }
+        if datagram.is_whole_tcp() {
+            return Ok(Some(datagram));
+        }
+        let Some((layer, bytes)) = tunnel::inside(&datagram, path)? else {
+            path.counters.not_tcp += 1;
+            return Ok(None);
+        };
+        datagram = datagram_in(layer, bytes, datagram.cut, path)?;
+    }
+}
+
+#[cfg(test)]
+mod encapsulation_tests;
+#[cfg(test)]
+mod link_tests;
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,16 @@
 //! IP and TCP headers: an IP packet in, a datagram (or fragment), then a segment out.
 
+use super::duplicate::{Likeness, RecentSegments};
+use super::encapsulation::{Encapsulation, Refusal};
 use super::{Direction, FlowKey, PacketCounters, Peer, Segment, TcpFlags, checksum};
 use crate::hash::HashKey;
 use crate::time::Timestamp;
-use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice, TcpHeaderSlice};
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IPv6 extension headers followed in one packet (RFC 8200 §4 names each once, destination options twice).
 const MAX_EXTENSION_HEADERS: usize = 12;
-const TCP: u8 = IpNumber::TCP.0;
+pub const TCP: u8 = IpNumber::TCP.0;
 const TCP_HEADER_BYTES: usize = 20;
 
 /// Where a fragment belongs.
@@ -30,6 +32,15 @@ pub struct Datagram<'a> {
     /// Payload bytes that were on the wire and are not in the capture.
     pub cut: usize,
     pub fragment: Option<Fragment>,
+    /// Of IPv4; 0 in IPv6.
+    pub identification: u16,
+}
+
+impl Datagram<'_> {
+    #[inline]
+    pub fn is_whole_tcp(&self) -> bool {
+        self.protocol == TCP && self.fragment.is_none()
+    }
 }
 
 /// Splits `rest`, what was captured behind an IP header that announces `length` payload bytes, into the payload and
@@ -40,11 +51,9 @@ fn bounded(rest: &[u8], length: usize) -> (&[u8], usize) {
 
 /// `missing` is what the frame lacks of its length on the wire: an announced length that is zero (segmentation
 /// offload on the capturing host) means "up to the end of the frame".
-pub fn ipv4<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters) -> Option<Datagram<'a>> {
-    let Ok(header) = Ipv4HeaderSlice::from_slice(packet) else {
-        counters.malformed += 1;
-        return None;
-    };
+#[inline(always)] // once for plain traffic, once for what is wrapped
+pub fn ipv4<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters) -> Result<Datagram<'a>, Refusal> {
+    let header = Ipv4HeaderSlice::from_slice(packet).map_err(|_| Refusal::Malformed)?;
     let header_bytes = header.slice().len();
     if !checksum::header_is_right(header.slice()) {
         counters.bad_ip_checksum += 1;
@@ -52,10 +61,7 @@ pub fn ipv4<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters)
     let rest = &packet[header_bytes..];
     let length = match usize::from(header.total_len()) {
         0 => rest.len() + missing,
-        total if total < header_bytes => {
-            counters.malformed += 1;
-            return None;
-        }
+        total if total < header_bytes => return Err(Refusal::Malformed),
         total => total - header_bytes,
     };
     let (payload, cut) = bounded(rest, length);
@@ -64,21 +70,19 @@ pub fn ipv4<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters)
         offset: usize::from(header.fragments_offset().value()) * 8,
         more: header.more_fragments(),
     });
-    Some(Datagram {
+    Ok(Datagram {
         source: IpAddr::V4(Ipv4Addr::from(header.source())),
         destination: IpAddr::V4(Ipv4Addr::from(header.destination())),
         protocol: header.protocol().0,
         payload,
         cut,
         fragment,
+        identification: header.identification(),
     })
 }
 
-pub fn ipv6<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters) -> Option<Datagram<'a>> {
-    let Ok(header) = Ipv6HeaderSlice::from_slice(packet) else {
-        counters.malformed += 1;
-        return None;
-    };
+pub fn ipv6<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters) -> Result<Datagram<'a>, Refusal> {
+    let header = Ipv6HeaderSlice::from_slice(packet).map_err(|_| Refusal::Malformed)?;
     let rest = &packet[header.slice().len()..];
     let length = match usize::from(header.payload_length()) {
         0 => rest.len() + missing,
@@ -93,16 +97,10 @@ pub fn ipv6<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters)
             (0 | 43 | 60 | 135 | 139 | 140, Some(length)) => 8 + usize::from(*length) * 8,
             (51, Some(length)) => 8 + usize::from(*length) * 4,
             (44, _) => 8,
-            (0 | 43 | 60 | 135 | 139 | 140 | 51, None) => {
-                counters.malformed += 1;
-                return None;
-            }
+            (0 | 43 | 60 | 135 | 139 | 140 | 51, None) => return Err(Refusal::Malformed),
             _ => break,
         };
-        let Some((extension, behind)) = payload.split_at_checked(bytes) else {
-            counters.malformed += 1;
-            return None;
-        };
+        let (extension, behind) = payload.split_at_checked(bytes).ok_or(Refusal::Malformed)?;
         if protocol == 44 {
             let word = u16::from_be_bytes([extension[2], extension[3]]);
             let identification = u32::from_be_bytes([extension[4], extension[5], extension[6], extension[7]]);
@@ -110,35 +108,37 @@ pub fn ipv6<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters)
             // An atomic fragment (RFC 6946) is a whole datagram.
             fragment = (found.more || found.offset != 0).then_some(found);
         }
+        if protocol == 51 {
+            counters.encapsulations.see(Encapsulation::AuthenticationHeader);
+        }
         protocol = extension[0];
         payload = behind;
         if fragment.is_some_and(|fragment| fragment.offset != 0) {
             break; // what follows is the middle of the datagram, not a header
         }
     }
-    Some(Datagram {
+    Ok(Datagram {
         source: IpAddr::V6(Ipv6Addr::from(header.source())),
         destination: IpAddr::V6(Ipv6Addr::from(header.destination())),
         protocol,
         payload,
         cut,
         fragment,
+        identification: 0,
     })
 }
 
-/// The TCP segment in a datagram.
+/// The segment in a TCP datagram, unless it was just seen.
 pub fn tcp<'a>(
     time: Timestamp,
     datagram: &Datagram<'a>,
+    scope: u32,
     key: &HashKey,
+    recent: &mut RecentSegments,
     counters: &mut PacketCounters,
 ) -> Option<Segment<'a>> {
-    if datagram.protocol != TCP {
-        counters.not_tcp += 1;
-        return None;
-    }
     let bytes = datagram.payload;
-    let Some(fixed) = bytes.get(..TCP_HEADER_BYTES) else {
+    let Some(fixed) = bytes.first_chunk::<TCP_HEADER_BYTES>() else {
         counters.malformed += 1;
         return None;
     };
@@ -155,33 +155,33 @@ pub fn tcp<'a>(
     // The options may be cut by the snap length; the twenty fixed bytes say all that is needed.
     let payload = bytes.get(header_bytes..).unwrap_or(&[]);
     let cut = if bytes.len() < header_bytes { datagram.cut - (header_bytes - bytes.len()) } else { datagram.cut };
-    let (source_port, destination_port, sequence, acknowledgement) = match TcpHeaderSlice::from_slice(bytes) {
-        Ok(header) => {
-            (header.source_port(), header.destination_port(), header.sequence_number(), header.acknowledgment_number())
-        }
-        Err(_) => (
-            u16::from_be_bytes([fixed[0], fixed[1]]),
-            u16::from_be_bytes([fixed[2], fixed[3]]),
-            u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
-            u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
-        ),
-    };
+    let be16 = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+    let be32 = |at: usize| u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+    let (sequence, acknowledgement) = (be32(4), be32(8));
     let (flow, direction): (FlowKey, Direction) = FlowKey::of(
-        Peer { address: datagram.source, port: source_port },
-        Peer { address: datagram.destination, port: destination_port },
+        Peer { address: datagram.source, port: be16(0) },
+        Peer { address: datagram.destination, port: be16(2) },
     );
-    counters.tcp_segments += 1;
-    Some(Segment {
-        time,
-        flow,
-        hash: flow.hash(key),
-        direction,
+    let flow = flow.within(scope);
+    let hash = flow.hash(key);
+    let flags = TcpFlags(fixed[13]);
+    // Acknowledgements alone are alike where hosts number their packets 0, as IPv6 does.
+    let is_distinct = datagram.identification != 0 || !payload.is_empty() || cut > 0;
+    let like = Likeness {
+        flow: hash,
         sequence,
         acknowledgement,
-        flags: TcpFlags(fixed[13]),
-        payload,
-        cut: cut as u32,
-    })
+        identification: datagram.identification,
+        checksum: be16(16),
+        flags: flags.0,
+        payload: payload.len(),
+    };
+    if is_distinct && recent.repeats(&like, time) {
+        counters.duplicates += 1;
+        return None;
+    }
+    counters.tcp_segments += 1;
+    Some(Segment { time, flow, hash, direction, sequence, acknowledgement, flags, payload, cut: cut as u32 })
 }
 
 fn tcp_checksum_is_right(datagram: &Datagram<'_>) -> bool {

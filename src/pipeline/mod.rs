@@ -44,10 +44,11 @@ pub struct Wanted {
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-pub const LOSSES: [&str; 25] = [
+pub const LOSSES: [&str; 26] = [
     "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
+    "encapsulations_too_deep",
     "cut_by_snaplen",
     "ip_fragments_overlapping",
     "ip_fragments_evicted",

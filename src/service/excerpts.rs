@@ -9,7 +9,7 @@ use crate::alert::record::AlertRecord;
 use crate::capture::write::PcapWriter;
 use crate::capture::{Frame, HeldFrames, LinkType};
 use crate::hash::HashKey;
-use crate::packet::{Decoder, FlowKey, PacketLimits, Peer};
+use crate::packet::{Decoder, FlowKey, PacketLimits, Peer, Tunnels};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter};
@@ -101,37 +101,42 @@ pub struct Bounds {
 }
 
 /// Makes the folder and starts the thread; it ends with the last [`Excerpts`].
-pub fn start(folder: PathBuf, bounds: Bounds) -> io::Result<(Recorder, Excerpts)> {
+pub fn start(folder: PathBuf, bounds: Bounds, tunnels: Tunnels) -> io::Result<(Recorder, Excerpts)> {
     std::fs::create_dir_all(&folder)?;
     let (wanted, queue) = sync_channel(QUEUE);
     let ring = Ring::default();
     let for_thread = Arc::clone(&ring);
     std::thread::Builder::new()
         .name("excerpts".to_owned())
-        .spawn(move || write_wanted(&folder, bounds, &queue, &for_thread))?;
+        .spawn(move || write_wanted(&folder, bounds, &tunnels, &queue, &for_thread))?;
     Ok((Recorder { ring, open: HeldFrames::default(), since: Instant::now() }, Excerpts(wanted)))
 }
 
-fn write_wanted(folder: &Path, bounds: Bounds, queue: &Receiver<Wanted>, ring: &Ring) {
+fn write_wanted(folder: &Path, bounds: Bounds, tunnels: &Tunnels, queue: &Receiver<Wanted>, ring: &Ring) {
     while let Ok(wanted) = queue.recv() {
         std::thread::sleep(SETTLE.saturating_sub(wanted.told_at.elapsed()));
         let chunks: Vec<Arc<HeldFrames>> =
             ring.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Arc::clone).collect();
-        let written = write_excerpt(&folder.join(&wanted.name), &wanted.flows, &chunks);
+        let written = write_excerpt(&folder.join(&wanted.name), &wanted.flows, tunnels, &chunks);
         if let Err(error) = written.and_then(|()| bound(folder, bounds)) {
             warn!("{}: an excerpt cannot be written: {error}; alerts go on without", folder.display());
         }
     }
 }
 
-/// A file has one link type, that of its first frame.
-fn write_excerpt(path: &Path, flows: &BTreeSet<FlowKey>, chunks: &[Arc<HeldFrames>]) -> io::Result<()> {
-    let mut decoder = Decoder::new(HashKey::new([0; 16]), PacketLimits::default());
+/// A file has one link type, that of its first frame. Records tell flows by their ends alone.
+fn write_excerpt(
+    path: &Path,
+    flows: &BTreeSet<FlowKey>,
+    tunnels: &Tunnels,
+    chunks: &[Arc<HeldFrames>],
+) -> io::Result<()> {
+    let mut decoder = Decoder::new(HashKey::new([0; 16]), PacketLimits::default()).with(tunnels.clone());
     let mut writer: Option<(PcapWriter<BufWriter<std::fs::File>>, LinkType)> = None;
     let mut result = Ok(());
     for chunk in chunks {
         chunk.each(|frame| {
-            let is_wanted = decoder.decode(&frame).is_some_and(|segment| flows.contains(&segment.flow));
+            let is_wanted = decoder.decode(&frame).is_some_and(|segment| flows.contains(&segment.flow.within(0)));
             if !is_wanted || result.is_err() {
                 return;
             }
@@ -201,7 +206,7 @@ mod tests {
     fn only_the_frames_of_the_evidence_are_kept_and_the_folder_stays_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let bounds = Bounds { bytes: 24 + 3 * (16 + 41), age: Duration::ZERO };
-        let (mut recorder, excerpts) = start(folder.path().to_path_buf(), bounds).unwrap();
+        let (mut recorder, excerpts) = start(folder.path().to_path_buf(), bounds, Tunnels::default()).unwrap();
         for (second, port) in [1000, 1001, 1000, 1002, 1000].into_iter().enumerate() {
             let bytes = packet(port);
             let time = Timestamp::from_secs_nanos(second as i64, 0);

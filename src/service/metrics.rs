@@ -73,7 +73,7 @@ pub fn families(daemon: &Daemon) -> Vec<Family> {
 
 /// Every counter by its name in summaries.
 pub fn counters_of(reading: &Reading, judged: &Judged) -> Vec<(&'static str, u64)> {
-    let mut all: Vec<(&'static str, u64)> = reading.packets.named().to_vec();
+    let mut all: Vec<(&'static str, u64)> = reading.packets.named();
     all.extend(judged.counters.named());
     all.push(("keys_evicted", judged.keys_evicted));
     all.push(("windows_late", judged.late_windows));

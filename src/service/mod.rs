@@ -225,7 +225,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     let reader = Reader {
         feed,
         filter,
-        decoder: Decoder::new(key, PacketLimits::default()),
+        decoder: Decoder::new(key, PacketLimits::default()).with(config.tunnels()),
         pipeline,
         recorder,
         board: &daemon.board,
@@ -283,7 +283,7 @@ fn record(config: &Config) -> io::Result<Option<(Recorder, Excerpts)>> {
     }
     let folder = config.alert.file.parent().unwrap_or(Path::new(".")).join("excerpts");
     let bounds = Bounds { bytes: config.alert.excerpt_mib << 20, age: config.privacy.retention };
-    excerpts::start(folder, bounds).map(Some)
+    excerpts::start(folder, bounds, config.tunnels()).map(Some)
 }
 
 fn announce(config: &Config, pipe: Option<&Path>) {

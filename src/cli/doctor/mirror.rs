@@ -1,7 +1,7 @@
 //! What the counts say of the mirror: [`Figures`] in, a line for each thing that can be wrong with one out.
 
 use super::report::Check;
-use super::traffic::{Figures, Protocol, Tunnel};
+use super::traffic::{Figures, Protocol};
 use std::collections::BTreeMap;
 
 /// One-sided flows: a few are flows that had just begun or were ending; half of them are a mirror of one direction.
@@ -9,6 +9,10 @@ const ONE_SIDED_WARNED: f64 = 0.05;
 const ONE_SIDED_FAILED: f64 = 0.5;
 /// Connections without an answer: scans and dead servers make some; more than this and answers go another way.
 const UNANSWERED_WARNED: f64 = 0.5;
+/// Packets of tunnels that cannot be looked into: a VPN beside the traffic is usual.
+const UNREAD_WARNED: f64 = 0.05;
+/// Segments that came twice: network cards and switches that flood make a few.
+const DUPLICATES_WARNED: f64 = 0.02;
 /// Ports and tags named in a line.
 const NAMED: usize = 5;
 
@@ -25,7 +29,7 @@ pub fn checks(figures: &Figures, span: &str) -> Vec<Check> {
     checks.push(tunnels(figures));
     checks.push(sizes(figures));
     if figures.tcp_segments > 0 {
-        checks.extend([directions(figures), handshakes(figures), http(figures)]);
+        checks.extend([duplicates(figures), directions(figures), handshakes(figures), http(figures)]);
     }
     checks
 }
@@ -83,30 +87,45 @@ fn tags(figures: &Figures) -> Check {
 }
 
 fn tunnels(figures: &Figures) -> Check {
-    let Some((most, _)) = figures.tunnels.iter().max_by_key(|(_, count)| **count) else {
+    let Figures { frames, wrapped, wrapped_unread, too_deep, .. } = figures;
+    let shares = |counts: &BTreeMap<&'static str, u64>| {
+        counts.iter().map(|(name, count)| format!("{name} {}", percent(*count, *frames))).collect::<Vec<_>>().join(", ")
+    };
+    if *too_deep > 0 {
+        return Check::warn(
+            "tunnels",
+            format!("{} of frames are wrapped more often than is followed", percent(*too_deep, *frames)),
+            "mirror behind where the outer tunnels end, or raise `capture.encapsulation_depth`",
+        );
+    }
+    if wrapped.is_empty() {
         return Check::ok("tunnels", "none");
-    };
-    let wrapped: u64 = figures.tunnels.values().sum();
-    let names: Vec<_> = figures.tunnels.keys().map(|tunnel| tunnel.name()).collect();
-    let end = match most {
-        Tunnel::Vxlan => "`ip link add tap0 type vxlan external dstport 4789`, `ip link set tap0 up`",
-        Tunnel::Geneve => "`ip link add tap0 type geneve external`, `ip link set tap0 up`",
-        Tunnel::Gre => "`ip link add tap0 type gretap local HERE remote SENDER`, `ip link set tap0 up`",
-        Tunnel::Erspan => "`ip link add tap0 type erspan seq key ID local HERE remote SENDER`, `ip link set tap0 up`",
-        Tunnel::Gtp | Tunnel::IpInIp | Tunnel::Mpls => "a mirror behind where it ends",
-    };
-    Check::warn(
-        "tunnels",
-        format!(
-            "{} of frames are wrapped in {}, and are not looked into",
-            percent(wrapped, figures.frames),
-            names.join(", ")
+    }
+    let found = format!("frames are wrapped in {}", shares(wrapped));
+    let unread: u64 = wrapped_unread.values().sum();
+    match share(unread, *frames) {
+        some if some > UNREAD_WARNED => Check::warn(
+            "tunnels",
+            format!("{found}; not looked into, because encrypted or no such tunnel: {}", shares(wrapped_unread)),
+            "mirror behind where encrypted tunnels end; see `capture.vxlan_ports` and its like for what is no tunnel",
         ),
-        match most {
-            Tunnel::Gtp | Tunnel::IpInIp | Tunnel::Mpls => format!("take {end}"),
-            _ => format!("end the tunnel on this host and listen on its interface: {end}"),
-        },
-    )
+        _ => Check::ok("tunnels", format!("{found}; looked into")),
+    }
+}
+
+fn duplicates(figures: &Figures) -> Check {
+    let Figures { duplicates, tcp_segments, .. } = figures;
+    let all = duplicates + tcp_segments;
+    match share(*duplicates, all) {
+        few if few <= DUPLICATES_WARNED => {
+            Check::ok("duplicates", format!("{duplicates} of {all} segments came twice"))
+        }
+        _ => Check::warn(
+            "duplicates",
+            format!("{} of segments came twice; the second counts for nothing", percent(*duplicates, all)),
+            "it costs the sensor time: mirror either one port in both directions, or what all ports receive (rx)",
+        ),
+    }
 }
 
 fn sizes(figures: &Figures) -> Check {

@@ -17,6 +17,7 @@ use super::note;
 use crate::alert::human::Style;
 use crate::capture::{FrameSource, open_all};
 use crate::config::Config;
+use crate::packet::Tunnels;
 use report::{Check, Report, Verdict};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -41,7 +42,7 @@ fn of_host(args: &DoctorArgs) -> (Vec<Check>, Option<Figures>) {
     // What is not valid is a check of its own; the others then go by the defaults.
     let config = Config::load(host::configuration_file(args.config.as_deref())).unwrap_or_default();
     let interfaces = if args.interface.is_empty() { &config.capture.interfaces } else { &args.interface };
-    let (mut checks, figures) = of_interfaces(interfaces, args.duration);
+    let (mut checks, figures) = of_interfaces(interfaces, args.duration, config.tunnels());
     checks.push(host::configuration(args.config.as_deref()));
     checks.push(host::folder("state folder", args.state.as_deref().unwrap_or(&config.state.folder)));
     let log_folder = args.log_dir.as_deref().or(config.alert.file.parent()).unwrap_or(Path::new("."));
@@ -53,7 +54,7 @@ fn of_host(args: &DoctorArgs) -> (Vec<Check>, Option<Figures>) {
     (checks, figures)
 }
 
-fn of_interfaces(interfaces: &[String], duration: Duration) -> (Vec<Check>, Option<Figures>) {
+fn of_interfaces(interfaces: &[String], duration: Duration, tunnels: Tunnels) -> (Vec<Check>, Option<Figures>) {
     if interfaces.is_empty() {
         let mend = "name the interface that the mirror arrives on: `apitap doctor -i eth1`, or `capture.interfaces`";
         return (vec![Check::warn("interface", "none was given: nothing was listened to", mend)], None);
@@ -76,7 +77,7 @@ fn of_interfaces(interfaces: &[String], duration: Duration) -> (Vec<Check>, Opti
     if io::stderr().is_terminal() {
         note(&format!("listening to {} for {seconds} s", usable.join(", ")));
     }
-    let mut traffic = Traffic::new(mtu);
+    let mut traffic = Traffic::new(mtu, tunnels);
     let of_listening = listen::listen(&usable, duration, &mut traffic);
     let could_listen = of_listening.iter().any(|check| check.name == "rights" && check.verdict == Verdict::Ok);
     checks.extend(of_listening);
@@ -91,7 +92,9 @@ fn of_interfaces(interfaces: &[String], duration: Duration) -> (Vec<Check>, Opti
 /// The checks of traffic, and of a configuration that was named. Host and clock were others when it was captured.
 fn of_captures(args: &DoctorArgs) -> anyhow::Result<(Vec<Check>, Option<Figures>)> {
     let mut source = open_all(&args.files)?;
-    let mut traffic = Traffic::new(JUMBO_MTU);
+    // As above: a configuration that is not valid is told of below.
+    let config = Config::load(args.config.as_deref()).unwrap_or_default();
+    let mut traffic = Traffic::new(JUMBO_MTU, config.tunnels());
     while let Some(frame) = source.next()? {
         traffic.see(&frame);
     }

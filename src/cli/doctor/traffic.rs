@@ -1,16 +1,15 @@
 //! Counts what shows whether a mirror is a good one: frames in, [`Figures`] out.
 //!
-//! It goes through the sensor's own decoder, so that what counts as TCP here counts as TCP there; tags and tunnels, which
-//! the decoder passes over, are read beside it. Nothing is refused: broken frames are counted as such.
+//! It goes through the sensor's own decoder, so that what is read here is read there, tags and tunnels included; only the
+//! numbers of VLANs are taken beside it. Nothing is refused: broken frames are counted as such.
 //!
 //! Bounds: [`MOST_FLOWS`] flows, those seen first; of each, [`LOOKED_AT`] payloads. Tags and ports are 16-bit numbers.
 
 use crate::capture::{Frame, LinkType};
 use crate::hash::HashKey;
 use crate::http::head::{Guess, begins_with_known_method, guess};
-use crate::packet::{Decoder, PacketLimits, Segment, TcpFlags};
+use crate::packet::{Decoder, Encapsulation, PacketLimits, Segment, TcpFlags, Tunnels};
 use crate::time::Timestamp;
-use etherparse::{EtherType, LaxSlicedPacket, TransportSlice};
 use hashbrown::HashMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,60 +23,10 @@ const JUDGED_SEGMENTS: u64 = 3;
 /// Ethernet's header, which an MTU does not count.
 const ETHERNET_HEADER_BYTES: u32 = 14;
 const TAG_BYTES: u32 = 4;
+const MOST_TAGS: usize = 8;
 
 /// HTTP/2 with prior knowledge begins with this (RFC 9113 §3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
-
-/// What wraps the traffic of another network.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tunnel {
-    Vxlan,
-    Geneve,
-    Gre,
-    Erspan,
-    Gtp,
-    IpInIp,
-    Mpls,
-}
-
-impl Tunnel {
-    pub fn name(self) -> &'static str {
-        match self {
-            Tunnel::Vxlan => "VXLAN",
-            Tunnel::Geneve => "GENEVE",
-            Tunnel::Gre => "GRE",
-            Tunnel::Erspan => "ERSPAN",
-            Tunnel::Gtp => "GTP-U",
-            Tunnel::IpInIp => "IP in IP",
-            Tunnel::Mpls => "MPLS",
-        }
-    }
-
-    /// By the port a datagram is sent to (IANA; 8472 is what Linux used before VXLAN had a number).
-    fn of_udp(port: u16) -> Option<Tunnel> {
-        match port {
-            4789 | 8472 => Some(Tunnel::Vxlan),
-            6081 => Some(Tunnel::Geneve),
-            2152 => Some(Tunnel::Gtp),
-            _ => None,
-        }
-    }
-
-    /// By the IP protocol (IANA) and what follows its header; ERSPAN is a protocol inside GRE
-    /// (draft-foschiano-erspan §4).
-    fn of_ip(protocol: u8, payload: &[u8]) -> Option<Tunnel> {
-        match protocol {
-            4 | 41 => Some(Tunnel::IpInIp),
-            47 => match payload.get(2..4) {
-                Some([0x88, 0xbe] | [0x22, 0xeb]) => Some(Tunnel::Erspan),
-                _ => Some(Tunnel::Gre),
-            },
-            137 => Some(Tunnel::Mpls),
-            _ => None,
-        }
-    }
-}
 
 /// What the payload of a flow is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -114,7 +63,13 @@ pub struct Figures {
     pub over_mtu: u64,
     /// Frames by their outermost VLAN tag.
     pub vlans: BTreeMap<u16, u64>,
-    pub tunnels: BTreeMap<Tunnel, u64>,
+    /// Packets by what else wraps them, and of these those that are not looked into.
+    pub wrapped: BTreeMap<&'static str, u64>,
+    pub wrapped_unread: BTreeMap<&'static str, u64>,
+    /// Frames with more tags and tunnels than are followed.
+    pub too_deep: u64,
+    /// TCP segments that were mirrored a second time.
+    pub duplicates: u64,
     pub flows: u64,
     /// Segments of flows beyond the most that are kept.
     pub segments_passed_over: u64,
@@ -149,41 +104,26 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    pub fn new(mtu: u32) -> Traffic {
+    pub fn new(mtu: u32, tunnels: Tunnels) -> Traffic {
         // Whose flows these are does not leave this process, and it does not live for long.
-        let decoder = Decoder::new(HashKey::new(*b"a doctor's visit"), PacketLimits::default());
+        let decoder = Decoder::new(HashKey::new(*b"a doctor's visit"), PacketLimits::default()).with(tunnels);
         Traffic { decoder, mtu, flows: HashMap::new(), figures: Figures::default(), first: None, last: None }
     }
 
     pub fn see(&mut self, frame: &Frame) {
         self.first = Some(self.first.map_or(frame.time, |first| first.min(frame.time)));
         self.last = Some(self.last.map_or(frame.time, |last| last.max(frame.time)));
-        let tags = self.see_wrapping(frame);
-        let header = if frame.link == LinkType::ETHERNET { ETHERNET_HEADER_BYTES + tags * TAG_BYTES } else { 0 };
+        let tags = tags_of(frame);
+        if let Some(outermost) = tags.first() {
+            *self.figures.vlans.entry(*outermost).or_default() += 1;
+        }
+        let tag_bytes = tags.len() as u32 * TAG_BYTES; // a handful
+        let header = if frame.link == LinkType::ETHERNET { ETHERNET_HEADER_BYTES + tag_bytes } else { 0 };
         self.figures.largest_frame = self.figures.largest_frame.max(frame.wire_len);
         self.figures.over_mtu += u64::from(frame.wire_len.saturating_sub(header) > self.mtu);
         if let Some(segment) = self.decoder.decode(frame) {
             see_segment(&mut self.flows, &mut self.figures, &segment);
         }
-    }
-
-    /// Tags and tunnels; gives how many tags there are.
-    fn see_wrapping(&mut self, frame: &Frame) -> u32 {
-        let packet = match frame.link {
-            LinkType::ETHERNET => LaxSlicedPacket::from_ethernet(frame.bytes).ok(),
-            LinkType::LINUX_SLL => cooked(frame.bytes, 14, 16),
-            LinkType::LINUX_SLL2 => cooked(frame.bytes, 0, 20),
-            _ => LaxSlicedPacket::from_ip(frame.bytes).ok(),
-        };
-        let Some(packet) = packet else { return 0 };
-        let tags = packet.vlan_ids();
-        if let Some(outermost) = tags.first() {
-            *self.figures.vlans.entry(outermost.value()).or_default() += 1;
-        }
-        if let Some(tunnel) = tunnel_of(&packet) {
-            *self.figures.tunnels.entry(tunnel).or_default() += 1;
-        }
-        tags.len() as u32 // three at most
     }
 
     pub fn add_drops(&mut self, kernel: u64, interface: u64) {
@@ -201,6 +141,12 @@ impl Traffic {
         figures.not_ip = counters.not_ip;
         figures.unknown_link = counters.unknown_link;
         figures.cut_by_snaplen = counters.cut_by_snaplen;
+        figures.too_deep = counters.too_deep;
+        figures.duplicates = counters.duplicates;
+        for (kind, seen, unread) in counters.encapsulations.kinds().filter(|(kind, ..)| *kind != Encapsulation::Vlan) {
+            figures.wrapped.insert(kind.name(), seen + unread);
+            figures.wrapped_unread.extend((unread > 0).then_some((kind.name(), unread)));
+        }
         figures.flows = self.flows.len() as u64;
         for flow in self.flows.values() {
             let is_judged = flow.segments.iter().sum::<u64>() >= JUDGED_SEGMENTS;
@@ -274,23 +220,23 @@ fn recognised(payload: &[u8]) -> Option<(Protocol, Server)> {
     }
 }
 
-/// A cooked frame: where its protocol is, and where what it carries begins.
-fn cooked(frame: &[u8], protocol_at: usize, payload_at: usize) -> Option<LaxSlicedPacket<'_>> {
-    let protocol = frame.get(protocol_at..)?.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes))?;
-    Some(LaxSlicedPacket::from_ether_type(EtherType(protocol), frame.get(payload_at..)?))
-}
-
-fn tunnel_of(packet: &LaxSlicedPacket) -> Option<Tunnel> {
-    if let Some(TransportSlice::Udp(udp)) = &packet.transport {
-        return Tunnel::of_udp(udp.destination_port());
+/// The VLAN tags of a frame, the outermost first. The decoder counts them, and does not say which they are.
+fn tags_of(frame: &Frame) -> Vec<u16> {
+    let (mut kind_at, mut next) = match frame.link {
+        LinkType::ETHERNET => (12, 14),
+        LinkType::LINUX_SLL => (14, 16),
+        LinkType::LINUX_SLL2 => (0, 20),
+        _ => return Vec::new(),
+    };
+    let read = |at: usize| frame.bytes.get(at..)?.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes));
+    let mut tags = Vec::new();
+    while tags.len() < MOST_TAGS
+        && let (Some(0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300), Some(tag)) = (read(kind_at), read(next))
+    {
+        tags.push(tag & 0x0fff);
+        (kind_at, next) = (next + 2, next + 4);
     }
-    match packet.ip_payload() {
-        Some(ip) => Tunnel::of_ip(ip.ip_number.0, ip.payload),
-        // MPLS, unicast and multicast (RFC 3032 §5).
-        None => {
-            packet.ether_payload().filter(|ether| matches!(ether.ether_type.0, 0x8847 | 0x8848)).map(|_| Tunnel::Mpls)
-        }
-    }
+    tags
 }
 
 #[cfg(test)]
@@ -321,36 +267,38 @@ mod tests {
         bytes
     }
 
-    fn udp(port: u16) -> Vec<u8> {
-        [&[0xc0, 0][..], &port.to_be_bytes(), &[0, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]].concat()
+    fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
+        let length = (8 + payload.len()) as u16;
+        [&[0xc0, 0][..], &port.to_be_bytes(), &length.to_be_bytes(), &[0, 0], payload].concat()
     }
 
     #[test]
-    fn tunnels_are_told_by_protocol_and_port() {
+    fn tunnels_are_told_by_what_is_in_them() {
+        let inner = ethernet(&[], 0x0800, &ipv4(17, &udp(53, &[])));
+        let vxlan = [&[8, 0, 0, 0, 0, 0, 7, 0], &inner[..]].concat();
         let cases = [
-            (ipv4(17, &udp(4789)), Some(Tunnel::Vxlan)),
-            (ipv4(17, &udp(6081)), Some(Tunnel::Geneve)),
-            (ipv4(17, &udp(2152)), Some(Tunnel::Gtp)),
-            (ipv4(17, &udp(53)), None),
-            (ipv4(47, &[0, 0, 0x65, 0x58, 1, 2, 3]), Some(Tunnel::Gre)),
-            (ipv4(47, &[0x10, 0, 0x88, 0xbe, 1, 2, 3]), Some(Tunnel::Erspan)),
-            (ipv4(4, &ipv4(17, &udp(53))), Some(Tunnel::IpInIp)),
+            (ipv4(17, &udp(4789, &vxlan)), Some(("VXLAN", 0))),
+            (ipv4(17, &udp(4789, b"no tunnel at all")), Some(("VXLAN", 1))),
+            (ipv4(17, &udp(53, &vxlan)), None),
+            (ipv4(47, &[&[0, 0, 0x65, 0x58], &inner[..]].concat()), Some(("GRE", 0))),
+            (ipv4(4, &ipv4(17, &udp(53, &[]))), Some(("IP in IP", 0))),
+            (ipv4(50, &[0; 64]), Some(("IPsec ESP", 1))),
         ];
         for (packet, expected) in cases {
-            let mut traffic = Traffic::new(1500);
+            let mut traffic = Traffic::new(1500, Tunnels::default());
             traffic.see(&frame(&ethernet(&[7], 0x0800, &packet)));
             let figures = traffic.figures();
-            assert_eq!(figures.tunnels.keys().next().copied(), expected, "{packet:x?}");
+            let wrapped = expected.iter().map(|(name, _)| (*name, 1)).collect::<BTreeMap<_, _>>();
+            assert_eq!(figures.wrapped, wrapped, "{packet:x?}");
+            let unread = expected.iter().filter(|(_, unread)| *unread > 0).copied().collect::<BTreeMap<_, _>>();
+            assert_eq!(figures.wrapped_unread, unread, "{packet:x?}");
             assert_eq!(figures.vlans, BTreeMap::from([(7, 1)]));
         }
-        let mut traffic = Traffic::new(1500);
-        traffic.see(&frame(&ethernet(&[], 0x8847, &[0, 1, 0x41, 64, 0x45])));
-        assert_eq!(traffic.figures().tunnels, BTreeMap::from([(Tunnel::Mpls, 1)]));
     }
 
     #[test]
     fn a_tag_does_not_make_a_frame_longer_than_the_mtu() {
-        let mut traffic = Traffic::new(1500);
+        let mut traffic = Traffic::new(1500, Tunnels::default());
         let packet = ipv4(17, &[0; 1480]);
         traffic.see(&frame(&ethernet(&[5, 6], 0x0800, &packet)));
         assert_eq!((traffic.figures().over_mtu, traffic.figures().largest_frame), (0, 1522));
@@ -373,7 +321,7 @@ mod tests {
 
     #[test]
     fn no_bytes_are_too_broken_to_be_counted() {
-        let mut traffic = Traffic::new(1500);
+        let mut traffic = Traffic::new(1500, Tunnels::default());
         let whole = ethernet(&[9], 0x0800, &ipv4(47, &[0x10, 0, 0x88, 0xbe]));
         for length in 0..=whole.len() {
             for link in [LinkType::ETHERNET, LinkType::RAW, LinkType::LINUX_SLL, LinkType::LINUX_SLL2, LinkType::NULL] {

@@ -49,6 +49,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         super::note(&format!("{left_out} records of the state are of another apitap, and are left out"));
     }
     let setup = Setup {
+        tunnels: config.tunnels(),
         rules,
         settings,
         // A state has learned already; an explicit --learn still counts.

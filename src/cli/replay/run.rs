@@ -10,7 +10,7 @@ use crate::cli::args::Redact;
 use crate::cli::replay::output::Output;
 use crate::config::Config;
 use crate::hash::HashKey;
-use crate::packet::{Decoder, PacketCounters, PacketLimits};
+use crate::packet::{Decoder, PacketCounters, PacketLimits, Tunnels};
 use crate::pipeline::{Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use crate::rule::Ruleset;
 use crate::stream::FlowLimits;
@@ -25,6 +25,7 @@ use std::time::Duration;
 
 /// What a run needs, whoever asks for it.
 pub struct Setup {
+    pub tunnels: Tunnels,
     pub rules: Arc<Ruleset>,
     pub settings: Arc<Settings>,
     pub learn: Option<Duration>,
@@ -83,6 +84,7 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let mut run = Run {
         filter: setup.filter,
+        tunnels: setup.tunnels,
         redact: setup.redact,
         threads: setup.threads,
         flows: setup.flows,
@@ -134,6 +136,7 @@ pub fn run(
 
 struct Run {
     filter: Option<Filter>,
+    tunnels: Tunnels,
     redact: Redact,
     threads: usize,
     flows: FlowLimits,
@@ -212,7 +215,8 @@ impl Run {
                     self.refuse_older(frame.time)?;
                     let key = *self.key.get_or_insert_with(|| key_of(frame.time, frame.bytes));
                     let judge = self.take_judge(key)?;
-                    started.insert((self.start(judge, key, is_baseline)?, Decoder::new(key, PacketLimits::default())))
+                    let decoder = Decoder::new(key, PacketLimits::default()).with(self.tunnels.clone());
+                    started.insert((self.start(judge, key, is_baseline)?, decoder))
                 }
             };
             progress.frames += 1;

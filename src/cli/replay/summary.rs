@@ -32,7 +32,7 @@ pub struct Summary {
 impl Summary {
     /// Every counter by name.
     pub fn named(&self) -> Vec<(&'static str, u64)> {
-        let mut all: Vec<(&'static str, u64)> = self.packets.named().to_vec();
+        let mut all: Vec<(&'static str, u64)> = self.packets.named();
         all.extend(self.counters.named());
         all.push(("keys_evicted", self.keys_evicted));
         all.push(("windows_late", self.late_windows));
