@@ -36,15 +36,15 @@ pub fn line_of(
         head.and_then(|head| head.get(field)).map(|value| Cow::Owned(wire_text(value).into_owned()))
     };
     let target = request.map(|head| wire_text(head.target()));
-    let version = |head: &Head| Cow::Owned(format!("HTTP/1.{}", head.minor));
+    let version = |head: &Head| Cow::Borrowed(head.version());
     let http = HttpFields {
         hostname: hostname(request, observation),
         http_port: None,
-        url: target.map(|target| Cow::Owned(redact(&target))),
+        url: target.filter(|target| !target.is_empty()).map(|target| Cow::Owned(redact(&target))),
         http_user_agent: text(request, Field::UserAgent),
         http_content_type: text(response.map(|message| &message.head), Field::ContentType),
         http_refer: text(request, Field::Referer).map(|referer| Cow::Owned(redact(&referer))),
-        http_method: request.map(|head| wire_text(head.method())),
+        http_method: request.map(|head| wire_text(head.method())).filter(|method| !method.is_empty()),
         protocol: request.or(response.map(|message| &message.head)).map(version),
         status: response.map(|message| message.head.status()),
         redirect: text(response.map(|message| &message.head), Field::Location)
