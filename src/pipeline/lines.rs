@@ -85,7 +85,7 @@ fn hostname<'h>(request: Option<&'h Head>, observation: Option<&Observation<'_>>
 /// Detectors that this transaction's own content tripped.
 fn flags_of(observation: &Observation<'_>) -> Vec<Cow<'static, str>> {
     let mut flags = Vec::new();
-    if observation.is_success && observation.is_sensitive() && observation.credentials.is_none() {
+    if observation.is_success && observation.is_sensitive() && observation.is_anonymous() {
         flags.push(Cow::Borrowed("unauthenticated_data_exposure"));
     }
     if observation.documented == Some(false) && observation.is_success {

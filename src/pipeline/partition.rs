@@ -9,7 +9,7 @@ use super::{Mark, Wanted};
 use crate::api::template::REST;
 use crate::api::{Interpreter, Observation, Snapshot};
 use crate::hash::HashKey;
-use crate::http::{Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
+use crate::http::{Abuse, Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
 use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
 use crate::packet::Segment;
 use crate::stream::{FlowLimits, FlowTable, TableCounters};
@@ -176,6 +176,12 @@ impl Observer for Watcher {
         if self.wanted.http {
             self.lines.push(line_of(&transaction, observation.as_ref(), &redact, !self.shedding.is_none()));
         }
+    }
+
+    fn abuse(&mut self, abuse: &Abuse) {
+        let index = window_of(abuse.time).max(self.open_from);
+        let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &|_| String::new() };
+        window_at(&mut self.windows, index).record_abuse(abuse, &filling);
     }
 }
 

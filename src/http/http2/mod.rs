@@ -71,6 +71,10 @@ pub enum AbuseKind {
     ControlFlood,
 }
 
+impl AbuseKind {
+    pub const COUNT: usize = AbuseKind::ControlFlood as usize + 1;
+}
+
 /// One such act.
 #[derive(Clone, Debug)]
 pub struct Abuse {
