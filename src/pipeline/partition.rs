@@ -179,6 +179,9 @@ impl Observer for Watcher {
     }
 
     fn abuse(&mut self, abuse: &Abuse) {
+        if !self.snapshot.settings.is_ours(abuse.server.address) {
+            return;
+        }
         let index = window_of(abuse.time).max(self.open_from);
         let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &|_| String::new() };
         window_at(&mut self.windows, index).record_abuse(abuse, &filling);
