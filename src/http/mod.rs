@@ -5,6 +5,7 @@
 //! given up at once, at any port. Requests and responses are paired in order; once bytes are missing, only where the
 //! acknowledgement numbers prove that they belong together: rather two halves than a wrong pair.
 
+mod begin;
 mod body;
 mod connection;
 pub mod decode;

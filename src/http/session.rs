@@ -1,12 +1,13 @@
 //! From a flow of unknown protocol to an HTTP connection: looks at the first bytes of both directions.
 
-use super::connection::{Connection, Onward, Protocol};
+use super::begin::Http2Sign;
+use super::connection::Connection;
 use super::decode::DecoderPool;
 use super::exchange::Last;
 use super::head::{Guess, begins_with_known_method, guess};
 use super::http2::{self, FirstWords};
 use super::shared::Shared;
-use super::{HttpCounters, HttpLimits, Observer, Side};
+use super::{HttpCounters, HttpLimits, Observer};
 use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};
 use crate::time::Timestamp;
@@ -44,16 +45,16 @@ impl<S, R> HttpState<S, R> {
 #[derive(Default)]
 pub struct Undecided {
     /// First bytes that may become the start of a message, and where they began.
-    first: Option<Box<FirstBytes>>,
+    pub(super) first: Option<Box<FirstBytes>>,
     looked_at: u16,
     /// What each direction has said.
-    said: [Said; 2],
+    pub(super) said: [Said; 2],
     is_socks: bool,
 }
 
 /// What a direction said before anything was understood.
 #[derive(Clone, Copy, Default)]
-struct Said {
+pub(super) struct Said {
     /// Something that begins no message.
     other: bool,
     has_gap: bool,
@@ -61,7 +62,7 @@ struct Said {
 }
 
 impl Said {
-    fn is_unknown(self) -> bool {
+    pub(super) fn is_unknown(self) -> bool {
         self.other || self.has_gap
     }
 
@@ -71,8 +72,8 @@ impl Said {
     }
 }
 
-struct FirstBytes {
-    direction: Direction,
+pub(super) struct FirstBytes {
+    pub(super) direction: Direction,
     offset: i64,
     acknowledged: Option<i64>,
     time: Timestamp,
@@ -80,14 +81,14 @@ struct FirstBytes {
 }
 
 impl FirstBytes {
-    fn chunk(&self) -> Chunk<'_> {
+    pub(super) fn chunk(&self) -> Chunk<'_> {
         Chunk { offset: self.offset, acknowledged: self.acknowledged, time: self.time, bytes: &self.bytes }
     }
 }
 
 /// Reads HTTP from the flows of a partition.
 pub struct HttpHandler<O> {
-    shared: Shared<O>,
+    pub(super) shared: Shared<O>,
 }
 
 impl<O: Observer> HttpHandler<O> {
@@ -207,7 +208,7 @@ impl<O: Observer> HttpHandler<O> {
         undecided.first = first;
     }
 
-    fn take(&mut self, undecided: &mut Undecided) -> Option<Box<FirstBytes>> {
+    pub(super) fn take(&mut self, undecided: &mut Undecided) -> Option<Box<FirstBytes>> {
         let first = undecided.first.take()?;
         self.shared.kept -= first.bytes.len(); // added by `keep`
         Some(first)
@@ -232,82 +233,10 @@ impl<O: Observer> HttpHandler<O> {
         None
     }
 
-    fn refuse(&mut self) -> Option<HttpState<O::Scan, O::Report>> {
+    pub(super) fn refuse(&mut self) -> Option<HttpState<O::Scan, O::Report>> {
         self.shared.counters.flows_not_http += 1;
         Some(HttpState::NotHttp)
     }
-
-    /// The flow is HTTP/2, or looks like it from its first words on.
-    fn http2(
-        &mut self,
-        info: &FlowInfo,
-        undecided: &mut Undecided,
-        sign: Http2Sign,
-        direction: Direction,
-        joined: Option<Box<FirstBytes>>,
-        chunk: Chunk<'_>,
-    ) -> Option<HttpState<O::Scan, O::Report>> {
-        let client = match sign {
-            Http2Sign::Preface | Http2Sign::Frames(Side::Client) => direction,
-            Http2Sign::Settings | Http2Sign::Frames(Side::Server) => direction.other(),
-        };
-        let is_doubtful = matches!(sign, Http2Sign::Settings);
-        let mut connection = http2::Connection::new(client, &self.shared.limits, is_doubtful);
-        match sign {
-            Http2Sign::Settings => {}
-            Http2Sign::Preface if undecided.said[client.other() as usize].is_unknown() => connection.server_is_lost(),
-            Http2Sign::Preface => {}
-            Http2Sign::Frames(_) => {
-                connection.picked_up(direction);
-                connection.confirm(&mut self.shared);
-            }
-        }
-        if let Some(first) = self.take(undecided) {
-            connection.data(info, first.direction, first.chunk(), &mut self.shared);
-        }
-        match joined {
-            Some(first) => connection.data(info, direction, first.chunk(), &mut self.shared),
-            None => connection.data(info, direction, chunk, &mut self.shared),
-        }
-        if connection.is_foreign() { self.refuse() } else { Some(HttpState::Http2(Box::new(connection))) }
-    }
-
-    /// What a connection that has left HTTP/1 is now; `last` is what its last chunk left.
-    fn onward(
-        &mut self,
-        info: &FlowInfo,
-        connection: &mut Connection<O::Scan, O::Report>,
-        direction: Direction,
-        event: &Event<'_>,
-    ) -> Option<HttpState<O::Scan, O::Report>> {
-        let Onward { protocol, rest, transactions, request } = connection.take_onward()?;
-        let Event::Data(chunk) = event else { return None };
-        connection.close(info, chunk.time, &mut self.shared);
-        let limits = &self.shared.limits;
-        let mut next = match protocol {
-            Protocol::Http2 => http2::Connection::upgraded(connection.client, limits, request, transactions),
-            Protocol::Tunnel => {
-                let mut next = http2::Connection::new(connection.client, limits, true);
-                next.continue_at(transactions);
-                next
-            }
-        };
-        let used = chunk.bytes.len() - rest; // what is left is a part of it
-        let bytes = chunk.bytes.get(used..).unwrap_or_default();
-        next.data(info, direction, Chunk { offset: chunk.offset + used as i64, bytes, ..*chunk }, &mut self.shared);
-        Some(if next.is_foreign() { HttpState::NotHttp } else { HttpState::Http2(Box::new(next)) })
-    }
-}
-
-/// What says that a flow is HTTP/2.
-#[derive(Clone, Copy)]
-enum Http2Sign {
-    /// The client's preface.
-    Preface,
-    /// What may be the first words of a server.
-    Settings,
-    /// Frames of a side, in the middle of a connection.
-    Frames(Side),
 }
 
 /// A TLS record of version 3.x: handshake, alert, change cipher spec or application data (RFC 8446 §5.1).

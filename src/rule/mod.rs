@@ -68,13 +68,13 @@ const DETECTORS: [&str; 16] = [
     "excessive_data_exposure",
     "unauthenticated_data_exposure",
     "object_enumeration",
-    "protocol_abuse",
     "sensor_silent",
     "sensor_one_sided",
     "sensor_loss",
     "sensor_overload",
     "sensor_clock",
     "sensor_interface",
+    "protocol_abuse",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.

@@ -1,6 +1,6 @@
 //! HTTP/2 between real programs, captured on the loopback interface: what their servers logged is what we see.
 //!
-//! Servers are nginx and nghttpd, clients curl, nghttp and h2load. Skipped, with the reason, where one of them or the
+//! Servers are nginx and nghttpd, behind nghttpx for the Upgrade; clients are curl, nghttp and h2load. Skipped, with the reason, where one of them or the
 //! right to capture is missing.
 
 #[path = "../support/mod.rs"]
@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use support::{Line, line_of, transactions_of};
 
-const TOOLS: [&str; 6] = ["nginx", "nghttpd", "nghttp", "h2load", "curl", "tcpdump"];
+const TOOLS: [&str; 7] = ["nginx", "nghttpd", "nghttpx", "nghttp", "h2load", "curl", "tcpdump"];
 const WITHIN: Duration = Duration::from_secs(15);
 
 fn command(program: &str) -> Command {
@@ -37,7 +37,7 @@ fn missing() -> Option<String> {
             return Some(format!("{tool} is not installed"));
         }
     }
-    let probe = command("tcpdump").args(["-i", "lo", "-c", "0", "-w", "/dev/null"]).stderr(Stdio::null()).spawn();
+    let probe = command("tcpdump").args(["-i", "lo", "-w", "/dev/null"]).stderr(Stdio::null()).spawn();
     let may = probe.is_ok_and(|mut probe| {
         std::thread::sleep(Duration::from_millis(300));
         let runs = probe.try_wait().is_ok_and(|ended| ended.is_none_or(|status| status.success()));
@@ -192,37 +192,59 @@ fn what_nginx_logs_is_what_we_see() {
 }
 
 #[test]
-fn an_upgrade_and_a_push_are_read() {
+fn an_upgrade_is_read() {
+    if let Some(reason) = missing() {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, behind, port) = (folder.path(), free_port(), free_port());
+    let _nghttpd = nghttpd(folder, behind);
+    let mut nghttpx = command("nghttpx");
+    nghttpx.arg(format!("-f127.0.0.1,{port};no-tls")).arg(format!("-b127.0.0.1,{behind};;proto=h2"));
+    nghttpx.args(["--conf=/dev/null", "--single-process"]);
+    let _nghttpx = Service::start(&mut nghttpx, &folder.join("nghttpx.log"));
+    wait_until("nghttpx listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+
+    let capture = Capture::start(folder, port);
+    run("curl", &["-s", "-o", "/dev/null", "--http2", &format!("http://127.0.0.1:{port}/a.json?up")]);
+    let ours = capture.transactions();
+    assert_eq!(ours.iter().map(line_of).collect::<Vec<_>>(), [line("/a.json?up", 101), line("/a.json?up", 200)]);
+    assert!(ours[0].marks.contains(Marks::UPGRADED));
+    let response = ours[1].response.as_ref().unwrap();
+    assert_eq!((response.head.version(), response.report), ("HTTP/2", Some(2)));
+}
+
+#[test]
+fn a_push_and_trailers_are_read() {
     if let Some(reason) = missing() {
         eprintln!("skipped: {reason}");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let (folder, port) = (folder.path(), free_port());
+    let _nghttpd = nghttpd(folder, port);
+    let capture = Capture::start(folder, port);
+    run("nghttp", &["-n", &format!("http://127.0.0.1:{port}/a.json")]);
+    let ours = capture.transactions();
+    let lines = sorted(ours.iter().map(line_of).collect());
+    assert_eq!(lines, [line("/a.json", 200), line("/b.json", 200)]);
+    let pushed: Vec<Line> = ours.iter().filter(|t| t.marks.contains(Marks::PUSHED)).map(line_of).collect();
+    assert_eq!(pushed, [line("/b.json", 200)]);
+    assert!(ours.iter().all(|transaction| transaction.response.as_ref().unwrap().report == Some(2)));
+}
+
+fn line(target: &str, status: u16) -> Line {
+    ("GET".to_owned(), target.to_owned(), status)
+}
+
+/// A server that pushes `b.json` to who asks for `a.json`, and ends both with trailers.
+fn nghttpd(folder: &Path, port: u16) -> Service {
     std::fs::write(folder.join("a.json"), "{}").unwrap();
     std::fs::write(folder.join("b.json"), "[]").unwrap();
     let mut nghttpd = command("nghttpd");
     nghttpd.args(["--no-tls", "-a", "127.0.0.1", "-p/a.json=/b.json", "--trailer", "end: yes", "-d"]).arg(folder);
-    let mut nghttpd = Service::start(nghttpd.arg(port.to_string()), &folder.join("nghttpd.log"));
+    let service = Service::start(nghttpd.arg(port.to_string()), &folder.join("nghttpd.log"));
     wait_until("nghttpd listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-
-    let capture = Capture::start(folder, port);
-    let url = format!("http://127.0.0.1:{port}/a.json");
-    run("curl", &["-s", "-o", "/dev/null", "--http2", &url, "--next", "-s", "-o", "/dev/null", "--http2", &url]);
-    run("nghttp", &["-n", &url]);
-    let ours = capture.transactions();
-    nghttpd.interrupt();
-
-    let line = |method: &str, target: &str, status| (method.to_owned(), target.to_owned(), status);
-    // curl keeps its connection, and takes no pushes.
-    let expected = vec![
-        line("GET", "/a.json", 101),
-        line("GET", "/a.json", 200),
-        line("GET", "/a.json", 200),
-        line("GET", "/a.json", 200),
-        line("GET", "/b.json", 200),
-    ];
-    assert_eq!(sorted(ours.iter().map(line_of).collect()), sorted(expected));
-    let pushed: Vec<Line> = ours.iter().filter(|t| t.marks.contains(Marks::PUSHED)).map(line_of).collect();
-    assert_eq!(pushed, [line("GET", "/b.json", 200)]);
+    service
 }

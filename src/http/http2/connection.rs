@@ -4,11 +4,12 @@
 //! where a header block is lost, what it inserted is unknown from there on and messages are marked as partial. Streams are
 //! told apart by their number, so a loss never pairs a request with another's response.
 
-use super::frame::{ACK, DEFAULT_PAYLOAD, END_HEADERS, END_STREAM, FrameHeader, Kind, MOST_PAYLOAD, Settings, number};
+use super::blocks::Block;
+use super::control::{Control, other};
+use super::frame::{END_HEADERS, FrameHeader, Kind, MOST_PAYLOAD, number};
 use super::hpack::{DEFAULT_SIZE, Decoder};
 use super::reader::{Loss, Reader, Step};
 use super::streams::Streams;
-use super::{Abuse, AbuseKind};
 use crate::http::shared::Shared;
 use crate::http::{HttpLimits, Marks, Message, Observer, Side};
 use crate::packet::Direction;
@@ -16,30 +17,17 @@ use crate::stream::{Chunk, FlowInfo};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 
-/// A header block that is not whole yet.
-pub(super) struct Block {
-    pub header: FrameHeader,
-    /// The stream that is promised, where it is a promise.
-    pub promised: Option<u32>,
-    pub started: Timestamp,
-    bytes: Vec<u8>,
-    continuations: usize,
-}
-
 /// One direction.
 pub(super) struct Half {
-    reader: Reader,
+    pub reader: Reader,
     pub hpack: Decoder,
-    block: Option<Box<Block>>,
+    pub block: Option<Box<Block>>,
     /// Table sizes that this side allows the other, in effect and sent but not acknowledged yet.
-    allowed: usize,
-    announced: SmallVec<[usize; 2]>,
+    pub allowed: usize,
+    pub announced: SmallVec<[usize; 2]>,
     /// Settings of this side may have been missed.
-    is_unsure: bool,
+    pub is_unsure: bool,
 }
-
-/// Settings that are not acknowledged; of more the largest sizes count.
-const MOST_ANNOUNCED: usize = 8;
 
 pub struct Connection<S, R> {
     pub client: Direction,
@@ -52,27 +40,9 @@ pub struct Connection<S, R> {
     pub(super) is_lossy: bool,
     is_confirmed: bool,
     is_foreign: bool,
-    control: Control,
+    pub(super) control: Control,
     /// Its part in [`Shared::kept`].
     kept: usize,
-}
-
-/// Control frames of the client within a second, and what the server sent meanwhile.
-#[derive(Default)]
-struct Control {
-    second: i64,
-    frames: u32,
-    data: u32,
-}
-
-impl Control {
-    fn at(&mut self, time: Timestamp) -> &mut Control {
-        let second = time.0.div_euclid(1_000_000_000);
-        if second != self.second {
-            *self = Control { second, ..Control::default() };
-        }
-        self
-    }
 }
 
 impl<S, R> Connection<S, R> {
@@ -329,42 +299,6 @@ impl<S, R> Connection<S, R> {
         self.halves[other(side) as usize].reader.max_frame = MOST_PAYLOAD;
     }
 
-    /// A frame was lost, or is longer than is kept; its header was read.
-    fn frame_is_lost<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        side: Side,
-        header: FrameHeader,
-        time: Timestamp,
-        shared: &mut Shared<O>,
-    ) {
-        let half = &mut self.halves[side as usize];
-        match header.kind {
-            Kind::Headers | Kind::PushPromise | Kind::Continuation => {
-                self.is_lossy |= side == Side::Client;
-                half.block = None;
-                half.hpack.forget();
-                if header.kind == Kind::Headers && header.has(END_STREAM) {
-                    self.message_over(info, side, header.stream, time, Marks::PARTIAL, shared);
-                }
-            }
-            Kind::Settings => {
-                half.is_unsure = true;
-                self.settle_table(side);
-            }
-            _ => {}
-        }
-    }
-
-    /// A frame that is no continuation came while one had to come (RFC 9113 §6.10): the block is void.
-    fn interrupts_block<O>(&mut self, side: Side, shared: &mut Shared<O>) {
-        let half = &mut self.halves[side as usize];
-        if half.block.take().is_some() {
-            shared.counters.http2_frames_refused += 1;
-            half.hpack.forget();
-        }
-    }
-
     fn frame<O: Observer<Scan = S, Report = R>>(
         &mut self,
         info: &FlowInfo,
@@ -416,106 +350,4 @@ impl<S, R> Connection<S, R> {
             _ => {}
         }
     }
-
-    fn continuation<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        side: Side,
-        header: FrameHeader,
-        payload: &[u8],
-        time: Timestamp,
-        shared: &mut Shared<O>,
-    ) {
-        let half = &mut self.halves[side as usize];
-        let Some(mut block) = half.block.take().filter(|block| block.header.stream == header.stream) else {
-            half.hpack.forget(); // of a block that was given up, or that nobody saw begin
-            return;
-        };
-        block.continuations += 1;
-        let is_flood = block.continuations > shared.limits.http2.continuation_frames;
-        if is_flood || block.bytes.len() + payload.len() > shared.limits.head_bytes || !shared.has_room_for(0) {
-            shared.counters.heads_over_limit += 1;
-            self.frame_is_lost(info, side, block.header, time, shared);
-            if is_flood {
-                self.abuse(info, side, AbuseKind::ContinuationFlood, time, shared);
-            }
-            return;
-        }
-        block.bytes.extend_from_slice(payload);
-        if header.has(END_HEADERS) {
-            let bytes = std::mem::take(&mut block.bytes);
-            self.block(info, side, &block, &bytes, time, shared);
-        } else {
-            half.block = Some(block);
-        }
-    }
-
-    fn settings(&mut self, side: Side, header: FrameHeader, payload: &[u8]) {
-        if header.has(ACK) {
-            let announcing = &mut self.halves[other(side) as usize];
-            if !announcing.announced.is_empty() {
-                announcing.allowed = announcing.announced.remove(0);
-            }
-            return self.settle_table(other(side));
-        }
-        let settings = Settings::parse(payload);
-        let half = &mut self.halves[side as usize];
-        let before = half.announced.last().copied().unwrap_or(half.allowed);
-        let size = settings.table_size.map_or(before, |size| size as usize);
-        if half.announced.len() >= MOST_ANNOUNCED {
-            half.allowed = half.allowed.max(half.announced.remove(0));
-        }
-        half.announced.push(size);
-        self.settle_table(side);
-        let reader = &mut self.halves[other(side) as usize].reader;
-        reader.max_frame = reader.max_frame.max(settings.max_frame.unwrap_or(DEFAULT_PAYLOAD));
-    }
-
-    /// Tells the other side's decoder what this side allows.
-    fn settle_table(&mut self, side: Side) {
-        let half = &self.halves[side as usize];
-        let allowed = half.announced.iter().copied().fold(half.allowed, usize::max);
-        let allowed = if half.is_unsure { None } else { Some(allowed) };
-        self.halves[other(side) as usize].hpack.allow(allowed);
-    }
-
-    /// Settings and pings cost their receiver an answer (CVE-2019-9512, CVE-2019-9515). Pings that measure the path
-    /// come along with data.
-    fn control_frame<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        side: Side,
-        header: FrameHeader,
-        time: Timestamp,
-        shared: &mut Shared<O>,
-    ) {
-        if side == Side::Server || header.has(ACK) {
-            return;
-        }
-        let control = self.control.at(time);
-        control.frames += 1;
-        if control.frames > shared.limits.http2.control_frames && control.frames / 8 > control.data {
-            self.abuse(info, side, AbuseKind::ControlFlood, time, shared);
-        }
-    }
-
-    /// Tells of an abuse by the client.
-    pub(super) fn abuse<O: Observer<Scan = S, Report = R>>(
-        &self,
-        info: &FlowInfo,
-        side: Side,
-        kind: AbuseKind,
-        time: Timestamp,
-        shared: &mut Shared<O>,
-    ) {
-        if side == Side::Client {
-            shared.counters.http2_abuses += 1;
-            let (client, server) = (info.key.source(self.client), info.key.source(self.client.other()));
-            shared.observer.abuse(&Abuse { flow: *info, client, server, kind, time });
-        }
-    }
-}
-
-fn other(side: Side) -> Side {
-    if side == Side::Client { Side::Server } else { Side::Client }
 }

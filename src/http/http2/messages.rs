@@ -1,6 +1,7 @@
 //! The messages of a connection: header blocks, content and resets of its streams in, transactions out.
 
-use super::connection::{Block, Connection};
+use super::blocks::Block;
+use super::connection::Connection;
 use super::frame::END_STREAM;
 use super::head::Pseudo;
 use super::hpack::{HpackError, ListLimits};

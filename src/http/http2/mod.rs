@@ -11,7 +11,9 @@
 //! ([`Http2Limits`]): streams, tables, header lists, continuations. What is done to exhaust a server is told as an
 //! [`Abuse`].
 
+mod blocks;
 mod connection;
+mod control;
 mod frame;
 mod head;
 pub mod hpack;
