@@ -13,6 +13,10 @@ use support::{Line, corpus, json_lines, line_of, transactions_of};
 /// Topics whose HTTP/1 must agree.
 const COMPARED: [&str; 8] =
     ["http1", "reassembly", "pcapformat", "encapsulation", "robustness", "tls", "websocket", "negative"];
+/// Topics whose HTTP/2 must agree.
+const HTTP2: [&str; 1] = ["http2"];
+/// Of the captures with HTTP/2, the share that must agree.
+const HTTP2_PERCENT: usize = 98;
 /// Topics in which nothing may be invented where no dissector sees anything.
 const BARREN: [&str; 4] = ["negative", "robustness", "tls", "encapsulation"];
 /// Of the captures compared, the share that must agree.
@@ -73,7 +77,7 @@ fn tshark(row: &serde_json::Value) -> Vec<Line> {
     let expected = &row["expected"];
     let requests = array(&expected["transactions"])
         .iter()
-        .filter(|transaction| transaction["proto"] == "h1")
+        .filter(|transaction| transaction["proto"] == "h1" || transaction["proto"] == "h2")
         .map(|transaction| (text(&transaction["method"]), text(&transaction["uri"]), number(&transaction["status"])));
     let alone =
         array(&expected["unpaired_responses"]).iter().map(|status| (String::new(), String::new(), number(status)));
@@ -83,13 +87,15 @@ fn tshark(row: &serde_json::Value) -> Vec<Line> {
 /// What Suricata logged.
 fn suricata(row: &serde_json::Value) -> Option<Vec<Line>> {
     let transactions = row["peer"]["suricata_run"]["transactions"].as_array()?;
+    // It logs the frames of an HTTP/2 connection that belong to no stream, too.
+    let is_exchange = |line: &&serde_json::Value| !array(line).iter().all(serde_json::Value::is_null);
     let line = |line: &serde_json::Value| {
         // How Suricata writes "no request seen".
         let target = text(&line[1]);
         let target = if target == "/libhtp::request_uri_not_seen" { String::new() } else { target };
         (text(&line[0]), target, number(&line[2]))
     };
-    Some(transactions.iter().map(line).collect())
+    Some(transactions.iter().filter(is_exchange).map(line).collect())
 }
 
 struct Comparison {
@@ -155,6 +161,17 @@ fn http1_transactions_are_those_that_dissectors_saw() {
     }
     assert!(all > 250, "only {all} captures with HTTP/1: is the corpus whole?");
     assert!(agreeing * 100 >= all * AGREEING_PERCENT, "only {agreeing} of {all} agree");
+}
+
+#[test]
+fn http2_transactions_are_those_that_dissectors_saw() {
+    let Some(compared) = comparisons(&HTTP2) else { return };
+    assert_eq!(surprises(compared.iter()), Vec::<String>::new());
+    let with_http = compared.iter().filter(|comparison| comparison.has_http);
+    let (all, agreeing) = (with_http.clone().count(), with_http.filter(|comparison| comparison.agrees).count());
+    println!("{agreeing} of {all} captures with HTTP/2 agree");
+    assert!(all >= 8, "only {all} captures with HTTP/2: is the corpus whole?");
+    assert!(agreeing * 100 >= all * HTTP2_PERCENT, "only {agreeing} of {all} agree");
 }
 
 #[test]

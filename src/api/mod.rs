@@ -16,7 +16,7 @@ pub use login::{Login, Outcome};
 pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
 
 use crate::hash::HashKey;
-use crate::http::{Field, Head, Message, Transaction};
+use crate::http::{Field, Head, Marks, Message, Transaction};
 use crate::inspect::{BodyReport, DataClass};
 use crate::packet::Peer;
 use crate::time::Timestamp;
@@ -53,6 +53,8 @@ pub struct Observation<'a> {
     /// 0 without a response.
     pub status: u16,
     pub credentials: Option<Credentials>,
+    /// It may have had credentials that nobody could read (HTTP/2, when what it refers to was not seen).
+    pub may_have_credentials: bool,
     /// The principal, once the server accepted it.
     pub principal: Option<u64>,
     pub login: Option<Login>,
@@ -78,6 +80,11 @@ pub struct Object {
 impl Observation<'_> {
     pub fn is_client_error(&self) -> bool {
         (400..500).contains(&self.status)
+    }
+
+    /// A request without credentials, beyond doubt.
+    pub fn is_anonymous(&self) -> bool {
+        self.credentials.is_none() && !self.may_have_credentials
     }
 
     /// Sensitive data in the response, other than what opens a session.
@@ -115,7 +122,8 @@ impl Interpreter {
         Interpreter { key, memory: Default::default(), template: TemplateBuf::default(), scratch: Vec::new() }
     }
 
-    /// What a transaction means; `None` for a response without a request, which names no endpoint.
+    /// What a transaction means; `None` for what names no endpoint: a response without a request, and a request of which
+    /// method, target or host is unknown.
     pub fn observe<'a>(
         &'a mut self,
         transaction: &'a Transaction<BodyReport>,
@@ -124,6 +132,13 @@ impl Interpreter {
         let request = transaction.request.as_ref()?;
         let response = transaction.response.as_ref();
         let settings = &*snapshot.settings;
+        let is_partial = request.head.marks.contains(Marks::PARTIAL);
+        if request.head.method().is_empty()
+            || request.head.target().is_empty()
+            || (is_partial && request.head.get(Field::Host).is_none())
+        {
+            return None;
+        }
         let target = String::from_utf8_lossy(request.head.target());
         let method = String::from_utf8_lossy(request.head.method());
         let parts = RequestTarget::parse(&target);
@@ -191,6 +206,7 @@ impl Interpreter {
             documented,
             status,
             principal: credentials.filter(|_| accepted).map(|credentials| credentials.principal),
+            may_have_credentials: is_partial,
             credentials,
             login,
             object,

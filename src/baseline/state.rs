@@ -7,7 +7,7 @@ use crate::inspect::DataClass;
 use crate::window::distinct::DistinctSet;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
-use crate::window::{Attempts, EndpointWindow, Errors, EvidenceSample, Exposure, Merge, Moment, Reach, Tally};
+use crate::window::{Abuses, Attempts, EndpointWindow, Errors, EvidenceSample, Exposure, Merge, Moment, Reach, Tally};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -303,6 +303,8 @@ pub struct SubjectActivity {
     pub statuses: StatusCounts,
     pub errors: Option<Box<Errors>>,
     pub exposure: Option<Box<Exposure>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abuses: Option<Box<Abuses>>,
 }
 
 impl Merge for SubjectActivity {
@@ -312,6 +314,7 @@ impl Merge for SubjectActivity {
         self.statuses.merge(&other.statuses);
         self.errors.merge(other.errors);
         self.exposure.merge(other.exposure);
+        self.abuses.merge(other.abuses);
     }
 
     /// There are many of them: one transaction each shows what was long ago.

@@ -472,9 +472,9 @@ fn new_client(window: &ClientWindow) -> ClientState {
     }
 }
 
-/// Only a client with errors or exposure is interesting enough for recent activity of its own.
+/// Only a client with errors, exposure or abuses is interesting enough for recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
-    let is_interesting = activity.errors.is_some() || activity.exposure.is_some();
+    let is_interesting = activity.errors.is_some() || activity.exposure.is_some() || activity.abuses.is_some();
     if is_interesting || recent.is_some() {
         recent.get_or_insert_default().add(index, activity);
     }
@@ -482,6 +482,9 @@ fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, ac
 
 fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
     state.moment.merge(window.tally.moment);
+    if let Some(abuses) = &window.abuses {
+        state.moment.merge(abuses.moment);
+    }
     state.requests += window.tally.requests;
     state.last_window = index;
     let activity = SubjectActivity {
@@ -490,6 +493,7 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         statuses: window.tally.statuses,
         errors: window.errors,
         exposure: window.exposure,
+        abuses: window.abuses,
     };
     add_activity(&mut state.recent, index, activity);
 }
@@ -519,6 +523,7 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         statuses: window.tally.statuses,
         errors: None,
         exposure: window.exposure,
+        abuses: None,
     };
     add_activity(&mut state.recent, index, activity);
 }
@@ -549,6 +554,7 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             statuses: window.tally.statuses,
             errors: window.errors,
             exposure: None,
+            abuses: None,
         },
     );
 }
@@ -576,6 +582,7 @@ mod tests {
                 errors: Some(Box::new(errors)),
                 exposure: None,
                 endpoints: Default::default(),
+                abuses: None,
             };
             window.clients.put(key, client);
         }

@@ -8,6 +8,7 @@ mod client_error_spike;
 mod credential_stuffing;
 mod excessive_data_exposure;
 mod object_enumeration;
+mod protocol_abuse;
 mod scanner;
 pub mod sensor;
 mod shadow_endpoint;
@@ -142,6 +143,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     let guessed = brute_force::judge(scene, &mut findings);
     let undecided = credential_stuffing::judge(scene, &guessed, &mut findings);
     scanner::judge(scene, &mut findings);
+    protocol_abuse::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);
     excessive_data_exposure::judge(scene, &mut findings);

@@ -4,7 +4,10 @@
 
 use super::*;
 use crate::hash::mix;
+use crate::http::{Abuse, AbuseKind};
 use crate::inspect::DataClass;
+use crate::packet::{FlowKey, Peer};
+use crate::stream::FlowInfo;
 use crate::time::Timestamp;
 use crate::window::distinct::DistinctSet;
 use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Exposure, HostWindow, Reach};
@@ -170,9 +173,30 @@ impl Traffic {
             errors: errors.clone(),
             exposure: None,
             endpoints: DistinctSet::new(),
+            abuses: None,
         };
         self.window.clients.put(key_of(client), client_window);
         self.window.hosts.put(mix(77), HostWindow { host: Arc::from(HOST), tally, errors });
+    }
+
+    /// A client does the same to exhaust a server, many times.
+    fn abuses(&mut self, client: IpAddr, kind: AbuseKind, times: u64) {
+        let peer = |address| Peer { address, port: 80 };
+        let server = peer(IpAddr::from([10, 0, 0, 1]));
+        let (key, _) = FlowKey::of(peer(client), server);
+        let flow = FlowInfo { key, id: 1, first_seen: self.now, opened_by: None };
+        let abuse = Abuse { flow, client: peer(client), server, kind, time: self.now };
+        let mut aggregate = ClientWindow {
+            address: client,
+            tally: Tally::default(),
+            errors: None,
+            exposure: None,
+            endpoints: DistinctSet::new(),
+            abuses: None,
+        };
+        let abuses = aggregate.abuses.get_or_insert_default();
+        (0..times).for_each(|_| abuses.record(&abuse));
+        self.window.clients.put(key_of(client), aggregate);
     }
 
     fn login(&mut self, client: IpAddr, user: u64, password: u64, is_right: bool) {
@@ -377,6 +401,35 @@ fn many_missing_paths_of_one_client_are_a_scan() {
         (0..10).for_each(|_| traffic.tally(attacker(1), 0, "GET", "/backup", 404, false));
     });
     assert_eq!(found, ["scanner"]);
+}
+
+#[test]
+fn streams_reset_in_bulk_are_an_abuse_of_the_protocol_and_a_few_are_not() {
+    for (resets, requests, expected) in [
+        (200, 0, &["protocol_abuse"][..]),
+        (199, 0, &[]),
+        // A busy client that calls off what takes too long.
+        (200, 401, &[]),
+        (200, 400, &["protocol_abuse"]),
+    ] {
+        let found = Sensor::learned().voices(1, |_, traffic| {
+            (0..requests).for_each(|_| traffic.tally(attacker(1), ORDERS, "GET", "/orders/1", 304, true));
+            traffic.abuses(attacker(1), AbuseKind::RapidReset, resets);
+        });
+        assert_eq!(found, expected, "{resets} of {requests}");
+    }
+}
+
+#[test]
+fn what_no_client_needs_is_an_abuse_at_once() {
+    for (kind, least) in [(AbuseKind::ContinuationFlood, 1), (AbuseKind::HpackBomb, 1), (AbuseKind::ControlFlood, 1000)]
+    {
+        let found = Sensor::learned().window(|traffic| traffic.abuses(attacker(1), kind, least));
+        let [finding] = found.as_slice() else { panic!("{kind:?}: {found:?}") };
+        assert_eq!((finding.detector, finding.client, finding.count), ("protocol_abuse", Some(attacker(1)), least));
+        let found = Sensor::learned().window(|traffic| traffic.abuses(attacker(1), kind, least - 1));
+        assert!(found.is_empty(), "{kind:?}: {found:?}");
+    }
 }
 
 #[test]

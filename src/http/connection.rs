@@ -13,8 +13,8 @@ use super::body::{Body, Progress};
 use super::exchange::{Exchange, Exchanges, Last, Origin};
 use super::framing::{self, Asked};
 use super::head::{self, Field, Guess, Head};
-use super::shared::Shared;
-use super::{HttpCounters, Marks, Message, Observer, Side, Transaction};
+use super::shared::{Shared, Told};
+use super::{Marks, Message, Observer, Side};
 use crate::packet::Direction;
 use crate::stream::{Chunk, FlowInfo};
 use crate::time::Timestamp;
@@ -40,6 +40,25 @@ struct Reader<S> {
     closing: bool,
 }
 
+/// What a connection that has left HTTP/1 goes on with.
+pub struct Onward<R> {
+    pub protocol: Protocol,
+    /// Bytes of the last chunk that belong to it.
+    pub rest: usize,
+    /// Transactions of the flow so far.
+    pub transactions: u32,
+    /// The request that was answered with the change.
+    pub request: Option<Message<R>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    /// The request is that of stream 1 (RFC 7540 §3.2).
+    Http2,
+    /// Behind CONNECT anything may come.
+    Tunnel,
+}
+
 pub struct Connection<S, R> {
     pub client: Direction,
     readers: [Reader<S>; 2],
@@ -56,6 +75,7 @@ pub struct Connection<S, R> {
     /// The server's last word was an interim response: the client goes on in the middle of its request.
     is_continuing: bool,
     is_over: bool,
+    onward: Option<Box<Onward<R>>>,
 }
 
 impl<S, R> Connection<S, R> {
@@ -78,12 +98,18 @@ impl<S, R> Connection<S, R> {
             request_was_lost: false,
             is_continuing: false,
             is_over: false,
+            onward: None,
         }
     }
 
     /// True once the connection has left HTTP.
     pub fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    /// What it goes on with, once it is over.
+    pub fn take_onward(&mut self) -> Option<Onward<R>> {
+        self.onward.take().map(|onward| Onward { transactions: self.transactions, ..*onward })
     }
 
     /// When the oldest transaction under way began.
@@ -143,6 +169,9 @@ impl<S, R> Connection<S, R> {
                 },
                 Reading::Head => self.head_bytes(info, side, &chunk, &mut bytes, shared),
             }
+        }
+        if let Some(onward) = &mut self.onward {
+            onward.rest = bytes.len();
         }
         self.account(shared);
         while !shared.has_room_for(0) && !self.exchanges.queue.is_empty() {
@@ -416,7 +445,13 @@ impl<S, R> Connection<S, R> {
         let (framing, marks) = framing::of_response(&head, asked);
         let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
         let marks = marks | head.marks;
-        let leaves_http = status == 101 || (asked.by_connect && (200..300).contains(&status));
+        let is_tunnel = asked.by_connect && (200..300).contains(&status);
+        let leaves_http = status == 101 || is_tunnel;
+        let protocol = match status {
+            101 if head.lists(Field::Upgrade, "h2c") => Some(Protocol::Http2),
+            _ if is_tunnel => Some(Protocol::Tunnel),
+            _ => None,
+        };
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
         let index = index.unwrap_or_else(|| {
             // Nobody asked: half a transaction, in front of what still waits.
@@ -442,6 +477,12 @@ impl<S, R> Connection<S, R> {
             exchange.marks |= Marks::UPGRADED;
             exchange.request_is_whole = true;
             shared.counters.flows_upgraded += 1;
+            self.onward = protocol.map(|protocol| {
+                let request = exchange.request.as_mut().filter(|_| protocol == Protocol::Http2);
+                // What was found in its body belongs to the answer that is to come.
+                let request = request.map(|request| Message { report: request.report.take(), ..head_of(request) });
+                Box::new(Onward { protocol, rest: 0, transactions: 0, request })
+            });
         }
         self.read_body(info, Side::Server, body, time, shared);
         self.is_over |= leaves_http;
@@ -513,7 +554,7 @@ impl<S, R> Connection<S, R> {
             message.report = finished.report;
         }
         exchange.marks |= marks;
-        count_marks(marks, &mut shared.counters);
+        shared.count(marks);
         self.emit_whole(info, shared);
     }
 
@@ -537,31 +578,9 @@ impl<S, R> Connection<S, R> {
         exchange: &mut Exchange<R>,
         shared: &mut Shared<O>,
     ) {
-        let mut marks = exchange.marks;
         let response = exchange.response.take().or_else(|| exchange.interim.take().map(|interim| *interim));
-        if response.is_none() {
-            marks |= Marks::REQUEST_ONLY;
-            shared.counters.requests_only += 1;
-        }
-        if exchange.request.is_none() {
-            marks |= Marks::RESPONSE_ONLY;
-            shared.counters.responses_only += 1;
-        }
-        if info.opened_by.is_none() {
-            marks |= Marks::MIDSTREAM;
-        }
-        shared.counters.transactions += 1;
-        let index = self.transactions;
-        self.transactions = self.transactions.saturating_add(1);
-        shared.observer.transaction(Transaction {
-            flow: *info,
-            client: info.key.source(self.client),
-            server: info.key.source(self.client.other()),
-            index,
-            request: exchange.request.take(),
-            response,
-            marks,
-        });
+        let told = Told { request: exchange.request.take(), response, marks: exchange.marks };
+        shared.tell(info, self.client, &mut self.transactions, told);
     }
 }
 
@@ -572,16 +591,15 @@ fn begins_message(side: Side, bytes: &[u8]) -> bool {
     }
 }
 
+/// A message without what was found in its body.
+fn head_of<R>(message: &Message<R>) -> Message<R> {
+    let Message { started, ended, body_length, .. } = *message;
+    Message { head: message.head.clone(), started, ended, body_length, report: None }
+}
+
 /// True when a message says that it is the last on its connection (RFC 9112 §9.3).
 fn closes(head: &Head) -> bool {
     head.lists(Field::Connection, "close") || (head.minor == 0 && !head.lists(Field::Connection, "keep-alive"))
-}
-
-fn count_marks(marks: Marks, counters: &mut HttpCounters) {
-    counters.bodies_with_gap += u64::from(marks.contains(Marks::GAP_IN_BODY));
-    counters.bodies_incomplete += u64::from(marks.contains(Marks::INCOMPLETE));
-    counters.bodies_undecodable += u64::from(marks.contains(Marks::UNDECODABLE_BODY));
-    counters.bodies_over_limit += u64::from(marks.contains(Marks::BODY_OVER_LIMIT));
 }
 
 #[cfg(test)]

@@ -351,7 +351,6 @@ fn other_protocols_are_given_up_after_their_first_words() {
         ("SSH-2.0-OpenSSH_9\r\n", "SSH-2.0-OpenSSH_9\r\n"),
         ("EHLO h\r\n", "220 mail ESMTP\r\n"),
         ("OPTIONS sip:h SIP/2.0\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n"),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""),
     ] {
         let mut flow = Flow::new();
         flow.client(client);

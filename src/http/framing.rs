@@ -98,6 +98,12 @@ fn transfer_coding(head: &Head) -> (TransferCoding, Marks) {
     (coding, marks)
 }
 
+/// The length that a head announces, where it does and there is no doubt about it.
+pub fn announced_length(head: &Head) -> Option<u64> {
+    let (length, marks) = content_length(head);
+    length.filter(|_| marks.is_empty())
+}
+
 /// The value of Content-Length; repeated equal values are one (RFC 9110 §8.6), different ones are a conflict in which
 /// the first is followed.
 fn content_length(head: &Head) -> (Option<u64>, Marks) {

@@ -110,6 +110,7 @@ pub enum StartLine {
 pub struct Head {
     bytes: Box<[u8]>,
     pub(super) start: StartLine,
+    pub major: u8,
     /// Minor version of HTTP/1.
     pub minor: u8,
     pub marks: Marks,
@@ -163,7 +164,16 @@ impl Head {
             .chain(self.more.iter().filter(move |(more, _)| *more == field).map(|(_, span)| self.at(*span)))
     }
 
-    /// Bytes of the head on the wire.
+    /// The protocol's version, as it is written.
+    pub fn version(&self) -> &'static str {
+        match (self.major, self.minor) {
+            (2, _) => "HTTP/2",
+            (_, 0) => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        }
+    }
+
+    /// Bytes of the head: on the wire in HTTP/1, as they would be there in HTTP/2.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -184,7 +194,15 @@ impl Head {
     }
 
     pub(super) fn new(bytes: &[u8], start: StartLine, minor: u8, marks: Marks) -> Head {
-        Head { bytes: bytes.into(), start, minor, marks, fields: [Span::default(); FIELDS], more: SmallVec::new() }
+        Head {
+            bytes: bytes.into(),
+            start,
+            major: 1,
+            minor,
+            marks,
+            fields: [Span::default(); FIELDS],
+            more: SmallVec::new(),
+        }
     }
 
     pub(super) fn add(&mut self, name: &[u8], value: Span) {

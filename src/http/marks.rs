@@ -50,12 +50,18 @@ marks! {
     UNDECODABLE_BODY = 16, "undecodable_body";
     /// A body that inflates past the limits: the rest was not looked at.
     BODY_OVER_LIMIT = 17, "body_over_limit";
-    /// The connection was reset.
+    /// The connection was reset, or the stream of HTTP/2.
     RESET = 18, "reset";
     /// Data came after a message that closes the connection (RFC 9112 §9.6).
     AFTER_CLOSE = 19, "after_close";
     /// More than one Host field, none in HTTP/1.1, or one that is no host (RFC 9112 §3.2).
     BAD_HOST = 20, "bad_host";
+    /// Header fields of it are unknown, because what they refer to was sent when nobody saw it (RFC 7541 §2.3).
+    PARTIAL = 21, "partial";
+    /// More header fields than are kept.
+    FIELDS_OVER_LIMIT = 22, "fields_over_limit";
+    /// The server asked by itself, on behalf of the client (RFC 9113 §8.4).
+    PUSHED = 23, "pushed";
 }
 
 impl Marks {

@@ -1,22 +1,25 @@
 //! HTTP: the ordered bytes of a flow in, [`Transaction`]s out.
 //!
-//! Framing follows RFC 9112; what peers accept beyond it is accepted with a mark ([`Marks`]). Bodies are dechunked and
+//! HTTP/1 is read here, [`http2`] beside it. Framing follows RFC 9112; what peers accept beyond it is accepted with a mark ([`Marks`]). Bodies are dechunked and
 //! decoded as they pass and shown to an [`Observer`]; they are never stored. A flow whose first bytes are not HTTP is
 //! given up at once, at any port. Requests and responses are paired in order; once bytes are missing, only where the
 //! acknowledgement numbers prove that they belong together: rather two halves than a wrong pair.
 
+mod begin;
 mod body;
 mod connection;
 pub mod decode;
 mod exchange;
 pub mod framing;
 pub mod head;
+pub mod http2;
 mod lenient;
 mod marks;
 mod session;
 mod shared;
 
 pub use head::{Field, Head};
+pub use http2::{Abuse, AbuseKind, Http2Limits};
 pub use marks::Marks;
 pub use session::{HttpHandler, HttpState};
 
@@ -50,6 +53,9 @@ pub trait Observer {
     fn finish(&mut self, scan: Self::Scan) -> Self::Report;
 
     fn transaction(&mut self, transaction: Transaction<Self::Report>);
+
+    /// A client does something that serves to exhaust a server.
+    fn abuse(&mut self, _abuse: &Abuse) {}
 }
 
 /// One message.
@@ -59,7 +65,7 @@ pub struct Message<R> {
     /// Time of the frame with its first byte, and with its last.
     pub started: Timestamp,
     pub ended: Timestamp,
-    /// Body bytes after dechunking, before inflating.
+    /// Body bytes without framing, before inflating.
     pub body_length: u64,
     /// What the observer found in the body.
     pub report: Option<R>,
@@ -98,6 +104,7 @@ pub struct HttpLimits {
     /// Bytes that all connections of a partition keep of heads that are not whole or wait for their response.
     pub partition_bytes: usize,
     pub decode: decode::Limits,
+    pub http2: Http2Limits,
 }
 
 impl Default for HttpLimits {
@@ -108,6 +115,7 @@ impl Default for HttpLimits {
             pending_requests: 128,
             partition_bytes: 2 << 20,
             decode: decode::Limits::default(),
+            http2: Http2Limits::default(),
         }
     }
 }
@@ -117,9 +125,9 @@ pub struct HttpCounters {
     pub transactions: u64,
     pub requests_only: u64,
     pub responses_only: u64,
-    /// Flows given up because their bytes are not HTTP/1.
+    /// Flows given up because their bytes are not HTTP.
     pub flows_not_http: u64,
-    /// Flows that open with the HTTP/2 preface.
+    /// Connections of HTTP/2.
     pub flows_http2: u64,
     /// Flows that left HTTP through Upgrade or CONNECT.
     pub flows_upgraded: u64,
@@ -131,4 +139,49 @@ pub struct HttpCounters {
     pub bodies_over_limit: u64,
     /// Requests given up because too many waited for a response on one connection.
     pub pending_over_limit: u64,
+    /// Frames of HTTP/2 that no receiver accepts.
+    pub http2_frames_refused: u64,
+    /// Frames longer than is kept.
+    pub http2_frames_over_limit: u64,
+    /// Times that the place of the next frame was lost.
+    pub http2_framing_lost: u64,
+    /// Directions given up because it was not found again.
+    pub http2_directions_given_up: u64,
+    /// Header blocks that cannot be read.
+    pub http2_blocks_refused: u64,
+    /// Header lists of which a part was not kept.
+    pub http2_lists_over_limit: u64,
+    /// Entries of dynamic tables that were not kept.
+    pub http2_table_entries_left_out: u64,
+    /// Streams given up because too many were open.
+    pub http2_streams_over_limit: u64,
+    /// Acts of clients that serve to exhaust a server.
+    pub http2_abuses: u64,
+}
+
+impl HttpCounters {
+    pub fn add(&mut self, other: &HttpCounters) {
+        self.transactions += other.transactions;
+        self.requests_only += other.requests_only;
+        self.responses_only += other.responses_only;
+        self.flows_not_http += other.flows_not_http;
+        self.flows_http2 += other.flows_http2;
+        self.flows_upgraded += other.flows_upgraded;
+        self.heads_refused += other.heads_refused;
+        self.heads_over_limit += other.heads_over_limit;
+        self.bodies_with_gap += other.bodies_with_gap;
+        self.bodies_incomplete += other.bodies_incomplete;
+        self.bodies_undecodable += other.bodies_undecodable;
+        self.bodies_over_limit += other.bodies_over_limit;
+        self.pending_over_limit += other.pending_over_limit;
+        self.http2_frames_refused += other.http2_frames_refused;
+        self.http2_frames_over_limit += other.http2_frames_over_limit;
+        self.http2_framing_lost += other.http2_framing_lost;
+        self.http2_directions_given_up += other.http2_directions_given_up;
+        self.http2_blocks_refused += other.http2_blocks_refused;
+        self.http2_lists_over_limit += other.http2_lists_over_limit;
+        self.http2_table_entries_left_out += other.http2_table_entries_left_out;
+        self.http2_streams_over_limit += other.http2_streams_over_limit;
+        self.http2_abuses += other.http2_abuses;
+    }
 }

@@ -1,9 +1,11 @@
 //! From a flow of unknown protocol to an HTTP connection: looks at the first bytes of both directions.
 
+use super::begin::Http2Sign;
 use super::connection::Connection;
 use super::decode::DecoderPool;
 use super::exchange::Last;
-use super::head::{Guess, begins_with_known_method, guess, skip_empty_lines};
+use super::head::{Guess, begins_with_known_method, guess};
+use super::http2::{self, FirstWords};
 use super::shared::Shared;
 use super::{HttpCounters, HttpLimits, Observer};
 use crate::packet::Direction;
@@ -24,6 +26,7 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 pub enum HttpState<S, R> {
     Undecided(Undecided),
     Http(Box<Connection<S, R>>),
+    Http2(Box<http2::Connection<S, R>>),
     NotHttp,
 }
 
@@ -33,6 +36,7 @@ impl<S, R> HttpState<S, R> {
         match self {
             HttpState::Undecided(undecided) => undecided.first.as_ref().map(|first| first.time),
             HttpState::Http(connection) => connection.oldest_open(),
+            HttpState::Http2(connection) => connection.oldest_open(),
             HttpState::NotHttp => None,
         }
     }
@@ -41,16 +45,16 @@ impl<S, R> HttpState<S, R> {
 #[derive(Default)]
 pub struct Undecided {
     /// First bytes that may become the start of a message, and where they began.
-    first: Option<Box<FirstBytes>>,
+    pub(super) first: Option<Box<FirstBytes>>,
     looked_at: u16,
     /// What each direction has said.
-    said: [Said; 2],
+    pub(super) said: [Said; 2],
     is_socks: bool,
 }
 
 /// What a direction said before anything was understood.
 #[derive(Clone, Copy, Default)]
-struct Said {
+pub(super) struct Said {
     /// Something that begins no message.
     other: bool,
     has_gap: bool,
@@ -58,7 +62,7 @@ struct Said {
 }
 
 impl Said {
-    fn is_unknown(self) -> bool {
+    pub(super) fn is_unknown(self) -> bool {
         self.other || self.has_gap
     }
 
@@ -68,17 +72,23 @@ impl Said {
     }
 }
 
-struct FirstBytes {
-    direction: Direction,
+pub(super) struct FirstBytes {
+    pub(super) direction: Direction,
     offset: i64,
     acknowledged: Option<i64>,
     time: Timestamp,
     bytes: Vec<u8>,
 }
 
+impl FirstBytes {
+    pub(super) fn chunk(&self) -> Chunk<'_> {
+        Chunk { offset: self.offset, acknowledged: self.acknowledged, time: self.time, bytes: &self.bytes }
+    }
+}
+
 /// Reads HTTP from the flows of a partition.
 pub struct HttpHandler<O> {
-    shared: Shared<O>,
+    pub(super) shared: Shared<O>,
 }
 
 impl<O: Observer> HttpHandler<O> {
@@ -88,6 +98,7 @@ impl<O: Observer> HttpHandler<O> {
             counters: HttpCounters::default(),
             decoders: DecoderPool::new(limits.decode),
             observer,
+            scratch: Default::default(),
             kept: 0,
         };
         HttpHandler { shared }
@@ -137,35 +148,39 @@ impl<O: Observer> HttpHandler<O> {
             _ => Guess::Neither,
         };
         let client = match guessed {
-            Guess::Request if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) => return self.refuse(true),
+            Guess::Request if bytes.starts_with(HTTP2_PREFACE) => {
+                return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
+            }
             Guess::Request => direction,
             Guess::Response => direction.other(),
             Guess::More if bytes.len() < UNDECIDED_BYTES && self.shared.has_room_for(bytes.len()) => {
-                let first = joined.unwrap_or_else(|| {
-                    Box::new(FirstBytes {
-                        direction,
-                        offset: chunk.offset,
-                        acknowledged: chunk.acknowledged,
-                        time: chunk.time,
-                        bytes: chunk.bytes.to_vec(),
-                    })
-                });
-                self.keep(undecided, Some(first));
-                return None;
+                return self.wait(undecided, direction, joined, &chunk);
             }
             Guess::More | Guess::Neither => {
-                if skip_empty_lines(bytes).starts_with(HTTP2_PREFACE) {
-                    return self.refuse(true);
+                if bytes.starts_with(HTTP2_PREFACE) {
+                    return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
+                }
+                if offset == 0 && info.opened_by == Some(direction.other()) {
+                    match http2::first_words(bytes) {
+                        FirstWords::Settings => {
+                            return self.http2(info, undecided, Http2Sign::Settings, direction, joined, chunk);
+                        }
+                        FirstWords::More => return self.wait(undecided, direction, joined, &chunk),
+                        FirstWords::Other => {}
+                    }
                 }
                 // A request that is no request may still be answered in HTTP: the other direction decides.
                 undecided.is_socks |= undecided.looked_at == 0 && is_socks_greeting(bytes);
                 undecided.said[direction as usize].other = true;
                 let is_midstream = info.opened_by.is_none() || undecided.said.iter().any(|said| said.has_gap);
+                if let Some(side) = if is_midstream { http2::side_of(bytes) } else { None } {
+                    return self.http2(info, undecided, Http2Sign::Frames(side), direction, joined, chunk);
+                }
                 let both = undecided.said.iter().all(|said| said.other) && !undecided.is_socks;
                 undecided.looked_at = undecided.looked_at.saturating_add(1);
                 let limit = if is_midstream { MIDSTREAM_CHUNKS } else { OPENING_CHUNKS };
                 let give_up = undecided.looked_at > limit || is_tls(bytes) || (both && !is_midstream);
-                return if give_up { self.refuse(false) } else { None };
+                return if give_up { self.refuse() } else { None };
             }
         };
         let mut connection = Connection::new(client);
@@ -193,24 +208,33 @@ impl<O: Observer> HttpHandler<O> {
         undecided.first = first;
     }
 
-    fn take(&mut self, undecided: &mut Undecided) -> Option<Box<FirstBytes>> {
+    pub(super) fn take(&mut self, undecided: &mut Undecided) -> Option<Box<FirstBytes>> {
         let first = undecided.first.take()?;
         self.shared.kept -= first.bytes.len(); // added by `keep`
         Some(first)
     }
 
     fn feed_first(&mut self, info: &FlowInfo, connection: &mut Connection<O::Scan, O::Report>, first: &FirstBytes) {
-        let chunk =
-            Chunk { offset: first.offset, acknowledged: first.acknowledged, time: first.time, bytes: &first.bytes };
-        connection.data(info, first.direction, chunk, &mut self.shared);
+        connection.data(info, first.direction, first.chunk(), &mut self.shared);
     }
 
-    fn refuse(&mut self, is_http2: bool) -> Option<HttpState<O::Scan, O::Report>> {
-        if is_http2 {
-            self.shared.counters.flows_http2 += 1;
-        } else {
-            self.shared.counters.flows_not_http += 1;
-        }
+    /// These bytes may yet become something: they are kept.
+    fn wait(
+        &mut self,
+        undecided: &mut Undecided,
+        direction: Direction,
+        joined: Option<Box<FirstBytes>>,
+        chunk: &Chunk<'_>,
+    ) -> Option<HttpState<O::Scan, O::Report>> {
+        let Chunk { offset, acknowledged, time, bytes } = *chunk;
+        let first = joined
+            .unwrap_or_else(|| Box::new(FirstBytes { direction, offset, acknowledged, time, bytes: bytes.to_vec() }));
+        self.keep(undecided, Some(first));
+        None
+    }
+
+    pub(super) fn refuse(&mut self) -> Option<HttpState<O::Scan, O::Report>> {
+        self.shared.counters.flows_not_http += 1;
         Some(HttpState::NotHttp)
     }
 }
@@ -254,27 +278,53 @@ impl<O: Observer> Handler for HttpHandler<O> {
                 }
                 Event::End { .. } => {}
             },
-            HttpState::Http(connection) => match event {
-                Event::Data(chunk) => connection.data(info, direction, chunk, &mut self.shared),
-                Event::Gap { length, time, .. } => connection.gap(info, direction, length, time, &mut self.shared),
-                Event::End { time, reset } => connection.end(info, direction, time, reset, &mut self.shared),
-            },
+            HttpState::Http(connection) => {
+                match event {
+                    Event::Data(chunk) => connection.data(info, direction, chunk, &mut self.shared),
+                    Event::Gap { length, time, .. } => connection.gap(info, direction, length, time, &mut self.shared),
+                    Event::End { time, reset } => connection.end(info, direction, time, reset, &mut self.shared),
+                }
+                if connection.is_over() {
+                    if let Some(next) = self.onward(info, connection, direction, &event) {
+                        *state = next;
+                    }
+                    return interest_of(state);
+                }
+                return Interest::Ours;
+            }
+            HttpState::Http2(connection) => {
+                match event {
+                    Event::Data(chunk) => connection.data(info, direction, chunk, &mut self.shared),
+                    Event::Gap { length, time, .. } => connection.gap(info, direction, length, time, &mut self.shared),
+                    Event::End { time, reset } => connection.end(info, direction, time, reset, &mut self.shared),
+                }
+                if connection.is_foreign() {
+                    self.shared.counters.flows_not_http += u64::from(!connection.was_http());
+                    *state = HttpState::NotHttp;
+                }
+            }
             HttpState::NotHttp => {}
         }
-        match state {
-            HttpState::Undecided(_) => Interest::Undecided,
-            HttpState::Http(connection) if connection.is_over() => Interest::None,
-            HttpState::Http(_) => Interest::Ours,
-            HttpState::NotHttp => Interest::None,
-        }
+        interest_of(state)
     }
 
     fn close(&mut self, info: &FlowInfo, state: Self::State, time: Timestamp) {
         match state {
             HttpState::Http(mut connection) => connection.close(info, time, &mut self.shared),
+            HttpState::Http2(mut connection) => connection.close(info, time, &mut self.shared),
             HttpState::Undecided(mut undecided) => drop(self.take(&mut undecided)),
             HttpState::NotHttp => {}
         }
+    }
+}
+
+fn interest_of<S, R>(state: &HttpState<S, R>) -> Interest {
+    match state {
+        HttpState::Undecided(_) => Interest::Undecided,
+        HttpState::Http(connection) if connection.is_over() => Interest::None,
+        HttpState::Http2(connection) if connection.is_over() => Interest::None,
+        HttpState::Http(_) | HttpState::Http2(_) => Interest::Ours,
+        HttpState::NotHttp => Interest::None,
     }
 }
 

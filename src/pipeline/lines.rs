@@ -36,15 +36,15 @@ pub fn line_of(
         head.and_then(|head| head.get(field)).map(|value| Cow::Owned(wire_text(value).into_owned()))
     };
     let target = request.map(|head| wire_text(head.target()));
-    let version = |head: &Head| Cow::Owned(format!("HTTP/1.{}", head.minor));
+    let version = |head: &Head| Cow::Borrowed(head.version());
     let http = HttpFields {
         hostname: hostname(request, observation),
         http_port: None,
-        url: target.map(|target| Cow::Owned(redact(&target))),
+        url: target.filter(|target| !target.is_empty()).map(|target| Cow::Owned(redact(&target))),
         http_user_agent: text(request, Field::UserAgent),
         http_content_type: text(response.map(|message| &message.head), Field::ContentType),
         http_refer: text(request, Field::Referer).map(|referer| Cow::Owned(redact(&referer))),
-        http_method: request.map(|head| wire_text(head.method())),
+        http_method: request.map(|head| wire_text(head.method())).filter(|method| !method.is_empty()),
         protocol: request.or(response.map(|message| &message.head)).map(version),
         status: response.map(|message| message.head.status()),
         redirect: text(response.map(|message| &message.head), Field::Location)
@@ -85,7 +85,7 @@ fn hostname<'h>(request: Option<&'h Head>, observation: Option<&Observation<'_>>
 /// Detectors that this transaction's own content tripped.
 fn flags_of(observation: &Observation<'_>) -> Vec<Cow<'static, str>> {
     let mut flags = Vec::new();
-    if observation.is_success && observation.is_sensitive() && observation.credentials.is_none() {
+    if observation.is_success && observation.is_sensitive() && observation.is_anonymous() {
         flags.push(Cow::Borrowed("unauthenticated_data_exposure"));
     }
     if observation.documented == Some(false) && observation.is_success {

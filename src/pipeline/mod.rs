@@ -44,7 +44,7 @@ pub struct Wanted {
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-pub const LOSSES: [&str; 26] = [
+pub const LOSSES: [&str; 33] = [
     "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
@@ -63,6 +63,13 @@ pub const LOSSES: [&str; 26] = [
     "bodies_undecodable",
     "bodies_over_limit",
     "pending_over_limit",
+    "http2_frames_over_limit",
+    "http2_framing_lost",
+    "http2_directions_given_up",
+    "http2_blocks_refused",
+    "http2_lists_over_limit",
+    "http2_table_entries_left_out",
+    "http2_streams_over_limit",
     "bodies_scanned_in_part",
     "bodies_not_scanned",
     "hosts_refused",

@@ -9,7 +9,7 @@ use super::{Mark, Wanted};
 use crate::api::template::REST;
 use crate::api::{Interpreter, Observation, Snapshot};
 use crate::hash::HashKey;
-use crate::http::{Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
+use crate::http::{Abuse, Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
 use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
 use crate::packet::Segment;
 use crate::stream::{FlowLimits, FlowTable, TableCounters};
@@ -177,6 +177,15 @@ impl Observer for Watcher {
             self.lines.push(line_of(&transaction, observation.as_ref(), &redact, !self.shedding.is_none()));
         }
     }
+
+    fn abuse(&mut self, abuse: &Abuse) {
+        if !self.snapshot.settings.is_ours(abuse.server.address) {
+            return;
+        }
+        let index = window_of(abuse.time).max(self.open_from);
+        let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &|_| String::new() };
+        window_at(&mut self.windows, index).record_abuse(abuse, &filling);
+    }
 }
 
 fn window_at(windows: &mut BTreeMap<i64, Window>, index: i64) -> &mut Window {
@@ -323,20 +332,7 @@ impl Counters {
         mine.gap_bytes += theirs.gap_bytes;
         mine.out_of_window += theirs.out_of_window;
         mine.gaps_at_limit += theirs.gaps_at_limit;
-        let (mine, theirs) = (&mut self.http, &other.http);
-        mine.transactions += theirs.transactions;
-        mine.requests_only += theirs.requests_only;
-        mine.responses_only += theirs.responses_only;
-        mine.flows_not_http += theirs.flows_not_http;
-        mine.flows_http2 += theirs.flows_http2;
-        mine.flows_upgraded += theirs.flows_upgraded;
-        mine.heads_refused += theirs.heads_refused;
-        mine.heads_over_limit += theirs.heads_over_limit;
-        mine.bodies_with_gap += theirs.bodies_with_gap;
-        mine.bodies_incomplete += theirs.bodies_incomplete;
-        mine.bodies_undecodable += theirs.bodies_undecodable;
-        mine.bodies_over_limit += theirs.bodies_over_limit;
-        mine.pending_over_limit += theirs.pending_over_limit;
+        self.http.add(&other.http);
         let (mine, theirs) = (&mut self.seen, &other.seen);
         mine.bodies_scanned_in_part += theirs.bodies_scanned_in_part;
         mine.bodies_not_scanned += theirs.bodies_not_scanned;
@@ -377,6 +373,15 @@ impl Counters {
             ("bodies_undecodable", http.bodies_undecodable),
             ("bodies_over_limit", http.bodies_over_limit),
             ("pending_over_limit", http.pending_over_limit),
+            ("http2_frames_refused", http.http2_frames_refused),
+            ("http2_frames_over_limit", http.http2_frames_over_limit),
+            ("http2_framing_lost", http.http2_framing_lost),
+            ("http2_directions_given_up", http.http2_directions_given_up),
+            ("http2_blocks_refused", http.http2_blocks_refused),
+            ("http2_lists_over_limit", http.http2_lists_over_limit),
+            ("http2_table_entries_left_out", http.http2_table_entries_left_out),
+            ("http2_streams_over_limit", http.http2_streams_over_limit),
+            ("http2_abuses", http.http2_abuses),
             ("bodies_scanned_in_part", self.seen.bodies_scanned_in_part),
             ("bodies_not_scanned", self.seen.bodies_not_scanned),
             ("hosts_refused", self.seen.hosts_refused),

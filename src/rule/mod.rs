@@ -13,6 +13,7 @@ mod login;
 mod names;
 mod nearest;
 pub mod pattern;
+mod protocol_abuse;
 mod sensor;
 mod severity;
 mod source;
@@ -27,6 +28,7 @@ pub use login::{
 };
 pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use nearest::did_you_mean;
+pub use protocol_abuse::ProtocolAbuse;
 pub use sensor::SensorRules;
 pub use severity::Severity;
 #[cfg(test)]
@@ -43,19 +45,20 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 9] = [
+const EMBEDDED: [(&str, &str); 10] = [
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
+    ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
     ("sensor.toml", include_str!("../../rules/sensor.toml")),
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
 ];
 
-const DETECTORS: [&str; 15] = [
+const DETECTORS: [&str; 16] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -71,6 +74,7 @@ const DETECTORS: [&str; 15] = [
     "sensor_overload",
     "sensor_clock",
     "sensor_interface",
+    "protocol_abuse",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -85,6 +89,7 @@ pub struct Ruleset {
     pub excessive_data_exposure: ExcessiveDataExposure,
     pub unauthenticated_data_exposure: UnauthenticatedDataExposure,
     pub object_enumeration: ObjectEnumeration,
+    pub protocol_abuse: ProtocolAbuse,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -129,6 +134,7 @@ impl Ruleset {
             "excessive_data_exposure" => &self.excessive_data_exposure.alert,
             "unauthenticated_data_exposure" => &self.unauthenticated_data_exposure.alert,
             "object_enumeration" => &self.object_enumeration.alert,
+            "protocol_abuse" => &self.protocol_abuse.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -183,6 +189,10 @@ impl Ruleset {
             files.read("object_enumeration.toml", |file: &enumeration::EnumerationFile, check| {
                 check.table("object_enumeration", |check| file.object_enumeration.check(check));
             })?;
+        let abuse: protocol_abuse::ProtocolAbuseFile =
+            files.read("protocol_abuse.toml", |file: &protocol_abuse::ProtocolAbuseFile, check| {
+                check.table("protocol_abuse", |check| file.protocol_abuse.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -196,6 +206,7 @@ impl Ruleset {
             excessive_data_exposure: excessive.excessive_data_exposure,
             unauthenticated_data_exposure: unauthenticated.unauthenticated_data_exposure,
             object_enumeration: enumeration.object_enumeration,
+            protocol_abuse: abuse.protocol_abuse,
             sensor,
             names,
             suppressions: suppress.into_suppressions(files.source("suppress.toml"), &DETECTORS)?,

@@ -15,6 +15,7 @@ pub enum Scenario {
     ExcessiveDataExposure,
     UnauthenticatedDataExposure,
     ObjectEnumeration,
+    ProtocolAbuse,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -62,7 +63,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 9] = [
+static SCENARIOS: [ScenarioInfo; 10] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -146,6 +147,14 @@ static SCENARIOS: [ScenarioInfo; 9] = [
         detectors: &["object_enumeration"],
         may: &["excessive_data_exposure", "client_error_spike"],
         levels: [level(1, 2000, minutes(3), 0.95, 0), level(1, 600, minutes(20), 0.6, 0), level(1, 200, None, 0.6, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ProtocolAbuse,
+        name: "protocol_abuse",
+        what: "HTTP/2 used to exhaust a server: streams reset in bulk; slowly, header blocks that do not end or expand",
+        detectors: &["protocol_abuse"],
+        may: &[],
+        levels: [level(1, 20_000, minutes(1), 0.0, 0), level(1, 2000, minutes(10), 0.0, 0), level(1, 12, None, 0.0, 0)],
     },
 ];
 

@@ -1,5 +1,6 @@
 //! The aggregates a window keeps for each kind of key. All merge commutatively and associatively.
 
+use super::Abuses;
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
@@ -342,6 +343,7 @@ pub struct ClientWindow {
     pub exposure: Option<Box<Exposure>>,
     /// Endpoints it used.
     pub endpoints: DistinctSet,
+    pub abuses: Option<Box<Abuses>>,
 }
 
 impl Merge for ClientWindow {
@@ -350,6 +352,7 @@ impl Merge for ClientWindow {
         self.errors.merge(other.errors);
         self.exposure.merge(other.exposure);
         self.endpoints.merge(&other.endpoints);
+        self.abuses.merge(other.abuses);
     }
 }
 

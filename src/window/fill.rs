@@ -126,7 +126,7 @@ impl Window {
         if observation.is_success {
             endpoint.successes += 1;
             endpoint.pages += u64::from(observation.is_page);
-            endpoint.open_successes += u64::from(observation.credentials.is_none());
+            endpoint.open_successes += u64::from(observation.is_anonymous());
             endpoint.sizes.record(observation.response_bytes);
             let records = observation.response.map_or(0, |report| u64::from(report.records));
             let is_large = records >= LARGE_RECORDS || observation.response_bytes >= LARGE_BYTES;
@@ -144,7 +144,7 @@ impl Window {
         if let Some(report) = exposed(observation) {
             endpoint.sensitive_values.record(distinct_values(report));
             endpoint.exposure.get_or_insert_default().record(observation, report, client, shown);
-            if observation.credentials.is_none() {
+            if observation.is_anonymous() {
                 endpoint.open_exposure.get_or_insert_default().record(observation, report, client, shown);
             }
         }
@@ -163,6 +163,7 @@ impl Window {
             errors: None,
             exposure: None,
             endpoints: Default::default(),
+            abuses: None,
         });
         let Some(aggregate) = entry else { return };
         aggregate.tally.record(observation);

@@ -5,12 +5,14 @@
 //! order, on any number of threads. Keys are bounded; what the bound leaves out is chosen by the key's hash, never by
 //! arrival, and keys with a history come first.
 
+mod abuses;
 mod aggregate;
 pub mod distinct;
 mod fill;
 pub mod histogram;
 pub mod sample;
 
+pub use abuses::Abuses;
 pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
     HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,

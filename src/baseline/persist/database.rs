@@ -1,7 +1,7 @@
 //! The working copy: the records by key, in sled, for whoever wants a few of them without reading all.
 //!
 //! Records in, a tree for each kind, keys of 8 bytes big-endian, values in JSON; `at` says which checkpoint it is as of.
-//! Nothing is decided by it: where it differs from the export it is filled anew. sled 0.34 may panic on what it finds
+//! Pairs are not kept in it ([`Kind::is_pair`]). Nothing is decided by it: where it differs from the export it is filled anew. sled 0.34 may panic on what it finds
 //! damaged, so every call is guarded, and an answer is an error in words. Memory: a cache of [`CACHE_BYTES`].
 
 use super::merge::Merged;
@@ -70,7 +70,9 @@ impl Database {
         let mut batch =
             Batch { database: self, kind: Kind::Single, batch: sled::Batch::default(), bytes: 0, batches: 0 };
         while let Some(record) = records.next().map_err(|error| error.to_string())? {
-            batch.add(record)?;
+            if !record.place.0.is_pair() {
+                batch.add(record)?;
+            }
         }
         batch.flush()?;
         guarded(|| {

@@ -47,6 +47,11 @@ impl Kind {
         }
     }
 
+    /// Whether it is of a subject and a place together: such keys are most of what is written, and hold for a day or so.
+    pub fn is_pair(self) -> bool {
+        matches!(self, Kind::LoginClient | Kind::LoginAccount | Kind::Reach)
+    }
+
     fn of(byte: u8) -> Option<Kind> {
         Kind::ALL.get(usize::from(byte)).copied()
     }

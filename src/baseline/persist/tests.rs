@@ -26,6 +26,7 @@ fn window(key: HashKey, clients: &[u8], endpoints: &[u8]) -> Window {
             errors: Some(Box::new(errors)),
             exposure: None,
             endpoints,
+            abuses: None,
         };
         window.clients.put(hash, client);
     }

@@ -51,7 +51,7 @@ fn frames(figures: &Figures, span: &str) -> Check {
     if *tcp_segments == 0 {
         return Check::fail(
             "frames",
-            format!("{found}: HTTP/1 is spoken over TCP, and there is none"),
+            format!("{found}: HTTP is spoken over TCP, and there is none"),
             "mirror the port or VLAN of the API's servers, or of what ends TLS for them",
         );
     }
@@ -203,19 +203,14 @@ fn http(figures: &Figures) -> Check {
             .map(|(name, protocol, count)| told(name, protocol, count))
             .collect();
     let found = all.join(", ");
-    match (http, http2, tls) {
-        (1.., _, _) => Check::ok("http", found),
-        (0, _, 1..) => Check::fail(
+    match (http + http2, tls) {
+        (1.., _) => Check::ok("http", found),
+        (0, 1..) => Check::fail(
             "http",
-            format!("no HTTP/1 in clear: {found}"),
+            format!("no HTTP in clear: {found}"),
             "nothing is decrypted: mirror behind what ends TLS (load balancer, ingress, sidecar)",
         ),
-        (0, 1.., 0) => Check::fail(
-            "http",
-            format!("no HTTP/1: {found}"),
-            "HTTP/2 is not read: mirror where the proxy speaks HTTP/1.1 to the servers",
-        ),
-        (0, 0, 0) => Check::warn(
+        (0, 0) => Check::warn(
             "http",
             format!("neither HTTP nor TLS began in {whole} flows with payload"),
             "listen for longer (`--duration 1m`), or mirror the port of the API's servers",

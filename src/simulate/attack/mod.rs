@@ -2,6 +2,7 @@
 
 mod exposure;
 mod logins;
+mod protocol;
 mod servers;
 mod walks;
 
@@ -40,6 +41,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::ClientErrorSpike | Scenario::ExcessiveDataExposure => servers::cast(stage, plan, profile),
             Scenario::Scanner | Scenario::ObjectEnumeration => walks::cast(stage, plan),
             Scenario::ShadowEndpoint | Scenario::UnauthenticatedDataExposure => exposure::cast(stage, plan),
+            Scenario::ProtocolAbuse => protocol::cast(stage, plan),
         }
     }
 }

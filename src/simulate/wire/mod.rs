@@ -15,6 +15,7 @@
 
 pub mod connection;
 pub mod frame;
+pub mod http2;
 pub mod impairment;
 pub mod pcap;
 #[cfg(test)]

@@ -1,0 +1,81 @@
+//! Where HTTP/2 begins: in a flow of unknown protocol, and behind HTTP/1.
+
+use super::connection::{Connection, Onward, Protocol};
+use super::session::{FirstBytes, HttpHandler, HttpState, Undecided};
+use super::{Observer, Side, http2};
+use crate::packet::Direction;
+use crate::stream::{Chunk, Event, FlowInfo};
+
+/// What says that a flow is HTTP/2.
+#[derive(Clone, Copy)]
+pub(super) enum Http2Sign {
+    /// The client's preface.
+    Preface,
+    /// What may be the first words of a server.
+    Settings,
+    /// Frames of a side, in the middle of a connection.
+    Frames(Side),
+}
+
+impl<O: Observer> HttpHandler<O> {
+    /// The flow is HTTP/2, or looks like it from its first words on.
+    pub(super) fn http2(
+        &mut self,
+        info: &FlowInfo,
+        undecided: &mut Undecided,
+        sign: Http2Sign,
+        direction: Direction,
+        joined: Option<Box<FirstBytes>>,
+        chunk: Chunk<'_>,
+    ) -> Option<HttpState<O::Scan, O::Report>> {
+        let client = match sign {
+            Http2Sign::Preface | Http2Sign::Frames(Side::Client) => direction,
+            Http2Sign::Settings | Http2Sign::Frames(Side::Server) => direction.other(),
+        };
+        let is_doubtful = matches!(sign, Http2Sign::Settings);
+        let mut connection = http2::Connection::new(client, &self.shared.limits, is_doubtful);
+        match sign {
+            Http2Sign::Settings => {}
+            Http2Sign::Preface if undecided.said[client.other() as usize].is_unknown() => connection.server_is_lost(),
+            Http2Sign::Preface => {}
+            Http2Sign::Frames(_) => {
+                connection.picked_up(direction);
+                connection.confirm(&mut self.shared);
+            }
+        }
+        if let Some(first) = self.take(undecided) {
+            connection.data(info, first.direction, first.chunk(), &mut self.shared);
+        }
+        match joined {
+            Some(first) => connection.data(info, direction, first.chunk(), &mut self.shared),
+            None => connection.data(info, direction, chunk, &mut self.shared),
+        }
+        if connection.is_foreign() { self.refuse() } else { Some(HttpState::Http2(Box::new(connection))) }
+    }
+
+    /// What a connection that has left HTTP/1 is now; `last` is what its last chunk left.
+    pub(super) fn onward(
+        &mut self,
+        info: &FlowInfo,
+        connection: &mut Connection<O::Scan, O::Report>,
+        direction: Direction,
+        event: &Event<'_>,
+    ) -> Option<HttpState<O::Scan, O::Report>> {
+        let Onward { protocol, rest, transactions, request } = connection.take_onward()?;
+        let Event::Data(chunk) = event else { return None };
+        connection.close(info, chunk.time, &mut self.shared);
+        let limits = &self.shared.limits;
+        let mut next = match protocol {
+            Protocol::Http2 => http2::Connection::upgraded(connection.client, limits, request, transactions),
+            Protocol::Tunnel => {
+                let mut next = http2::Connection::new(connection.client, limits, true);
+                next.continue_at(transactions);
+                next
+            }
+        };
+        let used = chunk.bytes.len() - rest; // what is left is a part of it
+        let bytes = chunk.bytes.get(used..).unwrap_or_default();
+        next.data(info, direction, Chunk { offset: chunk.offset + used as i64, bytes, ..*chunk }, &mut self.shared);
+        Some(if next.is_foreign() { HttpState::NotHttp } else { HttpState::Http2(Box::new(next)) })
+    }
+}

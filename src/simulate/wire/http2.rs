@@ -1,0 +1,33 @@
+//! Frames and header fields of HTTP/2, as a client writes that does not care for size (RFC 9113 §4.1, RFC 7541 §6.2.2).
+
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const END_STREAM: u8 = 1;
+pub const END_HEADERS: u8 = 4;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Headers = 1,
+    RstStream = 3,
+    Settings = 4,
+    GoAway = 7,
+    Continuation = 9,
+}
+
+/// A frame. Payloads are shorter than 16 MiB.
+pub fn frame(kind: Kind, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(9 + payload.len());
+    bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes()[1..]); // of four octets
+    bytes.extend_from_slice(&[kind as u8, flags]);
+    bytes.extend_from_slice(&stream.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// A field that is not inserted into any table. Name and value are shorter than 127 bytes.
+pub fn literal(name: &str, value: &str) -> Vec<u8> {
+    let mut bytes = vec![0, name.len() as u8];
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.push(value.len() as u8);
+    bytes.extend_from_slice(value.as_bytes());
+    bytes
+}
