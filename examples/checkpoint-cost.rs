@@ -63,7 +63,14 @@ fn use_them(store: &Store, index: i64, endpoints: Range<u64>, clients: Range<u64
         let address = IpAddr::V4(Ipv4Addr::from_bits(scattered(key) as u32)); // its lower half
         let mut endpoints = DistinctSet::new();
         (0..4).for_each(|number| endpoints.insert(scattered((key + number) % ENDPOINTS)));
-        let client = ClientWindow { address, tally: a_tally(key), errors: None, exposure: None, endpoints };
+        let client = ClientWindow {
+            address,
+            tally: a_tally(key),
+            errors: None,
+            exposure: None,
+            abuses: Default::default(),
+            endpoints,
+        };
         window.clients.put(scattered(key), client);
     }
     let touched = store.absorb(index, window, true);
