@@ -219,9 +219,10 @@ impl Pipeline {
                 *next = judge.snapshot();
                 deliver(judge, verdict)?;
             }
-            Mode::Threads { workers, under_way, .. } => {
+            Mode::Threads { workers, returned, idle, under_way, .. } => {
                 for worker in workers {
-                    let full = std::mem::take(&mut worker.batch);
+                    take_back(returned, idle, under_way);
+                    let full = std::mem::replace(&mut worker.batch, idle.pop().unwrap_or_default());
                     *under_way += 1;
                     worker.queue.send(ToWorker::Batch(full)).map_err(|_| Failure::WorkerLost)?;
                     worker.queue.send(ToWorker::Mark(mark)).map_err(|_| Failure::WorkerLost)?;
@@ -409,4 +410,45 @@ fn run_judge(
         }
     }
     (judge, deliver, output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Incidents;
+    use crate::baseline::{Store, StoreLimits};
+    use crate::pipeline::JudgeOptions;
+    use std::time::Duration;
+
+    #[test]
+    fn batches_go_round_however_many_windows_close() {
+        let key = HashKey::new([7; 16]);
+        let judge_options = JudgeOptions {
+            rules: Arc::new(crate::rule::Ruleset::default()),
+            settings: Arc::new(crate::api::Settings::default()),
+            store: Arc::new(Store::default()),
+            limits: StoreLimits::default(),
+            learn: None,
+            is_frozen: false,
+        };
+        let options = PipelineOptions {
+            key,
+            limits: Limits::default(),
+            wanted: Wanted::default(),
+            redact: |target, _| target.to_string(),
+            workers: 2,
+            close_incidents: true,
+        };
+        let judge = Judge::new(key, judge_options, Vec::new(), Incidents::new(key));
+        let mut pipeline = Pipeline::start(&options, judge, Box::new(|_, _| Ok(()))).unwrap();
+        for window in 0..200 {
+            pipeline.time(start_of(window).saturating_add(Duration::from_secs(1))).unwrap();
+        }
+        while pipeline.backlog() > 0.0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let Mode::Threads { idle, .. } = &pipeline.mode else { panic!("it has threads") };
+        assert!(idle.len() <= 2 * (QUEUE + 1), "{} batches wait to be filled", idle.len());
+        drop(pipeline.finish(true).unwrap());
+    }
 }
