@@ -86,7 +86,8 @@ impl<S, R> Connection<S, R> {
         let mut connection = Connection::new(client, limits, false);
         connection.transactions = transactions;
         connection.highest = 1;
-        if let Some(request) = request {
+        if let Some(mut request) = request {
+            request.head.major = 2;
             connection.streams.open(1, request.started);
             connection.streams.change(1, |stream| {
                 stream.request = Some(request);

@@ -70,7 +70,11 @@ fn an_upgrade_goes_on_as_stream_1() {
         flow.client(&[preface(), settings_ack(), headers(3, END_STREAM, &get("/b"))]);
         flow.server(&[headers(3, END_STREAM, &status("404"))]);
         flow.server(&[headers(1, 0, &status("200")), data(1, END_STREAM, b"one")]);
-        assert_eq!(flow.lines(), ["GET /a -> 101", "GET /b -> 404", "GET /a -> 200 <one>"]);
+        let seen = flow.finish();
+        let lines: Vec<String> = seen.transactions.iter().map(line_of).collect();
+        assert_eq!(lines, ["GET /a -> 101", "GET /b -> 404", "GET /a -> 200 <one>"]);
+        let versions = seen.transactions.iter().map(|t| t.request.as_ref().unwrap().head.version());
+        assert_eq!(versions.collect::<Vec<_>>(), ["HTTP/1.1", "HTTP/2", "HTTP/2"]);
     }
 }
 
