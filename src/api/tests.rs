@@ -1,4 +1,7 @@
 use super::*;
+use crate::http::head::parse_request;
+use crate::packet::{FlowKey, Peer};
+use crate::stream::FlowInfo;
 
 #[test]
 fn the_number_of_an_object_is_at_its_end() {
@@ -7,4 +10,28 @@ fn the_number_of_an_object_is_at_its_end() {
     assert_eq!(trailing_number("é7"), Some(7));
     assert_eq!(trailing_number("abc"), None);
     assert_eq!(trailing_number("99999999999999999999999999"), None);
+}
+
+/// A request of which parts are unknown, because they were sent when nobody saw it.
+fn partial(text: &str) -> Transaction<BodyReport> {
+    let mut head = parse_request(text.as_bytes()).unwrap();
+    head.marks |= Marks::PARTIAL;
+    let peer = |last| Peer { address: [10, 0, 0, last].into(), port: 80 };
+    let (key, _) = FlowKey::of(peer(1), peer(2));
+    let flow = FlowInfo { key, id: 1, first_seen: Timestamp(0), opened_by: None };
+    let (started, ended) = (Timestamp(0), Timestamp(0));
+    let request = Message { head, started, ended, body_length: 0, report: None };
+    let (client, server, marks) = (peer(1), peer(2), Marks::PARTIAL);
+    Transaction { flow, client, server, index: 0, request: Some(request), response: None, marks }
+}
+
+#[test]
+fn a_request_that_is_known_in_part_is_judged_only_where_it_names_its_endpoint() {
+    let (mut interpreter, snapshot) = (Interpreter::new(HashKey::new([1; 16])), Snapshot::default());
+    let without_host = partial("GET /v1/orders/7 HTTP/1.1\r\n\r\n");
+    assert!(interpreter.observe(&without_host, &snapshot).is_none());
+    let with_host = partial("GET /v1/orders/7 HTTP/1.1\r\nHost: api.example\r\n\r\n");
+    let observation = interpreter.observe(&with_host, &snapshot).unwrap();
+    // Its credentials may be among what is unknown.
+    assert!(observation.credentials.is_none() && !observation.is_anonymous());
 }

@@ -41,7 +41,7 @@ fn resident_through(site: &Site, daemon: &Daemon) -> Vec<u64> {
         std::thread::sleep(Duration::from_millis(500));
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", daemon.pid())).expect("it runs");
         let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
-        looks.push(pages * 4096 >> 20);
+        looks.push((pages * 4096) >> 20);
     }
     looks
 }

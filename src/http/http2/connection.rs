@@ -25,6 +25,8 @@ pub(super) struct Half {
     /// Table sizes that this side allows the other, in effect and sent but not acknowledged yet.
     pub allowed: usize,
     pub announced: SmallVec<[usize; 2]>,
+    /// Settings of this side were seen; before that it may allow anything.
+    pub has_settings: bool,
     /// Settings of this side may have been missed.
     pub is_unsure: bool,
 }
@@ -54,9 +56,10 @@ impl<S, R> Connection<S, R> {
             block: None,
             allowed: DEFAULT_SIZE,
             announced: SmallVec::new(),
+            has_settings: false,
             is_unsure: false,
         };
-        Connection {
+        let mut connection = Connection {
             client,
             halves: [half(Side::Client), half(Side::Server)],
             streams: Streams::default(),
@@ -67,7 +70,9 @@ impl<S, R> Connection<S, R> {
             is_foreign: false,
             control: Control::default(),
             kept: 0,
-        }
+        };
+        [Side::Client, Side::Server].into_iter().for_each(|side| connection.settle_table(side));
+        connection
     }
 
     /// A connection that was HTTP/1 until the client's request was answered with a change of protocol: the request is
@@ -80,11 +85,9 @@ impl<S, R> Connection<S, R> {
     ) -> Connection<S, R> {
         let mut connection = Connection::new(client, limits, false);
         connection.transactions = transactions;
-        // What the client allows stands in its request, too, which nobody reads for it.
-        connection.halves[Side::Client as usize].is_unsure = true;
-        connection.settle_table(Side::Client);
         connection.highest = 1;
-        if let Some(request) = request {
+        if let Some(mut request) = request {
+            request.head.major = 2;
             connection.streams.open(1, request.started);
             connection.streams.change(1, |stream| {
                 stream.request = Some(request);

@@ -47,16 +47,18 @@ impl<S, R> Connection<S, R> {
             half.allowed = half.allowed.max(half.announced.remove(0));
         }
         half.announced.push(size);
+        let is_first = !std::mem::replace(&mut half.has_settings, true) && !half.is_unsure;
         self.settle_table(side);
         let reader = &mut self.halves[other(side) as usize].reader;
-        reader.max_frame = reader.max_frame.max(settings.max_frame.unwrap_or(DEFAULT_PAYLOAD));
+        let max_frame = settings.max_frame.unwrap_or(DEFAULT_PAYLOAD);
+        reader.max_frame = if is_first { max_frame } else { reader.max_frame.max(max_frame) };
     }
 
     /// Tells the other side's decoder what this side allows.
     pub(super) fn settle_table(&mut self, side: Side) {
         let half = &self.halves[side as usize];
         let allowed = half.announced.iter().copied().fold(half.allowed, usize::max);
-        let allowed = if half.is_unsure { None } else { Some(allowed) };
+        let allowed = if half.is_unsure || !half.has_settings { None } else { Some(allowed) };
         self.halves[other(side) as usize].hpack.allow(allowed);
     }
 

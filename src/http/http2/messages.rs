@@ -43,13 +43,18 @@ impl<S, R> Connection<S, R> {
         let ends = block.header.has(END_STREAM) && block.promised.is_none();
         let id = block.promised.unwrap_or(block.header.stream);
         match decoded {
-            Ok(()) => match (side, block.promised) {
-                (Side::Server, None) => self.server_block(info, id, block.started, ends, time, &mut scratch, shared),
-                (_, promised) => {
-                    let is_promise = promised.is_some();
-                    self.client_block(info, id, block.started, ends, is_promise, time, &mut scratch, shared);
+            Ok(()) => {
+                self.confirm(shared);
+                match (side, block.promised) {
+                    (Side::Server, None) => {
+                        self.server_block(info, id, block.started, ends, time, &mut scratch, shared)
+                    }
+                    (_, promised) => {
+                        let is_promise = promised.is_some();
+                        self.client_block(info, id, block.started, ends, is_promise, time, &mut scratch, shared);
+                    }
                 }
-            },
+            }
             Err(_) => {
                 shared.counters.http2_blocks_refused += 1;
                 self.is_lossy |= side == Side::Client;

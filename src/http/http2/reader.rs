@@ -4,7 +4,7 @@
 //! one. A gap inside a payload leaves the framing intact. Where a frame header is lost, the reader is **lost** until a
 //! chunk begins with frames beyond doubt ([`super::sniff`]); for how long it looks is bounded.
 
-use super::frame::{DEFAULT_PAYLOAD, END_STREAM, FrameHeader, HEADER_BYTES, Kind, PADDED, PREFACE};
+use super::frame::{END_STREAM, FrameHeader, HEADER_BYTES, Kind, MOST_PAYLOAD, PADDED, PREFACE};
 use super::sniff;
 use crate::http::Side;
 use crate::time::Timestamp;
@@ -90,7 +90,7 @@ pub struct Reader {
     pub payload: Vec<u8>,
     /// When the frame under way began.
     pub started: Timestamp,
-    /// The largest payload that its receiver allows.
+    /// The largest payload that its receiver allows; any, until its settings were seen.
     pub max_frame: u32,
     /// No frame has been read yet, and nothing else says that this is HTTP/2.
     pub is_doubtful: bool,
@@ -110,7 +110,7 @@ impl Reader {
             header: [0; HEADER_BYTES],
             payload: Vec::new(),
             started: Timestamp(0),
-            max_frame: DEFAULT_PAYLOAD,
+            max_frame: MOST_PAYLOAD,
             is_doubtful,
             is_given_up: false,
             was_given_up: false,

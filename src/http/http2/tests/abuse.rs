@@ -76,7 +76,7 @@ fn pings_and_settings_are_a_flood_only_in_bulk_and_for_nothing() {
     let ping = frame(6, 0, 0, &[0; 8]);
     let mut flow = Flow::greeted();
     for _ in 0..199 {
-        flow.client(&[ping.clone()]);
+        flow.say(Side::Client, &ping);
     }
     assert!(flow.handler.observer().abuses.is_empty());
     flow.client(&[ping.clone(), settings(&[])]);
@@ -85,7 +85,7 @@ fn pings_and_settings_are_a_flood_only_in_bulk_and_for_nothing() {
     flow.time = Timestamp(1_500_000_000);
     flow.client(&[headers(1, END_STREAM, &get("/a"))]).server(&[headers(1, 0, &status("200"))]);
     for _ in 0..300 {
-        flow.server(&[data(1, 0, b"x")]).client(&[ping.clone()]);
+        flow.server(&[data(1, 0, b"x")]).say(Side::Client, &ping);
     }
     assert_eq!(flow.handler.observer().abuses.len(), 2);
 }

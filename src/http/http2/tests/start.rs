@@ -29,6 +29,25 @@ fn a_server_may_speak_first() {
 }
 
 #[test]
+fn a_side_that_is_not_seen_may_allow_anything() {
+    let mut flow = Flow::new();
+    let resized = [&[0x3f, 0xe1, 0x7f][..], &get("/a")].concat();
+    let large = data(1, END_STREAM, &[b'x'; 20_000]);
+    flow.client(&[preface(), headers(1, 0, &resized), large, headers(3, END_STREAM, &get("/b"))]);
+    let seen = flow.finish();
+    assert_eq!(seen.transactions.len(), 2);
+    assert_eq!(seen.transactions[0].request.as_ref().unwrap().body_length, 20_000);
+}
+
+#[test]
+fn a_server_alone_gives_its_halves() {
+    let mut flow = Flow::new();
+    flow.server(&[settings(&[]), settings_ack(), headers(1, END_STREAM, &status("200"))]);
+    assert_eq!(flow.handler.counters().flows_http2, 1);
+    assert_eq!(flow.lines(), ["- -> 200"]);
+}
+
+#[test]
 fn a_server_that_only_seems_to_speak_http2_is_given_up() {
     let mut flow = Flow::new();
     flow.server(&[settings(&[(3, 128)])]).say(Side::Client, b"SSH-2.0-client\r\n");
@@ -51,7 +70,11 @@ fn an_upgrade_goes_on_as_stream_1() {
         flow.client(&[preface(), settings_ack(), headers(3, END_STREAM, &get("/b"))]);
         flow.server(&[headers(3, END_STREAM, &status("404"))]);
         flow.server(&[headers(1, 0, &status("200")), data(1, END_STREAM, b"one")]);
-        assert_eq!(flow.lines(), ["GET /a -> 101", "GET /b -> 404", "GET /a -> 200 <one>"]);
+        let seen = flow.finish();
+        let lines: Vec<String> = seen.transactions.iter().map(line_of).collect();
+        assert_eq!(lines, ["GET /a -> 101", "GET /b -> 404", "GET /a -> 200 <one>"]);
+        let versions = seen.transactions.iter().map(|t| t.request.as_ref().unwrap().head.version());
+        assert_eq!(versions.collect::<Vec<_>>(), ["HTTP/1.1", "HTTP/2", "HTTP/2"]);
     }
 }
 
