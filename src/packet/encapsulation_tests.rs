@@ -145,10 +145,12 @@ fn wrapped() -> Vec<(E, LinkType, Vec<u8>)> {
     let four_addresses = [&[8, 3][..], &[0; 28], &air[26..]].concat();
     let padded = [&air[..26], &[0; 2], &air[26..]].concat();
     let aggregate = [&air[..24], &[0x80, 0], &MACS[..], &[0, 53], &air[26..]].concat();
+    let swapped = [&[air[1], air[0]], &air[2..]].concat();
     all.extend([
         (E::Wifi, LinkType(105), air.clone()),
         (E::Wifi, LinkType(105), four_addresses),
         (E::Wifi, LinkType(105), aggregate),
+        (E::Wifi, LinkType(105), swapped),
         (E::Wifi, LinkType(119), [&[0x44, 0, 0, 0, 12, 0, 0, 0, 1, 2, 3, 4], &air[..]].concat()),
         (E::Wifi, LinkType(127), [&[0, 0, 8, 0, 0, 0, 0, 0], &air[..]].concat()),
         (E::Wifi, LinkType(127), [&[0, 0, 17, 0, 3, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0x20], &padded[..]].concat()),
@@ -219,7 +221,7 @@ fn what_is_no_such_tunnel_after_all_is_skipped_and_counted() {
         (E::Gtp, gtp(0x30, 0xff, packet.len() as u16 + 1, &packet)),
         (E::Gtp, gtp(0x30, 0xff, packet.len() as u16, &[0x15; 60])),
         (E::Gtp, gtp(0x34, 0xff, 20, &[&[0, 0, 0, 0x85, 0][..], &[0; 20]].concat())),
-        (E::Ayiya, over_udp(5072, &[0x41, 0x52, 0x10, 41], &[0; 80])),
+        (E::Ayiya, over_udp(5072, &[0x41, 0x52, 0x11, 41], &[0; 80])),
         (E::MplsInUdp, over_udp(6635, &[0, 1, 0x50, 0x3f], &[0; 20])),
         (E::L2tp, over_udp(1701, &[0, 3, 0, 1, 0, 2, 0xff, 3, 0, 0x21], &packet)),
         (E::Capwap, over_udp(5247, &[1, 0x10, 2, 0, 0, 0, 0, 0], &inner)),
@@ -253,6 +255,7 @@ fn what_belongs_to_the_tunnel_itself_or_to_nobody_is_not_tcp() {
     let cases = [
         over_udp(2152, &[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 9, 0, 0], &[]), // an echo request
         over_udp(1701, &[0xc8, 2, 0, 12, 0, 1, 0, 0, 0, 0, 0, 0], &[]), // a control message
+        over_udp(5072, &[0x41, 0x52, 0x10, 41], &[0; 80]),             // a heartbeat
         over_udp(53, &[], &packet),
         over_udp(50_000, &[], &ipv6(41, &packet)[..60]), // no Teredo: it does not end where the datagram ends
         over_udp(50_000, &[], &tcp_over_ipv6()),         // nor this: no client's address

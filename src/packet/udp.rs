@@ -11,6 +11,7 @@ const HEADER_BYTES: usize = 8;
 const VXLAN_GPE: u16 = 4790;
 const TEREDO: u16 = 3544;
 const AYIYA: u16 = 5072;
+const AYIYA_FORWARD: u8 = 1;
 const MPLS: u16 = 6635;
 const L2TP: u16 = 1701;
 const CAPWAP_DATA: u16 = 5247;
@@ -38,6 +39,10 @@ pub fn inside<'a>(datagram: &'a [u8], cut: usize, path: &mut Path<'_>) -> Result
             Gtp::None => (Encapsulation::Gtp, None),
         },
         MPLS => (Encapsulation::MplsInUdp, mpls(payload)),
+        // Heartbeats and questions have another operation.
+        _ if is_of(AYIYA) && payload.get(2).is_some_and(|operation| operation & 0xf != AYIYA_FORWARD) => {
+            return Ok(None);
+        }
         _ if is_of(AYIYA) => (Encapsulation::Ayiya, ayiya(payload)),
         _ if is_of(L2TP) => match l2tp(payload) {
             L2tp::Control => return Ok(None),
@@ -170,16 +175,14 @@ fn mpls(payload: &[u8]) -> Inner<'_> {
     payload.as_chunks::<4>().0.iter().any(|label| label[2] & 1 == 1).then_some((Layer::Mpls, payload))
 }
 
-/// AYIYA (draft-massar-v6ops-ayiya-02 §3): lengths of identity and signature, an operation, the next protocol. Only
-/// forwarding carries a packet.
+/// A forwarded packet of AYIYA (draft-massar-v6ops-ayiya-02 §3): lengths of identity and signature, the next protocol.
 fn ayiya(payload: &[u8]) -> Inner<'_> {
-    const FORWARD: u8 = 1;
-    let [identity, signature, operation, next, ..] = *payload.first_chunk::<8>()?;
+    let [identity, signature, _, next, ..] = *payload.first_chunk::<8>()?;
     let length = 8 + (1usize << (identity >> 4)) + usize::from(signature >> 4) * 4;
     let packet = payload.get(length..)?;
-    let step = match (operation & 0xf, next) {
-        (FORWARD, 4) => (Layer::V4, packet),
-        (FORWARD, 41) => (Layer::V6, packet),
+    let step = match next {
+        4 => (Layer::V4, packet),
+        41 => (Layer::V6, packet),
         _ => return None,
     };
     is_plausible(&step).then_some(step)

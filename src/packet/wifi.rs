@@ -20,7 +20,12 @@ const IS_AGGREGATE: u8 = 0x80;
 const SUBFRAME_HEADER_BYTES: usize = 14;
 
 pub fn frame<'a>(frame: &'a [u8], is_padded: bool, path: &mut Path<'_>) -> Step<'a> {
-    let (control, flags) = (byte(frame, 0)?, byte(frame, 1)?);
+    let (mut control, mut flags) = (byte(frame, 0)?, byte(frame, 1)?);
+    // Some access points swap the two bytes on their way to the controller. Frames of a network have a bit of
+    // `TO_AND_FROM`, which then stands where the version, always 0, should be.
+    if control & 3 != 0 {
+        (control, flags) = (flags, control);
+    }
     let (version, kind, subtype) = (control & 3, control >> 2 & 3, control >> 4);
     if version != 0 || kind != DATA || subtype & WITHOUT_DATA != 0 {
         return Err(Refusal::NotIp);
