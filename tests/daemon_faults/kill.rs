@@ -24,8 +24,8 @@ const RATE: &str = "8";
 /// Of traffic, for each kill: more than a life takes.
 const TRAFFIC: Duration = Duration::from_secs(20 * SPEED as u64);
 /// A state is written each second. Twice that may be lost: the checkpoint that was being written, and what came since;
-/// and the housekeeper wakes each second. Another for a machine that is busy.
-const BEHIND: Duration = Duration::from_secs(4);
+/// and the housekeeper wakes each second. Three more for a machine that is busy.
+const BEHIND: Duration = Duration::from_secs(6);
 
 /// Traffic without end, through the pipe, at a steady pace; who reads it may come and go.
 struct Traffic {
@@ -229,7 +229,7 @@ fn kills_at_random_moments_lose_nothing_that_was_told() {
     for round in 0..kills {
         // Most die young, some while they start; every fifth is old enough to say how far behind its state is.
         let life = match round % 5 {
-            4 => Duration::from_millis(5500 + chance.below(2500)),
+            4 => Duration::from_millis(7500 + chance.below(2500)),
             _ => Duration::from_millis(20 + chance.below(3000)),
         };
         let born = Instant::now();

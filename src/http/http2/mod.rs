@@ -2,7 +2,7 @@
 //!
 //! With prior knowledge, by Upgrade, inside a CONNECT tunnel, or picked up in the middle (RFC 9113, RFC 7540 §3.2). All
 //! frame types are read; flow control and priorities are passed over, since who listens has no say in them. A stream is one
-//! transaction: its head is made to look like one of HTTP/1 ([`head`]), its content is decoded by the same code. What
+//! transaction: its head is made to look like one of HTTP/1 (`head`), its content is decoded by the same code. What
 //! refers to header fields that were sent when nobody saw it is unknown and marked so; nothing is guessed.
 //!
 //! Nothing here knows of TCP or of clear text: whoever has the bytes of both directions can have them read.
