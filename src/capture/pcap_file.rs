@@ -2,7 +2,8 @@
 //!
 //! In goes an [`Input`] at the start of the file, out come [`Located`] frames in it. Both byte orders, microseconds and
 //! nanoseconds, the record header that Alexey Kuznetsov's patched libpcap wrote, and the swapped lengths of libpcap
-//! before 2.4 (both as libpcap's `sf-pcap.c` reads them). A length that no writer could have meant is damage: there is
+//! before 2.4 (both as libpcap's `sf-pcap.c` reads them). Files may follow one another (`cat`, or a pipe whose next writer
+//! came before the end was seen): a file header in the place of a frame's begins the next. A length that no writer could have meant is damage: there is
 //! nothing in the format to find the next frame by, so reading ends there.
 
 use super::error::Fault;
@@ -57,6 +58,13 @@ fn magic_of(head: &[u8]) -> Option<(ByteOrder, u32)> {
     })
 }
 
+/// Whether the header of a frame, with this second time field, is the header of another file of version 2.4.
+#[inline]
+fn is_file_header(header: &[u8], fraction: u32) -> bool {
+    // The version in any byte order; it stands where a frame has its time's fraction, which is hardly ever this.
+    matches!(fraction, 0x0004_0002 | 0x0400_0200 | 0x0002_0004 | 0x0200_0400) && magic_of(header).is_some()
+}
+
 pub(super) fn is_pcap(head: &[u8]) -> bool {
     magic_of(head).is_some()
 }
@@ -95,16 +103,23 @@ impl PcapReader {
     #[inline]
     pub(super) fn locate(&mut self, input: &mut Input) -> Result<Option<Located>, Fault> {
         const PART: &str = "a frame";
-        if !input.has(self.record_header)? {
-            return if input.available().is_empty() {
-                Ok(None)
-            } else {
-                Err(input.truncated("a frame's header", self.record_header as u64))
-            };
-        }
-        let header = input.available();
-        let field = |at| self.order.u32_at(header, at).ok_or_else(|| input.truncated(PART, self.record_header as u64));
-        let (seconds, fraction, third, fourth) = (field(0)?, field(4)?, field(8)?, field(12)?);
+        let (seconds, fraction, third, fourth) = loop {
+            if !input.has(self.record_header)? {
+                return if input.available().is_empty() {
+                    Ok(None)
+                } else {
+                    Err(input.truncated("a frame's header", self.record_header as u64))
+                };
+            }
+            let header = input.available();
+            let field =
+                |at| self.order.u32_at(header, at).ok_or_else(|| input.truncated(PART, self.record_header as u64));
+            let fields = (field(0)?, field(4)?, field(8)?, field(12)?);
+            if !is_file_header(header, fields.1) {
+                break fields;
+            }
+            *self = PcapReader::start(input)?;
+        };
         let (captured, on_wire) = match self.lengths {
             LengthOrder::CapturedFirst => (third, fourth),
             LengthOrder::WireFirst => (fourth, third),

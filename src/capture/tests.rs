@@ -88,6 +88,22 @@ fn pcap_is_read_in_both_byte_orders_and_both_resolutions() {
 }
 
 #[test]
+fn files_one_after_the_other_are_one_capture() {
+    let mut bytes = Vec::new();
+    for (order, magic) in [(Big, MICROSECONDS), (Little, NANOSECONDS), (Little, MICROSECONDS), (Big, NANOSECONDS)] {
+        bytes.extend(pcap_header(order, magic, 65_535, 1));
+        bytes.extend(pcap_record(order, 5, 7, 60, b"abc"));
+        bytes.extend(pcap_header(order, magic, 65_535, 113)); // without frames
+        bytes.extend(pcap_header(order, magic, 65_535, 1));
+        // What is like a version is the fraction of an ordinary time.
+        bytes.extend(pcap_record(order, 6, 0x0004_0002, 60, b"de"));
+    }
+    let nanos: Vec<i64> = read_well(&bytes).iter().map(|frame| frame.nanos).collect();
+    let (micro, nano) = ([5_000_007_000, 6_262_146_000], [5_000_000_007, 6_000_262_146]);
+    assert_eq!(nanos, [micro, nano, micro, nano].concat());
+}
+
+#[test]
 fn kuznetsovs_record_headers_are_eight_bytes_longer() {
     let mut record = pcap_record(Little, 5, 7, 3, b"abc");
     record.splice(16..16, [2, 0, 0, 0, 8, 0, 0, 0]);
