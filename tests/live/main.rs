@@ -48,7 +48,9 @@ impl<'s> Daemon<'s> {
 
     fn alerts(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.join("alerts.json")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("whole lines of JSON")).collect()
+        // Whoever reads while a line is written may see its beginning.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).expect("lines of JSON")).collect()
     }
 
     fn wait(&self, what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {

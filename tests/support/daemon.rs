@@ -51,9 +51,10 @@ impl Site {
         self.folder.path("state")
     }
 
-    /// The lines of the log.
+    /// The whole lines of the log: whoever reads while a line is written may see its beginning.
     pub fn alerts(&self) -> Vec<Value> {
-        records(&self.log())
+        let log = self.log();
+        records(log.rfind('\n').map_or("", |end| &log[..end]))
     }
 
     pub fn log(&self) -> String {

@@ -53,8 +53,10 @@ impl Site {
         serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}", run.out))
     }
 
+    /// The whole lines of the log: whoever reads while a line is written may see its beginning.
     pub fn alerts(&self) -> Vec<Value> {
-        records(&std::fs::read_to_string(self.folder.path("log/alerts.json")).unwrap_or_default())
+        let log = std::fs::read_to_string(self.folder.path("log/alerts.json")).unwrap_or_default();
+        records(log.rfind('\n').map_or("", |end| &log[..end]))
     }
 
     /// Writes a capture into the pipe. The daemon opens it again for the next.
