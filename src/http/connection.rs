@@ -13,8 +13,8 @@ use super::body::{Body, Progress};
 use super::exchange::{Exchange, Exchanges, Last, Origin};
 use super::framing::{self, Asked};
 use super::head::{self, Field, Guess, Head};
-use super::shared::{Shared, Told};
-use super::{Marks, Message, Observer, Side};
+use super::shared::Shared;
+use super::{Marks, Message, Observer, Side, Transaction};
 use crate::packet::Direction;
 use crate::stream::{Chunk, FlowInfo};
 use crate::time::Timestamp;
@@ -579,8 +579,17 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let response = exchange.response.take().or_else(|| exchange.interim.take().map(|interim| *interim));
-        let told = Told { request: exchange.request.take(), response, marks: exchange.marks };
-        shared.tell(info, self.client, &mut self.transactions, told);
+        let has = (exchange.request.is_some(), response.is_some());
+        let (marks, index) = shared.count_transaction(info, &mut self.transactions, has, exchange.marks);
+        shared.observer.transaction(Transaction {
+            flow: *info,
+            client: info.key.source(self.client),
+            server: info.key.source(self.client.other()),
+            index,
+            request: exchange.request.take(),
+            response,
+            marks,
+        });
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::decode::DecoderPool;
 use super::http2::Scratch;
-use super::{HttpCounters, HttpLimits, Marks, Message, Observer, Transaction};
-use crate::packet::Direction;
+use super::{HttpCounters, HttpLimits, Marks};
 use crate::stream::FlowInfo;
 
 pub struct Shared<O> {
@@ -14,13 +13,6 @@ pub struct Shared<O> {
     pub(super) scratch: Scratch,
     /// Bytes of heads that are not whole or wait for their response, [`HttpLimits::partition_bytes`] at most.
     pub kept: usize,
-}
-
-/// What a transaction is made of.
-pub(super) struct Told<R> {
-    pub request: Option<Message<R>>,
-    pub response: Option<Message<R>>,
-    pub marks: Marks,
 }
 
 impl<O> Shared<O> {
@@ -36,17 +28,22 @@ impl<O> Shared<O> {
         counters.bodies_undecodable += u64::from(marks.contains(Marks::UNDECODABLE_BODY));
         counters.bodies_over_limit += u64::from(marks.contains(Marks::BODY_OVER_LIMIT));
     }
-}
 
-impl<O: Observer> Shared<O> {
-    /// Gives a transaction to the observer; `transactions` is how many its flow had before.
-    pub(super) fn tell(&mut self, info: &FlowInfo, client: Direction, transactions: &mut u32, told: Told<O::Report>) {
-        let mut marks = told.marks;
-        if told.response.is_none() {
+    /// Counts a transaction of a flow that had so many before; gives its marks and its position.
+    #[inline]
+    pub fn count_transaction(
+        &mut self,
+        info: &FlowInfo,
+        transactions: &mut u32,
+        has: (bool, bool),
+        mut marks: Marks,
+    ) -> (Marks, u32) {
+        let (has_request, has_response) = has;
+        if !has_response {
             marks |= Marks::REQUEST_ONLY;
             self.counters.requests_only += 1;
         }
-        if told.request.is_none() {
+        if !has_request {
             marks |= Marks::RESPONSE_ONLY;
             self.counters.responses_only += 1;
         }
@@ -56,14 +53,6 @@ impl<O: Observer> Shared<O> {
         self.counters.transactions += 1;
         let index = *transactions;
         *transactions = transactions.saturating_add(1);
-        self.observer.transaction(Transaction {
-            flow: *info,
-            client: info.key.source(client),
-            server: info.key.source(client.other()),
-            index,
-            request: told.request,
-            response: told.response,
-            marks,
-        });
+        (marks, index)
     }
 }

@@ -10,8 +10,8 @@ use super::{AbuseKind, Scratch};
 use crate::http::body::Body;
 use crate::http::framing::{self, Framing};
 use crate::http::head::Head;
-use crate::http::shared::{Shared, Told};
-use crate::http::{Marks, Message, Observer, Side};
+use crate::http::shared::Shared;
+use crate::http::{Marks, Message, Observer, Side, Transaction};
 use crate::stream::FlowInfo;
 use crate::time::Timestamp;
 
@@ -230,9 +230,9 @@ impl<S, R> Connection<S, R> {
         }
         finish(stream, side, time, marks, shared);
         if stream.is_over()
-            && let Some(stream) = self.streams.close(id)
+            && let Some(mut stream) = self.streams.close(id)
         {
-            self.tell(info, *stream, shared);
+            self.tell(info, &mut stream, shared);
         }
     }
 
@@ -282,21 +282,30 @@ impl<S, R> Connection<S, R> {
                 finish(&mut stream, side, time, Marks::INCOMPLETE, shared);
             }
         }
-        self.tell(info, *stream, shared);
+        self.tell(info, &mut stream, shared);
     }
 
     fn tell<O: Observer<Scan = S, Report = R>>(
         &mut self,
         info: &FlowInfo,
-        stream: Stream<S, R>,
+        stream: &mut Stream<S, R>,
         shared: &mut Shared<O>,
     ) {
-        let response = stream.response.or_else(|| stream.interim.map(|interim| *interim));
+        let response = stream.response.take().or_else(|| stream.interim.take().map(|interim| *interim));
         if stream.request.is_none() && response.is_none() {
             return;
         }
-        let told = Told { request: stream.request, response, marks: stream.marks };
-        shared.tell(info, self.client, &mut self.transactions, told);
+        let has = (stream.request.is_some(), response.is_some());
+        let (marks, index) = shared.count_transaction(info, &mut self.transactions, has, stream.marks);
+        shared.observer.transaction(Transaction {
+            flow: *info,
+            client: info.key.source(self.client),
+            server: info.key.source(self.client.other()),
+            index,
+            request: stream.request.take(),
+            response,
+            marks,
+        });
     }
 }
 
