@@ -1,51 +1,19 @@
 //! Bytes of both sides of a connection, in chunks and with gaps: nothing panics, what comes out keeps its word.
 #![no_main]
 
-use apitap::http::{Head, HttpHandler, HttpLimits, Marks, Observer, Side, Transaction};
+mod check;
+
+use apitap::http::{HttpHandler, HttpLimits};
 use apitap::packet::{Direction, FlowKey, Peer};
 use apitap::stream::{Chunk, Event, FlowInfo, Handler, Interest};
 use apitap::time::Timestamp;
+use check::Check;
 use libfuzzer_sys::fuzz_target;
-
-struct Check {
-    index: u32,
-    scans: i32,
-}
-
-impl Observer for Check {
-    type Scan = u64;
-    type Report = u64;
-
-    fn begin(&mut self, _: Side, _: &Head) -> Option<u64> {
-        self.scans += 1;
-        Some(0)
-    }
-
-    fn data(&mut self, scan: &mut u64, bytes: &[u8]) -> bool {
-        *scan += bytes.len() as u64;
-        true
-    }
-
-    fn gap(&mut self, _: &mut u64) {}
-
-    fn finish(&mut self, scan: u64) -> u64 {
-        self.scans -= 1;
-        scan
-    }
-
-    fn transaction(&mut self, transaction: Transaction<u64>) {
-        assert_eq!(transaction.index, self.index);
-        self.index += 1;
-        assert_eq!(transaction.request.is_none(), transaction.marks.contains(Marks::RESPONSE_ONLY));
-        assert_eq!(transaction.response.is_none(), transaction.marks.contains(Marks::REQUEST_ONLY));
-        assert!(transaction.request.is_some() || transaction.response.is_some());
-    }
-}
 
 // A chunk each: one byte of kind (side, gap, end, whether the turn changes), one of length.
 fuzz_target!(|input: &[u8]| {
     let limits = HttpLimits { head_bytes: 1024, pending_requests: 4, ..HttpLimits::default() };
-    let mut handler = HttpHandler::new(limits, Check { index: 0, scans: 0 });
+    let mut handler = HttpHandler::new(limits, Check::default());
     let peer = |port| Peer { address: [10, 0, 0, 1].into(), port };
     let (key, _) = FlowKey::of(peer(1), peer(2));
     let opened_by = input.first().and_then(|byte| (byte & 1 == 0).then_some(Direction::FromLow));

@@ -1,5 +1,6 @@
 //! What is normal: the store of every key between windows, and the snapshots that workers read.
 
+mod bounds;
 mod changes;
 mod fold;
 mod forget;
@@ -10,9 +11,10 @@ pub mod state;
 mod store;
 mod tiers;
 
+pub use bounds::{StoreLimits, network_of};
 pub use fold::{Spoiled, not_understood};
 pub use forget::Forget;
 pub use inventory::InventoryBuilder;
 pub use persist::{Checkpointer, Cut, Leave, Singles, State, StateError};
-pub use store::{Store, StoreLimits, Touched, data_of, network_of};
+pub use store::{Store, Touched, data_of};
 pub use tiers::{SPANS, Tiers, tier_of};

@@ -28,7 +28,7 @@ mod pcapng;
 pub mod pipe;
 mod recognise;
 mod stop;
-mod vlan;
+pub mod vlan;
 pub mod write;
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! In goes an [`Input`] at the start of the file, out come [`Located`] frames in it. Both byte orders, microseconds and
 //! nanoseconds, the record header that Alexey Kuznetsov's patched libpcap wrote, and the swapped lengths of libpcap
 //! before 2.4 (both as libpcap's `sf-pcap.c` reads them). Files may follow one another (`cat`, or a pipe whose next writer
-//! came before the end was seen): a file header in the place of a frame's begins the next. A length that no writer could have meant is damage: there is
-//! nothing in the format to find the next frame by, so reading ends there.
+//! came before the end was seen): a file header in the place of a frame's begins the next. A length that no writer could
+//! have meant is damage: there is nothing in the format to find the next frame by, so reading ends there.
 
 use super::error::Fault;
 use super::file::Located;

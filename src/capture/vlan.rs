@@ -1,16 +1,22 @@
-//! Takes the VLAN tags out of a frame, so that a filter sees it as it would be without them.
+//! The VLAN tags of a frame: which they are, and the frame without them, so that a filter sees it as it would be then.
 //!
-//! In go a frame and its link type, out comes the frame without its 802.1Q and 802.1ad tags, however many
-//! ([`MAX_TAGS`]), in a scratch buffer; nothing when it has none. Ethernet and Linux cooked captures carry tags; other
-//! link types have no place for them.
+//! In go a frame and its link type, out come its 802.1Q and 802.1ad tags, at most [`MAX_TAGS`], or the frame without them
+//! in a scratch buffer; nothing when it has none. Ethernet and Linux cooked captures carry tags; other link types have no
+//! place for them.
 
 use super::LinkType;
 
-/// 802.1Q, 802.1ad, and the number used for outer tags before 802.1ad.
-const TAG_PROTOCOLS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+/// 802.1Q, 802.1ad, and the numbers used for outer tags before 802.1ad.
+const TAG_PROTOCOLS: [u16; 5] = [0x8100, 0x88a8, 0x9100, 0x9200, 0x9300];
 const TAG_BYTES: usize = 4;
 /// Two are usual (QinQ), more are a fault or an attack.
 const MAX_TAGS: usize = 8;
+
+/// A tag, as far as the frame is there: its control information, then the protocol of what it tags.
+pub struct Tag {
+    pub number: Option<u16>,
+    protocol: Option<u16>,
+}
 
 /// Where a link layer's header says what comes next, and where that starts.
 fn protocol_field(link: LinkType) -> Option<(usize, usize)> {
@@ -22,20 +28,31 @@ fn protocol_field(link: LinkType) -> Option<(usize, usize)> {
     }
 }
 
+fn be16(frame: &[u8], at: usize) -> Option<u16> {
+    frame.get(at..at + 2)?.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes))
+}
+
+/// The tags of a frame, the outermost first.
+pub fn tags(link: LinkType, frame: &[u8]) -> impl Iterator<Item = Tag> + '_ {
+    let mut next = protocol_field(link).and_then(|(field, start)| Some((be16(frame, field)?, start)));
+    let tags = std::iter::from_fn(move || {
+        let (_, at) = next.filter(|(protocol, _)| TAG_PROTOCOLS.contains(protocol))?;
+        let protocol = be16(frame, at + 2);
+        next = protocol.map(|protocol| (protocol, at + TAG_BYTES));
+        Some(Tag { number: be16(frame, at).map(|control| control & 0x0fff), protocol })
+    });
+    tags.take(MAX_TAGS)
+}
+
 /// `frame` without its tags, written to `scratch`; nothing when it has no tag.
 pub(super) fn without_tags<'a>(link: LinkType, frame: &[u8], scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     let (field, header_end) = protocol_field(link)?;
-    let protocol_at = |at: usize| frame.get(at..at + 2)?.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes));
-    let mut protocol = protocol_at(field)?;
-    let mut payload_start = header_end;
-    while TAG_PROTOCOLS.contains(&protocol) && payload_start < header_end + MAX_TAGS * TAG_BYTES {
-        // A tag is its control information, then the protocol of what it tags.
-        protocol = protocol_at(payload_start + 2)?;
+    let (mut payload_start, mut tagged) = (header_end, None);
+    for tag in tags(link, frame) {
+        tagged = Some(tag.protocol?);
         payload_start += TAG_BYTES;
     }
-    if payload_start == header_end {
-        return None;
-    }
+    let protocol = tagged?;
     scratch.clear();
     scratch.extend_from_slice(frame.get(..header_end)?);
     scratch.get_mut(field..field + 2)?.copy_from_slice(&protocol.to_be_bytes());

@@ -2,7 +2,7 @@
 //!
 //! In: an EVE log that someone else writes, rotates, truncates and compresses. Out: the alerts that match, one readable
 //! line each. Lines that are no JSON and records that are no alerts are passed over and counted on standard error.
-//! Memory is bounded: a log of any size is read from its end, a line over [`follow::LINE_BYTES_MOST`] is passed over.
+//! Memory is bounded: a log of any size is read from its end, a line over [`LINE_BYTES_MOST`](crate::alert::LINE_BYTES_MOST) is passed over.
 //!
 //! This is a tool for people beside the sensor, not part of its data path: it may look at the clock.
 

@@ -1,8 +1,8 @@
 //! Where HTTP/2 begins: in a flow of unknown protocol, and behind HTTP/1.
 
-use super::connection::{Connection, Onward, Protocol};
+use super::connection::Connection;
 use super::session::{FirstBytes, HttpHandler, HttpState, Undecided};
-use super::{Observer, Side, http2};
+use super::{Message, Observer, Side, http2};
 use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo};
 
@@ -15,6 +15,25 @@ pub(super) enum Http2Sign {
     Settings,
     /// Frames of a side, in the middle of a connection.
     Frames(Side),
+}
+
+/// What a connection that has left HTTP/1 goes on with.
+pub struct Onward<R> {
+    pub protocol: Protocol,
+    /// Bytes of the last chunk that belong to it.
+    pub rest: usize,
+    /// Transactions of the flow so far.
+    pub transactions: u32,
+    /// The request that was answered with the change.
+    pub request: Option<Message<R>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    /// The request is that of stream 1 (RFC 7540 §3.2).
+    Http2,
+    /// Behind CONNECT anything may come.
+    Tunnel,
 }
 
 impl<O: Observer> HttpHandler<O> {

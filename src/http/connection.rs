@@ -9,6 +9,7 @@
 //! A client that pipelines sends requests while older ones are unanswered: turns prove nothing about it, and what comes
 //! after a loss is passed over.
 
+use super::begin::{Onward, Protocol};
 use super::body::{Body, Progress};
 use super::exchange::{Exchange, Exchanges, Last, Origin};
 use super::framing::{self, Asked};
@@ -38,25 +39,6 @@ struct Reader<S> {
     last: Option<Last>,
     /// The last message said that it closes the connection.
     closing: bool,
-}
-
-/// What a connection that has left HTTP/1 goes on with.
-pub struct Onward<R> {
-    pub protocol: Protocol,
-    /// Bytes of the last chunk that belong to it.
-    pub rest: usize,
-    /// Transactions of the flow so far.
-    pub transactions: u32,
-    /// The request that was answered with the change.
-    pub request: Option<Message<R>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Protocol {
-    /// The request is that of stream 1 (RFC 7540 §3.2).
-    Http2,
-    /// Behind CONNECT anything may come.
-    Tunnel,
 }
 
 pub struct Connection<S, R> {

@@ -1,8 +1,8 @@
 //! HTTP: the ordered bytes of a flow in, [`Transaction`]s out.
 //!
-//! HTTP/1 is read here, [`http2`] beside it. Framing follows RFC 9112; what peers accept beyond it is accepted with a mark ([`Marks`]). Bodies are dechunked and
-//! decoded as they pass and shown to an [`Observer`]; they are never stored. A flow whose first bytes are not HTTP is
-//! given up at once, at any port. Requests and responses are paired in order; once bytes are missing, only where the
+//! HTTP/1 is read here, [`http2`] beside it. Framing follows RFC 9112; what peers accept beyond it is accepted with a mark
+//! ([`Marks`]). Bodies are dechunked and decoded as they pass and shown to an [`Observer`]; they are never stored. A flow
+//! whose first bytes are not HTTP is given up at once, at any port. Requests and responses are paired in order; once bytes are missing, only where the
 //! acknowledgement numbers prove that they belong together: rather two halves than a wrong pair.
 
 mod begin;
@@ -32,6 +32,15 @@ use crate::time::Timestamp;
 pub enum Side {
     Client = 0,
     Server = 1,
+}
+
+impl Side {
+    pub fn other(self) -> Side {
+        match self {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
 }
 
 /// Sees the bodies and the transactions of the connections of a partition.

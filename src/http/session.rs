@@ -19,8 +19,6 @@ const MIDSTREAM_CHUNKS: u16 = 4096;
 const OPENING_CHUNKS: u16 = 8;
 /// First bytes of a direction kept while they could still become HTTP; past it they will not.
 const UNDECIDED_BYTES: usize = super::head::MAX_SNIFFED_LINE;
-/// HTTP/2 with prior knowledge begins with this (RFC 9113 §3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// What HTTP knows of a flow.
 pub enum HttpState<S, R> {
@@ -148,7 +146,7 @@ impl<O: Observer> HttpHandler<O> {
             _ => Guess::Neither,
         };
         let client = match guessed {
-            Guess::Request if bytes.starts_with(HTTP2_PREFACE) => {
+            Guess::Request if bytes.starts_with(http2::PREFACE_LINE) => {
                 return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
             }
             Guess::Request => direction,
@@ -157,7 +155,7 @@ impl<O: Observer> HttpHandler<O> {
                 return self.wait(undecided, direction, joined, &chunk);
             }
             Guess::More | Guess::Neither => {
-                if bytes.starts_with(HTTP2_PREFACE) {
+                if bytes.starts_with(http2::PREFACE_LINE) {
                     return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
                 }
                 if offset == 0 && info.opened_by == Some(direction.other()) {

@@ -183,8 +183,7 @@ impl Observer for Watcher {
             return;
         }
         let index = window_of(abuse.time).max(self.open_from);
-        let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &|_| String::new() };
-        window_at(&mut self.windows, index).record_abuse(abuse, &filling);
+        window_at(&mut self.windows, index).record_abuse(abuse, &self.key, &self.limits.window);
     }
 }
 

@@ -16,8 +16,9 @@ use std::path::Path;
 /// The newest of what is asked for: renames between folders, truncation (Linux 6.2).
 const WANTED: ABI = ABI::V3;
 
-/// Confines this thread and those that it starts. Gives what people are to be told, if anything.
-pub fn confine(folders: &[&Path]) -> Option<String> {
+/// Confines this thread and those that it starts. What is not there of the folders is made, with the mode beside each. Gives
+/// what people are to be told, if anything.
+pub fn confine(folders: &[(&Path, u32)]) -> Option<String> {
     match restrict(folders) {
         Ok(RulesetStatus::FullyEnforced) => None,
         Ok(RulesetStatus::PartiallyEnforced) => {
@@ -31,7 +32,7 @@ pub fn confine(folders: &[&Path]) -> Option<String> {
     }
 }
 
-fn restrict(folders: &[&Path]) -> Result<RulesetStatus, RulesetError> {
+fn restrict(folders: &[(&Path, u32)]) -> Result<RulesetStatus, RulesetError> {
     let all = AccessFs::from_write(WANTED);
     // What goes on to devices is not a file's content: a terminal, /dev/null.
     let mut rules = Ruleset::default()
@@ -39,9 +40,9 @@ fn restrict(folders: &[&Path]) -> Result<RulesetStatus, RulesetError> {
         .handle_access(all)?
         .create()?
         .set_compatibility(CompatLevel::BestEffort);
-    for folder in folders {
+    for (folder, mode) in folders {
         // Whoever opens it later says better than we could what is wrong with it.
-        let _ = DirBuilder::new().recursive(true).mode(0o750).create(folder);
+        let _ = DirBuilder::new().recursive(true).mode(*mode).create(folder);
         if let Ok(folder) = PathFd::new(folder) {
             rules = rules.add_rule(PathBeneath::new(folder, all))?;
         }
@@ -57,6 +58,7 @@ mod tests {
     use super::*;
     use std::fs;
     use std::io::ErrorKind::PermissionDenied;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn writing_goes_where_it_may_and_nowhere_else() {
@@ -66,9 +68,10 @@ mod tests {
         // A thread of its own: there is no way back.
         let confined = std::thread::spawn(move || {
             let new = ours.join("made/by/us");
-            if let Some(why) = confine(&[&new]) {
+            if let Some(why) = confine(&[(&new, 0o700)]) {
                 return eprintln!("skipped: {why}");
             }
+            assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o700);
             fs::create_dir(new.join("a")).unwrap();
             fs::write(new.join("a/one"), "text").unwrap();
             fs::rename(new.join("a/one"), new.join("two")).unwrap();

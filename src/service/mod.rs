@@ -147,11 +147,13 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     let filter = config.capture.filter.as_deref().map(Filter::compile).transpose()?;
     Ruling::load(&config, &[])?; // what is not valid is said before anything is touched
     let feed = open_feed(&options)?;
-    let mut folders: Vec<&Path> = vec![&config.state.folder];
-    folders.extend(config.alert.file.parent());
-    folders.extend(config.service.socket.as_deref().and_then(Path::parent));
+    // What it writes to, each with the mode with which it is made where it is not there.
+    let mut folders: Vec<(&Path, u32)> = vec![(&config.state.folder, 0o700)];
+    folders.extend(config.alert.file.parent().map(|folder| (folder, 0o750)));
+    folders.extend(config.service.socket.as_deref().and_then(Path::parent).map(|folder| (folder, 0o777)));
     let mut notes = Vec::new();
-    let privileges = Privileges::reduce(config.service.user.as_deref(), &folders, &mut notes)?;
+    let paths: Vec<&Path> = folders.iter().map(|(folder, _)| *folder).collect();
+    let privileges = Privileges::reduce(config.service.user.as_deref(), &paths, &mut notes)?;
     if config.service.confine {
         notes.extend(confine::confine(&folders));
     }

@@ -11,7 +11,6 @@ use super::wire::connection::{Connection, FrameSink, Side};
 use super::wire::frame::{self, ACK, PSH, SYN};
 use crate::time::Timestamp;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Number among the attackers whose addresses nobody else has.
@@ -78,7 +77,7 @@ pub fn cast(stage: &mut Stage<'_>, rate: f64) {
     Encoder::default().encode(Coding::Gzip, &vec![0; BOMB_BYTES], &mut bomb);
     let rng = Rng::named(stage.world.seed, "hostile", 0);
     let start = stage.world.start;
-    stage.start(start, Box::new(Hostile { rng, gap: 1.0 / rate, streams: 0, bomb: bomb.into() }));
+    stage.start(start, Box::new(Hostile { rng, gap: 1.0 / rate, streams: 0, bomb }));
 }
 
 struct Hostile {
@@ -86,7 +85,7 @@ struct Hostile {
     /// Seconds between two streams, on the mean.
     gap: f64,
     streams: u64,
-    bomb: Arc<[u8]>,
+    bomb: Vec<u8>,
 }
 
 impl Actor for Hostile {
@@ -128,7 +127,7 @@ impl Hostile {
                 stream.open();
                 for _ in 0..STORM_SEGMENTS {
                     let jump = self.rng.below(65_536) as i32 - 16_384;
-                    stream.connection.skip(Side::Client, jump.max(1 - 32_768));
+                    stream.connection.skip(Side::Client, jump);
                     stream.segment(Side::Client, ACK, &[b'o'; 700]);
                 }
             }

@@ -1,6 +1,7 @@
 //! What clients do to exhaust a server, as HTTP tells it: counted in the window of its time, by client.
 
-use super::{ClientWindow, Filling, Merge, Moment, Tally, Window, client_key};
+use super::{ClientWindow, Merge, Moment, Tally, Window, WindowLimits, client_key};
+use crate::hash::HashKey;
 use crate::http::{Abuse, AbuseKind};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -39,10 +40,10 @@ impl Merge for Abuses {
 
 impl Window {
     /// Counts what a client did. The client is the peer: such acts are of a connection, not of a request.
-    pub fn record_abuse(&mut self, abuse: &Abuse, filling: &Filling<'_>) {
+    pub fn record_abuse(&mut self, abuse: &Abuse, key: &HashKey, limits: &WindowLimits) {
         let address = abuse.client.address;
-        let key = client_key(filling.key, address);
-        let entry = self.clients.entry(key, false, filling.limits.keys, || ClientWindow {
+        let key = client_key(key, address);
+        let entry = self.clients.entry(key, false, limits.keys, || ClientWindow {
             address,
             tally: Tally::default(),
             errors: None,

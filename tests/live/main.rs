@@ -1,5 +1,7 @@
 //! The daemon on a mirror of a real wire: nginx with a small API, curl as clients, attacks among them.
 
+#[path = "../support/cli.rs"]
+mod cli;
 mod site;
 
 use serde_json::Value;
@@ -47,10 +49,7 @@ impl<'s> Daemon<'s> {
     }
 
     fn alerts(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.join("alerts.json")).unwrap_or_default();
-        // Whoever reads while a line is written may see its beginning.
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().map(|line| serde_json::from_str(line).expect("lines of JSON")).collect()
+        cli::records_so_far(&std::fs::read_to_string(self.folder.join("alerts.json")).unwrap_or_default())
     }
 
     fn wait(&self, what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {

@@ -38,6 +38,12 @@ pub fn records(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
+/// The records of a log that may be written to right now: whoever reads meanwhile may see the beginning of a line.
+#[track_caller]
+pub fn records_so_far(log: &str) -> Vec<Value> {
+    records(log.rfind('\n').map_or("", |end| &log[..end]))
+}
+
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_apitap"));
     command.env_remove("CLICOLOR_FORCE").stdin(Stdio::null());

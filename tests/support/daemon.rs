@@ -1,7 +1,7 @@
 //! Runs the daemon on a pipe: a place of its own with configuration, state, log and pipe; what it says; its end.
 #![allow(dead_code)] // each test binary uses its part
 
-use super::cli::{Folder, Run, command, records};
+use super::cli::{Folder, Run, command, records_so_far};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -51,10 +51,9 @@ impl Site {
         self.folder.path("state")
     }
 
-    /// The whole lines of the log: whoever reads while a line is written may see its beginning.
+    /// The lines of the log.
     pub fn alerts(&self) -> Vec<Value> {
-        let log = self.log();
-        records(log.rfind('\n').map_or("", |end| &log[..end]))
+        records_so_far(&self.log())
     }
 
     pub fn log(&self) -> String {

@@ -1,7 +1,7 @@
 //! Runs the daemon on a named pipe, with a configuration of its own, and speaks to it by its control socket.
 #![allow(dead_code)] // each test binary uses its part
 
-use crate::cli::{Folder, Run, command, records, run};
+use crate::cli::{Folder, Run, command, records_so_far, run};
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -53,10 +53,8 @@ impl Site {
         serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}", run.out))
     }
 
-    /// The whole lines of the log: whoever reads while a line is written may see its beginning.
     pub fn alerts(&self) -> Vec<Value> {
-        let log = std::fs::read_to_string(self.folder.path("log/alerts.json")).unwrap_or_default();
-        records(log.rfind('\n').map_or("", |end| &log[..end]))
+        records_so_far(&std::fs::read_to_string(self.folder.path("log/alerts.json")).unwrap_or_default())
     }
 
     /// Writes a capture into the pipe. The daemon opens it again for the next.

@@ -4,6 +4,7 @@
 //! then. Refused, and left out: lines that are no alerts, detectors that are not known, subjects that cannot be read.
 
 use super::{FIRST_PAUSE, Incident, Incidents, identity_of};
+use crate::alert::lines_backwards;
 use crate::alert::record::{AlertDetail, AlertRecord, IncidentState, Subject, SubjectKind};
 use crate::api::endpoint_key;
 use crate::detect::{self, Finding};
@@ -14,13 +15,12 @@ use crate::window::{Evidence, Moment};
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The state is of a minute ago, or some: further back than this in the log is not looked.
 const MOST_BYTES: u64 = 64 << 20;
-const BLOCK_BYTES: u64 = 1 << 20;
 /// A pause that has doubled so often is longer than any incident.
 const MOST_DOUBLINGS: u64 = 20;
 
@@ -29,42 +29,28 @@ const MOST_DOUBLINGS: u64 = 20;
 pub fn told_since(log: &Path, after: Timestamp) -> io::Result<Vec<AlertRecord>> {
     let (mut newest_first, mut left) = (Vec::new(), MOST_BYTES);
     for path in [log.to_owned(), PathBuf::from(format!("{}.1", log.display()))] {
-        match File::open(&path) {
-            Ok(file) if read_back(&file, after, &mut left, &mut newest_first)? => break,
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(_) | Err(_) => {}
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        let end = file.metadata()?.len();
+        let mut is_enough = false;
+        lines_backwards(&file, end, &mut |offset, line| {
+            let record = alert_of(line);
+            is_enough = end - offset > left || record.as_ref().is_some_and(|record| record.timestamp <= after);
+            if is_enough {
+                return ControlFlow::Break(());
+            }
+            newest_first.extend(record);
+            ControlFlow::Continue(())
+        })?;
+        if is_enough {
+            break;
         }
+        left -= end; // no line was further from the end than what is left
     }
     newest_first.reverse();
     Ok(newest_first)
-}
-
-/// Reads a file's lines from its end on. Whether what is older is of no interest.
-fn read_back(file: &File, after: Timestamp, left: &mut u64, found: &mut Vec<AlertRecord>) -> io::Result<bool> {
-    let mut end = file.metadata()?.len();
-    let mut tail: Vec<u8> = Vec::new(); // begins in the middle of a line
-    while end > 0 && *left > 0 {
-        let bytes = BLOCK_BYTES.min(end).min(*left);
-        let mut block = vec![0; bytes as usize]; // at most BLOCK_BYTES
-        file.read_exact_at(&mut block, end - bytes)?;
-        (end, *left) = (end - bytes, *left - bytes);
-        block.append(&mut tail);
-        let begin = match memchr::memchr(b'\n', &block) {
-            _ if end == 0 => 0,
-            Some(at) => at + 1,
-            None => block.len(),
-        };
-        for line in block[begin..].rsplit(|byte| *byte == b'\n') {
-            let Some(record) = alert_of(line) else { continue };
-            if record.timestamp <= after {
-                return Ok(true);
-            }
-            found.push(record);
-        }
-        block.truncate(begin);
-        tail = block;
-    }
-    Ok(*left == 0)
 }
 
 fn alert_of(line: &[u8]) -> Option<AlertRecord> {

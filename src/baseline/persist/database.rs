@@ -1,8 +1,9 @@
 //! The working copy: the records by key, in sled, for whoever wants a few of them without reading all.
 //!
 //! Records in, a tree for each kind, keys of 8 bytes big-endian, values in JSON; `at` says which checkpoint it is as of.
-//! Pairs are not kept in it ([`Kind::is_pair`]). Nothing is decided by it: where it differs from the export it is filled anew. sled 0.34 may panic on what it finds
-//! damaged, so every call is guarded, and an answer is an error in words. Memory: a cache of [`CACHE_BYTES`].
+//! Pairs are not kept in it ([`Kind::is_pair`]). Nothing is decided by it: where it differs from the export it is filled
+//! anew. sled 0.34 may panic on what it finds damaged, so every call is guarded, and an answer is an error in words.
+//! Memory: a cache of [`CACHE_BYTES`].
 
 use super::merge::Merged;
 use super::record::{Kind, Record};

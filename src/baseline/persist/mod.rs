@@ -77,9 +77,8 @@ pub struct State {
     is_new: bool,
     /// Hashes of what is kept once, as it was written last.
     written: BTreeMap<Place, u64>,
-    /// Bytes that the deltas, and that the working copy may take.
-    deltas_bytes: u64,
-    copy_bytes: u64,
+    /// Bytes that the folder may take, see [`State::bound`].
+    most_bytes: u64,
 }
 
 /// What a checkpoint wrote.
@@ -113,10 +112,8 @@ impl State {
             notes,
             is_new,
             written: BTreeMap::new(),
-            deltas_bytes: u64::MAX,
-            copy_bytes: u64::MAX,
+            most_bytes: DEFAULT_BYTES,
         };
-        state.bound(DEFAULT_BYTES);
         if state.chosen.files.is_empty() {
             state.begin()?;
         } else if state.chosen.is_damaged
@@ -135,10 +132,10 @@ impl State {
         if has_some { State::open(path, probe) } else { Err(StateError::Missing { folder: path.to_path_buf() }) }
     }
 
-    /// How many bytes the folder may take. Half of them are for the working copy, an eighth for the deltas of each of the two
-    /// generations; what is left is for their whole exports, which only the number of keys bounds.
+    /// How many bytes the folder may take. Half of them are for the working copy, an eighth for the deltas of each of the
+    /// two generations; what is left is for their whole exports, which only the number of keys bounds.
     pub fn bound(&mut self, bytes: u64) {
-        (self.copy_bytes, self.deltas_bytes) = (bytes / 2, bytes / 8);
+        self.most_bytes = bytes;
     }
 
     /// True when nothing was ever saved here.
@@ -196,14 +193,14 @@ impl State {
         let mut written = Written { delta: self.write_delta(cut)?, ..Written::default() };
         let is_due = cut.leave > Leave::Delta
             || self.chosen.deltas() >= MAX_DELTAS
-            || self.chosen.delta_bytes() > self.deltas_bytes;
+            || self.chosen.delta_bytes() > self.most_bytes / 8;
         if is_due && self.chosen.deltas() > 0 {
             written.whole = Some(self.export_whole()?);
         }
         if cut.leave == Leave::Nothing {
             self.leave_nothing_older()?;
         }
-        self.copy.keep_within(self.copy_bytes, &self.chosen);
+        self.copy.keep_within(self.most_bytes / 2, &self.chosen);
         written.problem = self.copy.problem().map(str::to_string);
         Ok(written)
     }

@@ -5,9 +5,10 @@
 //!
 //! Bounds: [`MOST_FLOWS`] flows, those seen first; of each, [`LOOKED_AT`] payloads. Tags and ports are 16-bit numbers.
 
-use crate::capture::{Frame, LinkType};
+use crate::capture::{Frame, LinkType, vlan};
 use crate::hash::HashKey;
 use crate::http::head::{Guess, begins_with_known_method, guess};
+use crate::http::http2;
 use crate::packet::{Decoder, Encapsulation, PacketLimits, Segment, TcpFlags, Tunnels};
 use crate::time::Timestamp;
 use hashbrown::HashMap;
@@ -23,10 +24,6 @@ const JUDGED_SEGMENTS: u64 = 3;
 /// Ethernet's header, which an MTU does not count.
 const ETHERNET_HEADER_BYTES: u32 = 14;
 const TAG_BYTES: u32 = 4;
-const MOST_TAGS: usize = 8;
-
-/// HTTP/2 with prior knowledge begins with this (RFC 9113 §3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// What the payload of a flow is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -113,7 +110,7 @@ impl Traffic {
     pub fn see(&mut self, frame: &Frame) {
         self.first = Some(self.first.map_or(frame.time, |first| first.min(frame.time)));
         self.last = Some(self.last.map_or(frame.time, |last| last.max(frame.time)));
-        let tags = tags_of(frame);
+        let tags: Vec<u16> = vlan::tags(frame.link, frame.bytes).map_while(|tag| tag.number).collect();
         if let Some(outermost) = tags.first() {
             *self.figures.vlans.entry(*outermost).or_default() += 1;
         }
@@ -202,7 +199,7 @@ enum Server {
 
 /// The protocol that begins in this payload.
 fn recognised(payload: &[u8]) -> Option<(Protocol, Server)> {
-    if payload.starts_with(HTTP2_PREFACE) {
+    if payload.starts_with(http2::PREFACE_LINE) {
         return Some((Protocol::Http2, Server::Receives));
     }
     // A record of TLS: its kind, version 3.x, length, then of a handshake its kind (RFC 8446 §5.1 and §4).
@@ -218,25 +215,6 @@ fn recognised(payload: &[u8]) -> Option<(Protocol, Server)> {
         Guess::More if begins_with_known_method(payload) => Some((Protocol::Http, Server::Receives)),
         Guess::More | Guess::Neither => None,
     }
-}
-
-/// The VLAN tags of a frame, the outermost first. The decoder counts them, and does not say which they are.
-fn tags_of(frame: &Frame) -> Vec<u16> {
-    let (mut kind_at, mut next) = match frame.link {
-        LinkType::ETHERNET => (12, 14),
-        LinkType::LINUX_SLL => (14, 16),
-        LinkType::LINUX_SLL2 => (0, 20),
-        _ => return Vec::new(),
-    };
-    let read = |at: usize| frame.bytes.get(at..)?.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes));
-    let mut tags = Vec::new();
-    while tags.len() < MOST_TAGS
-        && let (Some(0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300), Some(tag)) = (read(kind_at), read(next))
-    {
-        tags.push(tag & 0x0fff);
-        (kind_at, next) = (next + 2, next + 4);
-    }
-    tags
 }
 
 #[cfg(test)]

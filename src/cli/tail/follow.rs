@@ -5,13 +5,12 @@
 //! position: the bytes before the position (the seal) have changed. A line counts once its line feed is there.
 
 use super::BLOCK_BYTES;
+use crate::alert::LINE_BYTES_MOST;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// A record is a few kilobytes; what is longer than this is none of ours and is passed over.
-pub const LINE_BYTES_MOST: usize = 1024 * 1024;
 /// Bytes before the position that are compared to see a truncation: enough to hold a record's closing fields.
 const SEAL_BYTES: usize = 256;
 

@@ -1,5 +1,6 @@
-use super::follow::{Follower, LINE_BYTES_MOST, Notice};
+use super::follow::{Follower, Notice};
 use super::*;
+use crate::alert::LINE_BYTES_MOST;
 use crate::alert::record::{Severity, samples, write_line};
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -5,7 +5,7 @@
 //! told apart by their number, so a loss never pairs a request with another's response.
 
 use super::blocks::Block;
-use super::control::{Control, other};
+use super::control::Control;
 use super::frame::{END_HEADERS, FrameHeader, Kind, MOST_PAYLOAD, number};
 use super::hpack::{DEFAULT_SIZE, Decoder};
 use super::reader::{Loss, Reader, Step};
@@ -299,7 +299,7 @@ impl<S, R> Connection<S, R> {
         half.block = None;
         half.is_unsure = true;
         self.settle_table(side);
-        self.halves[other(side) as usize].reader.max_frame = MOST_PAYLOAD;
+        self.halves[side.other() as usize].reader.max_frame = MOST_PAYLOAD;
     }
 
     fn frame<O: Observer<Scan = S, Report = R>>(

@@ -33,11 +33,11 @@ impl Control {
 impl<S, R> Connection<S, R> {
     pub(super) fn settings(&mut self, side: Side, header: FrameHeader, payload: &[u8]) {
         if header.has(ACK) {
-            let announcing = &mut self.halves[other(side) as usize];
+            let announcing = &mut self.halves[side.other() as usize];
             if !announcing.announced.is_empty() {
                 announcing.allowed = announcing.announced.remove(0);
             }
-            return self.settle_table(other(side));
+            return self.settle_table(side.other());
         }
         let settings = Settings::parse(payload);
         let half = &mut self.halves[side as usize];
@@ -49,7 +49,7 @@ impl<S, R> Connection<S, R> {
         half.announced.push(size);
         let is_first = !std::mem::replace(&mut half.has_settings, true) && !half.is_unsure;
         self.settle_table(side);
-        let reader = &mut self.halves[other(side) as usize].reader;
+        let reader = &mut self.halves[side.other() as usize].reader;
         let max_frame = settings.max_frame.unwrap_or(DEFAULT_PAYLOAD);
         reader.max_frame = if is_first { max_frame } else { reader.max_frame.max(max_frame) };
     }
@@ -59,7 +59,7 @@ impl<S, R> Connection<S, R> {
         let half = &self.halves[side as usize];
         let allowed = half.announced.iter().copied().fold(half.allowed, usize::max);
         let allowed = if half.is_unsure || !half.has_settings { None } else { Some(allowed) };
-        self.halves[other(side) as usize].hpack.allow(allowed);
+        self.halves[side.other() as usize].hpack.allow(allowed);
     }
 
     /// Settings and pings cost their receiver an answer (CVE-2019-9512, CVE-2019-9515). Pings that measure the path
@@ -97,8 +97,4 @@ impl<S, R> Connection<S, R> {
             shared.observer.abuse(&Abuse { flow: *info, client, server, kind, time });
         }
     }
-}
-
-pub(super) fn other(side: Side) -> Side {
-    if side == Side::Client { Side::Server } else { Side::Client }
 }

@@ -2,6 +2,8 @@
 
 /// What a client says first (RFC 9113 §3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Its first line, which is like that of a request.
+pub const PREFACE_LINE: &[u8] = PREFACE.split_at(14).0;
 pub const HEADER_BYTES: usize = 9;
 /// The largest payload that is allowed without SETTINGS_MAX_FRAME_SIZE (§6.5.2).
 pub const DEFAULT_PAYLOAD: u32 = 1 << 14;

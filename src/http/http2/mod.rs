@@ -23,7 +23,7 @@ mod sniff;
 mod streams;
 
 pub use connection::Connection;
-pub use frame::PREFACE;
+pub use frame::{PREFACE, PREFACE_LINE};
 pub use sniff::{FirstWords, first_words, side_of};
 
 use crate::packet::Peer;
