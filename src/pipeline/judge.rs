@@ -119,6 +119,7 @@ impl Judge {
             learned: self.inventory.learned().clone(),
             incidents: self.incidents.to_json().unwrap_or_default(), // strings and numbers always become JSON
             newest: self.now,
+            judged: self.newest_window.map(|newest| start_of(newest + 1)),
             learn_until: self.learn_until,
             counters: self.counters_in_all(),
         };

@@ -188,7 +188,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
         warn!("the open incidents of the state cannot be read and start anew: {error}");
     }
     if !is_new {
-        go_on_with_told(&mut incidents, &config.alert.file, singles.newest);
+        go_on_with_told(&mut incidents, &config.alert.file, singles.judged.or(singles.newest));
     }
     let learned = singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect();
     let mut judge = Judge::new(key, judge_options, learned, incidents);
@@ -255,8 +255,8 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
 }
 
 /// A kill may have come between an alert and the checkpoint that would know of it: the log does.
-fn go_on_with_told(incidents: &mut Incidents, log: &Path, saved: Option<Timestamp>) {
-    match told_since(log, saved.unwrap_or(Timestamp::MIN)) {
+fn go_on_with_told(incidents: &mut Incidents, log: &Path, judged: Option<Timestamp>) {
+    match told_since(log, judged.unwrap_or(Timestamp::MIN)) {
         Ok(told) => match incidents.catch_up(&told) {
             0 => {}
             count => info!("{count} alerts were told after the state was saved; their incidents go on"),

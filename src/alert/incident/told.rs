@@ -1,6 +1,6 @@
 //! What the log says was told already: incidents go on where it ends, also after an end without a last checkpoint.
 //!
-//! In go the log and the time that the state is of; out come the alerts told since, and, of each, the incident as it stood
+//! In go the log and the time up to which the saved state has judged; out come the alerts told since, and, of each, the incident as it stood
 //! then. Refused, and left out: lines that are no alerts, detectors that are not known, subjects that cannot be read.
 
 use super::{FIRST_PAUSE, Incident, Incidents, identity_of};
@@ -24,9 +24,9 @@ const MOST_BYTES: u64 = 64 << 20;
 /// A pause that has doubled so often is longer than any incident.
 const MOST_DOUBLINGS: u64 = 20;
 
-/// The alerts at the end of a log that are newer than `after`, oldest first. Where it was rotated since, also those of the
-/// log before.
-pub fn told_since(log: &Path, after: Timestamp) -> io::Result<Vec<AlertRecord>> {
+/// The alerts at the end of a log behind the last that is older than `judged`, oldest first. Where it was rotated since, also
+/// those of the log before. Windows that close late are told with the time of the newest, so some may be known already.
+pub fn told_since(log: &Path, judged: Timestamp) -> io::Result<Vec<AlertRecord>> {
     let (mut newest_first, mut left) = (Vec::new(), MOST_BYTES);
     for path in [log.to_owned(), PathBuf::from(format!("{}.1", log.display()))] {
         let file = match File::open(&path) {
@@ -37,7 +37,7 @@ pub fn told_since(log: &Path, after: Timestamp) -> io::Result<Vec<AlertRecord>> 
         let mut is_enough = false;
         lines_backwards(&file, end, &mut |offset, line| {
             let record = alert_of(line);
-            is_enough = end - offset > left || record.as_ref().is_some_and(|record| record.timestamp <= after);
+            is_enough = end - offset > left || record.as_ref().is_some_and(|record| record.timestamp < judged);
             if is_enough {
                 return ControlFlow::Break(());
             }
@@ -69,7 +69,11 @@ impl Incidents {
         let detail = &record.apitap;
         let finding = finding_of(detail, &self.key)?;
         let identity = identity_of(&finding);
-        let open = self.open.get(&identity).filter(|open| open.id == detail.incident);
+        let open = self.open.get(&identity);
+        if open.is_some_and(|open| open.id != detail.incident && open.told_at > record.timestamp) {
+            return None; // over and done with before that one was opened
+        }
+        let open = open.filter(|open| open.id == detail.incident);
         if detail.state == IncidentState::Closed {
             open?;
             self.open.remove(&identity);
@@ -130,6 +134,7 @@ fn finding_of(detail: &AlertDetail, key: &HashKey) -> Option<Finding> {
                 status: shown.http.status,
                 length: shown.http.length,
                 user_agent: shown.http.http_user_agent.as_deref().map(str::to_owned),
+                protocol: text(&shown.http.protocol).into(),
             })
         })
         .collect();
@@ -166,13 +171,13 @@ mod tests {
     use crate::alert::record::{Severity, write_line};
     use crate::baseline::Store;
     use crate::baseline::state::EndpointState;
-    use crate::window::an_endpoint;
+    use crate::window::{an_endpoint, start_of};
     use std::time::Duration;
 
     const KEY: HashKey = HashKey::new([7; 16]);
 
     fn window_findings(store_key: u64, window: i64, count: u64) -> Vec<Finding> {
-        let moment = Moment { first: crate::window::start_of(1), last: crate::window::start_of(window) };
+        let moment = Moment { first: start_of(1), last: start_of(window) };
         [detect::Subject::Endpoint(store_key), detect::Subject::Client("192.0.2.9".parse().unwrap())]
             .into_iter()
             .zip(["client_error_spike", "scanner"])
@@ -197,6 +202,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_to_be_over_does_not_take_the_place_of_what_is_open() {
+        let (store, rules) = (Store::default(), Ruleset::default());
+        let mut incidents = Incidents::new(KEY);
+        let before = incidents.update(10, window_findings(1, 10, 10), &store, &rules);
+        incidents.finish(start_of(20), &store, &rules);
+        let opened = incidents.update(30, window_findings(1, 30, 10), &store, &rules);
+        let id = opened[0].apitap.incident.clone();
+        assert_ne!(id, before[0].apitap.incident);
+        assert!(incidents.acknowledge(&id));
+        assert_eq!(incidents.catch_up(&before), 0);
+        assert!(incidents.list(&store).iter().any(|open| open.id == id && open.is_acknowledged));
+    }
+
+    #[test]
     fn what_was_told_after_the_state_was_saved_goes_on() {
         let (store, rules) = (Store::default(), Ruleset::default());
         let state = EndpointState::new(&an_endpoint("GET", "api.example", "/v1/items/{id}"), true);
@@ -205,7 +224,7 @@ mod tests {
         store.endpoints.insert(endpoint, state);
         let mut incidents = Incidents::new(KEY);
         let mut told = incidents.update(10, window_findings(endpoint, 10, 10), &store, &rules);
-        let (saved, saved_at) = (incidents.to_json().unwrap(), crate::window::start_of(11));
+        let (saved, judged, after) = (incidents.to_json().unwrap(), start_of(11), start_of(12));
         told.extend(incidents.update(100, window_findings(endpoint, 100, 40), &store, &rules));
         let others = window_findings(endpoint, 101, 80).into_iter().map(|mut finding| {
             finding.client = None;
@@ -218,13 +237,14 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let log = log_of(&told, folder.path());
-        assert_eq!(told_since(&log, saved_at).unwrap(), told[2..]);
+        assert_eq!(told_since(&log, after).unwrap(), told[2..]);
+        assert_eq!(told_since(&log, judged).unwrap(), told, "more of the window judged last may have come later");
         assert_eq!(told_since(&log, Timestamp::MIN).unwrap(), told);
-        assert_eq!(told_since(&folder.path().join("none"), saved_at).unwrap(), []);
+        assert_eq!(told_since(&folder.path().join("none"), judged).unwrap(), []);
         std::fs::rename(&log, folder.path().join("alerts.json.1")).unwrap();
         let late = log_of(&told[5..], folder.path());
         std::fs::write(folder.path().join("alerts.json.1"), b"").unwrap();
-        assert_eq!(told_since(&late, saved_at).unwrap(), told[5..]);
+        assert_eq!(told_since(&late, judged).unwrap(), told[5..]);
 
         let mut again = Incidents::new(KEY);
         again.restore(&saved).unwrap();
@@ -239,7 +259,7 @@ mod tests {
             (records.iter().map(told).collect::<Vec<_>>(), records[0].apitap.first_seen)
         };
         assert_eq!(next(&mut again), next(&mut incidents));
-        let closing = again.finish(saved_at.saturating_add(Duration::from_secs(9000)), &store, &rules);
+        let closing = again.finish(after.saturating_add(Duration::from_secs(9000)), &store, &rules);
         assert_eq!(again.catch_up(&closing), 0, "what is closed is closed");
         assert_eq!(incidents.catch_up(&closing), 4);
         assert_eq!(incidents.open_count(), 0);

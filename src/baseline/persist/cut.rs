@@ -31,6 +31,8 @@ pub struct Singles {
     pub incidents: Vec<u8>,
     /// Time of the newest frame that taught.
     pub newest: Option<Timestamp>,
+    /// End of the newest window that was judged: no alert told later is of an earlier time.
+    pub judged: Option<Timestamp>,
     /// Until when windows only teach.
     pub learn_until: Option<Timestamp>,
     /// Sums over all runs, by name.
@@ -106,6 +108,7 @@ fn singles_of(singles: &Singles) -> Vec<(Place, Vec<u8>)> {
         (Single::Newest, serde_json::to_vec(&singles.newest)),
         (Single::LearnUntil, serde_json::to_vec(&singles.learn_until)),
         (Single::Counters, serde_json::to_vec(&singles.counters)),
+        (Single::Judged, serde_json::to_vec(&singles.judged)),
     ];
     // Strings, numbers and maps of them always become JSON.
     all.into_iter().filter_map(|(single, json)| Some(((Kind::Single, single as u64), json.ok()?))).collect()

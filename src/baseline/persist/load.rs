@@ -51,6 +51,8 @@ impl Recovered {
             set(&mut singles.learn_until, value)
         } else if of(Single::Counters) {
             set(&mut singles.counters, value)
+        } else if of(Single::Judged) {
+            set(&mut singles.judged, value)
         } else {
             false
         }

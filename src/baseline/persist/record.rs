@@ -70,6 +70,8 @@ pub enum Single {
     LearnUntil,
     /// Sums over all runs, by name.
     Counters,
+    /// What alerts told later are not older than.
+    Judged,
 }
 
 /// Kind and key: the order of records.
