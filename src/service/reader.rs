@@ -49,7 +49,8 @@ struct Progress {
     clock: EventClock,
     filtered_out: u64,
     failure: Result<(), Failure>,
-    jump: Option<i64>,
+    /// Jumps of the clock that nobody was told of, in seconds.
+    jumps: Vec<i64>,
     /// Time of the last frame, and the wall's time when the turn began that gave it.
     newest: Option<Timestamp>,
     turn_at: SystemTime,
@@ -64,7 +65,7 @@ impl Reader<'_> {
             clock: EventClock::new(matches!(self.feed, Feed::Interfaces(_))),
             filtered_out: 0,
             failure: Ok(()),
-            jump: None,
+            jumps: Vec::new(),
             newest: None,
             turn_at: SystemTime::now(),
         };
@@ -73,8 +74,8 @@ impl Reader<'_> {
             let now = Instant::now();
             let given = self.turn(&mut progress, now);
             std::mem::replace(&mut progress.failure, Ok(()))?;
-            if let Some(seconds) = progress.jump.take() {
-                self.jumped(seconds, &mut progress)?;
+            for seconds in progress.jumps.drain(..) {
+                self.tell_jump(seconds);
             }
             match given {
                 None => break,
@@ -154,20 +155,13 @@ impl Reader<'_> {
         }
     }
 
-    fn jumped(&mut self, seconds: i64, progress: &mut Progress) -> Result<(), Failure> {
+    fn tell_jump(&self, seconds: i64) {
         let way = if seconds < 0 { "back" } else { "forward" };
         warn!("the frames' time went {way} by {} s", seconds.unsigned_abs());
         self.board.set_reading(|reading| {
             reading.jumps += 1;
             reading.last_jump = seconds;
         });
-        if seconds < 0 {
-            self.pipeline.rewind()?;
-        }
-        match progress.newest {
-            Some(time) => self.pipeline.time(time),
-            None => Ok(()),
-        }
     }
 
     /// Frames that the kernel had no room for so far.
@@ -233,16 +227,16 @@ fn take(
     {
         between.run(crate::pipeline::Judge::forget_recent)?;
     }
-    match progress.clock.frame(frame.time, now) {
-        Step::Normal => {
-            pipeline.time(frame.time)?;
-            progress.newest = Some(frame.time);
+    let step = progress.clock.frame(frame.time, now);
+    if let Step::Jump(seconds) = step {
+        progress.jumps.push(seconds);
+        if seconds < 0 {
+            pipeline.rewind()?; // before the frames that follow in this turn
         }
-        Step::Stray => {}
-        Step::Jump(seconds) => {
-            progress.jump = Some(seconds);
-            progress.newest = Some(frame.time);
-        }
+    }
+    if step != Step::Stray {
+        pipeline.time(frame.time)?;
+        progress.newest = Some(frame.time);
     }
     match decoder.decode(&frame) {
         Some(segment) => pipeline.segment(&segment),
