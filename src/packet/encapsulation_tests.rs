@@ -44,8 +44,14 @@ fn over_gre(header: &[u8], inner: &[u8]) -> Vec<u8> {
 }
 
 fn tcp_over_ipv6() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    PacketBuilder::ipv6([1; 16], [2; 16], 64).tcp(40_000, 80, 1000, 4096).ack(77).write(&mut bytes, b"hello").unwrap();
+    six_from(&[1; 16])
+}
+
+/// TCP over IPv6 from an address that begins like this.
+fn six_from(prefix: &[u8]) -> Vec<u8> {
+    let (mut source, mut bytes) = ([0; 16], Vec::new());
+    source[..prefix.len()].copy_from_slice(prefix);
+    PacketBuilder::ipv6(source, [2; 16], 64).tcp(40_000, 80, 1000, 4096).ack(77).write(&mut bytes, b"hello").unwrap();
     bytes
 }
 
@@ -83,6 +89,8 @@ fn wrapped() -> Vec<(E, LinkType, Vec<u8>)> {
         (E::Macsec, ethernet(0x88e5, &[&[0x40, 0, 0, 0, 0, 1, 8, 0], &packet[..]].concat())),
         (E::Mpls, ethernet(0x8847, &[&[0, 1, 0, 9, 0, 2, 1, 9], &packet[..]].concat())),
         (E::Mpls, ethernet(0x8847, &[&[0, 2, 1, 9], &six[..]].concat())),
+        (E::Mpls, ethernet(0x8847, &[&[0, 2, 1, 9], &six_from(&[0xfd, 0, 0, 0x20, 0, 0, 0, 5])[..]].concat())),
+        (E::Mpls, ethernet(0x8847, &[&[0, 2, 1, 9], &six_from(&[0xfd, 0, 0, 0x20, 0, 5])[..], &[9; 4]].concat())),
         (E::PseudoWire, ethernet(0x8847, &[&[0, 2, 1, 9], &inner[..]].concat())),
         (E::PseudoWire, ethernet(0x8848, &[&[0, 2, 1, 9, 0, 0, 0, 7], &inner[..]].concat())),
         (E::PseudoWire, ethernet(0x8847, &[&[0, 2, 1, 9, 0x45], &inner[1..]].concat())),

@@ -90,7 +90,7 @@ pub fn is_ethernet(frame: &[u8]) -> bool {
         && match kind {
             0x0800 => matches!(behind, Some(0x45..=0x4f)),
             0x86dd => matches!(behind, Some(0x60..=0x6f)),
-            0..=1500 => usize::from(kind) <= frame.len() - 14, // of the 14 that were just read
+            3..=1500 => usize::from(kind) <= frame.len() - 14, // LLC takes three; of the 14 that were just read
             0x0806 | 0x8035 | 0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => true,
             0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x880b | 0x8809 | 0x888e | 0x88cc | 0x88e5 | 0x88e7 => true,
             0x8902 | 0x8903 | 0x8906 | 0x8909 | 0x8926 | 0x892f | 0x893f | 0x894f | 0x6558 | 0x9000 | 0x88f7 => true,
@@ -206,7 +206,7 @@ fn mpls<'a>(packet: &'a [u8], path: &mut Path<'_>) -> Step<'a> {
     };
     match byte(inner, 0)? >> 4 {
         4 if is_ethernet(inner) && !inner.get(..20).is_some_and(checksum::header_is_right) => pseudo_wire(path, inner),
-        6 if is_ethernet(inner) => pseudo_wire(path, inner),
+        6 if is_ethernet(inner) && !is_as_long_as_said(inner) => pseudo_wire(path, inner),
         4 => Ok((Layer::V4, inner)),
         6 => Ok((Layer::V6, inner)),
         0 if inner.get(4..).is_some_and(is_ethernet) => pseudo_wire(path, &inner[4..]),
@@ -214,6 +214,14 @@ fn mpls<'a>(packet: &'a [u8], path: &mut Path<'_>) -> Step<'a> {
         1 => Err(Refusal::NotIp),
         _ => Err(Refusal::Skipped(Encapsulation::PseudoWire)),
     }
+}
+
+/// Whether an IPv6 packet ends where the bytes end, give or take a frame check sequence.
+fn is_as_long_as_said(packet: &[u8]) -> bool {
+    const HEADER: usize = 40;
+    const CHECK_SEQUENCE: usize = 4;
+    let said = be16(packet, 4).map_or(0, |payload| HEADER + usize::from(payload));
+    (said..=said + CHECK_SEQUENCE).contains(&packet.len())
 }
 
 /// Network service header (RFC 8300 §2.2): version 0, a length in words, the kind of metadata, the next protocol.
