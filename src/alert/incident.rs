@@ -406,7 +406,7 @@ fn http_of(shown: &crate::window::Evidence) -> HttpFields<'static> {
         url: Some(shown.url.clone().into()),
         http_user_agent: shown.user_agent.clone().map(Into::into),
         http_method: Some(shown.method.clone().into()),
-        protocol: Some("HTTP/1.1".into()),
+        protocol: (!shown.protocol.is_empty()).then(|| shown.protocol.clone()),
         status: shown.status,
         length: shown.length,
         ..HttpFields::default()

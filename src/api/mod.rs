@@ -68,6 +68,8 @@ pub struct Observation<'a> {
     /// A success whose body does not say otherwise.
     pub is_success: bool,
     pub user_agent: Option<Cow<'a, str>>,
+    /// The protocol and its version, as it is written.
+    pub protocol: &'static str,
 }
 
 /// The object a request names: its path parameters, and the number in them where it is one.
@@ -217,6 +219,7 @@ impl Interpreter {
             is_page: response.is_some_and(|response| is_page(&response.head)),
             is_success,
             user_agent: request.head.get(Field::UserAgent).map(String::from_utf8_lossy),
+            protocol: request.head.version(),
             method,
             host,
             target,

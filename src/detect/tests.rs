@@ -137,6 +137,7 @@ impl Traffic {
             status: Some(status),
             length: Some(100),
             user_agent: None,
+            protocol: "HTTP/1.1".into(),
         });
         let shown = (now, u64::from(self.count), 0);
         let mut tally = Tally { requests: 1, with_credentials: u64::from(is_signed_in), ..Tally::default() };

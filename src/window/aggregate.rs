@@ -9,6 +9,7 @@ use crate::packet::Peer;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -72,6 +73,9 @@ pub struct Evidence {
     pub status: Option<u16>,
     pub length: Option<u64>,
     pub user_agent: Option<String>,
+    /// `HTTP/1.1`; empty in states of before it was kept.
+    #[serde(default)]
+    pub protocol: Cow<'static, str>,
 }
 
 impl Evidence {

@@ -75,6 +75,7 @@ fn evidence_of(observation: &Observation<'_>, filling: &Filling<'_>) -> Evidence
         status: (observation.status != 0).then_some(observation.status),
         length: (observation.status != 0).then_some(observation.response_bytes),
         user_agent: observation.user_agent.as_deref().map(str::to_string),
+        protocol: observation.protocol.into(),
     }
 }
 
