@@ -1,8 +1,8 @@
 //! Disks that fill and empty again. As root only: it takes a small disk.
 
 use crate::attacks;
-use crate::cli::simulated;
-use crate::daemon::{Disk, Site};
+use crate::cli::{command, frames_of, run, simulated};
+use crate::daemon::{Daemon, Disk, Site};
 use crate::state_of_copy;
 use serde_json::Value;
 use std::time::Duration;
@@ -30,17 +30,22 @@ fn expected(captures: &[Vec<u8>]) -> Vec<String> {
     for capture in captures {
         site.feed(capture);
     }
-    read_all(&mut daemon, &site, captures.len());
+    read_all(&mut daemon, &site, captures);
     daemon.stop();
     told(&site.alerts())
 }
 
-/// Waits until as many attacks were told as captures were fed.
-fn read_all(daemon: &mut crate::daemon::Daemon, site: &Site, captures: usize) {
+/// Waits until every frame was read and as many attacks were told as captures were fed.
+fn read_all(daemon: &mut Daemon, site: &Site, captures: &[Vec<u8>]) {
+    let frames: usize = captures.iter().map(|capture| frames_of(capture).len()).sum();
+    daemon.wait_until("all is read", |_| {
+        let status = run(command().args(["status", "--json", "--socket", &site.folder.path("control.sock")]));
+        status.with_status(0).records()[0]["frames"] == frames
+    });
     daemon.wait_until("all is told", |_| {
         let opened =
             |alert: &&Value| alert["apitap"]["detector"] == "brute_force" && alert["apitap"]["state"] == "opened";
-        site.alerts().iter().filter(opened).count() >= captures
+        site.alerts().iter().filter(opened).count() >= captures.len()
     });
 }
 
@@ -59,7 +64,7 @@ fn alerts_that_find_no_room_wait_for_it() {
     assert!(meanwhile.is_empty() || meanwhile.ends_with('\n'), "torn: {meanwhile}");
     disk.empty();
     daemon.wait_for("the log is written again, what waited is in it");
-    read_all(&mut daemon, &site, 2);
+    read_all(&mut daemon, &site, &captures);
     let (said, _) = daemon.stop();
     assert!(!said.contains("dropped"), "{said}");
     assert_eq!(said.matches("the log cannot be written").count(), 1, "said once: {said}");
