@@ -6,6 +6,7 @@ use crate::alert::record::{EventType, Severity};
 pub use crate::config::Redact;
 use crate::rule::{Network, Ruleset, did_you_mean};
 use crate::simulate::Chosen;
+use crate::simulate::wire::Tunnel;
 use crate::time::{Timestamp, parse_duration};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -382,6 +383,12 @@ pub struct SimulateArgs {
         default_missing_value = "100", help_heading = "Impairments",
     )]
     pub vlan: Option<u16>,
+    /// Put every frame into a tunnel
+    #[arg(long, value_name = "KIND", value_parser = tunnel_named, help_heading = "Impairments")]
+    pub tunnel: Option<Tunnel>,
+    /// Share of clients that speak HTTP/2 with prior knowledge, 0 to 1 [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub http2: Option<f64>,
     /// Speak IPv6
     #[arg(long, help_heading = "Impairments")]
     pub ipv6: bool,
@@ -556,6 +563,18 @@ fn scenario_named(text: &str) -> Result<Chosen, String> {
         let is_known = names.clone().any(|known| known == name);
         let hint = if is_known { did_you_mean(level, LEVELS) } else { did_you_mean(name, names) };
         format!("{error}{hint}")
+    })
+}
+
+fn tunnel_named(text: &str) -> Result<Tunnel, String> {
+    let known = Tunnel::ALL.into_iter().find(|(name, _)| *name == text);
+    let names = || Tunnel::ALL.iter().map(|(name, _)| *name);
+    known.map(|(_, tunnel)| tunnel).ok_or_else(|| {
+        format!(
+            "there is no such tunnel; there are: {}{}",
+            names().collect::<Vec<_>>().join(", "),
+            did_you_mean(text, names())
+        )
     })
 }
 

@@ -39,6 +39,8 @@ fn options_of(args: &SimulateArgs) -> Result<Options, String> {
         reorder: args.reorder.unwrap_or(default.reorder),
         duplicate: args.duplicate.unwrap_or(default.duplicate),
         vlan: args.vlan,
+        tunnel: args.tunnel,
+        http2: args.http2.unwrap_or(default.http2),
         ipv6: args.ipv6,
         snaplen: args.snaplen.unwrap_or(default.snaplen),
         start: default.start,
@@ -111,6 +113,7 @@ fn list_scenarios(out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::wire::Tunnel;
     use crate::simulate::{Level, Scenario};
     use clap::Parser;
 
@@ -154,6 +157,10 @@ mod tests {
             "0.03",
             "--vlan",
             "7",
+            "--tunnel",
+            "vxlan",
+            "--http2",
+            "0.5",
             "--ipv6",
             "--snaplen",
             "128",
@@ -175,6 +182,8 @@ mod tests {
             reorder: 0.02,
             duplicate: 0.03,
             vlan: Some(7),
+            tunnel: Some(Tunnel::Vxlan),
+            http2: 0.5,
             ipv6: true,
             snaplen: 128,
             start: Options::default().start,

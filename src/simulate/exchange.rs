@@ -4,6 +4,7 @@
 
 use crate::time::Timestamp;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::time::Duration;
@@ -175,16 +176,45 @@ impl Exchange {
         format!("{} {}{}", self.method, self.host.name(), self.template)
     }
 
+    /// Host and, where it is not 80, port.
+    pub fn authority(&self) -> Cow<'static, str> {
+        match self.host.port() {
+            80 => self.host.name().into(),
+            port => format!("{}:{port}", self.host.name()).into(),
+        }
+    }
+
+    /// The response has a body on the wire.
+    pub fn has_body(&self) -> bool {
+        self.method != "HEAD" && !self.is_bare()
+    }
+
+    /// The response says how long its body is.
+    pub fn says_length(&self) -> bool {
+        self.framing == Framing::Length && !self.is_bare()
+    }
+
+    fn is_bare(&self) -> bool {
+        matches!(self.status, 204 | 304)
+    }
+
+    /// Brings the reply into its coding, unless it is.
+    pub fn code(&mut self, encoder: &mut Encoder) {
+        if self.coding != Coding::Identity && !self.reply_coded {
+            self.scratch.clear();
+            encoder.encode(self.coding, &self.reply, &mut self.scratch);
+            std::mem::swap(&mut self.scratch, &mut self.reply);
+            self.reply_coded = true;
+        }
+    }
+
     /// Appends the request's head, and its body unless the client waits before it.
     pub fn write_request(&self, out: &mut Vec<u8>, client: &str) {
         out.extend_from_slice(self.method.as_bytes());
         out.push(b' ');
         out.extend_from_slice(self.target.as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
-        out.extend_from_slice(self.host.name().as_bytes());
-        if self.host.port() != 80 {
-            let _ = write!(out, ":{}", self.host.port());
-        }
+        out.extend_from_slice(self.authority().as_bytes());
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(client.as_bytes());
         out.extend_from_slice(self.headers.as_bytes());
@@ -205,30 +235,24 @@ impl Exchange {
     pub fn write_response(&mut self, out: &mut Vec<u8>, date: &str, encoder: &mut Encoder) {
         let _ = write!(out, "HTTP/1.1 {} {}\r\nDate: {date}\r\nServer: nginx\r\n", self.status, reason(self.status));
         out.extend_from_slice(self.reply_headers.as_bytes());
-        let has_body = self.method != "HEAD" && self.status != 304 && self.status != 204;
         if !self.reply_type.is_empty() {
             let _ = write!(out, "Content-Type: {}\r\n", self.reply_type);
         }
-        if self.coding != Coding::Identity && !self.reply_coded {
-            self.scratch.clear();
-            encoder.encode(self.coding, &self.reply, &mut self.scratch);
-            std::mem::swap(&mut self.scratch, &mut self.reply);
-            self.reply_coded = true;
-        }
+        self.code(encoder);
         match self.coding {
             Coding::Identity => {}
             Coding::Gzip => out.extend_from_slice(b"Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n"),
             Coding::Deflate => out.extend_from_slice(b"Content-Encoding: deflate\r\nVary: Accept-Encoding\r\n"),
         }
         match self.framing {
-            Framing::Length if self.status == 204 || self.status == 304 => out.extend_from_slice(b"\r\n"),
+            Framing::Length if self.is_bare() => out.extend_from_slice(b"\r\n"),
             Framing::Length => {
                 let _ = write!(out, "Content-Length: {}\r\n\r\n", self.reply.len());
             }
             Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
             Framing::Close => out.extend_from_slice(b"Connection: close\r\n\r\n"),
         }
-        if !has_body {
+        if !self.has_body() {
             return;
         }
         if self.framing == Framing::Chunked {

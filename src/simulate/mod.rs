@@ -15,6 +15,8 @@ mod benign;
 mod condition;
 mod exchange;
 mod hostile;
+mod http2;
+mod link;
 mod people;
 mod queue;
 pub mod random;
@@ -31,7 +33,7 @@ use crate::time::Timestamp;
 pub use scenario::{Chosen, Level, Numbers, Scenario, ScenarioError, ScenarioInfo, scenarios};
 use std::io;
 use std::time::Duration;
-use wire::Impairment;
+use wire::Tunnel;
 
 /// What kind of benign traffic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,6 +67,10 @@ pub struct Options {
     /// Probability for each frame to arrive twice.
     pub duplicate: f64,
     pub vlan: Option<u16>,
+    /// Every frame comes in a tunnel of this kind.
+    pub tunnel: Option<Tunnel>,
+    /// Share of clients that speak HTTP/2 with prior knowledge, 0 to 1.
+    pub http2: f64,
     /// All addresses are IPv6.
     pub ipv6: bool,
     pub snaplen: u32,
@@ -89,6 +95,8 @@ impl Default for Options {
             reorder: 0.0,
             duplicate: 0.0,
             vlan: None,
+            tunnel: None,
+            http2: 0.0,
             ipv6: false,
             snaplen: wire::FULL_SNAPLEN,
             start: wire::DEFAULT_START,
@@ -123,8 +131,7 @@ fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::O
 
 /// Writes the capture and its truth. Streams: both writers get the data as it is made, in large pieces.
 pub fn generate(options: &Options, pcap: &mut dyn io::Write, truth: &mut dyn io::Write) -> io::Result<Summary> {
-    let impairment = Impairment { loss: options.loss, reorder: options.reorder, duplicate: options.duplicate };
-    let queue = queue::FrameQueue::new(pcap, impairment, options.seed, options.snaplen);
+    let queue = queue::FrameQueue::new(pcap, options);
     let end = options.start.saturating_add(options.duration);
     let world = world::World {
         seed: options.seed,
@@ -134,6 +141,7 @@ pub fn generate(options: &Options, pcap: &mut dyn io::Write, truth: &mut dyn io:
         clients: options.clients.max(1),
         ipv6: options.ipv6,
         vlan: options.vlan,
+        http2: options.http2,
         rate: options.rate,
     };
     let mut stage = stage::Stage::new(world, queue, truth, options.log_transactions);

@@ -3,10 +3,11 @@
 //! Actors give frames in any order, but never earlier than the step in which they give them; so everything before
 //! the next step's time is final. Buffers are reused: memory is bounded by what is under way at one time.
 
+use super::Options;
 use super::random::Rng;
 use super::wire::connection::FrameSink;
 use super::wire::impairment::Impairment;
-use super::wire::pcap;
+use super::wire::{Tunnel, pcap};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,6 +22,9 @@ pub struct FrameQueue<'a> {
     buffers: Vec<Vec<u8>>,
     free: Vec<u32>,
     pushed: u64,
+    /// Every frame comes in it.
+    tunnel: Option<Tunnel>,
+    through_tunnel: u64,
     impairment: Impairment,
     rng: Rng,
     snaplen: u32,
@@ -33,17 +37,20 @@ pub struct FrameQueue<'a> {
 }
 
 impl<'a> FrameQueue<'a> {
-    pub fn new(capture: &'a mut dyn io::Write, impairment: Impairment, seed: u64, snaplen: u32) -> FrameQueue<'a> {
+    pub fn new(capture: &'a mut dyn io::Write, options: &Options) -> FrameQueue<'a> {
+        let impairment = Impairment { loss: options.loss, reorder: options.reorder, duplicate: options.duplicate };
         FrameQueue {
             heap: BinaryHeap::new(),
             buffers: Vec::new(),
             free: Vec::new(),
             pushed: 0,
+            tunnel: options.tunnel,
+            through_tunnel: 0,
             impairment,
-            rng: Rng::named(seed, "impairment", 0),
-            snaplen,
+            rng: Rng::named(options.seed, "impairment", 0),
+            snaplen: options.snaplen,
             capture,
-            output: pcap::file_header(snaplen).to_vec(),
+            output: pcap::file_header(options.snaplen).to_vec(),
             last: Timestamp::MIN,
             frames: 0,
             bytes: 0,
@@ -101,6 +108,11 @@ impl<'a> FrameQueue<'a> {
 
 impl FrameSink for FrameQueue<'_> {
     fn frame(&mut self, at: Timestamp, header: &[u8], payload: &[u8]) {
+        let in_tunnel = self.tunnel.map(|tunnel| {
+            self.through_tunnel += 1;
+            tunnel.around(header, payload.len(), self.through_tunnel)
+        });
+        let header = in_tunnel.as_deref().unwrap_or(header);
         if self.impairment.is_none() {
             return self.push(at, header, payload);
         }

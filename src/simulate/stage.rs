@@ -5,6 +5,8 @@
 
 use super::condition::Conditions;
 use super::exchange::{self, Encoder, Exchange, Host};
+use super::http2::Session;
+use super::link::Link;
 use super::queue::FrameQueue;
 use super::random::Rng;
 use super::truth::{Logged, Matter, Record};
@@ -56,7 +58,7 @@ pub struct Caller {
     /// How long a connection stays open unused.
     pub keep_alive: Duration,
     pub rng: Rng,
-    links: [Option<Connection>; 4],
+    links: [Option<Link>; 4],
 }
 
 impl Caller {
@@ -183,7 +185,7 @@ impl<'a> Stage<'a> {
         self.truth.flush()
     }
 
-    fn link(&mut self, caller: &mut Caller, host: Host, at: Timestamp) -> Connection {
+    fn link(&mut self, caller: &mut Caller, host: Host, at: Timestamp) -> Link {
         if let Some(open) = caller.links[host as usize].take() {
             return open; // `links` has a place for each host
         }
@@ -195,7 +197,7 @@ impl<'a> Stage<'a> {
             .with_rtt(caller.rtt)
             .with_vlan(self.world.vlan);
         connection.open(at, &mut self.queue);
-        connection
+        Link { connection, http2: self.world.speaks_http2(caller.address).then(Session::default) }
     }
 
     /// Sends the exchange in the form, over the caller's open connection to that host or a new one.
@@ -210,40 +212,44 @@ impl<'a> Stage<'a> {
     pub fn pipeline(&mut self, caller: &mut Caller, at: Timestamp, exchanges: &mut [Exchange]) -> Outcome {
         let Some(host) = exchanges.first().map(|first| first.host) else { return Outcome { status: 0, end: at } };
         let counted_by = self.counted_by.take();
-        let mut connection = self.link(caller, host, at);
-        let sent = at.max(connection.ready(Side::Client));
+        let mut link = self.link(caller, host, at);
+        let sent = at.max(link.connection.ready(Side::Client));
         let mut request = std::mem::take(&mut self.request);
         request.clear();
         for exchange in exchanges.iter_mut() {
             let changed = if exchange.label == exchange::BENIGN { self.conditions.apply(exchange, sent) } else { None };
             let told = Told { status: Some(exchange.status), complete: true, counted_by: changed.or(counted_by) };
-            self.write_down(exchange, &connection, sent, told);
-            exchange.write_request(&mut request, &caller.lines);
+            self.write_down(exchange, &link.connection, sent, told);
+            link.request(exchange, &caller.lines, &mut request);
         }
-        let mut time = connection.send(Side::Client, sent, &request, &mut self.queue);
-        self.request = request;
+        let mut time = link.connection.send(Side::Client, sent, &request, &mut self.queue);
         let mut status = 0;
         let mut closes = false;
         for exchange in exchanges.iter_mut() {
             if exchange.expects_continue {
                 let proceed = time.saturating_add(Duration::from_micros(400));
-                connection.send(Side::Server, proceed, b"HTTP/1.1 100 Continue\r\n\r\n", &mut self.queue);
-                time = connection.send(Side::Client, proceed, &exchange.body, &mut self.queue);
+                self.response.clear();
+                link.proceed(&mut self.response);
+                link.connection.send(Side::Server, proceed, &self.response, &mut self.queue);
+                request.clear();
+                link.body(exchange, &mut request);
+                time = link.connection.send(Side::Client, proceed, &request, &mut self.queue);
             }
             let jitter = caller.rng.log_normal(1.0, 0.35).min(20.0);
-            time = time.saturating_add(exchange.service.mul_f64(jitter)).max(connection.ready(Side::Server));
+            time = time.saturating_add(exchange.service.mul_f64(jitter)).max(link.connection.ready(Side::Server));
             self.refresh_date(time);
             self.response.clear();
-            exchange.write_response(&mut self.response, &self.date.1, &mut self.encoder);
-            time = connection.send(Side::Server, time, &self.response, &mut self.queue);
+            link.response(exchange, &self.date.1, &mut self.encoder, &mut self.response);
+            time = link.connection.send(Side::Server, time, &self.response, &mut self.queue);
             status = exchange.status;
             closes |= exchange.framing == exchange::Framing::Close;
         }
-        let end = connection.ready(Side::Client);
+        self.request = request;
+        let end = link.connection.ready(Side::Client);
         if closes {
-            connection.close(Side::Server, time, &mut self.queue);
+            link.connection.close(Side::Server, time, &mut self.queue);
         } else {
-            caller.links[host as usize] = Some(connection); // `links` has a place for each host
+            caller.links[host as usize] = Some(link); // `links` has a place for each host
         }
         Outcome { status, end }
     }
@@ -251,41 +257,41 @@ impl<'a> Stage<'a> {
     /// Sends the request in the form, waits in vain, and gives up with a reset.
     pub fn give_up(&mut self, caller: &mut Caller, at: Timestamp, patience: Duration) -> Timestamp {
         let status = None;
-        let (mut connection, last) = self.ask_in_vain(caller, at, status);
-        connection.flush(&mut self.queue);
-        connection.reset(Side::Client, last.saturating_add(patience), &mut self.queue)
+        let (mut link, last) = self.ask_in_vain(caller, at, status);
+        link.connection.flush(&mut self.queue);
+        link.connection.reset(Side::Client, last.saturating_add(patience), &mut self.queue)
     }
 
     /// Sends the request in the form, and goes away with a reset in the middle of the answer.
     pub fn break_off(&mut self, caller: &mut Caller, at: Timestamp) -> Timestamp {
         let status = Some(self.exchange.status);
-        let (mut connection, last) = self.ask_in_vain(caller, at, status);
+        let (mut link, last) = self.ask_in_vain(caller, at, status);
         let answered = last.saturating_add(self.exchange.service);
         self.refresh_date(answered);
         self.response.clear();
-        self.exchange.write_response(&mut self.response, &self.date.1, &mut self.encoder);
+        link.response(&mut self.exchange, &self.date.1, &mut self.encoder, &mut self.response);
         let heard = &self.response[..self.response.len() * 2 / 3]; // less than all
-        let last = connection.send(Side::Server, answered, heard, &mut self.queue);
-        connection.reset(Side::Client, last, &mut self.queue)
+        let last = link.connection.send(Side::Server, answered, heard, &mut self.queue);
+        link.connection.reset(Side::Client, last, &mut self.queue)
     }
 
-    fn ask_in_vain(&mut self, caller: &mut Caller, at: Timestamp, status: Option<u16>) -> (Connection, Timestamp) {
+    fn ask_in_vain(&mut self, caller: &mut Caller, at: Timestamp, status: Option<u16>) -> (Link, Timestamp) {
         let exchange = std::mem::take(&mut self.exchange);
-        let mut connection = self.link(caller, exchange.host, at);
-        let sent = at.max(connection.ready(Side::Client));
+        let mut link = self.link(caller, exchange.host, at);
+        let sent = at.max(link.connection.ready(Side::Client));
         let told = Told { status, complete: false, counted_by: self.counted_by.take() };
-        self.write_down(&exchange, &connection, sent, told);
+        self.write_down(&exchange, &link.connection, sent, told);
         self.request.clear();
-        exchange.write_request(&mut self.request, &caller.lines);
-        let last = connection.send(Side::Client, sent, &self.request, &mut self.queue);
+        link.request(&exchange, &caller.lines, &mut self.request);
+        let last = link.connection.send(Side::Client, sent, &self.request, &mut self.queue);
         self.exchange = exchange;
-        (connection, last)
+        (link, last)
     }
 
     /// Closes what will not be used before `next` within its keep-alive time; the server ends it then.
     pub fn rest(&mut self, caller: &mut Caller, next: Timestamp) {
         for place in &mut caller.links {
-            let Some(connection) = place else { continue };
+            let Some(Link { connection, .. }) = place else { continue };
             let idle_end = connection.ready(Side::Client).saturating_add(caller.keep_alive);
             if idle_end < next {
                 connection.close(Side::Server, idle_end, &mut self.queue);
@@ -296,8 +302,8 @@ impl<'a> Stage<'a> {
 
     /// The client closes all its connections.
     pub fn leave(&mut self, caller: &mut Caller, at: Timestamp) {
-        for connection in caller.links.iter_mut().filter_map(Option::take) {
-            let mut connection = connection;
+        for link in caller.links.iter_mut().filter_map(Option::take) {
+            let mut connection = link.connection;
             if caller.rng.chance(0.06) {
                 connection.reset(Side::Client, at, &mut self.queue);
             } else {

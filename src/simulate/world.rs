@@ -27,6 +27,9 @@ const STAFF_BY_HOUR: [f64; 24] = [
 /// Addresses with many people behind them: carriers' NAT.
 const CARRIER_NATS: u64 = 6;
 
+/// What [`World::speaks_http2`] draws its chance by.
+const HTTP2: u64 = 0x6832;
+
 #[derive(Clone, Debug)]
 pub struct World {
     pub seed: u64,
@@ -38,6 +41,8 @@ pub struct World {
     pub clients: u32,
     pub ipv6: bool,
     pub vlan: Option<u16>,
+    /// Share of clients that speak HTTP/2.
+    pub http2: f64,
     /// Benign transactions a second, on the mean.
     pub rate: f64,
 }
@@ -62,6 +67,16 @@ impl World {
             IpAddr::V4(Ipv4Addr::new(10, 20, 0, last))
         };
         SocketAddr::new(address, host.port())
+    }
+
+    /// Whether who has this address speaks HTTP/2.
+    pub fn speaks_http2(&self, client: IpAddr) -> bool {
+        let bits = match client {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits() as u64,
+        };
+        let share = (scatter(self.seed ^ HTTP2, bits) >> 11) as f64 / (1u64 << 53) as f64; // 53 bits are exact
+        share < self.http2
     }
 
     fn outside(&self, what: u64, index: u64, odd: bool) -> IpAddr {
@@ -165,6 +180,7 @@ mod tests {
             clients: 100,
             ipv6,
             vlan: None,
+            http2: 0.0,
             rate: 10.0,
         }
     }

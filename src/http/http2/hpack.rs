@@ -13,6 +13,7 @@ mod huffman;
 mod static_table;
 
 pub use dynamic_table::DEFAULT_SIZE;
+pub use static_table::get as static_entry;
 
 use dynamic_table::{DynamicTable, ENTRY_OVERHEAD, Found};
 

@@ -158,7 +158,7 @@ fn put_tcp(out: &mut Header, segment: &Segment, options: usize) {
 }
 
 /// Sum of 16-bit big-endian words (RFC 1071), taken 32 bits at a time; an odd last byte counts as padded with zero.
-fn sum(bytes: &[u8]) -> u64 {
+pub(super) fn sum(bytes: &[u8]) -> u64 {
     let mut chunks = bytes.chunks_exact(4);
     let mut total: u64 = 0;
     for chunk in &mut chunks {
@@ -171,7 +171,7 @@ fn sum(bytes: &[u8]) -> u64 {
     (total >> 48) + ((total >> 32) & 0xffff) + ((total >> 16) & 0xffff) + (total & 0xffff)
 }
 
-fn fold(mut total: u64) -> u16 {
+pub(super) fn fold(mut total: u64) -> u16 {
     while total > 0xffff {
         total = (total >> 16) + (total & 0xffff);
     }

@@ -3,24 +3,31 @@
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
+pub const PADDED: u8 = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
+    Data = 0,
     Headers = 1,
     RstStream = 3,
     Settings = 4,
     GoAway = 7,
+    WindowUpdate = 8,
     Continuation = 9,
 }
 
 /// A frame. Payloads are shorter than 16 MiB.
 pub fn frame(kind: Kind, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(9 + payload.len());
-    bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes()[1..]); // of four octets
-    bytes.extend_from_slice(&[kind as u8, flags]);
-    bytes.extend_from_slice(&stream.to_be_bytes());
-    bytes.extend_from_slice(payload);
+    append_frame(kind, flags, stream, payload, &mut bytes);
     bytes
+}
+
+pub fn append_frame(kind: Kind, flags: u8, stream: u32, payload: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(payload.len() as u32).to_be_bytes()[1..]); // of four octets
+    out.extend_from_slice(&[kind as u8, flags]);
+    out.extend_from_slice(&stream.to_be_bytes());
+    out.extend_from_slice(payload);
 }
 
 /// A field that is not inserted into any table. Name and value are shorter than 127 bytes.

@@ -15,11 +15,13 @@
 
 pub mod connection;
 pub mod frame;
+pub mod hpack;
 pub mod http2;
 pub mod impairment;
 pub mod pcap;
 #[cfg(test)]
 mod tests;
+pub mod tunnel;
 
 use crate::time::Timestamp;
 pub use connection::{Connection, FrameSink, Side};
@@ -27,6 +29,7 @@ pub use impairment::{Impairment, impair};
 pub use pcap::{FULL_SNAPLEN, pcap};
 use std::net::SocketAddr;
 use std::time::Duration;
+pub use tunnel::Tunnel;
 
 /// 2025-11-24 09:00 UTC, a Monday: when a conversation starts unless told otherwise.
 pub const DEFAULT_START: Timestamp = Timestamp(1_763_974_800_000_000_000);
