@@ -51,6 +51,8 @@ pub struct Judge {
     keys_evicted: u64,
     late_windows: u64,
     newest_window: Option<i64>,
+    /// End of the newest window that was judged, in this run or before it.
+    judged: Option<Timestamp>,
     bounded_at: i64,
     first: Option<Timestamp>,
     /// The newest watermark.
@@ -100,6 +102,7 @@ impl Judge {
             keys_evicted: 0,
             late_windows: 0,
             newest_window: None,
+            judged: None,
             bounded_at: i64::MIN,
             first: None,
             now: None,
@@ -107,10 +110,11 @@ impl Judge {
         }
     }
 
-    /// Goes on with the counters of earlier runs, and with a phase of learning that was not over.
-    pub fn resume(&mut self, counters: BTreeMap<String, u64>, learn_until: Option<Timestamp>) {
-        self.counters_before = counters;
-        self.learn_until = learn_until;
+    /// Goes on with the counters of earlier runs, a phase of learning that was not over, and how far they judged.
+    pub fn resume(&mut self, singles: Singles) {
+        self.counters_before = singles.counters;
+        self.learn_until = singles.learn_until;
+        (self.now, self.judged) = (singles.newest, singles.judged.or(singles.newest));
     }
 
     /// What changed since the last cut; between two windows, so that none is mixed of two. The judge is held up for it.
@@ -119,7 +123,7 @@ impl Judge {
             learned: self.inventory.learned().clone(),
             incidents: self.incidents.to_json().unwrap_or_default(), // strings and numbers always become JSON
             newest: self.now,
-            judged: self.newest_window.map(|newest| start_of(newest + 1)),
+            judged: self.judged,
             learn_until: self.learn_until,
             counters: self.counters_in_all(),
         };
@@ -275,6 +279,7 @@ impl Judge {
     fn window(&mut self, index: i64, mut window: Window, is_frozen: bool, alerts: &mut Vec<AlertRecord>) {
         self.late_windows += u64::from(self.newest_window == Some(index));
         self.newest_window = Some(index);
+        self.judged = Some(start_of(index + 1));
         let is_learning = self.is_learning(index);
         self.inventory.settle(&mut window);
         let store = Arc::clone(&self.options.store);

@@ -192,7 +192,8 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     }
     let learned = singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect();
     let mut judge = Judge::new(key, judge_options, learned, incidents);
-    judge.resume(singles.counters, singles.learn_until);
+    let not_before = singles.newest;
+    judge.resume(singles);
     let sinks = Arc::new(sinks);
     let wants_http = config.alert.events.contains(&EventType::Http);
     let pipeline_options = PipelineOptions {
@@ -232,7 +233,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
         recorder,
         board: &daemon.board,
         privileges: &privileges,
-        not_before: singles.newest,
+        not_before,
         memory_limit: &daemon.memory_limit,
     };
     let read = reader.run();

@@ -40,7 +40,7 @@ fn read_all(daemon: &mut Daemon, site: &Site, captures: &[Vec<u8>]) {
     let frames: usize = captures.iter().map(|capture| frames_of(capture).len()).sum();
     daemon.wait_until("all is read", |_| {
         let status = run(command().args(["status", "--json", "--socket", &site.folder.path("control.sock")]));
-        status.with_status(0).records()[0]["frames"] == frames
+        serde_json::from_str::<Value>(&status.with_status(0).out).expect("JSON")["frames"] == frames
     });
     daemon.wait_until("all is told", |_| {
         let opened =

@@ -1,7 +1,7 @@
 //! What the log says was told already: incidents go on where it ends, also after an end without a last checkpoint.
 //!
-//! In go the log and the time up to which the saved state has judged; out come the alerts told since, and, of each, the incident as it stood
-//! then. Refused, and left out: lines that are no alerts, detectors that are not known, subjects that cannot be read.
+//! In go the log and the time up to which the saved state has judged; out come the alerts told since, and, of each, the
+//! incident as it stood then. Refused, and left out: lines that are no alerts, detectors that are not known, subjects that cannot be read.
 
 use super::{FIRST_PAUSE, Incident, Incidents, identity_of};
 use crate::alert::lines_backwards;
@@ -24,8 +24,8 @@ const MOST_BYTES: u64 = 64 << 20;
 /// A pause that has doubled so often is longer than any incident.
 const MOST_DOUBLINGS: u64 = 20;
 
-/// The alerts at the end of a log behind the last that is older than `judged`, oldest first. Where it was rotated since, also
-/// those of the log before. Windows that close late are told with the time of the newest, so some may be known already.
+/// The alerts at the end of a log behind the last that is older than `judged`, oldest first. Where it was rotated since,
+/// also those of the log before. Windows that close late are told with the time of the newest, so some may be known.
 pub fn told_since(log: &Path, judged: Timestamp) -> io::Result<Vec<AlertRecord>> {
     let (mut newest_first, mut left) = (Vec::new(), MOST_BYTES);
     for path in [log.to_owned(), PathBuf::from(format!("{}.1", log.display()))] {

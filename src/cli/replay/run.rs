@@ -4,7 +4,7 @@ use super::progress::Progress;
 use crate::alert::Incidents;
 use crate::alert::record::EventType;
 use crate::api::Settings;
-use crate::baseline::{Store, StoreLimits};
+use crate::baseline::{Singles, Store, StoreLimits};
 use crate::capture::{self, CaptureError, Filter, FrameSource, MergedSource, open_all};
 use crate::cli::args::Redact;
 use crate::cli::replay::output::Output;
@@ -171,7 +171,7 @@ impl Run {
         // The options are there until the one judge is made of them.
         let options = self.options.take().context("the judge was lost")?;
         let mut judge = Judge::new(key, options, std::mem::take(&mut self.learned), incidents);
-        judge.resume(std::mem::take(&mut self.counters), None);
+        judge.resume(Singles { counters: std::mem::take(&mut self.counters), ..Singles::default() });
         Ok(judge)
     }
 
