@@ -87,6 +87,10 @@ fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each (nightly Rust and cargo-
 soak: build ## 65 minutes on a wire at 10,000 transactions/s, 1 % hostile, memory watched (root, tcpreplay)
 	.ci/soak
 
+.PHONY: hostile
+hostile: build ## What each kind of hostile stream costs beside innocent traffic, and that it takes none of it (10 minutes)
+	.ci/hostile
+
 .PHONY: soak-replay
 soak-replay: build ## Replay a week of traffic of 4,000 clients and watch the memory (about 20 minutes)
 	.ci/soak-replay

@@ -4,7 +4,7 @@
 mod cli;
 
 use apitap::simulate::wire::{Conversation, DEFAULT_START, FULL_SNAPLEN, merge, pcap};
-use apitap::simulate::{Options, Scenario};
+use apitap::simulate::{Level, Options, Scenario};
 use cli::{
     Folder, HOST, SERVER, Talk, apitap, attack_traffic, capture, command, json_response, records, run, simulated,
 };
@@ -461,4 +461,30 @@ fn no_secret_of_the_traffic_is_ever_written() {
     }
     let tail = apitap(&["tail", &folder.path("eve.json"), "-v", "--lines", "all", "--no-follow"]).with_status(0);
     assert_no_secret(tail.out.as_bytes(), &SECRETS, "tail");
+}
+
+#[test]
+fn attacks_over_http2_are_found_and_their_evidence_says_so() {
+    let scenarios =
+        [Scenario::Scanner, Scenario::BruteForce, Scenario::ShadowEndpoint, Scenario::ExcessiveDataExposure];
+    let options = Options {
+        scenarios: scenarios.map(|scenario| (scenario, Level::Easy)).to_vec(),
+        duration: Duration::from_secs(25 * 60),
+        quiet_first: Duration::from_secs(12 * 60),
+        rate: 5.0,
+        clients: 60,
+        http2: 1.0,
+        seed: 3,
+        ..Options::default()
+    };
+    let folder = Folder::new();
+    let capture = folder.write("http2.pcap", simulated(&options));
+    let alerts = apitap(&["replay", &capture, "--json"]).with_status(0).records();
+    for scenario in scenarios {
+        let name = scenario.info().name;
+        assert!(alerts.iter().any(|alert| alert["apitap"]["detector"] == name), "{name}: {alerts:?}");
+    }
+    let evidence = alerts.iter().flat_map(|alert| alert["apitap"]["evidence"].as_array().into_iter().flatten());
+    let protocols: Vec<&Value> = evidence.map(|shown| &shown["http"]["protocol"]).collect();
+    assert!(!protocols.is_empty() && protocols.iter().all(|protocol| **protocol == "HTTP/2"), "{protocols:?}");
 }

@@ -5,8 +5,8 @@
 use crate::alert::record::{EventType, Severity};
 pub use crate::config::Redact;
 use crate::rule::{Network, Ruleset, did_you_mean};
-use crate::simulate::Chosen;
 use crate::simulate::wire::Tunnel;
+use crate::simulate::{Chosen, HostileKind};
 use crate::time::{Timestamp, parse_duration};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -356,6 +356,9 @@ pub struct SimulateArgs {
     /// Hostile streams a second (floods, bombs, fragments, conflicting overlaps) that nobody should trip over [default: 0]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub hostile: Option<f64>,
+    /// What the hostile streams are [default: of every kind in turn]
+    #[arg(long, value_name = "KIND", value_parser = |text: &str| named(text, "kind", HostileKind::ALL), requires = "hostile")]
+    pub hostile_kind: Option<HostileKind>,
     /// Seed of all chance [default: 1]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -384,7 +387,7 @@ pub struct SimulateArgs {
     )]
     pub vlan: Option<u16>,
     /// Put every frame into a tunnel
-    #[arg(long, value_name = "KIND", value_parser = tunnel_named, help_heading = "Impairments")]
+    #[arg(long, value_name = "KIND", value_parser = |text: &str| named(text, "tunnel", Tunnel::ALL), help_heading = "Impairments")]
     pub tunnel: Option<Tunnel>,
     /// Share of clients that speak HTTP/2 with prior knowledge, 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE", value_parser = share)]
@@ -566,16 +569,13 @@ fn scenario_named(text: &str) -> Result<Chosen, String> {
     })
 }
 
-fn tunnel_named(text: &str) -> Result<Tunnel, String> {
-    let known = Tunnel::ALL.into_iter().find(|(name, _)| *name == text);
-    let names = || Tunnel::ALL.iter().map(|(name, _)| *name);
-    known.map(|(_, tunnel)| tunnel).ok_or_else(|| {
-        format!(
-            "there is no such tunnel; there are: {}{}",
-            names().collect::<Vec<_>>().join(", "),
-            did_you_mean(text, names())
-        )
-    })
+/// The one of this name; `what` they are.
+fn named<T, const N: usize>(text: &str, what: &str, all: [(&'static str, T); N]) -> Result<T, String> {
+    let names = all.each_ref().map(|(name, _)| *name);
+    all.into_iter()
+        .find(|(name, _)| *name == text)
+        .map(|(_, value)| value)
+        .ok_or_else(|| format!("there is no such {what}; there are: {}{}", names.join(", "), did_you_mean(text, names)))
 }
 
 const LEVELS: [&str; 3] = ["easy", "medium", "stealthy"];

@@ -35,6 +35,7 @@ fn options_of(args: &SimulateArgs) -> Result<Options, String> {
         clients: args.clients.unwrap_or(default.clients),
         seed: args.seed.unwrap_or(default.seed),
         hostile: args.hostile.unwrap_or(default.hostile),
+        hostile_kind: args.hostile_kind,
         loss: args.loss.unwrap_or(default.loss),
         reorder: args.reorder.unwrap_or(default.reorder),
         duplicate: args.duplicate.unwrap_or(default.duplicate),
@@ -114,7 +115,7 @@ fn list_scenarios(out: &mut dyn Write) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::simulate::wire::Tunnel;
-    use crate::simulate::{Level, Scenario};
+    use crate::simulate::{HostileKind, Level, Scenario};
     use clap::Parser;
 
     fn parsed(arguments: &[&str]) -> SimulateArgs {
@@ -145,6 +146,8 @@ mod tests {
             "7.5",
             "--clients",
             "9",
+            "--hostile-kind",
+            "slowloris",
             "--hostile",
             "3",
             "--seed",
@@ -178,6 +181,7 @@ mod tests {
             clients: 9,
             seed: 42,
             hostile: 3.0,
+            hostile_kind: Some(HostileKind::Slowloris),
             loss: 0.01,
             reorder: 0.02,
             duplicate: 0.03,

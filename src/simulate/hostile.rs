@@ -1,14 +1,16 @@
 //! Connections that are made to hurt whoever watches them: floods, fragments, bombs, lies about order.
 //!
-//! In go a rate and the stage; out come, among the other traffic, that many hostile streams a second, of every
-//! [`Kind`] in turn, from addresses of their own. None of it is an attack on the API that a detector should name, so
-//! the truth does not speak of it: it is there to see what it costs a sensor, and that the rest is still read right.
+//! In go a rate, a kind and the stage; out come, among the other traffic, that many hostile streams a second, of that
+//! [`Kind`] or of every kind in turn, from addresses of their own. None of it is an attack on the API that has to be
+//! found, so the truth does not speak of it: it is there to see what it costs a sensor, and that the rest is still read
+//! right.
 
 use super::exchange::{Coding, Encoder, Host};
 use super::random::Rng;
 use super::stage::{Actor, Stage};
 use super::wire::connection::{Connection, FrameSink, Side};
 use super::wire::frame::{self, ACK, PSH, SYN};
+use super::wire::http2::{self, END_HEADERS, END_STREAM};
 use crate::time::Timestamp;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,6 +21,11 @@ const ATTACKER: u64 = 0x4057;
 const STEP: Duration = Duration::from_micros(50);
 /// Bytes of zeros in a compressed answer: a thousand times what is sent.
 const BOMB_BYTES: usize = 8 << 20;
+/// Members of the inner gzip stream of the nested answer.
+const NESTED: usize = 100;
+/// A field that is referred to so often makes a list of 8 MB.
+const HPACK_VALUE: usize = 4000;
+const HPACK_REFERENCES: usize = 2000;
 const DEEP_BRACKETS: usize = 100_000;
 const ENDLESS_LINES: usize = 4_000;
 const STORM_SEGMENTS: usize = 60;
@@ -26,7 +33,7 @@ const STORM_SEGMENTS: usize = 60;
 const FRAGMENT_BYTES: usize = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+pub enum Kind {
     /// A SYN that nobody answers.
     SynFlood,
     /// Half a request head, then silence.
@@ -41,8 +48,14 @@ enum Kind {
     Overlap,
     /// An IP packet in fragments of eight bytes, the last one missing.
     Fragments,
-    /// An answer that unpacks to a thousand times its size.
+    /// An answer that unpacks to a thousand times its size: gzip.
     Bomb,
+    /// The same in zstd.
+    ZstdBomb,
+    /// The same in gzip in gzip: a million times.
+    NestedBomb,
+    /// A header list of HTTP/2 that is a thousand times its block.
+    HpackBomb,
     /// A JSON body of nothing but opening brackets.
     DeepJson,
     /// A head that does not end.
@@ -55,37 +68,66 @@ enum Kind {
     ManyNames,
 }
 
-const KINDS: [Kind; 13] = [
-    Kind::SynFlood,
-    Kind::HalfOpen,
-    Kind::Slowloris,
-    Kind::OneByte,
-    Kind::OutOfOrder,
-    Kind::Overlap,
-    Kind::Fragments,
-    Kind::Bomb,
-    Kind::DeepJson,
-    Kind::EndlessHead,
-    Kind::HugeChunk,
-    Kind::Noise,
-    Kind::ManyNames,
-];
+impl Kind {
+    pub const ALL: [(&'static str, Kind); 16] = [
+        ("syn-flood", Kind::SynFlood),
+        ("half-open", Kind::HalfOpen),
+        ("slowloris", Kind::Slowloris),
+        ("one-byte", Kind::OneByte),
+        ("out-of-order", Kind::OutOfOrder),
+        ("overlap", Kind::Overlap),
+        ("fragments", Kind::Fragments),
+        ("gzip-bomb", Kind::Bomb),
+        ("zstd-bomb", Kind::ZstdBomb),
+        ("nested-bomb", Kind::NestedBomb),
+        ("hpack-bomb", Kind::HpackBomb),
+        ("deep-json", Kind::DeepJson),
+        ("endless-head", Kind::EndlessHead),
+        ("huge-chunk", Kind::HugeChunk),
+        ("noise", Kind::Noise),
+        ("many-names", Kind::ManyNames),
+    ];
+}
 
-/// Puts `rate` hostile streams a second on the stage.
-pub fn cast(stage: &mut Stage<'_>, rate: f64) {
-    let mut bomb = Vec::new();
-    Encoder::default().encode(Coding::Gzip, &vec![0; BOMB_BYTES], &mut bomb);
+/// Puts `rate` hostile streams a second on the stage; of every kind, where none is named.
+pub fn cast(stage: &mut Stage<'_>, rate: f64, kind: Option<Kind>) {
     let rng = Rng::named(stage.world.seed, "hostile", 0);
     let start = stage.world.start;
-    stage.start(start, Box::new(Hostile { rng, gap: 1.0 / rate, streams: 0, bomb }));
+    stage.start(start, Box::new(Hostile { rng, kind, gap: 1.0 / rate, streams: 0, bombs: Bombs::new() }));
+}
+
+/// Coded answers, each of nothing but zeros in the end.
+struct Bombs {
+    gzip: Vec<u8>,
+    zstd: Vec<u8>,
+    nested: Vec<u8>,
+}
+
+impl Bombs {
+    fn new() -> Bombs {
+        let zeros = vec![0; BOMB_BYTES];
+        let gzip = |bytes: &[u8]| {
+            let mut coded = Vec::new();
+            Encoder::default().encode(Coding::Gzip, bytes, &mut coded);
+            coded
+        };
+        let once = gzip(&zeros);
+        // Into memory, at a level that there is.
+        Bombs {
+            nested: gzip(&once.repeat(NESTED)),
+            gzip: once,
+            zstd: zstd::bulk::compress(&zeros, 3).unwrap_or_default(),
+        }
+    }
 }
 
 struct Hostile {
     rng: Rng,
+    kind: Option<Kind>,
     /// Seconds between two streams, on the mean.
     gap: f64,
     streams: u64,
-    bomb: Vec<u8>,
+    bombs: Bombs,
 }
 
 impl Actor for Hostile {
@@ -93,7 +135,8 @@ impl Actor for Hostile {
         if now >= stage.world.end {
             return None;
         }
-        let kind = KINDS[(self.streams % KINDS.len() as u64) as usize]; // a remainder of the length
+        let in_turn = Kind::ALL[(self.streams % Kind::ALL.len() as u64) as usize].1; // a remainder of the length
+        let kind = self.kind.unwrap_or(in_turn);
         let client =
             SocketAddr::new(stage.world.attacker(ATTACKER, self.streams), 1024 + (self.rng.next_u64() % 64_000) as u16);
         let server = stage.world.server(Host::Api, self.streams);
@@ -140,15 +183,16 @@ impl Hostile {
                 }
             }
             Kind::Fragments => stream.open().fragments(&[b'f'; 400]),
-            Kind::Bomb => {
-                stream.open().client(b"GET /v1/feeds/7 HTTP/1.1\r\nHost: api.shop.example\r\n\r\n");
-                let length = self.bomb.len();
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\
-                     Content-Length: {length}\r\n\r\n"
-                );
-                stream.server(head.as_bytes());
-                stream.server(&self.bomb);
+            Kind::Bomb => stream.open().answer("gzip", &self.bombs.gzip),
+            Kind::ZstdBomb => stream.open().answer("zstd", &self.bombs.zstd),
+            Kind::NestedBomb => stream.open().answer("gzip, gzip", &self.bombs.nested),
+            Kind::HpackBomb => {
+                let request = [(":method", "GET"), (":scheme", "http"), (":path", "/v1/profile")];
+                let fields: Vec<u8> = request.iter().flat_map(|(name, value)| http2::literal(name, value)).collect();
+                let block = http2::expanding(fields, HPACK_VALUE, HPACK_REFERENCES);
+                stream.open().client(http2::PREFACE);
+                stream.client(&http2::frame(http2::Kind::Settings, 0, 0, &[]));
+                stream.client(&http2::frame(http2::Kind::Headers, END_STREAM | END_HEADERS, 1, &block));
             }
             Kind::DeepJson => {
                 stream.open();
@@ -213,6 +257,18 @@ impl Stream<'_> {
         self.now = self.connection.send(Side::Server, self.now, bytes, self.sink);
     }
 
+    /// A request, and an answer in this coding.
+    fn answer(&mut self, coding: &str, body: &[u8]) {
+        self.client(b"GET /v1/feeds/7 HTTP/1.1\r\nHost: api.shop.example\r\n\r\n");
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: {coding}\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.server(head.as_bytes());
+        self.server(body);
+    }
+
     fn segment(&mut self, from: Side, flags: u8, payload: &[u8]) {
         self.connection.segment(from, self.now, flags, payload, self.sink);
         self.pause(STEP);
@@ -249,7 +305,17 @@ mod tests {
         assert!(with.len() > without.len() + 2 * DEEP_BRACKETS);
         assert_eq!(with, capture(2.0), "the same options give the same bytes");
         let has = |text: &str| with.windows(text.len()).any(|found| found == text.as_bytes());
-        for text in ["X-Filler", "[[[[[[[[", "fffffffffffffffe", "/v1/hidden0", "Content-Encoding: gzip", "ooooo"] {
+        for text in [
+            "X-Filler",
+            "[[[[[[[[",
+            "fffffffffffffffe",
+            "/v1/hidden0",
+            "Content-Encoding: gzip\r",
+            "Encoding: gzip, gzip",
+            "Encoding: zstd",
+            "PRI * HTTP/2.0",
+            "ooooo",
+        ] {
             assert!(has(text), "{text}");
         }
     }

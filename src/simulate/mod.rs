@@ -30,6 +30,7 @@ pub mod wire;
 mod world;
 
 use crate::time::Timestamp;
+pub use hostile::Kind as HostileKind;
 pub use scenario::{Chosen, Level, Numbers, Scenario, ScenarioError, ScenarioInfo, scenarios};
 use std::io;
 use std::time::Duration;
@@ -60,6 +61,8 @@ pub struct Options {
     pub seed: u64,
     /// Streams a second that are made to hurt whoever watches them.
     pub hostile: f64,
+    /// All of them of this kind; of every kind in turn, where none is named.
+    pub hostile_kind: Option<HostileKind>,
     /// Probability for each frame to be lost on its way to the capture.
     pub loss: f64,
     /// Probability for each frame to arrive late, behind later ones.
@@ -91,6 +94,7 @@ impl Default for Options {
             clients: 500,
             seed: 1,
             hostile: 0.0,
+            hostile_kind: None,
             loss: 0.0,
             reorder: 0.0,
             duplicate: 0.0,
@@ -150,7 +154,7 @@ pub fn generate(options: &Options, pcap: &mut dyn io::Write, truth: &mut dyn io:
     }
     attack::cast(&mut stage, &options.scenarios, options.profile);
     if options.hostile > 0.0 {
-        hostile::cast(&mut stage, options.hostile);
+        hostile::cast(&mut stage, options.hostile, options.hostile_kind);
     }
     stage.play()?;
     let attacks = stage.records.iter().filter(|record| record.is_attack() && record.start().is_some()).count();

@@ -5,7 +5,7 @@ use super::super::exchange::Host;
 use super::super::random::Rng;
 use super::super::stage::{Actor, Stage};
 use super::super::wire::connection::{Connection, Side};
-use super::super::wire::http2::{END_HEADERS, END_STREAM, Kind, PREFACE, frame, literal};
+use super::super::wire::http2::{END_HEADERS, END_STREAM, Kind, PREFACE, expanding, frame, literal};
 use super::Plan;
 use crate::time::Timestamp;
 use std::net::SocketAddr;
@@ -81,12 +81,7 @@ impl Abuse {
             (0..CONTINUATIONS).for_each(|_| bytes.extend_from_slice(&more));
             return bytes;
         }
-        let mut block = Abuse::request();
-        // Inserted, with a length of two octets (RFC 7541 §5.1), then its index.
-        block.extend_from_slice(&[0x40, 1, b'x', 0x7f]);
-        block.extend_from_slice(&[((BOMB_VALUE - 127) & 0x7f) as u8 | 0x80, ((BOMB_VALUE - 127) >> 7) as u8]);
-        block.extend(std::iter::repeat_n(b'o', BOMB_VALUE));
-        block.extend(std::iter::repeat_n(0xbe, BOMB_REFERENCES));
+        let block = expanding(Abuse::request(), BOMB_VALUE, BOMB_REFERENCES);
         frame(Kind::Headers, END_STREAM | END_HEADERS, stream, &block)
     }
 }

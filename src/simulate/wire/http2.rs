@@ -38,3 +38,12 @@ pub fn literal(name: &str, value: &str) -> Vec<u8> {
     bytes.extend_from_slice(value.as_bytes());
     bytes
 }
+
+/// A header block that expands: behind these fields one of `value` bytes, 127 to 16,510, and `references` to it.
+pub fn expanding(mut block: Vec<u8>, value: usize, references: usize) -> Vec<u8> {
+    let rest = value - 127; // a length of two octets (RFC 7541 §5.1)
+    block.extend_from_slice(&[0x40, 1, b'x', 0x7f, (rest & 0x7f) as u8 | 0x80, (rest >> 7) as u8]);
+    block.extend(std::iter::repeat_n(b'o', value));
+    block.extend(std::iter::repeat_n(0xbe, references)); // the newest entry of the dynamic table
+    block
+}
