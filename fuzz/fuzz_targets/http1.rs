@@ -38,12 +38,14 @@ fuzz_target!(|input: &[u8]| {
         let event = match kind >> 2 & 15 {
             0 => Event::Gap { offset, length: u64::from(*length) + 1, time },
             1 if kind & 128 != 0 => Event::End { time, reset: kind & 64 != 0 },
+            2 => Event::Conflict { offset: offset - i64::from(*length), length: u64::from(*length) + 1 },
             _ if bytes.is_empty() => continue,
             _ => Event::Data(Chunk { offset, acknowledged: Some(had[this]), time, bytes }),
         };
         match event {
             Event::Data(_) => sent[this] += bytes.len() as i64,
             Event::Gap { length, .. } => sent[this] += length as i64,
+            Event::Conflict { .. } => {}
             Event::End { .. } => ended[this] = true,
         }
         if handler.event(&info, &mut state, direction, event) == Interest::None {

@@ -51,6 +51,7 @@ fuzz_target!(|input: &[u8]| {
         let event = match (what >> 1 & 7, bytes) {
             (0, _) => Event::Gap { offset, length: u64::from(*length) + 1, time },
             (1, _) if what & 128 != 0 => Event::End { time, reset: what & 64 != 0 },
+            (1, _) => Event::Conflict { offset: offset - i64::from(*length), length: u64::from(*length) + 1 },
             (2 | 3, [_, ..]) => Event::Data(Chunk { offset, acknowledged, time, bytes }),
             (_, [kind, payload @ ..]) => {
                 framed.extend_from_slice(&[0, 0, payload.len() as u8, kind & 15, what >> 4 | kind >> 4 & 1]);
@@ -63,6 +64,7 @@ fuzz_target!(|input: &[u8]| {
         match event {
             Event::Data(chunk) => sent[this] += chunk.bytes.len() as i64,
             Event::Gap { length, .. } => sent[this] += length as i64,
+            Event::Conflict { .. } => {}
             Event::End { .. } => ended[this] = true,
         }
         if handler.event(&info, &mut state, direction, event) == Interest::None {

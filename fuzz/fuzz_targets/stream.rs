@@ -49,6 +49,7 @@ impl Handler for Check {
         let (offset, length) = match event {
             Event::Data(chunk) => (chunk.offset, chunk.bytes.len() as i64),
             Event::Gap { offset, length, .. } => (offset, length as i64),
+            Event::Conflict { .. } => return Interest::Undecided,
             Event::End { .. } => {
                 place.ended[side] = true;
                 return Interest::Undecided;

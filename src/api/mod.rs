@@ -70,6 +70,8 @@ pub struct Observation<'a> {
     pub user_agent: Option<Cow<'a, str>>,
     /// The protocol and its version, as it is written.
     pub protocol: &'static str,
+    /// Bytes of it came twice, and the copies differ.
+    pub is_disputed: bool,
 }
 
 /// The object a request names: its path parameters, and the number in them where it is one.
@@ -218,6 +220,7 @@ impl Interpreter {
             response: report,
             is_page: response.is_some_and(|response| is_page(&response.head)),
             is_success,
+            is_disputed: transaction.marks.contains(Marks::OVERLAP_CONFLICT),
             user_agent: request.head.get(Field::UserAgent).map(String::from_utf8_lossy),
             protocol: request.head.version(),
             method,

@@ -233,6 +233,7 @@ mod tests {
                 exposure: None,
                 endpoints: Default::default(),
                 abuses: None,
+                evasions: None,
             };
             window.clients.put(key, client);
         }

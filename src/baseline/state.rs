@@ -7,7 +7,9 @@ use crate::inspect::DataClass;
 use crate::window::distinct::DistinctSet;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
-use crate::window::{Abuses, Attempts, EndpointWindow, Errors, EvidenceSample, Exposure, Merge, Moment, Reach, Tally};
+use crate::window::{
+    Abuses, Attempts, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Merge, Moment, Reach, Tally,
+};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -305,6 +307,8 @@ pub struct SubjectActivity {
     pub exposure: Option<Box<Exposure>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abuses: Option<Box<Abuses>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evasions: Option<Box<Evasions>>,
 }
 
 impl Merge for SubjectActivity {
@@ -315,12 +319,14 @@ impl Merge for SubjectActivity {
         self.errors.merge(other.errors);
         self.exposure.merge(other.exposure);
         self.abuses.merge(other.abuses);
+        self.evasions.merge(other.evasions);
     }
 
     /// There are many of them: one transaction each shows what was long ago.
     fn condense(&mut self) {
         self.errors.iter_mut().for_each(|errors| errors.evidence.keep_first(1));
         self.exposure.iter_mut().for_each(|exposure| exposure.evidence.keep_first(1));
+        self.evasions.iter_mut().for_each(|evasions| evasions.condense());
     }
 }
 

@@ -266,9 +266,12 @@ fn new_client(window: &ClientWindow) -> ClientState {
     }
 }
 
-/// Only a client with errors, exposure or abuses is interesting enough for recent activity of its own.
+/// Only a client with errors, exposure, abuses or evasions is interesting enough for recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
-    let is_interesting = activity.errors.is_some() || activity.exposure.is_some() || activity.abuses.is_some();
+    let is_interesting = activity.errors.is_some()
+        || activity.exposure.is_some()
+        || activity.abuses.is_some()
+        || activity.evasions.is_some();
     if is_interesting || recent.is_some() {
         recent.get_or_insert_default().add(index, activity);
     }
@@ -288,6 +291,7 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         errors: window.errors,
         exposure: window.exposure,
         abuses: window.abuses,
+        evasions: window.evasions,
     };
     add_activity(&mut state.recent, index, activity);
 }
@@ -318,6 +322,7 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         errors: None,
         exposure: window.exposure,
         abuses: None,
+        evasions: None,
     };
     add_activity(&mut state.recent, index, activity);
 }
@@ -349,6 +354,7 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             errors: window.errors,
             exposure: None,
             abuses: None,
+            evasions: None,
         },
     );
 }

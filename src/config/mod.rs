@@ -10,18 +10,19 @@ mod sections;
 mod settings;
 
 pub use sections::{
-    Alert, Api, Capture, Detect, Identity, KeyPart, Learning, Limits, Metrics, Privacy, Redact, Rules, Service, Site,
-    State, Syslog, Webhook,
+    Alert, Api, Capture, Detect, Identity, KeyPart, Learning, Limits, Metrics, OverlapRule, Privacy, Redact, Rules,
+    Service, Site, State, Stream, Syslog, Webhook,
 };
 
 use crate::alert::sink::settings::{FileSettings, Settings, SyslogSettings, WebhookSettings};
 use crate::baseline::StoreLimits;
 use crate::packet::{KeyBy, Tunnels};
 use crate::rule::{Check, RuleError, Source, Suppression, parse};
-use crate::stream::FlowLimits;
+use crate::stream::{FlowLimits, Overlaps};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// Where the daemon looks for its configuration.
@@ -59,6 +60,7 @@ pub enum ConfigError {
 pub struct Config {
     pub site: Site,
     pub capture: Capture,
+    pub stream: Stream,
     pub limits: Limits,
     pub identity: Identity,
     pub learning: Learning,
@@ -173,7 +175,9 @@ impl Config {
     }
 
     pub fn flow_limits(&self) -> FlowLimits {
-        FlowLimits { flows: self.limits.flows, ..FlowLimits::default() }
+        let by_network = self.stream.overlap_by_network.iter().map(|rule| (rule.network, rule.policy)).collect();
+        let overlaps = Arc::new(Overlaps { otherwise: self.stream.overlap, by_network });
+        FlowLimits { flows: self.limits.flows, overlaps, ..FlowLimits::default() }
     }
 
     /// What tags and tunnels are taken off, and what of them stays part of a flow.

@@ -4,6 +4,7 @@
 use crate::alert::record::{EventType, Severity};
 use crate::alert::sink::settings::{Facility, Fsync, SyslogAddress, Template, WebhookUrl};
 use crate::rule::Network;
+use crate::stream::OverlapPolicy;
 use crate::time::parse_duration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -50,6 +51,22 @@ pub struct Capture {
 pub enum KeyPart {
     Vlan,
     Vni,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    pub overlap: OverlapPolicy,
+    pub overlap_by_network: Vec<OverlapRule>,
+}
+
+/// Whose bytes count where segments overlap that these hosts receive.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverlapRule {
+    #[serde(deserialize_with = "text")]
+    pub network: Network,
+    pub policy: OverlapPolicy,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::stream::OverlapPolicy;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ fn the_embedded_file_is_the_default() {
     assert_eq!((default.capture.threads, default.alert.syslog.address.as_ref()), (None, None));
     assert_eq!(default.store_limits(), StoreLimits::default());
     assert_eq!(default.flow_limits().flows, FlowLimits::default().flows);
+    assert_eq!(default.flow_limits().overlaps, FlowLimits::default().overlaps);
     assert_eq!(default.tunnels(), Tunnels::default());
 }
 
@@ -66,7 +68,7 @@ fn unknown_keys_are_named_with_their_line_and_the_nearest() {
 
 #[test]
 fn values_are_checked_with_their_line() {
-    let refused: [(&str, &[&str]); 25] = [
+    let refused: [(&str, &[&str]); 28] = [
         ("[identity]\ntrusted_proxies = [\"ten\"]", &["FILE:2: ", "`ten` is no address or network"]),
         ("[learning]\nduration = \"soon\"", &["FILE:2: ", "`soon` is not a duration"]),
         ("[learning]\nduration = 600", &["FILE:2: ", "integer"]),
@@ -79,6 +81,9 @@ fn values_are_checked_with_their_line() {
         ("[capture]\ngtp_ports = [2152, 4789]", &["FILE:2: ", "port 4789 stands in `vxlan_ports` already"]),
         ("[capture]\nkey_by = [\"vlans\"]", &["FILE:2: ", "did you mean `vlan`?"]),
         ("[capture]\nencapsulation_depth = 0", &["FILE:2: ", "`encapsulation_depth` is 0; it must be from 1 to 32"]),
+        ("[stream]\noverlap = \"frist\"", &["FILE:2: ", "did you mean `first`?"]),
+        ("[[stream.overlap_by_network]]\nnetwork = \"net\"\npolicy = \"last\"", &["FILE:2: ", "`net` is no address"]),
+        ("[stream]\noverlap_by_network = [{ network = \"10.0.0.0/8\" }]", &["FILE:2: ", "policy"]),
         ("[limits]\nmemory_mib = 12", &["FILE:2: ", "at least 64"]),
         ("[limits]\nclients = -1", &["FILE:2: ", "-1"]),
         ("[site]\ntime_zone = \"../../etc/passwd\"", &["FILE:2: ", "no time zone"]),
@@ -114,6 +119,9 @@ fn values_reach_other_stages_typed() {
         known_scanners = ["192.0.2.0/24"]
         [capture]
         threads = 3
+        [[stream.overlap_by_network]]
+        network = "10.1.0.0/16"
+        policy = "linux"
         [detect]
         disabled = ["shadow_endpoint"]
         [alert]
@@ -125,6 +133,8 @@ fn values_reach_other_stages_typed() {
         retention = "7d"
     "#;
     let config = read(text, &[]).unwrap();
+    let overlaps = config.flow_limits().overlaps;
+    assert_eq!(overlaps.by_network, [("10.1.0.0/16".parse().unwrap(), OverlapPolicy::Linux)]);
     let sinks = config.sinks();
     assert_eq!((sinks.file.rotate_bytes, sinks.file.retention), (2 << 20, Duration::from_secs(7 * 86_400)));
     let syslog = sinks.syslog.unwrap();

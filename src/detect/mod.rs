@@ -6,6 +6,7 @@
 mod brute_force;
 mod client_error_spike;
 mod credential_stuffing;
+mod evasion;
 mod excessive_data_exposure;
 mod object_enumeration;
 mod protocol_abuse;
@@ -144,6 +145,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     let undecided = credential_stuffing::judge(scene, &guessed, &mut findings);
     scanner::judge(scene, &mut findings);
     protocol_abuse::judge(scene, &mut findings);
+    evasion::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);
     excessive_data_exposure::judge(scene, &mut findings);

@@ -10,8 +10,8 @@ use crate::packet::{FlowKey, Peer};
 use crate::stream::FlowInfo;
 use crate::time::Timestamp;
 use crate::window::distinct::DistinctSet;
-use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Exposure, HostWindow, Reach};
-use crate::window::{Tally, Window, an_endpoint, pair_key};
+use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evasions, Exposure, HostWindow};
+use crate::window::{Moment, Reach, Tally, Window, an_endpoint, pair_key};
 use std::time::Duration;
 
 const LOGIN: u64 = 1;
@@ -175,6 +175,7 @@ impl Traffic {
             exposure: None,
             endpoints: DistinctSet::new(),
             abuses: None,
+            evasions: None,
         };
         self.window.clients.put(key_of(client), client_window);
         self.window.hosts.put(mix(77), HostWindow { host: Arc::from(HOST), tally, errors });
@@ -194,9 +195,26 @@ impl Traffic {
             exposure: None,
             endpoints: DistinctSet::new(),
             abuses: None,
+            evasions: None,
         };
         let abuses = aggregate.abuses.get_or_insert_default();
         (0..times).for_each(|_| abuses.record(&abuse));
+        self.window.clients.put(key_of(client), aggregate);
+    }
+
+    /// Transactions of a client have bytes that came twice and differ.
+    fn disputes(&mut self, client: IpAddr, logins: u64, authorised: u64) {
+        let moment = Moment { first: self.now, last: self.now };
+        let evasions = Evasions { logins, authorised, moment, ..Evasions::default() };
+        let aggregate = ClientWindow {
+            address: client,
+            tally: Tally::default(),
+            errors: None,
+            exposure: None,
+            endpoints: DistinctSet::new(),
+            abuses: None,
+            evasions: Some(Box::new(evasions)),
+        };
         self.window.clients.put(key_of(client), aggregate);
     }
 
@@ -431,6 +449,22 @@ fn what_no_client_needs_is_an_abuse_at_once() {
         let found = Sensor::learned().window(|traffic| traffic.abuses(attacker(1), kind, least - 1));
         assert!(found.is_empty(), "{kind:?}: {found:?}");
     }
+}
+
+#[test]
+fn one_login_or_call_with_disputed_bytes_is_an_evasion_and_none_is_not() {
+    for (logins, authorised, observed) in [
+        (1, 0, "1 login with TCP segments sent twice and differently, in 1s"),
+        (0, 2, "2 calls with credentials with TCP segments sent twice and differently, in 1s"),
+        (2, 1, "2 logins and 1 call with credentials with TCP segments sent twice and differently, in 1s"),
+    ] {
+        let found = Sensor::learned().window(|traffic| traffic.disputes(attacker(1), logins, authorised));
+        let [finding] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((finding.detector, finding.client), ("evasion", Some(attacker(1))));
+        assert_eq!((finding.count, finding.probability), (logins + authorised, None));
+        assert_eq!(finding.observed, observed);
+    }
+    assert!(Sensor::learned().window(|traffic| traffic.disputes(attacker(1), 0, 0)).is_empty());
 }
 
 #[test]

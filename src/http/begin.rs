@@ -62,6 +62,9 @@ impl<O: Observer> HttpHandler<O> {
                 connection.confirm(&mut self.shared);
             }
         }
+        for direction in [client, client.other()] {
+            connection.disputed(direction, undecided.said[direction as usize].disputed);
+        }
         if let Some(first) = self.take(undecided) {
             connection.data(info, first.direction, first.chunk(), &mut self.shared);
         }

@@ -39,6 +39,8 @@ struct Reader<S> {
     last: Option<Last>,
     /// The last message said that it closes the connection.
     closing: bool,
+    /// Messages that begin before this offset have disputed bytes.
+    disputed: i64,
 }
 
 pub struct Connection<S, R> {
@@ -68,6 +70,7 @@ impl<S, R> Connection<S, R> {
             origin: Origin::default(),
             last: None,
             closing: false,
+            disputed: i64::MIN,
         };
         Connection {
             client,
@@ -204,6 +207,46 @@ impl<S, R> Connection<S, R> {
             Reading::Head => self.lose(side),
             Reading::Resync | Reading::Ended => {}
         }
+    }
+
+    /// Bytes of one direction came twice, and the copies differ: whatever of it is under way is marked. What is over is
+    /// over; what the bytes come for yet is marked when it begins.
+    pub fn conflict(&mut self, direction: Direction, offset: i64, length: u64) {
+        let side = self.side(direction);
+        let end = offset + length as i64;
+        let reader = &self.readers[side as usize];
+        let read = reader.last.map_or(0, |last| last.end);
+        match side {
+            Side::Client => {
+                let mut behind = read;
+                for exchange in self.exchanges.queue.iter_mut().rev().filter(|exchange| exchange.request.is_some()) {
+                    let is_coming = !exchange.request_is_whole && offset >= read;
+                    if exchange.origin.offset < end && (offset < behind || is_coming) {
+                        exchange.marks |= Marks::OVERLAP_CONFLICT;
+                    }
+                    behind = exchange.origin.offset;
+                }
+            }
+            Side::Server if reader.origin.offset < end => {
+                if let Some(exchange) = self.answering.and_then(|index| self.exchanges.queue.get_mut(index)) {
+                    exchange.marks |= Marks::OVERLAP_CONFLICT;
+                }
+            }
+            Side::Server => {}
+        }
+        self.disputed(direction, end);
+    }
+
+    /// Messages of one direction that begin before `until` have disputed bytes.
+    pub fn disputed(&mut self, direction: Direction, until: i64) {
+        let reader = &mut self.readers[self.side(direction) as usize];
+        reader.disputed = reader.disputed.max(until);
+    }
+
+    /// The mark of the message that begins now, if its bytes are disputed.
+    fn dispute_of(&self, side: Side) -> Marks {
+        let reader = &self.readers[side as usize];
+        if reader.origin.offset < reader.disputed { Marks::OVERLAP_CONFLICT } else { Marks::none() }
     }
 
     /// One side sends nothing more.
@@ -379,7 +422,7 @@ impl<S, R> Connection<S, R> {
         let (framing, marks) = framing::of_request(&head);
         let body = Body::begin(Side::Client, &head, framing, &mut shared.decoders, &mut shared.observer);
         let origin = self.readers[Side::Client as usize].origin;
-        let marks = marks | head.marks;
+        let marks = marks | head.marks | self.dispute_of(Side::Client);
         let after_gap = std::mem::take(&mut self.request_was_lost);
         if let Some(before) = self.exchanges.queue.back() {
             self.exchanges.pipelines |= before.waits() && origin.acknowledged <= before.origin.acknowledged;
@@ -426,7 +469,7 @@ impl<S, R> Connection<S, R> {
             });
         let (framing, marks) = framing::of_response(&head, asked);
         let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
-        let marks = marks | head.marks;
+        let marks = marks | head.marks | self.dispute_of(Side::Server);
         let is_tunnel = asked.by_connect && (200..300).contains(&status);
         let leaves_http = status == 101 || is_tunnel;
         let protocol = match status {

@@ -91,6 +91,13 @@ impl Flow {
         self
     }
 
+    /// The last bytes of one side came once more, and differently; or the next ones, where `length` is negative.
+    fn dispute(&mut self, side: Side, length: i64) -> &mut Flow {
+        let offset = self.sent[side as usize] - length.max(0);
+        self.event(side, Event::Conflict { offset, length: length.unsigned_abs() });
+        self
+    }
+
     fn end(&mut self, side: Side, reset: bool) -> &mut Flow {
         self.event(side, Event::End { time: Timestamp(2), reset });
         self
@@ -401,4 +408,37 @@ fn requests_that_wait_are_bounded() {
     let pending = HttpLimits::default().pending_requests;
     assert_eq!(flow.handler.observer().transactions.len(), 500 - pending);
     assert!(flow.handler.observer().transactions.iter().all(|t| t.marks.contains(Marks::REQUEST_ONLY)));
+}
+
+#[test]
+fn disputed_bytes_mark_the_transaction_whose_they_are() {
+    let whole = "GET /a > 200 \"ok\"";
+    let marked = "GET /a > 200 \"ok\" overlap_conflict";
+    // Of a request that waits for its answer, of one that is coming in pieces, of one that begins with them.
+    assert_eq!(Flow::new().client(ASK).dispute(Side::Client, 5).server(OK).lines(), [marked]);
+    let (first, second) = ASK.split_at(9);
+    assert_eq!(Flow::new().client(first).dispute(Side::Client, 9).client(second).server(OK).lines(), [marked]);
+    let mut flow = Flow::new();
+    flow.client(ASK).server(OK).dispute(Side::Client, -4).client(ASK).server(OK).client(ASK).server(OK);
+    assert_eq!(flow.lines(), [whole, marked, whole]);
+    // Of an answer.
+    let (first, second) = OK.split_at(30);
+    assert_eq!(Flow::new().client(ASK).server(first).dispute(Side::Server, 9).server(second).lines(), [marked]);
+    assert_eq!(Flow::new().client(ASK).dispute(Side::Server, -9).server(OK).lines(), [marked]);
+}
+
+#[test]
+fn disputed_bytes_leave_other_transactions_alone() {
+    // What is over is not marked, nor is what comes next.
+    let mut flow = Flow::new();
+    flow.client(ASK).server(OK).dispute(Side::Client, 5).dispute(Side::Server, 5).client(ASK).server(OK);
+    assert_eq!(flow.lines(), ["GET /a > 200 \"ok\""; 2]);
+    // Of pipelined requests the last one's bytes are disputed.
+    let mut flow = Flow::new();
+    flow.client(ASK).client(ASK).dispute(Side::Client, 5).server(OK).server(OK);
+    assert_eq!(flow.lines(), ["GET /a > 200 \"ok\"", "GET /a > 200 \"ok\" overlap_conflict"]);
+    // And those of a body that is still to come.
+    let mut flow = Flow::new();
+    flow.client("POST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nx").dispute(Side::Client, -2).client("yz").server(OK);
+    assert_eq!(flow.lines(), ["POST /b \"xyz\" > 200 \"ok\" overlap_conflict"]);
 }

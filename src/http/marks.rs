@@ -62,6 +62,8 @@ marks! {
     FIELDS_OVER_LIMIT = 22, "fields_over_limit";
     /// The server asked by itself, on behalf of the client (RFC 9113 §8.4).
     PUSHED = 23, "pushed";
+    /// Some of its bytes came twice, and the copies differ: the other side may have read something else.
+    OVERLAP_CONFLICT = 24, "overlap_conflict";
 }
 
 impl Marks {

@@ -57,6 +57,8 @@ pub(super) struct Said {
     other: bool,
     has_gap: bool,
     last: Option<Last>,
+    /// Up to where its bytes are disputed ([`Event::Conflict`]).
+    pub(super) disputed: i64,
 }
 
 impl Said {
@@ -190,6 +192,7 @@ impl<O: Observer> HttpHandler<O> {
             } else if said.is_unknown() || info.opened_by.is_none() {
                 connection.missed(side);
             }
+            connection.disputed(side, said.disputed);
         }
         if let Some(first) = self.take(undecided) {
             self.feed_first(info, &mut connection, &first);
@@ -274,12 +277,17 @@ impl<O: Observer> Handler for HttpHandler<O> {
                         self.take(undecided);
                     }
                 }
+                Event::Conflict { offset, length } => {
+                    let said = &mut undecided.said[direction as usize];
+                    said.disputed = said.disputed.max(offset + length as i64);
+                }
                 Event::End { .. } => {}
             },
             HttpState::Http(connection) => {
                 match event {
                     Event::Data(chunk) => connection.data(info, direction, chunk, &mut self.shared),
                     Event::Gap { length, time, .. } => connection.gap(info, direction, length, time, &mut self.shared),
+                    Event::Conflict { offset, length } => connection.conflict(direction, offset, length),
                     Event::End { time, reset } => connection.end(info, direction, time, reset, &mut self.shared),
                 }
                 if connection.is_over() {
@@ -294,6 +302,7 @@ impl<O: Observer> Handler for HttpHandler<O> {
                 match event {
                     Event::Data(chunk) => connection.data(info, direction, chunk, &mut self.shared),
                     Event::Gap { length, time, .. } => connection.gap(info, direction, length, time, &mut self.shared),
+                    Event::Conflict { offset, length } => connection.conflict(direction, offset, length),
                     Event::End { time, reset } => connection.end(info, direction, time, reset, &mut self.shared),
                 }
                 if connection.is_foreign() {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// Limits of one partition.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     pub flows: FlowLimits,
     pub http: HttpLimits,
@@ -236,6 +236,8 @@ impl Partition {
         snapshot: Arc<Snapshot>,
         idle: Scanners,
     ) -> Partition {
+        let table = FlowTable::new(limits.flows.clone());
+        let http = limits.http;
         let watcher = Watcher {
             limits,
             key,
@@ -252,11 +254,7 @@ impl Partition {
             shedding: Shedding::NONE,
             has_shed: false,
         };
-        Partition {
-            table: FlowTable::new(limits.flows),
-            handler: HttpHandler::new(limits.http, watcher),
-            segments_shed: 0,
-        }
+        Partition { table, handler: HttpHandler::new(http, watcher), segments_shed: 0 }
     }
 
     #[inline]

@@ -106,7 +106,7 @@ impl Pipeline {
         let snapshot = judge.snapshot();
         let new = |scanners: &Scanners| {
             let (snapshot, scanners) = (Arc::clone(&snapshot), Arc::clone(scanners));
-            Partition::new(options.key, options.limits, options.wanted, options.redact, snapshot, scanners)
+            Partition::new(options.key, options.limits.clone(), options.wanted, options.redact, snapshot, scanners)
         };
         let mode = if options.workers == 0 {
             let scanners = Scanners::default();

@@ -8,6 +8,7 @@
 mod alert;
 mod client_errors;
 mod enumeration;
+mod evasion;
 mod exposure;
 mod login;
 mod names;
@@ -22,6 +23,7 @@ mod suppress;
 pub use alert::{AlertText, SIGNATURE_IDS};
 pub use client_errors::{ClientErrorSpike, ErrorShare, Scanner};
 pub use enumeration::ObjectEnumeration;
+pub use evasion::Evasion;
 pub use exposure::{BySensitivity, Excess, ExcessiveDataExposure, ShadowEndpoint, UnauthenticatedDataExposure};
 pub use login::{
     BruteForce, CredentialStuffing, PasswordSpraying, StuffingFromClient, StuffingFromNetwork, StuffingOfEndpoint,
@@ -45,10 +47,11 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 10] = [
+const EMBEDDED: [(&str, &str); 11] = [
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
+    ("evasion.toml", include_str!("../../rules/evasion.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
     ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
@@ -58,7 +61,7 @@ const EMBEDDED: [(&str, &str); 10] = [
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
 ];
 
-const DETECTORS: [&str; 16] = [
+const DETECTORS: [&str; 17] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -75,6 +78,7 @@ const DETECTORS: [&str; 16] = [
     "sensor_clock",
     "sensor_interface",
     "protocol_abuse",
+    "evasion",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -90,6 +94,7 @@ pub struct Ruleset {
     pub unauthenticated_data_exposure: UnauthenticatedDataExposure,
     pub object_enumeration: ObjectEnumeration,
     pub protocol_abuse: ProtocolAbuse,
+    pub evasion: Evasion,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -135,6 +140,7 @@ impl Ruleset {
             "unauthenticated_data_exposure" => &self.unauthenticated_data_exposure.alert,
             "object_enumeration" => &self.object_enumeration.alert,
             "protocol_abuse" => &self.protocol_abuse.alert,
+            "evasion" => &self.evasion.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -193,6 +199,9 @@ impl Ruleset {
             files.read("protocol_abuse.toml", |file: &protocol_abuse::ProtocolAbuseFile, check| {
                 check.table("protocol_abuse", |check| file.protocol_abuse.check(check));
             })?;
+        let evasion: evasion::EvasionFile = files.read("evasion.toml", |file: &evasion::EvasionFile, check| {
+            check.table("evasion", |check| file.evasion.check(check));
+        })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -207,6 +216,7 @@ impl Ruleset {
             unauthenticated_data_exposure: unauthenticated.unauthenticated_data_exposure,
             object_enumeration: enumeration.object_enumeration,
             protocol_abuse: abuse.protocol_abuse,
+            evasion: evasion.evasion,
             sensor,
             names,
             suppressions: suppress.into_suppressions(files.source("suppress.toml"), &DETECTORS)?,

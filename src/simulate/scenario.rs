@@ -16,6 +16,7 @@ pub enum Scenario {
     UnauthenticatedDataExposure,
     ObjectEnumeration,
     ProtocolAbuse,
+    Evasion,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -63,7 +64,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 10] = [
+static SCENARIOS: [ScenarioInfo; 11] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -155,6 +156,14 @@ static SCENARIOS: [ScenarioInfo; 10] = [
         detectors: &["protocol_abuse"],
         may: &[],
         levels: [level(1, 20_000, minutes(1), 0.0, 0), level(1, 2000, minutes(10), 0.0, 0), level(1, 12, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::Evasion,
+        name: "evasion",
+        what: "logins and calls with a token whose TCP segments come twice and differ, so that sensor and server read different ones",
+        detectors: &["evasion"],
+        may: &["brute_force"],
+        levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 12, minutes(20), 0.0, 0), level(1, 2, None, 0.0, 0)],
     },
 ];
 

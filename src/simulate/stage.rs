@@ -90,6 +90,9 @@ struct Told {
     counted_by: Option<usize>,
 }
 
+/// What of a request is sent before it, in its place, and where that begins.
+pub type Decoy = fn(&[u8]) -> (usize, Vec<u8>);
+
 pub struct Stage<'a> {
     pub world: World,
     pub conditions: Conditions,
@@ -98,6 +101,8 @@ pub struct Stage<'a> {
     pub records: Vec<Record>,
     /// Which record counts the exchange now in the form.
     pub counted_by: Option<usize>,
+    /// What comes before the exchange now in the form.
+    pub decoy: Option<Decoy>,
     pub transactions: u64,
     pub connections: u64,
     queue: FrameQueue<'a>,
@@ -120,6 +125,7 @@ impl<'a> Stage<'a> {
             exchange: Exchange::default(),
             records: Vec::new(),
             counted_by: None,
+            decoy: None,
             transactions: 0,
             connections: 0,
             queue,
@@ -221,6 +227,10 @@ impl<'a> Stage<'a> {
             let told = Told { status: Some(exchange.status), complete: true, counted_by: changed.or(counted_by) };
             self.write_down(exchange, &link.connection, sent, told);
             link.request(exchange, &caller.lines, &mut request);
+        }
+        if let Some(decoy) = self.decoy.take() {
+            let (from, bytes) = decoy(&request);
+            link.connection.send_decoy(Side::Client, sent, from, &bytes, &mut self.queue);
         }
         let mut time = link.connection.send(Side::Client, sent, &request, &mut self.queue);
         let mut status = 0;

@@ -10,12 +10,22 @@
 //!
 //! A hole is declared a gap when the bound is reached, when the peer has acknowledged its bytes (so they did arrive,
 //! only not here) and a grace has passed, or when the flow ends; the wait for the other direction ends likewise, without
-//! a gap: only bytes behind a hole prove it. Overlaps follow the first copy seen (RFC 9293
-//! §3.10.7.4 leaves the choice to the receiver); a second copy that differs from a held first is counted.
+//! a gap: only bytes behind a hole prove it.
+//!
+//! Where segments overlap, [`Overlaps`] says whose bytes count behind a hole; bytes that were handed on are handed on. A
+//! copy that differs is counted and told ([`Event::Conflict`]): from a held one always, from one that was handed on
+//! as far as [`Recent`] remembers it.
+//!
+//! Timestamps (PAWS, RFC 7323 §5) are not looked at. A receiver drops what is older than what it has seen, but it sees
+//! segments in the order in which they reached it; here two mirrors or two queues of a card may have changed the order,
+//! and what looks old may be what the receiver took. Sequence numbers within 2^30 are told apart without them.
 
 use super::half::{Half, Held, Sight};
-use crate::packet::{Direction, Segment, TcpFlags};
+use super::overlap::Overlaps;
+use super::recent::Recent;
+use crate::packet::{Direction, FlowKey, Segment, TcpFlags};
 use crate::time::Timestamp;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Bytes handed on in order.
@@ -39,6 +49,12 @@ pub enum Event<'a> {
         offset: i64,
         length: u64,
         time: Timestamp,
+    },
+    /// Bytes from `offset` on came twice, and the copies differ. Told as soon as it is known: of bytes that were handed
+    /// on already, or right before those that are now.
+    Conflict {
+        offset: i64,
+        length: u64,
     },
     /// No more bytes come in this direction.
     End {
@@ -80,6 +96,7 @@ impl Default for StreamLimits {
 pub struct StreamCounters {
     pub retransmitted_segments: u64,
     pub out_of_order_segments: u64,
+    /// Segments that came again with other bytes.
     pub overlap_conflicts: u64,
     /// Bytes that were delivered in order.
     pub bytes: u64,
@@ -113,6 +130,9 @@ pub struct Context<'c, F> {
     pub counters: &'c mut StreamCounters,
     /// What the flows of the partition hold together, [`StreamLimits::partition_held_bytes`] at most.
     pub partition_held: &'c mut usize,
+    pub recent: &'c mut Recent,
+    pub overlaps: &'c Overlaps,
+    pub flow: &'c FlowKey,
     pub deliver: F,
 }
 
@@ -303,21 +323,32 @@ impl Conversation {
     ) {
         let causal = self.is_causal(segment.direction, acknowledged);
         let half = &mut self.halves[segment.direction as usize];
+        if offset < half.next {
+            compare_with_handed_on(half, segment, offset, context);
+        }
         if end <= half.next || half.ended {
             context.counters.retransmitted_segments += 1;
             return;
         }
         let overlap = (half.next - offset).max(0) as usize;
         let fresh = segment.payload.get(overlap..).unwrap_or(&[]);
-        let offset = offset.max(half.next);
-        if offset == half.next && causal && half.held.first_key_value().is_none_or(|(held, _)| *held >= end) {
-            let chunk = Chunk { offset, acknowledged, time: segment.time, bytes: fresh };
+        let begin = offset.max(half.next);
+        if begin == half.next && causal && half.held.first_key_value().is_none_or(|(held, _)| *held >= end) {
+            let chunk = Chunk { offset: begin, acknowledged, time: segment.time, bytes: fresh };
             half.next = end;
-            hand_on(segment.direction, chunk, end, context);
+            hand_on(half, segment.direction, chunk, end, context);
         } else {
             context.counters.out_of_order_segments += 1;
-            let piece = Held { bytes: Vec::new(), cut: segment.cut, acknowledged, time: segment.time };
-            half.hold(offset, fresh, piece, context.counters, context.partition_held);
+            let piece = Held {
+                bytes: Vec::new(),
+                cut: segment.cut,
+                acknowledged,
+                time: segment.time,
+                segment: offset..offset + segment.payload.len() as i64,
+                disputed: None,
+            };
+            let policy = context.overlaps.policy(context.flow, segment.direction);
+            half.hold(begin, fresh, piece, policy, context.counters, context.partition_held);
         }
         if self.halves.iter().any(|half| half.held_cost > 0) {
             self.drain(context);
@@ -344,7 +375,10 @@ impl Conversation {
                         bytes,
                     };
                     half.next = end;
-                    hand_on(direction, chunk, end, context);
+                    if let Some(disputed) = piece.disputed {
+                        tell_conflict(direction, disputed, context);
+                    }
+                    hand_on(half, direction, chunk, end, context);
                     self.end_reached(direction, piece.time, context);
                 }
                 quiet = 0;
@@ -437,8 +471,36 @@ enum Reason {
     Causality { acknowledged: i64 },
 }
 
+/// What comes again is compared with what was handed on. One byte before the next is a keep-alive probe, which may hold
+/// anything (RFC 9293 §3.8.4).
+#[cold]
+fn compare_with_handed_on<F: FnMut(Direction, Event<'_>)>(
+    half: &Half,
+    segment: &Segment<'_>,
+    offset: i64,
+    context: &mut Context<'_, F>,
+) {
+    if segment.payload.len() == 1 && offset + 1 == half.next {
+        return;
+    }
+    if let Some(disputed) = context.recent.difference(&half.trace, offset, segment.payload) {
+        context.counters.overlap_conflicts += 1;
+        tell_conflict(segment.direction, disputed, context);
+    }
+}
+
+fn tell_conflict<F: FnMut(Direction, Event<'_>)>(
+    direction: Direction,
+    disputed: Range<i64>,
+    context: &mut Context<'_, F>,
+) {
+    let length = (disputed.end - disputed.start) as u64;
+    (context.deliver)(direction, Event::Conflict { offset: disputed.start, length });
+}
+
 /// Hands on a chunk, and the gap that a snap length made behind it.
 fn hand_on<F: FnMut(Direction, Event<'_>)>(
+    half: &mut Half,
     direction: Direction,
     chunk: Chunk<'_>,
     end: i64,
@@ -448,6 +510,7 @@ fn hand_on<F: FnMut(Direction, Event<'_>)>(
     let time = chunk.time;
     if !chunk.bytes.is_empty() {
         context.counters.bytes += chunk.bytes.len() as u64;
+        context.recent.note(&mut half.trace, chunk.offset, chunk.acknowledged, chunk.bytes);
         (context.deliver)(direction, Event::Data(chunk));
     }
     if end > behind {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::packet::{FlowKey, Peer};
+use crate::stream::OverlapPolicy;
 use Direction::{FromHigh, FromLow};
 
 /// What came out, bytes joined where they follow each other.
@@ -7,6 +8,7 @@ use Direction::{FromHigh, FromLow};
 enum Out {
     Data(Direction, i64, Vec<u8>),
     Gap(Direction, i64, u64),
+    Conflict(Direction, i64, u64),
     End(Direction, bool),
 }
 
@@ -15,6 +17,8 @@ struct Bench {
     limits: StreamLimits,
     counters: StreamCounters,
     held: usize,
+    recent: Recent,
+    overlaps: Overlaps,
     out: Vec<Out>,
     clock: Timestamp,
 }
@@ -39,6 +43,8 @@ impl Bench {
             limits: StreamLimits::default(),
             counters: StreamCounters::default(),
             held: 0,
+            recent: Recent::default(),
+            overlaps: Overlaps::default(),
             out: Vec::new(),
             clock: Timestamp(0),
         }
@@ -56,7 +62,8 @@ impl Bench {
         &mut self,
         act: impl FnOnce(&mut Conversation, &mut Context<'_, &mut dyn FnMut(Direction, Event<'_>)>) -> T,
     ) -> T {
-        let Bench { conversation, limits, counters, held, out, .. } = self;
+        let Bench { conversation, limits, counters, held, recent, overlaps, out, .. } = self;
+        let flow = &segment(FromLow, 0, 0, 0, b"").flow;
         let mut deliver = |direction: Direction, event: Event<'_>| match event {
             Event::Data(chunk) => match out.last_mut() {
                 Some(Out::Data(last, offset, bytes))
@@ -67,12 +74,16 @@ impl Bench {
                 _ => out.push(Out::Data(direction, chunk.offset, chunk.bytes.to_vec())),
             },
             Event::Gap { offset, length, .. } => out.push(Out::Gap(direction, offset, length)),
+            Event::Conflict { offset, length } => out.push(Out::Conflict(direction, offset, length)),
             Event::End { reset, .. } => out.push(Out::End(direction, reset)),
         };
         let mut context = Context {
             limits,
             counters,
             partition_held: held,
+            recent,
+            overlaps,
+            flow,
             deliver: &mut deliver as &mut dyn FnMut(Direction, Event<'_>),
         };
         act(conversation, &mut context)
@@ -149,10 +160,76 @@ fn overlaps_follow_the_first_copy_and_differences_are_counted() {
     bench.low(104, b"DEF");
     bench.low(103, b"xyyyz");
     bench.low(101, b"ab");
-    assert_eq!(bench.out, [data(FromLow, 0, b"abxDEFz")]);
+    let conflict = Out::Conflict(FromLow, 3, 3);
+    assert_eq!(bench.out, [data(FromLow, 0, b"abx"), conflict.clone(), data(FromLow, 3, b"DEFz")]);
     assert_eq!(bench.counters.overlap_conflicts, 1);
     bench.low(106, b"FzG");
-    assert_eq!(bench.out, [data(FromLow, 0, b"abxDEFzG")]);
+    assert_eq!(bench.out, [data(FromLow, 0, b"abx"), conflict, data(FromLow, 3, b"DEFzG")]);
+}
+
+/// What comes out of `abc`, a hole, `DEFGHI`, then a segment that overlaps it, then the hole's bytes; and how often bytes
+/// were disputed.
+fn overlapped(policy: OverlapPolicy, sequence: u32, later: &[u8]) -> (String, u64) {
+    let mut bench = Bench::open();
+    bench.overlaps.otherwise = policy;
+    bench.low(101, b"abc");
+    bench.low(107, b"DEFGHI");
+    bench.low(sequence, later);
+    let conflicts = bench.counters.overlap_conflicts;
+    bench.low(104, &b"..."[..(sequence.min(107) - 104) as usize]);
+    let bytes = bench.out.iter().filter_map(|out| match out {
+        Out::Data(_, _, bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    });
+    (bytes.collect(), conflicts)
+}
+
+#[test]
+fn behind_a_hole_the_receivers_policy_says_whose_bytes_count() {
+    use OverlapPolicy::{First, Last, Linux, Windows};
+    let cases = [
+        // begins before the held segment
+        (105, &b"23def"[..], ["abc.23DEFGHI", "abc.23defGHI", "abc.23defGHI", "abc.23defGHI"]),
+        // begins with it and ends behind it
+        (107, b"defghijk", ["abc...DEFGHIjk", "abc...defghijk", "abc...defghijk", "abc...DEFGHIjk"]),
+        (107, b"defghi", ["abc...DEFGHI", "abc...defghi", "abc...DEFGHI", "abc...DEFGHI"]),
+        // begins within it
+        (109, b"fghijk", ["abc...DEFGHIjk", "abc...DEfghijk", "abc...DEFGHIjk", "abc...DEFGHIjk"]),
+    ];
+    for (sequence, later, expected) in cases {
+        for (policy, expected) in [First, Last, Linux, Windows].into_iter().zip(expected) {
+            assert_eq!(overlapped(policy, sequence, later), (expected.to_owned(), 1), "{policy:?} {sequence}");
+        }
+    }
+    assert_eq!(overlapped(Last, 105, b"23DEFG"), ("abc.23DEFGHI".to_owned(), 0));
+}
+
+#[test]
+fn what_a_receiver_has_it_does_not_take_again() {
+    for acknowledged in [101, 104] {
+        let mut bench = Bench::open();
+        bench.overlaps.otherwise = OverlapPolicy::Last;
+        // Behind no hole: what it answers to has not come here yet.
+        bench.take(segment(FromLow, 101, 504, ACK, b"abc"));
+        bench.take(segment(FromHigh, 504, acknowledged, ACK, b""));
+        bench.take(segment(FromLow, 101, 504, ACK, b"xyz"));
+        bench.take(segment(FromHigh, 501, 101, ACK, b"yes"));
+        assert_eq!(bench.out.last(), Some(&data(FromLow, 0, b"abc")), "{acknowledged}");
+        assert_eq!(bench.counters.overlap_conflicts, 1);
+    }
+}
+
+#[test]
+fn a_copy_that_differs_from_what_was_handed_on_is_told_and_changes_nothing() {
+    let mut bench = Bench::open();
+    bench.overlaps.otherwise = OverlapPolicy::Last;
+    bench.low(101, b"GET /a");
+    bench.low(101, b"GET /a");
+    assert_eq!(bench.counters.overlap_conflicts, 0);
+    bench.low(105, b"/b HTTP");
+    let conflict = Out::Conflict(FromLow, 5, 1);
+    assert_eq!(bench.out, [data(FromLow, 0, b"GET /a"), conflict, data(FromLow, 6, b" HTTP")]);
+    assert_eq!(bench.counters.overlap_conflicts, 1);
 }
 
 #[test]
@@ -470,6 +547,7 @@ mod properties {
             let mut ended = [false; 2];
             for event in bench.finish() {
                 let (direction, offset, length) = match event {
+                    Out::Conflict(..) => continue,
                     Out::Data(direction, offset, bytes) => (direction, offset, bytes.len() as i64),
                     Out::Gap(direction, offset, length) => (direction, offset, length as i64),
                     Out::End(direction, _) => {

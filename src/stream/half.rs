@@ -1,11 +1,14 @@
 //! One direction of a flow: where its stream stands, and the pieces that wait for their turn.
 
 use super::conversation::StreamCounters;
+use super::overlap::OverlapPolicy;
+use super::recent::{Trace, difference_of, overlapping};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What a held segment costs beside its bytes (map node, vector, times).
-const HELD_OVERHEAD: usize = 96;
+const HELD_OVERHEAD: usize = 144;
 /// How far the first segment of a direction may lie from where the peer's acknowledgements say it should be (16 MiB:
 /// the largest receive window that hosts commonly offer). Further off, the acknowledgements were no guide.
 const MAX_IMPLIED_DISTANCE: i64 = 16 << 20;
@@ -27,6 +30,10 @@ pub(super) struct Held {
     pub cut: u32,
     pub acknowledged: Option<i64>,
     pub time: Timestamp,
+    /// The segment that it came in; it may be a part of one.
+    pub segment: Range<i64>,
+    /// From the first of its bytes to the last that another copy had differently.
+    pub disputed: Option<Range<i64>>,
 }
 
 impl Held {
@@ -42,6 +49,10 @@ pub(super) struct Half {
     base: u32,
     /// Offset of the next byte to hand on.
     pub next: i64,
+    /// Up to where bytes have come without a hole, as far as that was looked at; some may be held yet.
+    in_order: i64,
+    /// Where its latest bytes are remembered.
+    pub trace: Trace,
     /// Offset that the peer's first acknowledgement asked for.
     implied_from: i64,
     /// How far the peer has acknowledged.
@@ -62,6 +73,8 @@ impl Half {
             sight: Sight::Unseen,
             base: 0,
             next: 0,
+            in_order: 0,
+            trace: Trace::default(),
             implied_from: 0,
             acknowledged: 0,
             fin: None,
@@ -129,20 +142,23 @@ impl Half {
         Some((offset, piece))
     }
 
-    /// Keeps the parts of `bytes` that no held piece covers yet: the first copy wins.
+    /// Keeps the parts of `bytes` that no held piece covers yet. Where one does, the first copy wins unless the policy
+    /// says otherwise and the receiver may still have the choice.
     pub fn hold(
         &mut self,
         offset: i64,
         bytes: &[u8],
         like: Held,
+        policy: OverlapPolicy,
         counters: &mut StreamCounters,
         partition_held: &mut usize,
     ) {
         let end = offset + bytes.len() as i64;
+        let received = self.received();
         let mut at = offset;
         let mut fresh: Vec<(i64, i64)> = Vec::new();
         let first = self.held.range(..=offset).next_back().map_or(offset, |(start, _)| *start);
-        for (start, piece) in self.held.range(first..end.max(first)) {
+        for (start, piece) in self.held.range_mut(first..end.max(first)) {
             let piece_end = start + piece.bytes.len() as i64;
             if piece_end <= at {
                 continue;
@@ -150,10 +166,18 @@ impl Half {
             if *start > at {
                 fresh.push((at, *start));
             }
-            let (from, to) = ((*start).max(offset), piece_end.min(end));
-            let held = piece.bytes.iter().skip((from - start) as usize).take((to - from).max(0) as usize);
-            if held.ne(bytes.iter().skip((from - offset) as usize).take((to - from).max(0) as usize)) {
+            let shared = overlapping((*start, &piece.bytes), (offset, bytes));
+            if let Some(differs) = shared.and_then(|(from, old, new)| difference_of(from, old, new)) {
                 counters.overlap_conflicts += 1;
+                if policy.prefers_later(&piece.segment, &like.segment) {
+                    let (from, to) = (differs.start.max(received), differs.end.max(received));
+                    let (old, new) = ((from - start) as usize.., (from - offset) as usize..(to - offset) as usize);
+                    if let (Some(old), Some(new)) = (piece.bytes.get_mut(old), bytes.get(new)) {
+                        old[..new.len()].copy_from_slice(new); // both overlap up to `differs.end` at least
+                    }
+                }
+                let so_far = piece.disputed.take().unwrap_or(differs.clone());
+                piece.disputed = Some(so_far.start.min(differs.start)..so_far.end.max(differs.end));
             }
             at = at.max(piece_end);
         }
@@ -166,6 +190,8 @@ impl Half {
             let piece = Held {
                 bytes: bytes[(from - offset) as usize..(to - offset) as usize].to_vec(), // within offset..end
                 cut: if index + 1 == last && to == end { like.cut } else { 0 },
+                segment: like.segment.clone(),
+                disputed: None,
                 ..like
             };
             self.held_cost += piece.cost();
@@ -175,5 +201,19 @@ impl Half {
                 *partition_held -= replaced.cost();
             }
         }
+    }
+
+    /// Up to where the receiver has the bytes: what came without a hole, or was acknowledged. It does not take another
+    /// copy of those.
+    fn received(&mut self) -> i64 {
+        self.in_order = self.in_order.max(self.next);
+        while let Some((start, piece)) = self.held.range(..=self.in_order).next_back() {
+            let end = start + piece.bytes.len() as i64 + i64::from(piece.cut);
+            if end <= self.in_order {
+                break;
+            }
+            self.in_order = end;
+        }
+        self.in_order.max(self.acknowledged)
     }
 }

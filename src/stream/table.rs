@@ -5,14 +5,16 @@
 //! SYN flood does not push out working connections.
 
 use super::conversation::{Context, Conversation, Event};
-use super::{FlowInfo, Handler, Interest, StreamCounters, StreamLimits};
+use super::recent::Recent;
+use super::{FlowInfo, Handler, Interest, Overlaps, StreamCounters, StreamLimits};
 use crate::hash::mix;
 use crate::packet::{Direction, FlowKey, Segment, TcpFlags};
 use crate::time::Timestamp;
 use hashbrown::HashTable;
+use std::sync::Arc;
 use std::time::Duration;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FlowLimits {
     /// Flows a partition keeps.
     pub flows: usize,
@@ -23,6 +25,8 @@ pub struct FlowLimits {
     /// How long a flow that is over is remembered, so that stray retransmissions do not open it again.
     pub over_idle: Duration,
     pub stream: StreamLimits,
+    /// What counts where segments overlap.
+    pub overlaps: Arc<Overlaps>,
 }
 
 impl Default for FlowLimits {
@@ -34,6 +38,7 @@ impl Default for FlowLimits {
             ours_idle: Duration::from_secs(300),
             over_idle: Duration::from_secs(15),
             stream: StreamLimits::default(),
+            overlaps: Arc::default(),
         }
     }
 }
@@ -94,6 +99,7 @@ pub struct FlowTable<S> {
     free: Vec<u32>,
     lists: [List; 3],
     held: usize,
+    recent: Recent,
     pub counters: TableCounters,
 }
 
@@ -106,6 +112,7 @@ impl<S> FlowTable<S> {
             free: Vec::new(),
             lists: [List { oldest: NONE, newest: NONE }; 3],
             held: 0,
+            recent: Recent::default(),
             counters: TableCounters::default(),
         }
     }
@@ -147,7 +154,7 @@ impl<S> FlowTable<S> {
             None => self.open(segment, handler),
         };
         self.touch(slot, segment.time);
-        let FlowTable { slots, limits, held, counters, .. } = self;
+        let FlowTable { slots, limits, held, recent, counters, .. } = self;
         let Some(flow) = slots[slot as usize].as_mut() else { return };
         if opens && flow.info.opened_by.is_none() {
             let is_reply = segment.flags.has(TcpFlags::ACK);
@@ -161,6 +168,9 @@ impl<S> FlowTable<S> {
             limits: &limits.stream,
             counters: &mut counters.stream,
             partition_held: held,
+            recent,
+            overlaps: &limits.overlaps,
+            flow: &info.key,
             deliver: |direction: Direction, event: Event<'_>| {
                 if interest != Some(Interest::None) {
                     interest = Some(handler.event(info, state, direction, event));
@@ -301,7 +311,7 @@ impl<S> FlowTable<S> {
 
     /// Ends a flow's conversation and gives its state back to the handler; the slot stays.
     fn close<H: Handler<State = S>>(&mut self, slot: u32, now: Timestamp, handler: &mut H) {
-        let FlowTable { slots, limits, held, counters, .. } = self;
+        let FlowTable { slots, limits, held, recent, counters, .. } = self;
         let Some(flow) = slots[slot as usize].as_mut() else { return };
         let State::Active(mut active) = std::mem::replace(&mut flow.state, State::Over) else { return };
         let (conversation, state) = &mut *active;
@@ -311,6 +321,9 @@ impl<S> FlowTable<S> {
             limits: &limits.stream,
             counters: &mut counters.stream,
             partition_held: &mut *held,
+            recent,
+            overlaps: &limits.overlaps,
+            flow: &info.key,
             deliver: |direction: Direction, event: Event<'_>| {
                 wanted = wanted && handler.event(info, state, direction, event) != Interest::None;
             },
@@ -322,7 +335,7 @@ impl<S> FlowTable<S> {
     }
 
     fn expire_held<H: Handler<State = S>>(&mut self, slot: u32, now: Timestamp, handler: &mut H) {
-        let FlowTable { slots, limits, held, counters, .. } = self;
+        let FlowTable { slots, limits, held, recent, counters, .. } = self;
         let Some(flow) = slots[slot as usize].as_mut() else { return };
         let State::Active(active) = &mut flow.state else { return };
         let (conversation, state) = &mut **active;
@@ -335,6 +348,9 @@ impl<S> FlowTable<S> {
             limits: &limits.stream,
             counters: &mut counters.stream,
             partition_held: held,
+            recent,
+            overlaps: &limits.overlaps,
+            flow: &info.key,
             deliver: |direction: Direction, event: Event<'_>| {
                 if interest != Some(Interest::None) {
                     interest = Some(handler.event(info, state, direction, event));

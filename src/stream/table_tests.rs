@@ -195,7 +195,7 @@ fn a_flow_of_no_interest_costs_a_lookup() {
 #[test]
 fn bytes_held_by_a_partition_are_bounded_in_a_storm_of_disorder() {
     let limits = FlowLimits::default();
-    let mut bench = Bench::new(limits);
+    let mut bench = Bench::new(limits.clone());
     let payload = [b'H'; 1400];
     for port in 0..200 {
         bench.client(port, 1, ACK, b"Hello");

@@ -50,6 +50,7 @@ impl Window {
             exposure: None,
             endpoints: Default::default(),
             abuses: None,
+            evasions: None,
         });
         if let Some(client) = entry {
             client.abuses.get_or_insert_default().record(abuse);

@@ -1,9 +1,9 @@
 //! The aggregates a window keeps for each kind of key. All merge commutatively and associatively.
 
-use super::Abuses;
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
+use super::{Abuses, Evasions};
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
 use crate::time::Timestamp;
@@ -348,6 +348,7 @@ pub struct ClientWindow {
     /// Endpoints it used.
     pub endpoints: DistinctSet,
     pub abuses: Option<Box<Abuses>>,
+    pub evasions: Option<Box<Evasions>>,
 }
 
 impl Merge for ClientWindow {
@@ -357,6 +358,7 @@ impl Merge for ClientWindow {
         self.exposure.merge(other.exposure);
         self.endpoints.merge(&other.endpoints);
         self.abuses.merge(other.abuses);
+        self.evasions.merge(other.evasions);
     }
 }
 

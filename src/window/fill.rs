@@ -5,7 +5,7 @@ use super::aggregate::{
     PrincipalWindow, Reach, Tally,
 };
 use super::histogram::LogHistogram;
-use super::{Window, WindowLimits};
+use super::{Evasions, Window, WindowLimits};
 use crate::api::{Login, Observation, Outcome};
 use crate::hash::{HashKey, mix};
 use crate::inspect::{BodyReport, DataClass};
@@ -165,10 +165,14 @@ impl Window {
             exposure: None,
             endpoints: Default::default(),
             abuses: None,
+            evasions: None,
         });
         let Some(aggregate) = entry else { return };
         aggregate.tally.record(observation);
         aggregate.endpoints.insert(observation.endpoint);
+        if observation.is_disputed && (observation.login.is_some() || observation.credentials.is_some()) {
+            aggregate.evasions.get_or_insert_default().record(observation, shown);
+        }
         if observation.is_client_error() {
             aggregate.errors.get_or_insert_default().record(observation, client, shown);
         }
@@ -389,6 +393,17 @@ impl Exposure {
         }
         self.clients.insert(client);
         self.client_sample.insert(client, observation.client);
+        self.moment.record(observation.started);
+        shown.offer(&mut self.evidence);
+    }
+}
+
+impl Evasions {
+    fn record(&mut self, observation: &Observation<'_>, shown: &mut Shown<'_, '_>) {
+        match observation.login {
+            Some(_) => self.logins += 1,
+            None => self.authorised += 1,
+        }
         self.moment.record(observation.started);
         shown.offer(&mut self.evidence);
     }

@@ -8,6 +8,7 @@
 mod abuses;
 mod aggregate;
 pub mod distinct;
+mod evasions;
 mod fill;
 pub mod histogram;
 pub mod sample;
@@ -17,6 +18,7 @@ pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
     HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,
 };
+pub use evasions::Evasions;
 
 pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, client_key, pair_key};
 
@@ -222,6 +224,3 @@ impl<A: Merge> Keyed<A> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

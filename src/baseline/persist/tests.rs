@@ -27,6 +27,7 @@ fn window(key: HashKey, clients: &[u8], endpoints: &[u8]) -> Window {
             exposure: None,
             endpoints,
             abuses: None,
+            evasions: None,
         };
         window.clients.put(hash, client);
     }

@@ -269,7 +269,7 @@ impl Run {
         let wants_http = self.output.lock().is_ok_and(|output| output.wants(EventType::Http));
         let options = PipelineOptions {
             key,
-            limits: Limits { flows: self.flows, ..Limits::default() },
+            limits: Limits { flows: self.flows.clone(), ..Limits::default() },
             wanted: Wanted { http: wants_http && !is_baseline },
             redact: self.redact.function(),
             workers: if self.threads == 1 { 0 } else { self.threads },

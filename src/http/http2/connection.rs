@@ -29,6 +29,9 @@ pub(super) struct Half {
     pub has_settings: bool,
     /// Settings of this side may have been missed.
     pub is_unsure: bool,
+    /// Up to where its bytes are disputed, and whether those that are read are.
+    disputed: i64,
+    is_disputed: bool,
 }
 
 pub struct Connection<S, R> {
@@ -58,6 +61,8 @@ impl<S, R> Connection<S, R> {
             announced: SmallVec::new(),
             has_settings: false,
             is_unsure: false,
+            disputed: 0,
+            is_disputed: false,
         };
         let mut connection = Connection {
             client,
@@ -152,7 +157,9 @@ impl<S, R> Connection<S, R> {
     ) {
         let side = self.side(direction);
         let mut bytes = chunk.bytes;
-        let reader = &mut self.halves[side as usize].reader;
+        let half = &mut self.halves[side as usize];
+        half.is_disputed = chunk.offset < half.disputed || (half.is_disputed && half.block.is_some());
+        let reader = &mut half.reader;
         reader.chunk(bytes);
         shared.counters.http2_directions_given_up += u64::from(std::mem::take(&mut reader.was_given_up));
         while !bytes.is_empty() && !self.is_foreign {
@@ -240,6 +247,24 @@ impl<S, R> Connection<S, R> {
             Loss::Framing => self.lose(side, shared),
         }
         self.account(info, shared);
+    }
+
+    /// Bytes of one direction came twice, and the copies differ. Frames of all streams stand side by side: all that are
+    /// open are marked, and those whose heads are still to come with these bytes.
+    pub fn conflict(&mut self, direction: Direction, offset: i64, length: u64) {
+        self.streams.mark(Marks::OVERLAP_CONFLICT);
+        self.disputed(direction, offset + length as i64);
+    }
+
+    /// Heads of one direction in what begins before `until` have disputed bytes.
+    pub fn disputed(&mut self, direction: Direction, until: i64) {
+        let half = &mut self.halves[self.side(direction) as usize];
+        half.disputed = half.disputed.max(until);
+    }
+
+    /// The mark of a head that is read now, if its bytes are disputed.
+    pub(super) fn dispute_of(&self, side: Side) -> Marks {
+        if self.halves[side as usize].is_disputed { Marks::OVERLAP_CONFLICT } else { Marks::none() }
     }
 
     /// One side sends nothing more.

@@ -103,9 +103,10 @@ impl<S, R> Connection<S, R> {
         }
         let ends = ends || is_promise;
         let body = body_of(Side::Client, &head, ends, shared);
+        let disputed = self.dispute_of(Side::Client);
         self.streams.open(id, started);
         self.streams.change(id, |stream| {
-            stream.marks |= head.marks;
+            stream.marks |= head.marks | disputed;
             stream.bodies[Side::Client as usize] = body;
             stream.request = Some(Message { head, started, ended: time, body_length: 0, report: None });
             stream.is_whole[Side::Client as usize] = false;
@@ -154,9 +155,10 @@ impl<S, R> Connection<S, R> {
         }
         let leaves_http = is_connect && (200..300).contains(&status);
         let body = body_of(Side::Server, &head, ends || leaves_http, shared);
+        let disputed = self.dispute_of(Side::Server);
         self.streams.open(id, started);
         self.streams.change(id, |stream| {
-            stream.marks |= head.marks;
+            stream.marks |= head.marks | disputed;
             stream.bodies[Side::Server as usize] = body;
             stream.response = Some(Message { head, started, ended: time, body_length: 0, report: None });
             if is_unasked {

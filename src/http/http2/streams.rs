@@ -70,6 +70,11 @@ impl<S, R> Streams<S, R> {
         self.open.iter().map(Box::as_ref)
     }
 
+    /// Marks all that are open.
+    pub fn mark(&mut self, marks: Marks) {
+        self.open.iter_mut().for_each(|stream| stream.marks |= marks);
+    }
+
     fn place(&self, id: u32) -> Result<usize, usize> {
         match self.open.last() {
             Some(last) if last.id == id => Ok(self.open.len() - 1),

@@ -1,5 +1,6 @@
 //! Everybody who means harm, and the servers' faults that do it without an attacker.
 
+mod evasion;
 mod exposure;
 mod logins;
 mod protocol;
@@ -42,6 +43,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::Scanner | Scenario::ObjectEnumeration => walks::cast(stage, plan),
             Scenario::ShadowEndpoint | Scenario::UnauthenticatedDataExposure => exposure::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
+            Scenario::Evasion => evasion::cast(stage, plan),
         }
     }
 }

@@ -21,6 +21,9 @@ const DELAYED_ACK: Duration = Duration::from_millis(40);
 /// A full segment on a gigabit link.
 const SEGMENT_SPACING: Duration = Duration::from_micros(12);
 
+/// What a decoy is ahead of what it stands for.
+const DECOY_LEAD: Duration = Duration::from_millis(2);
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
     Client,
@@ -287,6 +290,20 @@ impl Connection {
             Side::Server => last.saturating_add(SEGMENT_SPACING),
         };
         last
+    }
+
+    /// `from` sends bytes that belong `ahead` of what it has sent so far, and that it will send otherwise: its receiver
+    /// does not get these.
+    pub fn send_decoy(&mut self, from: Side, at: Timestamp, ahead: usize, bytes: &[u8], sink: &mut dyn FrameSink) {
+        let mut time = at.max(self.party(from).ready);
+        self.settle_ack(from, time, sink);
+        self.skip(from, ahead as i32);
+        for piece in bytes.chunks(self.segment_bytes) {
+            self.segment(from, time, ACK | PSH, piece, sink);
+            time = time.saturating_add(SEGMENT_SPACING);
+        }
+        self.skip(from, -((ahead + bytes.len()) as i32));
+        self.party_mut(from).ready = time.saturating_add(DECOY_LEAD);
     }
 
     /// The server's delayed ACK goes out on its own when `from` is slow to answer or the client speaks again.
