@@ -1,8 +1,9 @@
 //! The flow table of one partition: finds a segment's flow, opens, times out and evicts flows.
 //!
-//! Three lists in order of last use, one a class of flow: flows that never spoke our protocol, flows that did, flows
-//! that are over. Each class has its own idle time; at the limit on flows the first class gives way first, so that a
-//! SYN flood does not push out working connections.
+//! Four lists in order of last use, one a class of flow: flows that have said nothing yet, flows that said something which
+//! is not our protocol, flows that speak it, flows that are over. At the limit on flows those give way first that are
+//! over, then the silent, then the undecided, the longest unused first: a SYN flood pushes out nothing but itself, and a
+//! flood of connections that say anything pushes out no working one.
 
 use super::conversation::{Context, Conversation, Event};
 use super::recent::Recent;
@@ -55,10 +56,16 @@ pub struct TableCounters {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Class {
+    /// Said something, and is not known to speak our protocol.
     Undecided = 0,
     Ours = 1,
     Over = 2,
+    /// Nothing but its opening was seen.
+    Silent = 3,
 }
+
+/// Who goes first at the limit.
+const EVICTION_ORDER: [Class; 4] = [Class::Over, Class::Silent, Class::Undecided, Class::Ours];
 
 enum State<S> {
     Active(Box<(Conversation, S)>),
@@ -97,7 +104,7 @@ pub struct FlowTable<S> {
     index: HashTable<u32>,
     slots: Vec<Option<Flow<S>>>,
     free: Vec<u32>,
-    lists: [List; 3],
+    lists: [List; 4],
     held: usize,
     recent: Recent,
     pub counters: TableCounters,
@@ -110,7 +117,7 @@ impl<S> FlowTable<S> {
             index: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
-            lists: [List { oldest: NONE, newest: NONE }; 3],
+            lists: [List { oldest: NONE, newest: NONE }; 4],
             held: 0,
             recent: Recent::default(),
             counters: TableCounters::default(),
@@ -189,7 +196,8 @@ impl<S> FlowTable<S> {
                 self.expire_held(slot, now, handler);
             }
         }
-        let idle = [self.limits.undecided_idle, self.limits.ours_idle, self.limits.over_idle];
+        let FlowLimits { undecided_idle, ours_idle, over_idle, .. } = self.limits;
+        let idle = [undecided_idle, ours_idle, over_idle, undecided_idle]; // in the order of `Class`
         for (list, idle) in idle.into_iter().enumerate() {
             while let Some(flow) = self.slot(self.lists[list].oldest) {
                 if now.since(flow.last_seen) <= idle {
@@ -247,7 +255,7 @@ impl<S> FlowTable<S> {
             hash: segment.hash,
             last_seen: segment.time,
             moved: segment.time,
-            class: Class::Undecided,
+            class: Class::Silent,
             state,
             older: NONE,
             newer: NONE,
@@ -270,12 +278,13 @@ impl<S> FlowTable<S> {
     }
 
     fn evict<H: Handler<State = S>>(&mut self, now: Timestamp, handler: &mut H) {
-        let order = [Class::Over, Class::Undecided, Class::Ours];
-        let Some(class) = order.into_iter().find(|class| self.lists[*class as usize].oldest != NONE) else { return };
+        let Some(class) = EVICTION_ORDER.into_iter().find(|class| self.lists[*class as usize].oldest != NONE) else {
+            return;
+        };
         let slot = self.lists[class as usize].oldest;
         match class {
             Class::Over => {}
-            Class::Undecided => self.counters.flows_evicted += 1,
+            Class::Silent | Class::Undecided => self.counters.flows_evicted += 1,
             Class::Ours => self.counters.flows_evicted_of_ours += 1,
         }
         self.close(slot, now, handler);
@@ -306,6 +315,8 @@ impl<S> FlowTable<S> {
         } else if interest == Some(Interest::Ours) && class != Some(Class::Ours) {
             self.counters.flows_of_ours += 1;
             self.reclass(slot, Class::Ours);
+        } else if interest.is_some() && class == Some(Class::Silent) {
+            self.reclass(slot, Class::Undecided);
         }
     }
 

@@ -117,6 +117,33 @@ fn a_syn_flood_does_not_push_out_the_flows_that_speak_our_protocol() {
 }
 
 #[test]
+fn flows_that_said_nothing_give_way_before_those_that_said_something() {
+    let mut bench = Bench::new(small());
+    for port in 0..30 {
+        bench.client(port, 1, ACK, b"Hello");
+    }
+    for port in 100..130 {
+        bench.client(port, 1, ACK, b"what");
+    }
+    // A SYN flood pushes out its own, the oldest first.
+    for port in 1000..1090 {
+        bench.client(port, 0, SYN, b"");
+    }
+    let evicted: Vec<u16> = (1000..1050).collect();
+    assert_eq!(bench.reader.closed, evicted);
+    // A flood of connections that say something pushes out what is silent, then its own, and none that speaks our
+    // protocol.
+    for port in 2000..3000 {
+        bench.client(port, 0, SYN, b"");
+        bench.client(port, 1, ACK, b"noise");
+    }
+    assert!(bench.reader.closed.iter().all(|port| *port >= 100));
+    let undecided = bench.reader.closed.iter().position(|port| (100..130).contains(port));
+    assert!(undecided.is_some_and(|at| bench.reader.closed[..at].iter().filter(|port| **port < 2000).count() == 90));
+    assert_eq!((bench.table.len(), bench.table.counters.flows_evicted_of_ours), (100, 0));
+}
+
+#[test]
 fn flows_of_ours_give_way_only_to_each_other_the_oldest_first() {
     let mut bench = Bench::new(small());
     for port in 0..101 {
