@@ -426,9 +426,12 @@ impl<S, R> Connection<S, R> {
         let after_gap = std::mem::take(&mut self.request_was_lost);
         if let Some(before) = self.exchanges.queue.back() {
             self.exchanges.pipelines |= before.waits() && origin.acknowledged <= before.origin.acknowledged;
-            let server = &self.readers[Side::Server as usize];
-            let has_all_that_came = server.last.is_some_and(|last| origin.acknowledged <= Some(last.end));
-            self.exchanges.pipelines |= before.response.is_some() && !before.response_is_whole && has_all_that_came;
+            let came = self.readers[Side::Server as usize].last.map(|last| last.end);
+            let has_all_that_came = came.is_some() && origin.acknowledged <= came;
+            // Nothing of the body came that a response to an unseen request announces: if that was a HEAD, it is whole.
+            let may_be_whole = before.is_unasked_head_up_to(came) && origin.acknowledged == came;
+            let is_coming = before.response.is_some() && !before.response_is_whole && !may_be_whole;
+            self.exchanges.pipelines |= is_coming && has_all_that_came;
         }
         let request = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
         self.exchanges.push_back(Exchange {

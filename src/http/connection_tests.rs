@@ -442,3 +442,35 @@ fn disputed_bytes_leave_other_transactions_alone() {
     flow.client("POST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nx").dispute(Side::Client, -2).client("yz").server(OK);
     assert_eq!(flow.lines(), ["POST /b \"xyz\" > 200 \"ok\" overlap_conflict"]);
 }
+
+/// What answers a HEAD that was lost announces a body which does not come: the client's next request says that it is whole.
+#[test]
+fn a_lost_head_request_costs_its_own_transaction_and_no_other() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n";
+    for asked in [0, 1, 2] {
+        let mut flow = Flow::new();
+        for _ in 0..asked {
+            flow.client(ASK).server(OK);
+        }
+        // The hole shows when something comes behind it.
+        let offset = flow.sent[Side::Client as usize];
+        flow.sent[Side::Client as usize] += 40;
+        flow.server(head);
+        flow.event(Side::Client, Event::Gap { offset, length: 40, time: Timestamp(1) });
+        flow.client(ASK).server(OK).client(ASK).server(OK);
+        let lines = flow.lines();
+        let mut expected = vec!["GET /a > 200 \"ok\"".to_string(); asked + 3];
+        expected[asked] = "- > 200 \"\" response_only,incomplete".to_string();
+        assert_eq!(lines, expected, "{asked}");
+    }
+}
+
+/// The body that is coming looks like a response, and the client does not wait for it.
+#[test]
+fn a_body_to_a_lost_request_is_searched_for_no_answer() {
+    let mut flow = Flow::new();
+    flow.client(ASK).server(OK).lose(Side::Client, 40);
+    flow.server("HTTP/1.1 200 OK\r\nContent-Length: 39\r\n\r\n:").client(ASK);
+    flow.server("HTTP/1.1 666 No\r\nContent-Length: 0\r\n\r\n").server(OK);
+    assert!(flow.lines().iter().all(|line| !line.contains("> 666")));
+}

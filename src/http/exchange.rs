@@ -55,6 +55,12 @@ impl<R> Exchange<R> {
         size_of::<Self>() + of(self.request.as_ref()) + of(self.response.as_ref()) + of(self.interim.as_deref())
     }
 
+    /// A response to a request that was not seen, of which no more than the head has come.
+    pub fn is_unasked_head_up_to(&self, came: Option<i64>) -> bool {
+        let head_ends = self.response.as_ref().map(|response| self.origin.offset + response.head.len() as i64);
+        self.request.is_none() && head_ends.is_some() && head_ends == came
+    }
+
     /// A response may still come.
     pub fn waits(&self) -> bool {
         self.response.is_none() && !self.response_is_whole
