@@ -264,6 +264,20 @@ pub fn guess(bytes: &[u8]) -> Guess {
     }
 }
 
+/// What begins like a response is one with a status behind the version.
+pub fn response_with_status(bytes: &[u8]) -> Guess {
+    match bytes.get(b"HTTP/1.1".len()..) {
+        Some([b' ', status @ ..]) if status.iter().take(3).all(u8::is_ascii_digit) => {
+            if status.len() < 3 {
+                Guess::More
+            } else {
+                Guess::Response
+            }
+        }
+        _ => Guess::Neither,
+    }
+}
+
 /// True when a request line begins with a method that is no ending of another (RFC 9110 §9.3, RFC 5789, RFC 4918).
 pub fn begins_with_known_method(bytes: &[u8]) -> bool {
     const KNOWN: [&[u8]; 14] = [

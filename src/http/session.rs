@@ -4,7 +4,7 @@ use super::begin::Http2Sign;
 use super::connection::Connection;
 use super::decode::DecoderPool;
 use super::exchange::Last;
-use super::head::{Guess, begins_with_known_method, guess};
+use super::head::{Guess, begins_with_known_method, guess, response_with_status};
 use super::http2::{self, FirstWords};
 use super::shared::Shared;
 use super::{HttpCounters, HttpLimits, Observer};
@@ -144,6 +144,8 @@ impl<O: Observer> HttpHandler<O> {
         let may_be_cut = offset == 0 && info.opened_by.is_none();
         let guessed = match guess(bytes) {
             Guess::Request if may_be_cut && !begins_with_known_method(bytes) => Guess::Neither,
+            // A request line that was cut ends with an HTTP version, too.
+            Guess::Response if may_be_cut => response_with_status(bytes),
             guessed if may_begin => guessed,
             _ => Guess::Neither,
         };
