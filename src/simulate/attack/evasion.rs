@@ -27,17 +27,15 @@ pub fn cast(stage: &mut Stage<'_>, mut plan: Plan) {
 }
 
 /// The part of a request that is sent first, with other numbers, and where it begins: the body, or else all of it with
-/// another target.
+/// another object.
 fn decoy_of(request: &[u8]) -> (usize, Vec<u8>) {
     let body = request.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
-    let (from, until) = if body < request.len() {
-        (body, request.len())
-    } else {
-        (0, request.windows(9).position(|nine| nine == b" HTTP/1.1").unwrap_or(0))
-    };
+    let target = request.windows(9).position(|nine| nine == b" HTTP/1.1").unwrap_or(0);
+    let object = request[..target].iter().rposition(|byte| *byte == b'/').unwrap_or(0); // `target` lies within it
+    let (from, other) = if body < request.len() { (body, body..request.len()) } else { (0, object..target) };
     let mut bytes = request.to_vec();
-    for digit in bytes[from..until].iter_mut().filter(|byte| byte.is_ascii_digit()) {
-        *digit = b'0' + (*digit - b'0' + 1) % 10; // both places lie within the request
+    for digit in bytes[other].iter_mut().filter(|byte| byte.is_ascii_digit()) {
+        *digit = b'0' + (*digit - b'0' + 1) % 10; // both ranges lie within the request
     }
     (from, bytes.split_off(from))
 }
