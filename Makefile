@@ -99,6 +99,10 @@ soak-replay: build ## Replay a week of traffic of 4,000 clients and watch the me
 accuracy: build ## Every attack at easy and medium on 20 seeds, and 10 clean days (about half an hour)
 	.ci/accuracy
 
+.PHONY: loss
+loss: build ## What 0.1, 1 and 5 % of lost frames cost, beside tshark (about 3 minutes)
+	.ci/loss
+
 .PHONY: bench
 bench: setup ## Measure speed and memory (about 10 minutes; see docs/PERFORMANCE.md)
 	$(CARGO) bench
