@@ -16,7 +16,7 @@ pub use login::{Login, Outcome};
 pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
 
 use crate::hash::HashKey;
-use crate::http::{Field, Head, Marks, Message, Transaction};
+use crate::http::{Ambiguity, Field, Head, Marks, Message, Transaction};
 use crate::inspect::{BodyReport, DataClass};
 use crate::packet::Peer;
 use crate::time::Timestamp;
@@ -29,7 +29,7 @@ use url::RequestTarget;
 /// What one transaction means. Text borrows from the transaction or the interpreter.
 #[derive(Debug)]
 pub struct Observation<'a> {
-    /// When the transaction was over: the window it counts in.
+    /// When the transaction was over, or later, where its window is closed: the window it counts in.
     pub time: Timestamp,
     pub started: Timestamp,
     pub flow_id: u64,
@@ -72,6 +72,10 @@ pub struct Observation<'a> {
     pub protocol: &'static str,
     /// Bytes of it came twice, and the copies differ.
     pub is_disputed: bool,
+    /// Why two parsers may disagree where the request ends.
+    pub ambiguity: Option<Ambiguity>,
+    /// Client and server did disagree: the answer is to a part of a request.
+    pub is_desync: bool,
 }
 
 /// The object a request names: its path parameters, and the number in them where it is one.
@@ -89,6 +93,11 @@ impl Observation<'_> {
     /// A request without credentials, beyond doubt.
     pub fn is_anonymous(&self) -> bool {
         self.credentials.is_none() && !self.may_have_credentials
+    }
+
+    /// What it carries may be read as another number of requests than were sent.
+    pub fn is_smuggling(&self) -> bool {
+        self.ambiguity.is_some() || self.is_desync
     }
 
     /// Sensitive data in the response, other than what opens a session.
@@ -223,6 +232,8 @@ impl Interpreter {
             is_disputed: transaction.marks.contains(Marks::OVERLAP_CONFLICT),
             user_agent: request.head.get(Field::UserAgent).map(String::from_utf8_lossy),
             protocol: request.head.version(),
+            ambiguity: transaction.marks.contains(Marks::AMBIGUOUS_LENGTH).then(|| Ambiguity::reason(&request.head)),
+            is_desync: transaction.marks.contains(Marks::DESYNC),
             method,
             host,
             target,

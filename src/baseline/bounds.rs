@@ -234,6 +234,7 @@ mod tests {
                 endpoints: Default::default(),
                 abuses: None,
                 evasions: None,
+                smuggling: None,
             };
             window.clients.put(key, client);
         }

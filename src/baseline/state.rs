@@ -8,7 +8,8 @@ use crate::window::distinct::DistinctSet;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
 use crate::window::{
-    Abuses, Attempts, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Merge, Moment, Reach, Tally,
+    Abuses, Attempts, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Merge, Moment, Reach, Smuggling,
+    Tally,
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -309,6 +310,7 @@ pub struct SubjectActivity {
     pub abuses: Option<Box<Abuses>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evasions: Option<Box<Evasions>>,
+    pub smuggling: Option<Box<Smuggling>>,
 }
 
 impl Merge for SubjectActivity {
@@ -320,11 +322,13 @@ impl Merge for SubjectActivity {
         self.exposure.merge(other.exposure);
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
+        self.smuggling.merge(other.smuggling);
     }
 
     /// There are many of them: one transaction each shows what was long ago.
     fn condense(&mut self) {
         self.errors.iter_mut().for_each(|errors| errors.evidence.keep_first(1));
+        self.smuggling.iter_mut().for_each(|smuggling| smuggling.evidence.keep_first(1));
         self.exposure.iter_mut().for_each(|exposure| exposure.evidence.keep_first(1));
         self.evasions.iter_mut().for_each(|evasions| evasions.condense());
     }

@@ -266,12 +266,13 @@ fn new_client(window: &ClientWindow) -> ClientState {
     }
 }
 
-/// Only a client with errors, exposure, abuses or evasions is interesting enough for recent activity of its own.
+/// Only a client with errors, exposure, abuses, evasions or smuggling is interesting enough for recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
     let is_interesting = activity.errors.is_some()
         || activity.exposure.is_some()
         || activity.abuses.is_some()
-        || activity.evasions.is_some();
+        || activity.evasions.is_some()
+        || activity.smuggling.is_some();
     if is_interesting || recent.is_some() {
         recent.get_or_insert_default().add(index, activity);
     }
@@ -279,9 +280,8 @@ fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, ac
 
 fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
     state.moment.merge(window.tally.moment);
-    if let Some(abuses) = &window.abuses {
-        state.moment.merge(abuses.moment);
-    }
+    let others = [window.abuses.as_ref().map(|a| a.moment), window.smuggling.as_ref().map(|s| s.moment)];
+    others.into_iter().flatten().for_each(|moment| state.moment.merge(moment));
     state.requests += window.tally.requests;
     state.last_window = index;
     let activity = SubjectActivity {
@@ -292,6 +292,7 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         exposure: window.exposure,
         abuses: window.abuses,
         evasions: window.evasions,
+        smuggling: window.smuggling,
     };
     add_activity(&mut state.recent, index, activity);
 }
@@ -323,6 +324,7 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         exposure: window.exposure,
         abuses: None,
         evasions: None,
+        smuggling: None,
     };
     add_activity(&mut state.recent, index, activity);
 }
@@ -355,6 +357,7 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             exposure: None,
             abuses: None,
             evasions: None,
+            smuggling: None,
         },
     );
 }

@@ -10,6 +10,7 @@ mod evasion;
 mod excessive_data_exposure;
 mod object_enumeration;
 mod protocol_abuse;
+mod request_smuggling;
 mod scanner;
 pub mod sensor;
 mod shadow_endpoint;
@@ -146,6 +147,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     scanner::judge(scene, &mut findings);
     protocol_abuse::judge(scene, &mut findings);
     evasion::judge(scene, &mut findings);
+    request_smuggling::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);
     excessive_data_exposure::judge(scene, &mut findings);

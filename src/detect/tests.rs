@@ -4,14 +4,14 @@
 
 use super::*;
 use crate::hash::mix;
-use crate::http::{Abuse, AbuseKind};
+use crate::http::{Abuse, AbuseKind, Ambiguity};
 use crate::inspect::DataClass;
 use crate::packet::{FlowKey, Peer};
 use crate::stream::FlowInfo;
 use crate::time::Timestamp;
 use crate::window::distinct::DistinctSet;
 use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evasions, Exposure, HostWindow};
-use crate::window::{Moment, Reach, Tally, Window, an_endpoint, pair_key};
+use crate::window::{Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
 use std::time::Duration;
 
 const LOGIN: u64 = 1;
@@ -176,6 +176,7 @@ impl Traffic {
             endpoints: DistinctSet::new(),
             abuses: None,
             evasions: None,
+            smuggling: None,
         };
         self.window.clients.put(key_of(client), client_window);
         self.window.hosts.put(mix(77), HostWindow { host: Arc::from(HOST), tally, errors });
@@ -196,6 +197,7 @@ impl Traffic {
             endpoints: DistinctSet::new(),
             abuses: None,
             evasions: None,
+            smuggling: None,
         };
         let abuses = aggregate.abuses.get_or_insert_default();
         (0..times).for_each(|_| abuses.record(&abuse));
@@ -206,15 +208,16 @@ impl Traffic {
     fn disputes(&mut self, client: IpAddr, logins: u64, authorised: u64) {
         let moment = Moment { first: self.now, last: self.now };
         let evasions = Evasions { logins, authorised, moment, ..Evasions::default() };
-        let aggregate = ClientWindow {
-            address: client,
-            tally: Tally::default(),
-            errors: None,
-            exposure: None,
-            endpoints: DistinctSet::new(),
-            abuses: None,
-            evasions: Some(Box::new(evasions)),
-        };
+        let aggregate = ClientWindow { evasions: Some(Box::new(evasions)), ..new_client(client) };
+        self.window.clients.put(key_of(client), aggregate);
+    }
+
+    /// A client's requests end ambiguously, and parts of some are answered.
+    fn smuggles(&mut self, client: IpAddr, requests: u64, desyncs: u64) {
+        let mut smuggling = Smuggling::default();
+        (0..requests).for_each(|_| smuggling.count(Some(Ambiguity::TwoFramings), false, self.now));
+        (0..desyncs).for_each(|_| smuggling.count(None, true, self.now));
+        let aggregate = ClientWindow { smuggling: Some(Box::new(smuggling)), ..new_client(client) };
         self.window.clients.put(key_of(client), aggregate);
     }
 
@@ -465,6 +468,32 @@ fn one_login_or_call_with_disputed_bytes_is_an_evasion_and_none_is_not() {
         assert_eq!(finding.observed, observed);
     }
     assert!(Sensor::learned().window(|traffic| traffic.disputes(attacker(1), 0, 0)).is_empty());
+}
+
+#[test]
+fn one_ambiguous_request_is_enough_and_an_answer_to_a_part_of_it_is_critical() {
+    for (requests, desyncs, expected) in [
+        (1, 0, Some(Severity::Medium)),
+        (0, 1, Some(Severity::Critical)),
+        (0, 0, None),
+        (9, 9, Some(Severity::Critical)),
+    ] {
+        let found = Sensor::new().window(|traffic| traffic.smuggles(attacker(1), requests, desyncs));
+        let severities: Vec<Severity> = found.iter().map(|finding| finding.severity).collect();
+        assert_eq!(severities, Vec::from_iter(expected), "{found:?}");
+        for finding in found {
+            assert_eq!((finding.detector, finding.count), ("request_smuggling", requests + desyncs));
+            assert_eq!(finding.probability, None);
+        }
+    }
+}
+
+#[test]
+fn fewer_ambiguous_requests_than_the_rules_say_are_none() {
+    let mut sensor = Sensor::new();
+    sensor.rules.request_smuggling.min_requests = 3;
+    assert!(sensor.window(|traffic| traffic.smuggles(attacker(1), 2, 0)).is_empty());
+    assert_eq!(sensor.window(|traffic| traffic.smuggles(attacker(2), 3, 0)).len(), 1);
 }
 
 #[test]

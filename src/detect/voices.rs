@@ -113,6 +113,8 @@ impl Explained {
                     explained.scanners.extend(&finding.client_sample);
                     explained.error_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
                 }
+                // Servers refuse such requests with 400.
+                "request_smuggling" => explained.error_clients.extend(finding.client),
                 "object_enumeration" => {
                     explained.error_endpoints.extend(finding.endpoint);
                     explained.error_hosts.extend(host);

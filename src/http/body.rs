@@ -1,8 +1,9 @@
 //! A body as it passes: framing removed, content coding decoded, bytes shown to the observer.
 
+use super::ambiguity::Framed;
 use super::decode::{BodyDecoder, DecoderPool, Outcome, codings_of};
 use super::framing::{ChunkStep, Framing};
-use super::head::{Field, Head};
+use super::head::{Field, Guess, Head, guess};
 use super::{Marks, Observer, Side};
 
 /// The body of one message under way.
@@ -13,6 +14,11 @@ pub struct Body<S> {
     /// The observer has seen enough.
     is_seen: bool,
     length: u64,
+    /// Bytes that came in chunked coding, framing included.
+    framed: u64,
+    side: Side,
+    /// A request whose content begins like another one.
+    carries_request: bool,
     marks: Marks,
 }
 
@@ -30,6 +36,9 @@ pub struct Finished<R> {
     pub length: u64,
     pub report: Option<R>,
     pub marks: Marks,
+    pub framed: Framed,
+    /// The content of a request begins like another request.
+    pub carries_request: bool,
 }
 
 impl<S> Body<S> {
@@ -54,7 +63,7 @@ impl<S> Body<S> {
                 (None, None)
             }
         };
-        Body { framing, decoder, scan, is_seen: false, length: 0, marks }
+        Body { framing, decoder, scan, is_seen: false, length: 0, framed: 0, side, carries_request: false, marks }
     }
 
     /// Takes in bytes, cutting what belongs to the body off the front.
@@ -82,7 +91,10 @@ impl<S> Body<S> {
             }
             Framing::Chunked(_) => loop {
                 let Framing::Chunked(chunked) = &mut self.framing else { return Progress::Broken };
-                match chunked.step(bytes, &mut self.marks) {
+                let before = bytes.len();
+                let step = chunked.step(bytes, &mut self.marks);
+                self.framed += (before - bytes.len()) as u64;
+                match step {
                     ChunkStep::Data(content) => self.content(content, pool, observer),
                     ChunkStep::More => return Progress::More,
                     ChunkStep::Done => return Progress::Complete,
@@ -114,6 +126,7 @@ impl<S> Body<S> {
             }
             Framing::Length(_) | Framing::Empty => Progress::Broken,
         };
+        self.framed += length;
         if progress != Progress::Broken {
             self.length += length;
         }
@@ -145,11 +158,20 @@ impl<S> Body<S> {
                 Outcome::TooLarge | Outcome::RatioExceeded => marks |= Marks::BODY_OVER_LIMIT,
             }
         }
+        let framed = match &self.framing {
+            Framing::Chunked(chunked) => {
+                Framed { bytes: self.framed, is_complete: chunked.is_done(), fault: chunked.fault() }
+            }
+            _ => Framed::default(),
+        };
         let report = self.scan.map(|scan| observer.finish(scan));
-        Finished { length: self.length, report, marks }
+        Finished { length: self.length, report, marks, framed, carries_request: self.carries_request }
     }
 
     fn content<O: Observer<Scan = S>>(&mut self, content: &[u8], pool: &mut DecoderPool, observer: &mut O) {
+        if self.length == 0 && self.side == Side::Client {
+            self.carries_request = guess(content) == Guess::Request;
+        }
         self.length += content.len() as u64;
         let Some(scan) = self.scan.as_mut().filter(|_| !self.is_seen) else { return };
         match &mut self.decoder {

@@ -9,13 +9,15 @@
 //! A client that pipelines sends requests while older ones are unanswered: turns prove nothing about it, and what comes
 //! after a loss is passed over.
 
-use super::begin::{Onward, Protocol};
+mod messages;
+
+use super::begin::Onward;
 use super::body::{Body, Progress};
-use super::exchange::{Exchange, Exchanges, Last, Origin};
-use super::framing::{self, Asked};
+use super::exchange::{Exchanges, Last, Origin};
 use super::head::{self, Field, Guess, Head};
 use super::shared::Shared;
-use super::{Marks, Message, Observer, Side, Transaction};
+use super::suspect::Suspect;
+use super::{Marks, Observer, Side};
 use crate::packet::Direction;
 use crate::stream::{Chunk, FlowInfo};
 use crate::time::Timestamp;
@@ -60,6 +62,7 @@ pub struct Connection<S, R> {
     is_continuing: bool,
     is_over: bool,
     onward: Option<Box<Onward<R>>>,
+    suspect: Option<Box<Suspect>>,
 }
 
 impl<S, R> Connection<S, R> {
@@ -84,6 +87,7 @@ impl<S, R> Connection<S, R> {
             is_continuing: false,
             is_over: false,
             onward: None,
+            suspect: None,
         }
     }
 
@@ -407,218 +411,6 @@ impl<S, R> Connection<S, R> {
             Side::Server => self.response_head(info, head, time, shared),
         }
     }
-
-    fn request_head<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        head: Head,
-        time: Timestamp,
-        shared: &mut Shared<O>,
-    ) {
-        if self.exchanges.queue.len() >= shared.limits.pending_requests {
-            self.exchanges.pipelines = true;
-            self.give_up_waiting(info, shared);
-        }
-        let (framing, marks) = framing::of_request(&head);
-        let body = Body::begin(Side::Client, &head, framing, &mut shared.decoders, &mut shared.observer);
-        let origin = self.readers[Side::Client as usize].origin;
-        let marks = marks | head.marks | self.dispute_of(Side::Client);
-        let after_gap = std::mem::take(&mut self.request_was_lost);
-        if let Some(before) = self.exchanges.queue.back() {
-            self.exchanges.pipelines |= before.waits() && origin.acknowledged <= before.origin.acknowledged;
-            let came = self.readers[Side::Server as usize].last.map(|last| last.end);
-            let has_all_that_came = came.is_some() && origin.acknowledged <= came;
-            // Nothing of the body came that a response to an unseen request announces: if that was a HEAD, it is whole.
-            let may_be_whole = before.is_unasked_head_up_to(came) && origin.acknowledged == came;
-            let is_coming = before.response.is_some() && !before.response_is_whole && !may_be_whole;
-            self.exchanges.pipelines |= is_coming && has_all_that_came;
-        }
-        let request = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-        self.exchanges.push_back(Exchange {
-            request: Some(request),
-            response: None,
-            interim: None,
-            origin,
-            after_gap,
-            request_is_whole: false,
-            response_is_whole: false,
-            marks,
-        });
-        self.read_body(info, Side::Client, body, time, shared);
-    }
-
-    fn response_head<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        head: Head,
-        time: Timestamp,
-        shared: &mut Shared<O>,
-    ) {
-        let status = head.status();
-        let origin = self.readers[Side::Server as usize].origin;
-        let index = self.exchanges.answered_by(origin);
-        self.is_continuing = (100..200).contains(&status);
-        if self.is_continuing && status != 101 {
-            // Interim: the final response follows (RFC 9110 §15.2); where it never does, this is the answer.
-            if let Some(index) = index {
-                let interim = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-                self.exchanges.respond_meanwhile(index, interim);
-            }
-            return;
-        }
-        let asked =
-            index.and_then(|index| self.exchanges.queue[index].request.as_ref()).map_or(Asked::default(), |request| {
-                Asked { by_head: request.head.method() == b"HEAD", by_connect: request.head.method() == b"CONNECT" }
-            });
-        let (framing, marks) = framing::of_response(&head, asked);
-        let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
-        let marks = marks | head.marks | self.dispute_of(Side::Server);
-        let is_tunnel = asked.by_connect && (200..300).contains(&status);
-        let leaves_http = status == 101 || is_tunnel;
-        let protocol = match status {
-            101 if head.lists(Field::Upgrade, "h2c") => Some(Protocol::Http2),
-            _ if is_tunnel => Some(Protocol::Tunnel),
-            _ => None,
-        };
-        let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-        let index = index.unwrap_or_else(|| {
-            // Nobody asked: half a transaction, in front of what still waits.
-            self.exchanges.push_front(Exchange {
-                request: None,
-                response: None,
-                interim: None,
-                origin,
-                after_gap: false,
-                request_is_whole: true,
-                response_is_whole: false,
-                marks: Marks::none(),
-            });
-            0
-        });
-        let exchange = self.exchanges.respond(index, response);
-        exchange.marks |= marks;
-        if !exchange.request_is_whole {
-            exchange.marks |= Marks::EARLY_RESPONSE;
-        }
-        self.answering = Some(index);
-        if leaves_http {
-            exchange.marks |= Marks::UPGRADED;
-            exchange.request_is_whole = true;
-            shared.counters.flows_upgraded += 1;
-            self.onward = protocol.map(|protocol| {
-                let request = exchange.request.as_mut().filter(|_| protocol == Protocol::Http2);
-                // What was found in its body belongs to the answer that is to come.
-                let request = request.map(|request| Message { report: request.report.take(), ..head_of(request) });
-                Box::new(Onward { protocol, rest: 0, transactions: 0, request })
-            });
-        }
-        self.read_body(info, Side::Server, body, time, shared);
-        self.is_over |= leaves_http;
-    }
-
-    fn read_body<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        side: Side,
-        body: Body<S>,
-        time: Timestamp,
-        shared: &mut Shared<O>,
-    ) {
-        if body.is_empty() {
-            self.readers[side as usize].reading = Reading::Head;
-            self.message_over(info, side, time, Marks::none(), body, shared);
-        } else {
-            self.readers[side as usize].reading = Reading::Body(Box::new(body));
-        }
-    }
-
-    /// The body under way on one side is over.
-    fn body_over<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        side: Side,
-        time: Timestamp,
-        marks: Marks,
-        shared: &mut Shared<O>,
-    ) {
-        let reading = std::mem::replace(&mut self.readers[side as usize].reading, Reading::Head);
-        if let Reading::Body(body) = reading {
-            self.message_over(info, side, time, marks, *body, shared);
-        }
-    }
-
-    fn message_over<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        side: Side,
-        time: Timestamp,
-        marks: Marks,
-        body: Body<S>,
-        shared: &mut Shared<O>,
-    ) {
-        let finished = body.finish(&mut shared.decoders, &mut shared.observer);
-        if side == Side::Server && self.is_lossy && self.is_unasked() {
-            self.readers[side as usize].reading = Reading::Resync; // if it answered a HEAD, it had no body
-        }
-        let marks = marks | finished.marks;
-        let exchange = match side {
-            Side::Client => self.exchanges.queue.back_mut(),
-            Side::Server => self.answering.take().and_then(|index| self.exchanges.queue.get_mut(index)),
-        };
-        let Some(exchange) = exchange else { return };
-        let message = match side {
-            Side::Client => {
-                exchange.request_is_whole = true;
-                exchange.request.as_mut()
-            }
-            Side::Server => {
-                exchange.response_is_whole = true;
-                exchange.response.as_mut()
-            }
-        };
-        if let Some(message) = message {
-            message.ended = time;
-            message.body_length = finished.length;
-            message.report = finished.report;
-        }
-        exchange.marks |= marks;
-        shared.count(marks);
-        self.emit_whole(info, shared);
-    }
-
-    /// Gives what is complete at the front, in order.
-    fn emit_whole<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
-        while self.exchanges.queue.front().is_some_and(|front| front.request_is_whole && front.response_is_whole) {
-            self.give_up_front(info, shared);
-        }
-    }
-
-    fn give_up_front<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
-        if let Some(mut exchange) = self.exchanges.pop_front() {
-            self.answering = self.answering.and_then(|index| index.checked_sub(1));
-            self.emit(info, &mut exchange, shared);
-        }
-    }
-
-    fn emit<O: Observer<Scan = S, Report = R>>(
-        &mut self,
-        info: &FlowInfo,
-        exchange: &mut Exchange<R>,
-        shared: &mut Shared<O>,
-    ) {
-        let response = exchange.response.take().or_else(|| exchange.interim.take().map(|interim| *interim));
-        let has = (exchange.request.is_some(), response.is_some());
-        let (marks, index) = shared.count_transaction(info, &mut self.transactions, has, exchange.marks);
-        shared.observer.transaction(Transaction {
-            flow: *info,
-            client: info.key.source(self.client),
-            server: info.key.source(self.client.other()),
-            index,
-            request: exchange.request.take(),
-            response,
-            marks,
-        });
-    }
 }
 
 fn begins_message(side: Side, bytes: &[u8]) -> bool {
@@ -626,12 +418,6 @@ fn begins_message(side: Side, bytes: &[u8]) -> bool {
         (_, Guess::More) | (Side::Client, Guess::Request) | (Side::Server, Guess::Response) => true,
         (_, _) => false,
     }
-}
-
-/// A message without what was found in its body.
-fn head_of<R>(message: &Message<R>) -> Message<R> {
-    let Message { started, ended, body_length, .. } = *message;
-    Message { head: message.head.clone(), started, ended, body_length, report: None }
 }
 
 /// True when a message says that it is the last on its connection (RFC 9112 §9.3).

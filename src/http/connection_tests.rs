@@ -5,10 +5,15 @@ use crate::packet::{Direction, FlowKey, Peer};
 use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};
 use crate::time::Timestamp;
 
+#[path = "smuggling_tests.rs"]
+mod smuggling;
+
 /// Keeps transactions and the text of bodies.
 #[derive(Default)]
 struct Bodies {
     transactions: Vec<Transaction<String>>,
+    /// Requests with the answer to a part of them, as lines.
+    desyncs: Vec<String>,
 }
 
 impl Observer for Bodies {
@@ -35,6 +40,25 @@ impl Observer for Bodies {
     fn transaction(&mut self, transaction: Transaction<String>) {
         self.transactions.push(transaction);
     }
+
+    fn desync(&mut self, transaction: Transaction<String>) {
+        self.desyncs.push(line_of(&transaction));
+    }
+}
+
+/// A transaction as a line: request, response with its body, marks.
+fn line_of(transaction: &Transaction<String>) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let request = transaction.request.as_ref().map_or("-".to_string(), |request| {
+        let body = request.report.as_ref().map_or(String::new(), |body| format!(" {body:?}"));
+        format!("{} {}{body}", text(request.head.method()), text(request.head.target()))
+    });
+    let response = transaction.response.as_ref().map_or("-".to_string(), |response| {
+        let body = response.report.as_ref().map_or(String::new(), |body| format!(" {body:?}"));
+        format!("{}{body}", response.head.status())
+    });
+    let marks: Vec<&str> = transaction.marks.names().collect();
+    format!("{request} > {response} {}", marks.join(",")).trim_end().to_string()
 }
 
 /// A flow whose two sides take turns; each chunk acknowledges all that the other side has sent.
@@ -103,24 +127,11 @@ impl Flow {
         self
     }
 
-    /// Every transaction as a line: request, response with its body, marks.
+    /// Every transaction as a line.
     fn lines(&mut self) -> Vec<String> {
         let state = std::mem::replace(&mut self.state, HttpState::NotHttp);
         self.handler.close(&self.info, state, Timestamp(3));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let line = |transaction: &Transaction<String>| {
-            let request = transaction.request.as_ref().map_or("-".to_string(), |request| {
-                let body = request.report.as_ref().map_or(String::new(), |body| format!(" {body:?}"));
-                format!("{} {}{body}", text(request.head.method()), text(request.head.target()))
-            });
-            let response = transaction.response.as_ref().map_or("-".to_string(), |response| {
-                let body = response.report.as_ref().map_or(String::new(), |body| format!(" {body:?}"));
-                format!("{}{body}", response.head.status())
-            });
-            let marks: Vec<&str> = transaction.marks.names().collect();
-            format!("{request} > {response} {}", marks.join(",")).trim_end().to_string()
-        };
-        self.handler.observer().transactions.iter().map(line).collect()
+        self.handler.observer().transactions.iter().map(line_of).collect()
     }
 }
 
@@ -226,7 +237,7 @@ fn content_lengths_that_differ_are_a_conflict_and_the_first_counts() {
 
 #[test]
 fn chunked_wins_over_content_length_and_is_marked() {
-    let ask = "POST /a HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    let ask = "POST /a HTTP/1.1\r\nContent-Length: 11\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
     assert_eq!(exchange(ask, OK), ["POST /a \"x\" > 200 \"ok\" length_and_chunked"]);
 }
 

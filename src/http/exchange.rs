@@ -46,6 +46,8 @@ pub(super) struct Exchange<R> {
     pub after_gap: bool,
     pub request_is_whole: bool,
     pub response_is_whole: bool,
+    /// The request began within what may be the body of the one before it.
+    pub is_smuggled: bool,
     pub marks: Marks,
 }
 

@@ -104,6 +104,13 @@ pub fn announced_length(head: &Head) -> Option<u64> {
     length.filter(|_| marks.is_empty())
 }
 
+/// The number that a value of Content-Length is, if it is one.
+pub(super) fn length(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+}
+
 /// The value of Content-Length; repeated equal values are one (RFC 9110 §8.6), different ones are a conflict in which
 /// the first is followed.
 fn content_length(head: &Head) -> (Option<u64>, Marks) {
@@ -113,10 +120,7 @@ fn content_length(head: &Head) -> (Option<u64>, Marks) {
     for line in head.all(Field::ContentLength) {
         for item in line.split(|byte| *byte == b',') {
             values += 1;
-            let item = item.trim_ascii();
-            let digits = item.iter().all(u8::is_ascii_digit) && !item.is_empty();
-            let value = std::str::from_utf8(item).ok().filter(|_| digits).and_then(|text| text.parse::<u64>().ok());
-            match (value, found) {
+            match (length(item), found) {
                 (None, _) => marks |= Marks::CONTENT_LENGTH_CONFLICT,
                 (Some(value), None) => found = Some(value),
                 (Some(value), Some(first)) if value != first => marks |= Marks::CONTENT_LENGTH_CONFLICT,
@@ -135,13 +139,25 @@ fn content_length(head: &Head) -> (Option<u64>, Marks) {
 pub struct Chunked {
     state: ChunkState,
     trailer_bytes: usize,
+    fault: ChunkFault,
+}
+
+/// The worst that chunk framing had which parsers do not agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ChunkFault {
+    #[default]
+    None,
+    /// A line ended with LF alone.
+    BareLf,
+    /// What stood there is no chunk.
+    NoChunk,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ChunkState {
     Size {
         value: u64,
-        digits: u8,
+        has_digits: bool,
     },
     Extension {
         value: u64,
@@ -163,7 +179,7 @@ enum ChunkState {
 
 impl Default for ChunkState {
     fn default() -> Self {
-        ChunkState::Size { value: 0, digits: 0 }
+        ChunkState::Size { value: 0, has_digits: false }
     }
 }
 
@@ -180,8 +196,6 @@ pub enum ChunkStep<'a> {
     Broken,
 }
 
-/// Hex digits in a chunk size: 16 make 2^64.
-const MAX_SIZE_DIGITS: u8 = 16;
 /// Trailer fields are bounded like heads.
 const MAX_TRAILER_BYTES: usize = 64 << 10;
 
@@ -206,7 +220,10 @@ impl Chunked {
                 return ChunkStep::Data(data);
             }
             let Some((byte, rest)) = bytes.split_first() else { return ChunkStep::More };
-            let Some(next) = self.after(*byte, marks) else { return ChunkStep::Broken };
+            let Some(next) = self.after(*byte, marks) else {
+                self.fault = ChunkFault::NoChunk;
+                return ChunkStep::Broken;
+            };
             *bytes = rest;
             self.state = next;
         }
@@ -226,34 +243,49 @@ impl Chunked {
         }
     }
 
+    /// True once the last chunk and the trailer came.
+    pub fn is_done(&self) -> bool {
+        self.state == ChunkState::Done
+    }
+
+    pub fn fault(&self) -> ChunkFault {
+        self.fault
+    }
+
     /// The state after one byte of chunk framing; `None` where the grammar has no such byte and peers have no mercy.
     fn after(&mut self, byte: u8, marks: &mut Marks) -> Option<ChunkState> {
         let lenient = |marks: &mut Marks, state| {
             *marks |= Marks::LENIENT_CHUNK;
             Some(state)
         };
+        let mut bare_lf = |marks: &mut Marks, state| {
+            self.fault = self.fault.max(ChunkFault::BareLf);
+            lenient(marks, state)
+        };
         match self.state {
-            ChunkState::Size { value, digits } => match byte {
-                b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' if digits < MAX_SIZE_DIGITS => {
+            ChunkState::Size { value, has_digits } => match byte {
+                // Zeros in front make no size larger, however many they are.
+                b'0' if value == 0 => Some(ChunkState::Size { value, has_digits: true }),
+                b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' if value >> 60 == 0 => {
                     let digit = (byte as char).to_digit(16)?;
-                    Some(ChunkState::Size { value: value << 4 | u64::from(digit), digits: digits + 1 })
+                    Some(ChunkState::Size { value: value << 4 | u64::from(digit), has_digits: true })
                 }
-                _ if digits == 0 => None,
+                _ if !has_digits => None,
                 b'\r' => Some(ChunkState::SizeLf { value }),
-                b'\n' => lenient(marks, after_size(value)),
+                b'\n' => bare_lf(marks, after_size(value)),
                 b';' => Some(ChunkState::Extension { value }),
                 b' ' | b'\t' => lenient(marks, ChunkState::Extension { value }),
                 _ => None,
             },
             ChunkState::Extension { value } => match byte {
                 b'\r' => Some(ChunkState::SizeLf { value }),
-                b'\n' => lenient(marks, after_size(value)),
+                b'\n' => bare_lf(marks, after_size(value)),
                 _ => Some(ChunkState::Extension { value }),
             },
             ChunkState::SizeLf { value } => (byte == b'\n').then(|| after_size(value)),
             ChunkState::DataCr => match byte {
                 b'\r' => Some(ChunkState::DataLf),
-                b'\n' => lenient(marks, ChunkState::default()),
+                b'\n' => bare_lf(marks, ChunkState::default()),
                 _ => None,
             },
             ChunkState::DataLf => (byte == b'\n').then(ChunkState::default),

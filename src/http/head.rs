@@ -182,6 +182,11 @@ impl Head {
         self.bytes.is_empty()
     }
 
+    /// The whole head as on the wire.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// True when a list field has a member, in any case (RFC 9110 §5.6.1).
     pub fn lists(&self, field: Field, member: &str) -> bool {
         self.all(field).any(|line| {

@@ -64,6 +64,10 @@ marks! {
     PUSHED = 23, "pushed";
     /// Some of its bytes came twice, and the copies differ: the other side may have read something else.
     OVERLAP_CONFLICT = 24, "overlap_conflict";
+    /// Two parsers may disagree where the request ends (RFC 9112 §11.2).
+    AMBIGUOUS_LENGTH = 25, "ambiguous_length";
+    /// Client and server did disagree where a request ended: the server answers what was a part of another request.
+    DESYNC = 26, "desync";
 }
 
 impl Marks {
@@ -71,8 +75,17 @@ impl Marks {
         Marks(0)
     }
 
+    pub const fn or(self, other: Marks) -> Marks {
+        Marks(self.0 | other.0)
+    }
+
     pub const fn contains(self, other: Marks) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// True when at least one of `others` is in the set.
+    pub const fn has_any(self, others: Marks) -> bool {
+        self.0 & others.0 != 0
     }
 
     pub const fn is_empty(self) -> bool {

@@ -5,6 +5,7 @@
 //! whose first bytes are not HTTP is given up at once, at any port. Requests and responses are paired in order; once bytes are missing, only where the
 //! acknowledgement numbers prove that they belong together: rather two halves than a wrong pair.
 
+mod ambiguity;
 mod begin;
 mod body;
 mod connection;
@@ -17,7 +18,9 @@ mod lenient;
 mod marks;
 mod session;
 mod shared;
+mod suspect;
 
+pub use ambiguity::Ambiguity;
 pub use head::{Field, Head};
 pub use http2::{Abuse, AbuseKind, Http2Limits};
 pub use marks::Marks;
@@ -62,6 +65,9 @@ pub trait Observer {
     fn finish(&mut self, scan: Self::Scan) -> Self::Report;
 
     fn transaction(&mut self, transaction: Transaction<Self::Report>);
+
+    /// A server answers what was a part of a request: the request, with that answer. It is no transaction of its own.
+    fn desync(&mut self, _transaction: Transaction<Self::Report>) {}
 
     /// A client does something that serves to exhaust a server.
     fn abuse(&mut self, _abuse: &Abuse) {}
@@ -146,6 +152,10 @@ pub struct HttpCounters {
     pub bodies_incomplete: u64,
     pub bodies_undecodable: u64,
     pub bodies_over_limit: u64,
+    /// Requests whose end two parsers may place differently.
+    pub requests_ambiguous: u64,
+    /// Answers to what was a part of a request.
+    pub desyncs: u64,
     /// Requests given up because too many waited for a response on one connection.
     pub pending_over_limit: u64,
     /// Frames of HTTP/2 that no receiver accepts.
@@ -182,6 +192,8 @@ impl HttpCounters {
         self.bodies_incomplete += other.bodies_incomplete;
         self.bodies_undecodable += other.bodies_undecodable;
         self.bodies_over_limit += other.bodies_over_limit;
+        self.requests_ambiguous += other.requests_ambiguous;
+        self.desyncs += other.desyncs;
         self.pending_over_limit += other.pending_over_limit;
         self.http2_frames_refused += other.http2_frames_refused;
         self.http2_frames_over_limit += other.http2_frames_over_limit;

@@ -91,5 +91,8 @@ fn flags_of(observation: &Observation<'_>) -> Vec<Cow<'static, str>> {
     if observation.documented == Some(false) && observation.is_success {
         flags.push(Cow::Borrowed("shadow_endpoint"));
     }
+    if observation.is_smuggling() {
+        flags.push(Cow::Borrowed("request_smuggling"));
+    }
     flags
 }

@@ -14,7 +14,7 @@ use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
 use crate::packet::Segment;
 use crate::stream::{FlowLimits, FlowTable, TableCounters};
 use crate::time::Timestamp;
-use crate::window::{Filling, Window, WindowLimits, window_of};
+use crate::window::{Filling, Window, WindowLimits, start_of, window_of};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -166,15 +166,30 @@ impl Observer for Watcher {
         let redact = |target: &str| (self.redact)(target, names);
         let is_ours = self.snapshot.settings.is_ours(transaction.server.address);
         self.seen.third_party += u64::from(!is_ours);
-        let observation = is_ours.then(|| self.interpreter.observe(&transaction, &self.snapshot)).flatten();
+        let mut observation = is_ours.then(|| self.interpreter.observe(&transaction, &self.snapshot)).flatten();
         self.seen.count(&transaction, observation.as_ref(), &self.snapshot);
-        if let Some(observation) = &observation {
+        if let Some(observation) = &mut observation {
             let index = window_of(observation.time).max(self.open_from);
+            observation.time = observation.time.max(start_of(index));
             let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &redact };
             window_at(&mut self.windows, index).record(observation, &filling);
         }
         if self.wanted.http {
             self.lines.push(line_of(&transaction, observation.as_ref(), &redact, !self.shedding.is_none()));
+        }
+    }
+
+    fn desync(&mut self, transaction: Transaction<BodyReport>) {
+        if !self.snapshot.settings.is_ours(transaction.server.address) {
+            return;
+        }
+        let names = &self.snapshot.settings.names;
+        let redact = |target: &str| (self.redact)(target, names);
+        if let Some(mut observation) = self.interpreter.observe(&transaction, &self.snapshot) {
+            let index = window_of(observation.time).max(self.open_from);
+            observation.time = observation.time.max(start_of(index));
+            let filling = Filling { key: &self.key, limits: &self.limits.window, redact: &redact };
+            window_at(&mut self.windows, index).record_desync(&observation, &filling);
         }
     }
 
@@ -369,6 +384,8 @@ impl Counters {
             ("bodies_incomplete", http.bodies_incomplete),
             ("bodies_undecodable", http.bodies_undecodable),
             ("bodies_over_limit", http.bodies_over_limit),
+            ("requests_ambiguous", http.requests_ambiguous),
+            ("desyncs", http.desyncs),
             ("pending_over_limit", http.pending_over_limit),
             ("http2_frames_refused", http.http2_frames_refused),
             ("http2_frames_over_limit", http.http2_frames_over_limit),

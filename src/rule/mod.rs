@@ -15,6 +15,7 @@ mod names;
 mod nearest;
 pub mod pattern;
 mod protocol_abuse;
+mod request_smuggling;
 mod sensor;
 mod severity;
 mod source;
@@ -31,6 +32,7 @@ pub use login::{
 pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use nearest::did_you_mean;
 pub use protocol_abuse::ProtocolAbuse;
+pub use request_smuggling::RequestSmuggling;
 pub use sensor::SensorRules;
 pub use severity::Severity;
 #[cfg(test)]
@@ -47,7 +49,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 11] = [
+const EMBEDDED: [(&str, &str); 12] = [
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
@@ -55,13 +57,14 @@ const EMBEDDED: [(&str, &str); 11] = [
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
     ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
+    ("request_smuggling.toml", include_str!("../../rules/request_smuggling.toml")),
     ("sensor.toml", include_str!("../../rules/sensor.toml")),
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
 ];
 
-const DETECTORS: [&str; 17] = [
+const DETECTORS: [&str; 18] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -79,6 +82,7 @@ const DETECTORS: [&str; 17] = [
     "sensor_interface",
     "protocol_abuse",
     "evasion",
+    "request_smuggling",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -95,6 +99,7 @@ pub struct Ruleset {
     pub object_enumeration: ObjectEnumeration,
     pub protocol_abuse: ProtocolAbuse,
     pub evasion: Evasion,
+    pub request_smuggling: RequestSmuggling,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -141,6 +146,7 @@ impl Ruleset {
             "object_enumeration" => &self.object_enumeration.alert,
             "protocol_abuse" => &self.protocol_abuse.alert,
             "evasion" => &self.evasion.alert,
+            "request_smuggling" => &self.request_smuggling.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -202,6 +208,10 @@ impl Ruleset {
         let evasion: evasion::EvasionFile = files.read("evasion.toml", |file: &evasion::EvasionFile, check| {
             check.table("evasion", |check| file.evasion.check(check));
         })?;
+        let smuggling: request_smuggling::RequestSmugglingFile =
+            files.read("request_smuggling.toml", |file: &request_smuggling::RequestSmugglingFile, check| {
+                check.table("request_smuggling", |check| file.request_smuggling.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -217,6 +227,7 @@ impl Ruleset {
             object_enumeration: enumeration.object_enumeration,
             protocol_abuse: abuse.protocol_abuse,
             evasion: evasion.evasion,
+            request_smuggling: smuggling.request_smuggling,
             sensor,
             names,
             suppressions: suppress.into_suppressions(files.source("suppress.toml"), &DETECTORS)?,

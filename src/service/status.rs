@@ -78,8 +78,15 @@ pub struct SinkStatus {
 /// Endpoints and incidents on the page.
 const TOP: usize = 10;
 /// Detectors that compare with nothing that must be learned first.
-const READY_AT_ONCE: [&str; 6] =
-    ["credential_stuffing", "brute_force", "password_spraying", "scanner", "protocol_abuse", "evasion"];
+const READY_AT_ONCE: [&str; 7] = [
+    "credential_stuffing",
+    "brute_force",
+    "password_spraying",
+    "scanner",
+    "protocol_abuse",
+    "evasion",
+    "request_smuggling",
+];
 
 pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
     let store = Arc::clone(&daemon.store);

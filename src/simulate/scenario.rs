@@ -17,6 +17,7 @@ pub enum Scenario {
     ObjectEnumeration,
     ProtocolAbuse,
     Evasion,
+    RequestSmuggling,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -64,7 +65,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 11] = [
+static SCENARIOS: [ScenarioInfo; 12] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -164,6 +165,14 @@ static SCENARIOS: [ScenarioInfo; 11] = [
         detectors: &["evasion"],
         may: &["brute_force"],
         levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 12, minutes(20), 0.0, 0), level(1, 2, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::RequestSmuggling,
+        name: "request_smuggling",
+        what: "requests whose end two servers place differently, with another request inside; slowly, only asked for",
+        detectors: &["request_smuggling"],
+        may: &["client_error_spike"],
+        levels: [level(1, 200, minutes(2), 0.0, 0), level(1, 20, minutes(10), 0.0, 0), level(1, 3, None, 0.0, 0)],
     },
 ];
 

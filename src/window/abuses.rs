@@ -1,6 +1,7 @@
 //! What clients do to exhaust a server, as HTTP tells it: counted in the window of its time, by client.
 
-use super::{ClientWindow, Merge, Moment, Tally, Window, WindowLimits, client_key};
+use super::fill::new_client;
+use super::{Merge, Moment, Window, WindowLimits, client_key};
 use crate::hash::HashKey;
 use crate::http::{Abuse, AbuseKind};
 use serde::{Deserialize, Serialize};
@@ -43,15 +44,7 @@ impl Window {
     pub fn record_abuse(&mut self, abuse: &Abuse, key: &HashKey, limits: &WindowLimits) {
         let address = abuse.client.address;
         let key = client_key(key, address);
-        let entry = self.clients.entry(key, false, limits.keys, || ClientWindow {
-            address,
-            tally: Tally::default(),
-            errors: None,
-            exposure: None,
-            endpoints: Default::default(),
-            abuses: None,
-            evasions: None,
-        });
+        let entry = self.clients.entry(key, false, limits.keys, || new_client(address));
         if let Some(client) = entry {
             client.abuses.get_or_insert_default().record(abuse);
         }

@@ -3,7 +3,7 @@
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
-use super::{Abuses, Evasions};
+use super::{Abuses, Evasions, Smuggling};
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
 use crate::time::Timestamp;
@@ -349,6 +349,7 @@ pub struct ClientWindow {
     pub endpoints: DistinctSet,
     pub abuses: Option<Box<Abuses>>,
     pub evasions: Option<Box<Evasions>>,
+    pub smuggling: Option<Box<Smuggling>>,
 }
 
 impl Merge for ClientWindow {
@@ -359,6 +360,7 @@ impl Merge for ClientWindow {
         self.endpoints.merge(&other.endpoints);
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
+        self.smuggling.merge(other.smuggling);
     }
 }
 

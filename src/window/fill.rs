@@ -43,14 +43,18 @@ pub const LARGE_RECORDS: u64 = 50;
 pub const LARGE_BYTES: u64 = 1_000_000;
 
 /// Builds the evidence of one transaction at most once.
-struct Shown<'a, 'b> {
+pub(super) struct Shown<'a, 'b> {
     observation: &'a Observation<'b>,
     filling: &'a Filling<'a>,
     built: Option<Arc<Evidence>>,
 }
 
-impl Shown<'_, '_> {
-    fn offer<const K: usize>(&mut self, sample: &mut EvidenceSample<K>) {
+impl<'a, 'b> Shown<'a, 'b> {
+    pub(super) fn of(observation: &'a Observation<'b>, filling: &'a Filling<'a>) -> Shown<'a, 'b> {
+        Shown { observation, filling, built: None }
+    }
+
+    pub(super) fn offer<const K: usize>(&mut self, sample: &mut EvidenceSample<K>) {
         let observation = self.observation;
         let key: EvidenceKey = (observation.started, observation.flow_id, observation.index);
         if !sample.would_keep(&key) {
@@ -84,7 +88,7 @@ impl Window {
     pub fn record(&mut self, observation: &Observation<'_>, filling: &Filling<'_>) {
         self.transactions += 1;
         let client = client_key(filling.key, observation.client);
-        let mut shown = Shown { observation, filling, built: None };
+        let mut shown = Shown::of(observation, filling);
         self.record_endpoint(observation, client, filling, &mut shown);
         self.record_client(observation, client, filling, &mut shown);
         self.record_host(observation, filling, client, &mut shown);
@@ -158,15 +162,7 @@ impl Window {
         filling: &Filling<'_>,
         shown: &mut Shown<'_, '_>,
     ) {
-        let entry = self.clients.entry(client, false, filling.limits.keys, || ClientWindow {
-            address: observation.client,
-            tally: Tally::default(),
-            errors: None,
-            exposure: None,
-            endpoints: Default::default(),
-            abuses: None,
-            evasions: None,
-        });
+        let entry = self.clients.entry(client, false, filling.limits.keys, || new_client(observation.client));
         let Some(aggregate) = entry else { return };
         aggregate.tally.record(observation);
         aggregate.endpoints.insert(observation.endpoint);
@@ -178,6 +174,9 @@ impl Window {
         }
         if let Some(report) = exposed(observation) {
             aggregate.exposure.get_or_insert_default().record(observation, report, client, shown);
+        }
+        if observation.is_smuggling() {
+            aggregate.smuggling.get_or_insert_default().record(observation, shown);
         }
     }
 
@@ -312,6 +311,20 @@ fn new_endpoint(observation: &Observation<'_>) -> EndpointWindow {
     let mut endpoint = an_endpoint(&observation.method, &observation.host, observation.template);
     endpoint.documented = observation.documented;
     endpoint
+}
+
+/// A client of which nothing was counted yet.
+pub fn new_client(address: IpAddr) -> ClientWindow {
+    ClientWindow {
+        address,
+        tally: Tally::default(),
+        errors: None,
+        exposure: None,
+        endpoints: Default::default(),
+        abuses: None,
+        evasions: None,
+        smuggling: None,
+    }
 }
 
 /// An endpoint in which nothing was counted yet.

@@ -12,6 +12,7 @@ mod evasions;
 mod fill;
 pub mod histogram;
 pub mod sample;
+mod smuggling;
 
 pub use abuses::Abuses;
 pub use aggregate::{
@@ -19,8 +20,8 @@ pub use aggregate::{
     HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,
 };
 pub use evasions::Evasions;
-
-pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, client_key, pair_key};
+pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, client_key, new_client, pair_key};
+pub use smuggling::Smuggling;
 
 use crate::hash::{BuildIdentity, HashedMap};
 use std::collections::hash_map::Entry;

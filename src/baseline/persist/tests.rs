@@ -28,6 +28,7 @@ fn window(key: HashKey, clients: &[u8], endpoints: &[u8]) -> Window {
             endpoints,
             abuses: None,
             evasions: None,
+            smuggling: None,
         };
         window.clients.put(hash, client);
     }

@@ -5,6 +5,7 @@ mod exposure;
 mod logins;
 mod protocol;
 mod servers;
+mod smuggling;
 mod walks;
 
 use super::Profile;
@@ -44,6 +45,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::ShadowEndpoint | Scenario::UnauthenticatedDataExposure => exposure::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
+            Scenario::RequestSmuggling => smuggling::cast(stage, plan),
         }
     }
 }
