@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 const CODINGS: [&str; 8] =
     ["gzip", "deflate", "br", "zstd", "gzip, gzip", "br, gzip", "deflate, zstd", "gzip, br, zstd"];
 const LIMITS: Limits =
-    Limits { max_output: 256 << 10, max_ratio: 100, ratio_free_output: 16 << 10, held_bytes: 24 << 20 };
+    Limits { max_output: 256 << 10, max_ratio: 100, ratio_free_output: 16 << 10, max_codings: 3, held_bytes: 24 << 20 };
 
 fn decode(pool: &mut DecoderPool, codings: &str, pieces: impl Iterator<Item = impl AsRef<[u8]>>) -> (Vec<u8>, Outcome) {
     let codings = codings_of(codings).expect("known codings");

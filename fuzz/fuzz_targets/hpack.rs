@@ -5,7 +5,7 @@
 use apitap::http::http2::hpack::{Decoder, Fields, ListLimits};
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: ListLimits = ListLimits { bytes: 4096, fields: 32 };
+const LIMITS: ListLimits = ListLimits { bytes: 4096, fields: 32, expansion: 16 };
 const TABLE_BYTES: usize = 1024;
 
 fn owned(fields: &Fields) -> Vec<(Vec<u8>, Vec<u8>)> {

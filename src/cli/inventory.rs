@@ -12,6 +12,7 @@ use crate::alert::record::{EndpointRecord, write_line};
 use crate::baseline::persist::probe;
 use crate::baseline::{State, Store};
 use crate::config::Config;
+use crate::pipeline::Limits;
 use crate::rule::Ruleset;
 use crate::service::Request;
 use crate::time::Timestamp;
@@ -64,7 +65,7 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
         learn: Some(std::time::Duration::MAX),
         threads: threads_of(args.threads),
         limits: config.store_limits(),
-        flows: config.flow_limits(),
+        partition: Limits::of(&config),
         filter: None,
         redact: Default::default(),
         show_progress: !args.no_progress,

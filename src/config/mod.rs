@@ -6,6 +6,7 @@
 
 mod check;
 mod environment;
+mod limits;
 mod sections;
 mod settings;
 
@@ -16,6 +17,8 @@ pub use sections::{
 
 use crate::alert::sink::settings::{FileSettings, Settings, SyslogSettings, WebhookSettings};
 use crate::baseline::StoreLimits;
+use crate::http::HttpLimits;
+use crate::inspect;
 use crate::packet::{KeyBy, Tunnels};
 use crate::rule::{Check, RuleError, Source, Suppression, parse};
 use crate::stream::{FlowLimits, Overlaps};
@@ -178,6 +181,15 @@ impl Config {
         let by_network = self.stream.overlap_by_network.iter().map(|rule| (rule.network, rule.policy)).collect();
         let overlaps = Arc::new(Overlaps { otherwise: self.stream.overlap, by_network });
         FlowLimits { flows: self.limits.flows, overlaps, ..FlowLimits::default() }
+    }
+
+    pub fn http_limits(&self) -> HttpLimits {
+        let Limits { http, http2, bodies, .. } = &self.limits;
+        limits::http(http, http2, bodies)
+    }
+
+    pub fn inspect_limits(&self) -> inspect::Limits {
+        self.limits.bodies.inspect()
     }
 
     /// What tags and tunnels are taken off, and what of them stays part of a flow.

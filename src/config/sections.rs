@@ -1,6 +1,7 @@
 //! The sections of the configuration, as types. What each key means, its unit and range stand in `default.toml`; the
 //! ranges are held in `check.rs`.
 
+use super::limits::{Bodies, Http, Http2};
 use crate::alert::record::{EventType, Severity};
 use crate::alert::sink::settings::{Facility, Fsync, SyslogAddress, Template, WebhookUrl};
 use crate::rule::Network;
@@ -81,6 +82,9 @@ pub struct Limits {
     pub pairs: usize,
     /// Of one partition.
     pub flows: usize,
+    pub http: Http,
+    pub http2: Http2,
+    pub bodies: Bodies,
 }
 
 /// Who is who.

@@ -30,6 +30,31 @@ fn the_embedded_file_is_the_default() {
     assert_eq!(default.flow_limits().flows, FlowLimits::default().flows);
     assert_eq!(default.flow_limits().overlaps, FlowLimits::default().overlaps);
     assert_eq!(default.tunnels(), Tunnels::default());
+    assert_eq!(default.http_limits(), crate::http::HttpLimits::default());
+    assert_eq!(default.inspect_limits(), crate::inspect::Limits::default());
+    assert_eq!(crate::pipeline::Limits::of(&default).scans, crate::pipeline::Limits::default().scans);
+}
+
+#[test]
+fn limits_reach_the_stages_in_their_units() {
+    let text = "
+        [limits.http]
+        head_kib = 16
+        partition_kib = 512
+        [limits.http2]
+        table_kib = 8
+        [limits.bodies]
+        decoded_mib = 2
+        inspected_kib = 64
+        multipart_parts = 7
+        scans = 5
+    ";
+    let config = read(text, &[("APITAP_LIMITS__HTTP2__STREAMS", "99")]).unwrap();
+    let (http, inspect) = (config.http_limits(), config.inspect_limits());
+    assert_eq!((http.head_bytes, http.partition_bytes), (16 << 10, 512 << 10));
+    assert_eq!((http.http2.table_bytes, http.http2.streams, http.decode.max_output), (8 << 10, 99, 2 << 20));
+    assert_eq!((inspect.max_scanned_bytes, inspect.max_parts), (64 << 10, 7));
+    assert_eq!(crate::pipeline::Limits::of(&config).scans, 5);
 }
 
 /// Each key stands below a comment of its own, which says `(restart)` exactly where a restart is needed. Types have no
@@ -68,7 +93,7 @@ fn unknown_keys_are_named_with_their_line_and_the_nearest() {
 
 #[test]
 fn values_are_checked_with_their_line() {
-    let refused: [(&str, &[&str]); 28] = [
+    let refused: [(&str, &[&str]); 32] = [
         ("[identity]\ntrusted_proxies = [\"ten\"]", &["FILE:2: ", "`ten` is no address or network"]),
         ("[learning]\nduration = \"soon\"", &["FILE:2: ", "`soon` is not a duration"]),
         ("[learning]\nduration = 600", &["FILE:2: ", "integer"]),
@@ -86,6 +111,10 @@ fn values_are_checked_with_their_line() {
         ("[stream]\noverlap_by_network = [{ network = \"10.0.0.0/8\" }]", &["FILE:2: ", "policy"]),
         ("[limits]\nmemory_mib = 12", &["FILE:2: ", "at least 64"]),
         ("[limits]\nclients = -1", &["FILE:2: ", "-1"]),
+        ("[limits.http]\nhead_kib = 4", &["FILE:2: ", "`head_kib` is 4; it must be from 8 to 1024"]),
+        ("[limits.http]\nhead_kib = 1024\npartition_kib = 1024", &["FILE:3: ", "less than two heads"]),
+        ("[limits.http2]\nstream = 100", &["FILE:2: ", "did you mean `streams`?"]),
+        ("[limits.bodies]\ncodings = 4", &["FILE:2: ", "`codings` is 4; it must be from 1 to 3"]),
         ("[site]\ntime_zone = \"../../etc/passwd\"", &["FILE:2: ", "no time zone"]),
         ("[alert]\nevents = [\"alerts\"]", &["FILE:2: ", "did you mean `alert`?"]),
         ("[alert]\nrotate_every = \"1s\"", &["FILE:2: ", "`rotate_every` is 1s; it must be from 1m to 3650d"]),

@@ -42,13 +42,16 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn observed(smuggling: &Smuggling) -> String {
+    let several = |count: u64| if count == 1 { "" } else { "s" };
     let mut seen = Vec::new();
-    if smuggling.requests() > 0 {
+    let (requests, desyncs) = (smuggling.requests(), smuggling.desyncs);
+    if requests > 0 {
         let reasons: Vec<&str> = smuggling.reasons().map(|reason| reason.what()).collect();
-        seen.push(format!("{} requests whose end is ambiguous ({})", smuggling.requests(), reasons.join("; ")));
+        let reasons = reasons.join("; ");
+        seen.push(format!("{requests} request{} whose end is ambiguous ({reasons})", several(requests)));
     }
-    if smuggling.desyncs > 0 {
-        seen.push(format!("{} answers to a part of a request", smuggling.desyncs));
+    if desyncs > 0 {
+        seen.push(format!("{desyncs} answer{} to a part of a request", several(desyncs)));
     }
     format!("{} in {}", seen.join("; "), span_in_words(&smuggling.moment))
 }

@@ -92,7 +92,7 @@ impl Framed {
     /// A client whose lines all end with LF alone does so in its chunks, too.
     fn is_faulty(&self, head: &Head) -> bool {
         match self.fault {
-            ChunkFault::None => false,
+            ChunkFault::None | ChunkFault::TrailerOverLimit => false,
             ChunkFault::BareLf => memmem::find(head.bytes(), b"\r\n").is_some(),
             ChunkFault::NoChunk => true,
         }

@@ -52,7 +52,9 @@ impl<S> Body<S> {
         let scan = if framing == Framing::Empty { None } else { observer.begin(side, head) };
         let mut marks = Marks::none();
         let coding = scan.as_ref().and(head.get(Field::ContentEncoding));
-        let codings = coding.map(|coding| codings_of(&String::from_utf8_lossy(coding)));
+        let codings = coding.map(|coding| {
+            codings_of(&String::from_utf8_lossy(coding)).filter(|codings| codings.len() <= pool.max_codings())
+        });
         let (decoder, scan) = match codings {
             None => (None, scan),
             Some(Some(codings)) if codings.is_empty() => (None, scan),

@@ -403,6 +403,7 @@ impl<S, R> Connection<S, R> {
             self.lose(side);
             return;
         };
+        shared.counters.heads_cut += u64::from(head.cut(shared.limits.repeated_fields));
         if std::mem::replace(&mut self.readers[side as usize].closing, closes(&head)) {
             head.marks |= Marks::AFTER_CLOSE;
         }

@@ -35,6 +35,8 @@ pub struct Limits {
     pub max_ratio: u32,
     /// Decoded bytes that are never judged by their ratio: repetitive JSON compresses 100-fold and is harmless.
     pub ratio_free_output: u64,
+    /// Codings stacked on one body, at most [`MAX_CODINGS`].
+    pub max_codings: usize,
     /// Memory of all states that one pool has lent. Past it bodies are no longer decoded. One brotli window (16 MiB) and
     /// some hundred gzip bodies fit; one body alone must never reach it, or its end would depend on how it was split.
     pub held_bytes: usize,
@@ -42,7 +44,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_output: 64 << 20, max_ratio: 200, ratio_free_output: 1 << 20, held_bytes: 24 << 20 }
+        Limits {
+            max_output: 64 << 20,
+            max_ratio: 200,
+            ratio_free_output: 1 << 20,
+            max_codings: MAX_CODINGS,
+            held_bytes: 24 << 20,
+        }
     }
 }
 
@@ -146,6 +154,11 @@ impl DecoderPool {
             held: Arc::default(),
             refused: 0,
         }
+    }
+
+    /// Codings that may be stacked on one body.
+    pub fn max_codings(&self) -> usize {
+        self.limits.max_codings
     }
 
     /// Memory of the states that are lent.

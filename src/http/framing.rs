@@ -13,6 +13,16 @@ pub enum Framing {
     UntilClose,
 }
 
+impl Framing {
+    /// The same, with a trailer of at most so many bytes.
+    pub fn with_trailer(mut self, bytes: usize) -> Framing {
+        if let Framing::Chunked(chunked) = &mut self {
+            chunked.trailer_room = bytes;
+        }
+        self
+    }
+}
+
 /// What the response's framing depends on besides its own head.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked {
@@ -135,11 +145,19 @@ fn content_length(head: &Head) -> (Option<u64>, Marks) {
 }
 
 /// Chunked coding under way.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunked {
     state: ChunkState,
-    trailer_bytes: usize,
+    /// Bytes of the trailer that may still come.
+    trailer_room: usize,
     fault: ChunkFault,
+}
+
+impl Default for Chunked {
+    /// Of a trailer that may be as long as it will.
+    fn default() -> Self {
+        Chunked { state: ChunkState::default(), trailer_room: usize::MAX, fault: ChunkFault::None }
+    }
 }
 
 /// The worst that chunk framing had which parsers do not agree on.
@@ -151,6 +169,8 @@ pub enum ChunkFault {
     BareLf,
     /// What stood there is no chunk.
     NoChunk,
+    /// The trailer was longer than is waited for.
+    TrailerOverLimit,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,9 +216,6 @@ pub enum ChunkStep<'a> {
     Broken,
 }
 
-/// Trailer fields are bounded like heads.
-const MAX_TRAILER_BYTES: usize = 64 << 10;
-
 impl Chunked {
     /// Takes the next step, cutting what it used off the front of `bytes`.
     pub fn step<'a>(&mut self, bytes: &mut &'a [u8], marks: &mut Marks) -> ChunkStep<'a> {
@@ -221,7 +238,7 @@ impl Chunked {
             }
             let Some((byte, rest)) = bytes.split_first() else { return ChunkStep::More };
             let Some(next) = self.after(*byte, marks) else {
-                self.fault = ChunkFault::NoChunk;
+                self.fault = self.fault.max(ChunkFault::NoChunk);
                 return ChunkStep::Broken;
             };
             *bytes = rest;
@@ -290,12 +307,15 @@ impl Chunked {
             },
             ChunkState::DataLf => (byte == b'\n').then(ChunkState::default),
             ChunkState::Trailer { empty_so_far } => {
-                self.trailer_bytes += 1;
+                if self.trailer_room == 0 {
+                    self.fault = ChunkFault::TrailerOverLimit;
+                    return None;
+                }
+                self.trailer_room -= 1;
                 match byte {
                     b'\n' if empty_so_far => Some(ChunkState::Done),
                     b'\n' => Some(ChunkState::Trailer { empty_so_far: true }),
                     b'\r' => Some(ChunkState::Trailer { empty_so_far }),
-                    _ if self.trailer_bytes > MAX_TRAILER_BYTES => None,
                     _ => Some(ChunkState::Trailer { empty_so_far: false }),
                 }
             }

@@ -215,14 +215,23 @@ impl Head {
         let slot = &mut self.fields[field as usize];
         if slot.is_absent() {
             *slot = value;
-        } else if self.more.len() < MAX_REPEATED_FIELDS {
+        } else {
             self.more.push((field, value));
         }
     }
+
+    /// Lets go of lines that repeat a field, beyond so many. True when there were more.
+    pub(super) fn cut(&mut self, repeated: usize) -> bool {
+        let is_cut = self.more.len() > repeated;
+        if is_cut {
+            self.more.truncate(repeated);
+            self.more.shrink_to_fit();
+            self.marks |= Marks::FIELDS_OVER_LIMIT;
+        }
+        is_cut
+    }
 }
 
-/// Repeated lines kept of the fields above; a head with more has them counted by its framing marks, not kept.
-const MAX_REPEATED_FIELDS: usize = 64;
 /// Fields read by the quick parser; a head with more goes to the lenient one, which has no such limit.
 const QUICK_FIELDS: usize = 64;
 

@@ -110,14 +110,26 @@ impl<R> Transaction<R> {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Bounds of the connections of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpLimits {
     /// Bytes of a head; nginx takes 32 KiB, Apache 8 KiB a line, Node 16 KiB.
     pub head_bytes: usize,
+    /// Lines kept of a head's fields that repeat.
+    pub repeated_fields: usize,
+    /// Bytes of a trailer: trailer fields are bounded like heads.
+    pub trailer_bytes: usize,
     /// Requests of one connection that wait for their response.
     pub pending_requests: usize,
     /// Bytes that all connections of a partition keep of heads that are not whole or wait for their response.
     pub partition_bytes: usize,
+    /// First bytes of a direction kept while they could still become HTTP.
+    pub undecided_bytes: usize,
+    /// Chunks of a flow whose opening was seen that are looked at for the start of a message.
+    pub opening_chunks: u16,
+    /// The same of a flow that was picked up in the middle: a long body may be under way. The look costs a few bytes a
+    /// chunk.
+    pub midstream_chunks: u16,
     pub decode: decode::Limits,
     pub http2: Http2Limits,
 }
@@ -127,8 +139,13 @@ impl Default for HttpLimits {
     fn default() -> Self {
         HttpLimits {
             head_bytes: 64 << 10,
+            repeated_fields: 64,
+            trailer_bytes: 64 << 10,
             pending_requests: 128,
             partition_bytes: 2 << 20,
+            undecided_bytes: head::MAX_SNIFFED_LINE,
+            opening_chunks: 8,
+            midstream_chunks: 4096,
             decode: decode::Limits::default(),
             http2: Http2Limits::default(),
         }
@@ -148,6 +165,10 @@ pub struct HttpCounters {
     pub flows_upgraded: u64,
     pub heads_refused: u64,
     pub heads_over_limit: u64,
+    /// Heads of which not every line that repeats a field was kept.
+    pub heads_cut: u64,
+    /// Trailers longer than is waited for.
+    pub trailers_over_limit: u64,
     pub bodies_with_gap: u64,
     pub bodies_incomplete: u64,
     pub bodies_undecodable: u64,
@@ -188,6 +209,8 @@ impl HttpCounters {
         self.flows_upgraded += other.flows_upgraded;
         self.heads_refused += other.heads_refused;
         self.heads_over_limit += other.heads_over_limit;
+        self.heads_cut += other.heads_cut;
+        self.trailers_over_limit += other.trailers_over_limit;
         self.bodies_with_gap += other.bodies_with_gap;
         self.bodies_incomplete += other.bodies_incomplete;
         self.bodies_undecodable += other.bodies_undecodable;

@@ -12,14 +12,6 @@ use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};
 use crate::time::Timestamp;
 
-/// How many chunks of a flow that was picked up in the middle are looked at for the start of a message: a long body
-/// may be under way. The look costs a few bytes a chunk.
-const MIDSTREAM_CHUNKS: u16 = 4096;
-/// The same for a flow whose opening was seen: its first words must be a message.
-const OPENING_CHUNKS: u16 = 8;
-/// First bytes of a direction kept while they could still become HTTP; past it they will not.
-const UNDECIDED_BYTES: usize = super::head::MAX_SNIFFED_LINE;
-
 /// What HTTP knows of a flow.
 pub enum HttpState<S, R> {
     Undecided(Undecided),
@@ -155,7 +147,9 @@ impl<O: Observer> HttpHandler<O> {
             }
             Guess::Request => direction,
             Guess::Response => direction.other(),
-            Guess::More if bytes.len() < UNDECIDED_BYTES && self.shared.has_room_for(bytes.len()) => {
+            Guess::More
+                if bytes.len() < self.shared.limits.undecided_bytes && self.shared.has_room_for(bytes.len()) =>
+            {
                 return self.wait(undecided, direction, joined, &chunk);
             }
             Guess::More | Guess::Neither => {
@@ -180,7 +174,8 @@ impl<O: Observer> HttpHandler<O> {
                 }
                 let both = undecided.said.iter().all(|said| said.other) && !undecided.is_socks;
                 undecided.looked_at = undecided.looked_at.saturating_add(1);
-                let limit = if is_midstream { MIDSTREAM_CHUNKS } else { OPENING_CHUNKS };
+                let limits = &self.shared.limits;
+                let limit = if is_midstream { limits.midstream_chunks } else { limits.opening_chunks };
                 let give_up = undecided.looked_at > limit || is_tls(bytes) || (both && !is_midstream);
                 return if give_up { self.refuse() } else { None };
             }

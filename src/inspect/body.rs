@@ -152,6 +152,7 @@ impl BodyScan {
             shape: crate::hash::mix(sink.shape ^ (self.kind as u64) << 56 ^ 0x5bd1_e995),
             bytes: self.bytes,
             truncated: self.truncated,
+            is_cut: sink.is_cut,
         };
         // Whatever is fed before the next `begin` belongs to no body.
         self.kind = BodyKind::Unknown;

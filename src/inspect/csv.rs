@@ -6,11 +6,9 @@ use super::names::Field;
 use super::sink::Sink;
 use smallvec::SmallVec;
 
-/// Most columns whose names are kept; further ones have no name.
-const COLUMNS: usize = 128;
-
 pub(super) struct Csv {
     token_bytes: usize,
+    max_columns: usize,
     columns: SmallVec<[Field; 16]>,
     /// What stands between fields; 0 until the first row has shown it.
     delimiter: u8,
@@ -26,6 +24,7 @@ impl Csv {
     pub fn new(limits: &Limits) -> Csv {
         Csv {
             token_bytes: limits.token_bytes.max(NAME_BYTES),
+            max_columns: limits.max_columns,
             columns: SmallVec::new(),
             delimiter: 0,
             column: 0,
@@ -40,6 +39,7 @@ impl Csv {
         self.columns.clear();
         *self = Csv {
             columns: std::mem::take(&mut self.columns),
+            max_columns: self.max_columns,
             ..Csv::new(&Limits { token_bytes: self.token_bytes, ..Limits::default() })
         };
     }
@@ -103,8 +103,10 @@ impl Csv {
         if self.in_header {
             let field = sink.names.look(text);
             sink.shape_next(field.name);
-            if self.columns.len() < COLUMNS {
+            if self.columns.len() < self.max_columns {
                 self.columns.push(field);
+            } else {
+                sink.is_cut = true;
             }
         } else {
             let field = self.columns.get(self.column).copied().unwrap_or_default();

@@ -41,7 +41,8 @@ pub(super) struct Markup {
     /// Names of the open elements, and of the last closed child of each.
     open: [Level; DEPTH],
     depth: usize,
-    /// Levels open beyond [`DEPTH`].
+    max_depth: usize,
+    /// Levels open beyond `max_depth`.
     beyond: u64,
     /// The level whose elements are records; 0 if none is open.
     record_depth: usize,
@@ -65,6 +66,7 @@ impl Markup {
             tag: Vec::new(),
             open: [Level::default(); DEPTH],
             depth: 0,
+            max_depth: limits.max_markup_depth,
             beyond: 0,
             record_depth: 0,
             records: 0,
@@ -278,8 +280,9 @@ impl Markup {
 
     /// Elements with the name of the sibling before them are records, at the outermost level where that happens.
     fn open_element(&mut self, field: Field, sink: &mut Sink) {
-        let Some(slot) = self.open.get_mut(self.depth) else {
+        let Some(slot) = self.open.get_mut(self.depth).filter(|_| self.depth < self.max_depth) else {
             self.beyond += 1;
+            sink.is_cut = true;
             return;
         };
         *slot = Level { field, last_child: 0 };

@@ -63,6 +63,12 @@ pub struct Limits {
     pub max_scanned_bytes: u64,
     /// JSON levels that are looked into; what is deeper is passed over. At most 128.
     pub max_depth: u32,
+    /// Levels of XML and HTML whose names are kept. At most 64.
+    pub max_markup_depth: usize,
+    /// Columns of CSV whose names are kept; further ones have no name.
+    pub max_columns: usize,
+    /// Parts of a multipart body that are looked into.
+    pub max_parts: u32,
     /// Distinct values kept of each class, as hashes of 8 bytes.
     pub max_distinct_per_class: usize,
     /// Longest value that is looked at; of a longer one, its head. At least 64.
@@ -70,10 +76,19 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 8 MiB is more than an API answers at once; 64 levels more than anyone nests; 256 values tell a leak from a
-    /// profile; 512 bytes hold the head of a JWT or of a PEM block.
+    /// 8 MiB is more than an API answers at once; 64 levels more than anyone nests; 128 columns and 1,000 parts (as Tomcat
+    /// takes) more than anyone writes; 256 values tell a leak from a profile; 512 bytes hold the head of a JWT or of a PEM
+    /// block.
     fn default() -> Limits {
-        Limits { max_scanned_bytes: 8 << 20, max_depth: 64, max_distinct_per_class: 256, token_bytes: 512 }
+        Limits {
+            max_scanned_bytes: 8 << 20,
+            max_depth: 64,
+            max_markup_depth: 64,
+            max_columns: 128,
+            max_parts: 1000,
+            max_distinct_per_class: 256,
+            token_bytes: 512,
+        }
     }
 }
 

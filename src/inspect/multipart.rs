@@ -18,12 +18,17 @@ enum Part {
     Header,
     Value,
     File,
+    /// Behind the last part that is looked into.
+    Beyond,
 }
 
 pub(super) struct Multipart {
     segments: Segments,
     token_bytes: usize,
     boundary: Vec<u8>,
+    /// Parts that may still begin.
+    room: u32,
+    max_parts: u32,
     part: Part,
     field: Field,
     value: Vec<u8>,
@@ -35,6 +40,8 @@ impl Multipart {
             segments: Segments::of_lines(limits),
             token_bytes: limits.token_bytes.max(NAME_BYTES),
             boundary: Vec::new(),
+            room: 0,
+            max_parts: limits.max_parts,
             part: Part::Preamble,
             field: Field::default(),
             value: Vec::new(),
@@ -44,6 +51,7 @@ impl Multipart {
     pub fn begin(&mut self) {
         self.boundary.clear();
         self.value.clear();
+        self.room = self.max_parts;
         self.part = Part::Preamble;
         self.field = Field::default();
     }
@@ -58,7 +66,11 @@ impl Multipart {
         self.value.clear();
         self.field = Field::default();
         // Until the next boundary nothing is a field's value.
-        self.part = if self.boundary.is_empty() { Part::Preamble } else { Part::File };
+        self.part = match self.part {
+            Part::Beyond => Part::Beyond,
+            _ if self.boundary.is_empty() => Part::Preamble,
+            _ => Part::File,
+        };
     }
 
     pub fn finish(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) {
@@ -72,17 +84,14 @@ impl Multipart {
         let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
         if self.part == Part::Preamble && bare.starts_with(b"--") && (3..=BOUNDARY_BYTES).contains(&bare.len()) {
             self.boundary.extend_from_slice(bare);
-            self.part = Part::Header;
-            return;
+            return self.begin_part(bare, sink);
         }
         if !self.boundary.is_empty() && bare.starts_with(&self.boundary) {
             self.end_part(sink);
-            self.part = Part::Header;
-            self.field = Field::default();
-            return;
+            return self.begin_part(bare, sink);
         }
         match self.part {
-            Part::Preamble => {}
+            Part::Preamble | Part::Beyond => {}
             Part::Header if bare.is_empty() => {
                 self.part = if self.field == Field::default() { Part::File } else { Part::Value };
             }
@@ -92,6 +101,19 @@ impl Multipart {
                 self.value.extend_from_slice(line.get(..line.len().min(room)).unwrap_or_default());
             }
             Part::File => sink.text(line),
+        }
+    }
+
+    /// A line that begins with the boundary: with two more dashes it ends the last part, so that nothing follows.
+    fn begin_part(&mut self, line: &[u8], sink: &mut Sink) {
+        self.field = Field::default();
+        let is_end = line.len() == self.boundary.len() + 2 && line.ends_with(b"--");
+        if self.room == 0 {
+            sink.is_cut |= !is_end;
+            self.part = Part::Beyond;
+        } else {
+            self.room -= 1;
+            self.part = Part::Header;
         }
     }
 

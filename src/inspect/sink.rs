@@ -30,6 +30,8 @@ pub(super) struct Sink {
     pub shape: u64,
     /// Rows so far; also the number of the row that values belong to.
     pub records: u64,
+    /// Something was passed over at a limit.
+    pub is_cut: bool,
     /// Hints that always deserve a look in this role.
     forced: Hint,
 }
@@ -46,6 +48,7 @@ impl Sink {
             names: FieldCache::new(),
             shape: 0,
             records: 0,
+            is_cut: false,
             forced: Hint::NONE,
         }
     }
@@ -57,6 +60,7 @@ impl Sink {
         self.outcome = Outcome::default();
         self.shape = 0;
         self.records = 0;
+        self.is_cut = false;
         let secrets = Hint::HASH.with(Hint::API_KEY);
         self.forced = match role {
             Role::Request => Hint::LOGIN.with(secrets),

@@ -44,7 +44,7 @@ pub struct Wanted {
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-pub const LOSSES: [&str; 33] = [
+pub const LOSSES: [&str; 36] = [
     "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
@@ -60,6 +60,8 @@ pub const LOSSES: [&str; 33] = [
     "flows_evicted",
     "flows_evicted_http",
     "heads_over_limit",
+    "heads_cut",
+    "trailers_over_limit",
     "bodies_undecodable",
     "bodies_over_limit",
     "pending_over_limit",
@@ -72,6 +74,7 @@ pub const LOSSES: [&str; 33] = [
     "http2_streams_over_limit",
     "bodies_scanned_in_part",
     "bodies_not_scanned",
+    "bodies_cut",
     "hosts_refused",
     "paths_cut",
     "window_keys_left_out",

@@ -8,6 +8,7 @@ use super::shedding::Shedding;
 use super::{Mark, Wanted};
 use crate::api::template::REST;
 use crate::api::{Interpreter, Observation, Snapshot};
+use crate::config::Config;
 use crate::hash::HashKey;
 use crate::http::{Abuse, Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
 use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
@@ -42,6 +43,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Limits {
+        Limits {
+            flows: config.flow_limits(),
+            http: config.http_limits(),
+            inspect: config.inspect_limits(),
+            scans: config.limits.bodies.scans,
+            ..Limits::default()
+        }
+    }
+}
+
 /// How a request target may be written.
 pub type Redact = fn(&str, &crate::rule::ApiNames) -> String;
 
@@ -62,6 +76,8 @@ pub struct SeenCounters {
     pub bodies_scanned_in_part: u64,
     /// Bodies that were not looked at, because [`Limits::scans`] were under way.
     pub bodies_not_scanned: u64,
+    /// Bodies of which levels, columns or parts were passed over.
+    pub bodies_cut: u64,
     /// Requests whose `Host` was not believed, because there are too many.
     pub hosts_refused: u64,
     /// Requests whose path was longer than a template.
@@ -74,7 +90,10 @@ impl SeenCounters {
     fn count(&mut self, transaction: &Transaction<BodyReport>, observation: Option<&Observation<'_>>, at: &Snapshot) {
         let reports =
             [&transaction.request, &transaction.response].into_iter().flatten().filter_map(|m| m.report.as_ref());
-        self.bodies_scanned_in_part += reports.filter(|report| report.truncated).count() as u64;
+        for report in reports {
+            self.bodies_scanned_in_part += u64::from(report.truncated);
+            self.bodies_cut += u64::from(report.is_cut);
+        }
         let Some(observation) = observation else { return };
         let is_cut = observation.template.ends_with(REST) && observation.documented != Some(true);
         self.paths_cut += u64::from(is_cut);
@@ -348,6 +367,7 @@ impl Counters {
         let (mine, theirs) = (&mut self.seen, &other.seen);
         mine.bodies_scanned_in_part += theirs.bodies_scanned_in_part;
         mine.bodies_not_scanned += theirs.bodies_not_scanned;
+        mine.bodies_cut += theirs.bodies_cut;
         mine.hosts_refused += theirs.hosts_refused;
         mine.paths_cut += theirs.paths_cut;
         mine.third_party += theirs.third_party;
@@ -380,6 +400,8 @@ impl Counters {
             ("flows_upgraded", http.flows_upgraded),
             ("heads_refused", http.heads_refused),
             ("heads_over_limit", http.heads_over_limit),
+            ("heads_cut", http.heads_cut),
+            ("trailers_over_limit", http.trailers_over_limit),
             ("bodies_with_gap", http.bodies_with_gap),
             ("bodies_incomplete", http.bodies_incomplete),
             ("bodies_undecodable", http.bodies_undecodable),
@@ -398,6 +420,7 @@ impl Counters {
             ("http2_abuses", http.http2_abuses),
             ("bodies_scanned_in_part", self.seen.bodies_scanned_in_part),
             ("bodies_not_scanned", self.seen.bodies_not_scanned),
+            ("bodies_cut", self.seen.bodies_cut),
             ("hosts_refused", self.seen.hosts_refused),
             ("paths_cut", self.seen.paths_cut),
             ("third_party", self.seen.third_party),

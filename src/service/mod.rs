@@ -198,7 +198,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     let wants_http = config.alert.events.contains(&EventType::Http);
     let pipeline_options = PipelineOptions {
         key,
-        limits: Limits { flows: config.flow_limits(), ..Limits::default() },
+        limits: Limits::of(&config),
         wanted: Wanted { http: wants_http },
         redact: config.privacy.redact.function(),
         workers: options.threads,

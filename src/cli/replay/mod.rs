@@ -15,6 +15,7 @@ use crate::baseline::{Leave, State};
 use crate::capture::{Filter, is_named_pipe};
 use crate::config::Config;
 use crate::packet::PARTITIONS;
+use crate::pipeline::Limits;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use output::{Ending, Output, PATIENCE, Wished};
@@ -56,7 +57,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         learn: if remembers { args.learn } else { Some(args.learn.unwrap_or(config.learning.duration)) },
         threads: threads_of(args.threads),
         limits: config.store_limits(),
-        flows: config.flow_limits(),
+        partition: Limits::of(&config),
         filter: args.filter.as_deref().map(Filter::compile).transpose()?,
         redact: args.redact.unwrap_or(config.privacy.redact),
         show_progress: !args.no_progress,

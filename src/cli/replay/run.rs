@@ -13,7 +13,6 @@ use crate::hash::HashKey;
 use crate::packet::{Decoder, PacketCounters, PacketLimits, Tunnels};
 use crate::pipeline::{Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use crate::rule::Ruleset;
-use crate::stream::FlowLimits;
 use crate::time::Timestamp;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -31,7 +30,7 @@ pub struct Setup {
     pub learn: Option<Duration>,
     pub threads: usize,
     pub limits: StoreLimits,
-    pub flows: FlowLimits,
+    pub partition: Limits,
     pub filter: Option<Filter>,
     pub redact: Redact,
     pub show_progress: bool,
@@ -87,7 +86,7 @@ pub fn run(
         tunnels: setup.tunnels,
         redact: setup.redact,
         threads: setup.threads,
-        flows: setup.flows,
+        partition: setup.partition,
         show_progress: setup.show_progress,
         stop: output.lock().map_or_else(|_| Arc::default(), |output| output.stop_flag()),
         output: Arc::clone(output),
@@ -139,7 +138,7 @@ struct Run {
     tunnels: Tunnels,
     redact: Redact,
     threads: usize,
-    flows: FlowLimits,
+    partition: Limits,
     show_progress: bool,
     output: Arc<Mutex<Output>>,
     /// Raised by the output when reading on is of no use.
@@ -269,7 +268,7 @@ impl Run {
         let wants_http = self.output.lock().is_ok_and(|output| output.wants(EventType::Http));
         let options = PipelineOptions {
             key,
-            limits: Limits { flows: self.flows.clone(), ..Limits::default() },
+            limits: self.partition.clone(),
             wanted: Wanted { http: wants_http && !is_baseline },
             redact: self.redact.function(),
             workers: if self.threads == 1 { 0 } else { self.threads },

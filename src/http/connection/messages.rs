@@ -26,6 +26,7 @@ impl<S, R> Connection<S, R> {
             self.give_up_waiting(info, shared);
         }
         let (framing, marks) = framing::of_request(&head);
+        let framing = framing.with_trailer(shared.limits.trailer_bytes);
         let body = Body::begin(Side::Client, &head, framing, &mut shared.decoders, &mut shared.observer);
         let origin = self.readers[Side::Client as usize].origin;
         let marks = marks | head.marks | self.dispute_of(Side::Client);
@@ -79,6 +80,7 @@ impl<S, R> Connection<S, R> {
                 Asked { by_head: request.head.method() == b"HEAD", by_connect: request.head.method() == b"CONNECT" }
             });
         let (framing, marks) = framing::of_response(&head, asked);
+        let framing = framing.with_trailer(shared.limits.trailer_bytes);
         let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
         let marks = marks | head.marks | self.dispute_of(Side::Server);
         let is_tunnel = asked.by_connect && (200..300).contains(&status);
@@ -173,6 +175,8 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let finished = body.finish(&mut shared.decoders, &mut shared.observer);
+        let is_over_limit = finished.framed.fault == ChunkFault::TrailerOverLimit;
+        shared.counters.trailers_over_limit += u64::from(is_over_limit);
         if side == Side::Server && self.is_lossy && self.is_unasked() {
             self.readers[side as usize].reading = Reading::Resync; // if it answered a HEAD, it had no body
         }

@@ -54,7 +54,7 @@ impl<S, R> Connection<S, R> {
     /// A connection at its start. In a doubtful one only the first words will tell whether it is HTTP/2.
     pub fn new(client: Direction, limits: &HttpLimits, is_doubtful: bool) -> Connection<S, R> {
         let half = |side| Half {
-            reader: Reader::new(side, is_doubtful),
+            reader: Reader::new(side, is_doubtful, limits.http2.lost_chunks),
             hpack: Decoder::new(limits.http2.table_bytes),
             block: None,
             allowed: DEFAULT_SIZE,
@@ -67,7 +67,7 @@ impl<S, R> Connection<S, R> {
         let mut connection = Connection {
             client,
             halves: [half(Side::Client), half(Side::Server)],
-            streams: Streams::default(),
+            streams: Streams::new(limits.http2.closed_streams),
             highest: 0,
             transactions: 0,
             is_lossy: false,

@@ -42,10 +42,9 @@ pub struct ListLimits {
     /// Size by the count of RFC 9113 §10.5.1: names, values, and 32 bytes a field.
     pub bytes: usize,
     pub fields: usize,
+    /// How many times `bytes` a list may come to, before its block is given up.
+    pub expansion: usize,
 }
-
-/// A list may grow to so many times its limit, uncounted, before its block is given up.
-const MOST_EXPANSION: usize = 16;
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -87,7 +86,7 @@ impl Fields {
     fn add(&mut self, start: usize, name: usize, limits: &ListLimits) -> Result<(), HpackError> {
         let value = self.bytes.len() - start - name; // name and value are what was appended
         self.size += name + value + ENTRY_OVERHEAD;
-        if self.size > limits.bytes.saturating_mul(MOST_EXPANSION) {
+        if self.size > limits.bytes.saturating_mul(limits.expansion) {
             return Err(HpackError::Expansion);
         }
         if self.size > limits.bytes || self.places.len() >= limits.fields {

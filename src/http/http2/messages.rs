@@ -6,7 +6,7 @@ use super::frame::END_STREAM;
 use super::head::Pseudo;
 use super::hpack::{HpackError, ListLimits};
 use super::streams::Stream;
-use super::{AbuseKind, Scratch};
+use super::{AbuseKind, Http2Limits, Scratch};
 use crate::http::body::Body;
 use crate::http::framing::{self, Framing};
 use crate::http::head::Head;
@@ -30,7 +30,8 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let mut scratch = std::mem::take(&mut shared.scratch);
-        let limits = ListLimits { bytes: shared.limits.http2.list_bytes, fields: shared.limits.http2.fields };
+        let Http2Limits { list_bytes, fields, expansion, .. } = shared.limits.http2;
+        let limits = ListLimits { bytes: list_bytes, fields, expansion };
         let hpack = &mut self.halves[side as usize].hpack;
         let decoded = hpack.decode(bytes, &limits, &mut scratch.fields);
         shared.counters.http2_table_entries_left_out += hpack.take_left_out();

@@ -31,7 +31,7 @@ use crate::stream::FlowInfo;
 use crate::time::Timestamp;
 
 /// Bounds of one connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Http2Limits {
     /// Streams that are open at once; servers allow 100 to 250.
     pub streams: usize,
@@ -43,8 +43,14 @@ pub struct Http2Limits {
     pub fields: usize,
     /// CONTINUATION frames of a block; one of 64 KiB has 3 of the usual size.
     pub continuation_frames: usize,
+    /// A list may grow to so many times its limit, uncounted, before its block is given up.
+    pub expansion: usize,
     /// Settings and pings of a client within a second, from which on they are a flood.
     pub control_frames: u32,
+    /// Streams that were closed last are remembered, so that what was under way to them is known for what it is.
+    pub closed_streams: usize,
+    /// Chunks without a frame at their start, after which a direction that lost its framing is given up.
+    pub lost_chunks: u16,
 }
 
 impl Default for Http2Limits {
@@ -54,8 +60,11 @@ impl Default for Http2Limits {
             table_bytes: 64 << 10,
             list_bytes: 64 << 10,
             fields: 256,
+            expansion: 16,
             continuation_frames: 64,
             control_frames: 200,
+            closed_streams: 64,
+            lost_chunks: 4096,
         }
     }
 }

@@ -9,9 +9,6 @@ use super::sniff;
 use crate::http::Side;
 use crate::time::Timestamp;
 
-/// Chunks in which a lost direction looks for frames before it is given up: long bodies may be under way.
-const LOST_CHUNKS: u16 = 4096;
-
 enum State {
     /// Inside the client's preface.
     Preface {
@@ -92,6 +89,8 @@ pub struct Reader {
     pub started: Timestamp,
     /// The largest payload that its receiver allows; any, until its settings were seen.
     pub max_frame: u32,
+    /// Chunks in which a lost direction looks for frames before it is given up: long bodies may be under way.
+    lost_chunks: u16,
     /// No frame has been read yet, and nothing else says that this is HTTP/2.
     pub is_doubtful: bool,
     /// It was lost for too long.
@@ -102,7 +101,7 @@ pub struct Reader {
 
 impl Reader {
     /// A side that has yet to begin.
-    pub fn new(side: Side, is_doubtful: bool) -> Reader {
+    pub fn new(side: Side, is_doubtful: bool, lost_chunks: u16) -> Reader {
         let state = if side == Side::Client { State::Preface { seen: 0 } } else { State::Header { have: 0 } };
         Reader {
             state,
@@ -112,6 +111,7 @@ impl Reader {
             started: Timestamp(0),
             max_frame: MOST_PAYLOAD,
             is_doubtful,
+            lost_chunks,
             is_given_up: false,
             was_given_up: false,
         }
@@ -144,7 +144,7 @@ impl Reader {
             return self.at_frame();
         }
         *chunks += 1;
-        if *chunks >= LOST_CHUNKS {
+        if *chunks >= self.lost_chunks {
             (self.is_given_up, self.was_given_up) = (true, true);
             self.end();
         }

@@ -100,7 +100,7 @@ pub fn side_of(bytes: &[u8]) -> Option<Side> {
 
 /// Who sends a header block, by its pseudo-headers, when it is read without what came before.
 fn pseudo_header_side(block: &[u8]) -> Option<Side> {
-    const LIMITS: ListLimits = ListLimits { bytes: 16 << 10, fields: 128 };
+    const LIMITS: ListLimits = ListLimits { bytes: 16 << 10, fields: 128, expansion: 16 };
     let mut decoder = Decoder::new(DEFAULT_SIZE);
     decoder.forget();
     decoder.allow(None);

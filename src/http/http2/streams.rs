@@ -43,25 +43,22 @@ impl<S, R> Stream<S, R> {
     }
 }
 
-/// Streams that were closed last are remembered, so that what was under way to them is known for what it is.
-const CLOSED: usize = 64;
-
 pub(super) struct Streams<S, R> {
     /// In ascending order of their identifiers, which is nearly the order in which they were opened. Boxed: they are
     /// large, and come and go in the middle.
     open: Vec<Box<Stream<S, R>>>,
+    /// Those that were closed last, [`Http2Limits::closed_streams`](super::Http2Limits::closed_streams) at most.
     closed: VecDeque<u32>,
+    most_closed: usize,
     /// What they cost in memory, without reports and bodies.
     pub bytes: usize,
 }
 
-impl<S, R> Default for Streams<S, R> {
-    fn default() -> Self {
-        Streams { open: Vec::new(), closed: VecDeque::new(), bytes: 0 }
-    }
-}
-
 impl<S, R> Streams<S, R> {
+    pub fn new(most_closed: usize) -> Self {
+        Streams { open: Vec::new(), closed: VecDeque::new(), most_closed, bytes: 0 }
+    }
+
     pub fn len(&self) -> usize {
         self.open.len()
     }
@@ -121,7 +118,7 @@ impl<S, R> Streams<S, R> {
         let place = self.place(id).ok()?;
         let stream = self.open.remove(place);
         self.bytes -= stream.bytes(); // as above
-        if self.closed.len() == CLOSED {
+        if self.closed.len() >= self.most_closed {
             self.closed.pop_front();
         }
         self.closed.push_back(id);

@@ -438,6 +438,7 @@ impl Json {
     fn open(&mut self, array: bool, sink: &mut Sink) {
         if self.beyond > 0 || self.depth >= self.max_depth {
             self.beyond += 1;
+            sink.is_cut = true;
             return;
         }
         if !array {

@@ -208,3 +208,67 @@ fn json_that_says_it_is_html_is_read_as_json() {
     let report = report(Role::Response, BodyKind::Html, b"  {\"success\":false}");
     assert_eq!(report.outcome, Some(false));
 }
+
+/// A form of so many fields, the last of them a password.
+fn form_of(parts: usize) -> String {
+    let part =
+        |name: &str, value: &str| format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let mut body: String = (1..parts).map(|nth| part(&format!("field{nth}"), "v")).collect();
+    body += &part("password", "hunter2");
+    body + "--xx--\r\n"
+}
+
+#[test]
+fn parts_beyond_the_limit_are_passed_over_and_said() {
+    let of = |parts| report(Role::Request, BodyKind::Multipart, form_of(parts).as_bytes());
+    let (all, cut) = (of(1000), of(1001));
+    assert_eq!((all.login.has_password, all.is_cut), (true, false));
+    assert_eq!((cut.login.has_password, cut.is_cut), (false, true));
+    let many = of(10_000);
+    assert_eq!((many.login.has_password, many.is_cut, many.truncated), (false, true, false));
+}
+
+#[test]
+fn each_part_of_a_multipart_is_inspected() {
+    let body = "--xx\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nwrite to jane@example.com\r\n\
+                --xx\r\nContent-Disposition: form-data; name=\"list\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n\
+                john@example.com\r\n--xx--\r\n";
+    let found = report(Role::Response, BodyKind::Multipart, body.as_bytes());
+    assert_eq!(found.class(DataClass::Email).map(|email| email.distinct.len()), Some(2));
+}
+
+/// One multipart in another is a part whose lines are looked at like those of a file.
+#[test]
+fn what_is_nested_in_a_part_is_inspected() {
+    let body = "--xx\r\nContent-Type: multipart/mixed; boundary=yy\r\n\r\n\
+                --yy\r\nContent-Type: text/plain\r\n\r\njane@example.com\r\n--yy--\r\n--xx--\r\n";
+    let found = report(Role::Response, BodyKind::Multipart, body.as_bytes());
+    assert_eq!(found.class(DataClass::Email).map(|email| email.occurrences), Some(1));
+    // Ranges of a file: what they hold is text of it.
+    let body = "--r\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-15/99\r\n\r\njane@example.com\r\n\
+                --r\r\nContent-Type: text/plain\r\nContent-Range: bytes 40-55/99\r\n\r\njohn@example.com\r\n--r--\r\n";
+    let kind = BodyKind::of(Some(b"multipart/byteranges; boundary=r"));
+    let found = report(Role::Response, kind, body.as_bytes());
+    assert_eq!(found.class(DataClass::Email).map(|email| email.distinct.len()), Some(2));
+}
+
+#[test]
+fn a_multipart_without_a_boundary_is_harmless() {
+    for body in ["", "--", "no boundary at all\r\njane@example.com", "--\r\n--\r\n--", &"-".repeat(4000)] {
+        let found = report(Role::Request, BodyKind::Multipart, body.as_bytes());
+        assert_eq!((found.login.has_password, found.is_cut), (false, false), "{body}");
+    }
+}
+
+#[test]
+fn what_is_passed_over_at_a_limit_is_said() {
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(!report(Role::Response, BodyKind::Json, deep(64).as_bytes()).is_cut);
+    assert!(report(Role::Response, BodyKind::Json, deep(65).as_bytes()).is_cut);
+    let nested = |levels: usize| format!("{}x{}", "<a>".repeat(levels), "</a>".repeat(levels));
+    assert!(!report(Role::Response, BodyKind::Xml, nested(64).as_bytes()).is_cut);
+    assert!(report(Role::Response, BodyKind::Xml, nested(65).as_bytes()).is_cut);
+    let row = |columns: usize| format!("{}\n1,2\n", vec!["c"; columns].join(","));
+    assert!(!report(Role::Response, BodyKind::Csv, row(128).as_bytes()).is_cut);
+    assert!(report(Role::Response, BodyKind::Csv, row(129).as_bytes()).is_cut);
+}

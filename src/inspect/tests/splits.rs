@@ -94,7 +94,15 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn small() -> Limits {
-    Limits { max_scanned_bytes: 900, max_depth: 4, max_distinct_per_class: 3, token_bytes: 64 }
+    Limits {
+        max_scanned_bytes: 900,
+        max_depth: 4,
+        max_markup_depth: 4,
+        max_columns: 3,
+        max_parts: 3,
+        max_distinct_per_class: 3,
+        token_bytes: 64,
+    }
 }
 
 fn fed(limits: Limits, role: Role, kind: BodyKind, pieces: &[&[u8]], gap_before: Option<usize>) -> BodyReport {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LIMITS: ListLimits = ListLimits { bytes: 64 << 10, fields: 256 };
+const LIMITS: ListLimits = ListLimits { bytes: 64 << 10, fields: 256, expansion: 16 };
 const TABLE_BYTES: usize = 64 << 10;
 
 fn bytes_of(hex: &str) -> Vec<u8> {
@@ -237,7 +237,7 @@ fn a_table_beyond_our_bound_keeps_its_newest_entries() {
 fn a_list_is_kept_up_to_its_limits_and_a_block_does_not_expand_for_ever() {
     let mut decoder = Decoder::new(TABLE_BYTES);
     let mut fields = Fields::default();
-    let limits = ListLimits { bytes: 200, fields: 3 };
+    let limits = ListLimits { bytes: 200, fields: 3, expansion: 16 };
     decoder.decode(&bytes_of("82 82 82 82"), &limits, &mut fields).unwrap();
     assert_eq!((fields.iter().count(), fields.left_out, fields.size), (3, 1, 4 * 42));
     decoder.decode(&bytes_of(&format!("40 01 61 64 {}", "62".repeat(100))), &limits, &mut fields).unwrap();
