@@ -13,6 +13,7 @@ use apitap::packet::{Decoder, PacketLimits};
 use apitap::pipeline::{GRACE, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use apitap::rule::Ruleset;
 use apitap::simulate::random::Rng;
+use apitap::simulate::wire::{Conversation, DEFAULT_START, FULL_SNAPLEN, merge, pcap};
 use apitap::simulate::{Options, Scenario};
 use apitap::time::Timestamp;
 use apitap::window::window_of;
@@ -202,5 +203,32 @@ fn shuffled_delivery_between_reader_and_workers_changes_nothing() {
         let differing = expected.lines().zip(found.lines()).find(|(one, other)| one != other);
         assert_eq!(differing, None, "{threads} threads, seed {seed}");
         assert_eq!(expected.len(), found.len(), "{threads} threads, seed {seed}");
+    }
+}
+
+/// Streams of events and long polls are told while they go on, at times that depend on no thread.
+#[test]
+fn bodies_that_stay_open_are_told_at_the_same_time_by_any_number_of_threads() {
+    let head = |kind: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let conversations = (0..40u64).map(|nth| {
+        let kind = if nth % 2 == 0 { "text/event-stream" } else { "application/json" };
+        let start = DEFAULT_START.saturating_add(Duration::from_millis(nth * 731));
+        let mut conversation = Conversation::new(&format!("198.51.100.{}:4000{}", nth + 1, nth % 10), "10.20.0.11:80")
+            .at(start)
+            .exchange(format!("GET /open/{nth} HTTP/1.1\r\nHost: h.example\r\n\r\n"), head(kind));
+        for _ in 0..=nth {
+            conversation = conversation.pause(Duration::from_secs(4)).response("4\r\n\"a\"\n\r\n");
+        }
+        conversation.response("0\r\n\r\n").close()
+    });
+    let folder = Folder::new();
+    let file = folder.write("open.pcap", pcap(&merge(conversations), FULL_SNAPLEN));
+    let one = said(&folder, &[&file], "1");
+    let open = one.0.lines().filter(|line| line.contains("open_body")).count();
+    // All streams of events, and the polls that go on for half a minute and to the end of its window.
+    assert!((30..=36).contains(&open), "{open} of {}", one.0.lines().count());
+    assert_eq!(one.0.lines().filter(|line| line.contains(r#""event_type":"http""#)).count(), 40);
+    for threads in ["2", "8"] {
+        assert_same(&one, &said(&folder, &[&file], threads), &format!("{threads} threads"));
     }
 }

@@ -183,7 +183,7 @@ fn path(check: &mut Check<'_>, key: &'static str, path: &Path) {
     }
 }
 
-fn within(check: &mut Check<'_>, key: &'static str, value: Duration, least: Duration, most: Duration) {
+pub(super) fn within(check: &mut Check<'_>, key: &'static str, value: Duration, least: Duration, most: Duration) {
     if value < least || value > most {
         let message = format!("`{key}` is {}; it must be from {} to {}", spelled(value), spelled(least), spelled(most));
         check.fail(key, &message);

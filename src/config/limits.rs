@@ -4,10 +4,13 @@
 //! what a site may have; what each limit does stands in `default.toml`, its counter in `docs/ARCHITECTURE.md`.
 
 use super::MIB;
+use super::check::within;
+use super::sections::duration;
 use crate::http::{Http2Limits, HttpLimits, decode};
 use crate::inspect;
 use crate::rule::Check;
 use serde::Deserialize;
+use std::time::Duration;
 
 const KIB: usize = 1 << 10;
 
@@ -22,6 +25,8 @@ pub struct Http {
     pub undecided_kib: usize,
     pub opening_chunks: u16,
     pub midstream_chunks: u16,
+    #[serde(deserialize_with = "duration")]
+    pub open_body: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -69,6 +74,7 @@ impl Http {
         check.within("undecided_kib", self.undecided_kib, 1, 32);
         check.within("opening_chunks", self.opening_chunks, 1, 1000);
         check.within("midstream_chunks", self.midstream_chunks, 1, 60_000);
+        within(check, "open_body", self.open_body, Duration::from_secs(1), Duration::from_secs(3600));
     }
 }
 
@@ -137,6 +143,7 @@ pub(super) fn http(http: &Http, http2: &Http2, bodies: &Bodies) -> HttpLimits {
         undecided_bytes: http.undecided_kib * KIB,
         opening_chunks: http.opening_chunks,
         midstream_chunks: http.midstream_chunks,
+        open_body: http.open_body,
         decode: bodies.decode(),
         http2: Http2Limits {
             streams: http2.streams,

@@ -246,6 +246,6 @@ fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) ->
 }
 
 /// A span of time with its unit: bare numbers, which `parse_duration` takes for seconds, are refused here as integers are.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse_duration(&Cow::<'de, str>::deserialize(deserializer)?).map_err(Error::custom)
 }

@@ -53,6 +53,7 @@ impl<O: Observer> HttpHandler<O> {
         };
         let is_doubtful = matches!(sign, Http2Sign::Settings);
         let mut connection = http2::Connection::new(client, &self.shared.limits, is_doubtful);
+        connection.continue_at(undecided.transactions);
         match sign {
             Http2Sign::Settings => {}
             Http2Sign::Preface if undecided.said[client.other() as usize].is_unknown() => connection.server_is_lost(),
@@ -72,7 +73,7 @@ impl<O: Observer> HttpHandler<O> {
             Some(first) => connection.data(info, direction, first.chunk(), &mut self.shared),
             None => connection.data(info, direction, chunk, &mut self.shared),
         }
-        if connection.is_foreign() { self.refuse() } else { Some(HttpState::Http2(Box::new(connection))) }
+        if connection.is_foreign() { self.refuse(undecided) } else { Some(HttpState::Http2(Box::new(connection))) }
     }
 
     /// What a connection that has left HTTP/1 is now; `last` is what its last chunk left.
@@ -86,18 +87,22 @@ impl<O: Observer> HttpHandler<O> {
         let Onward { protocol, rest, transactions, request } = connection.take_onward()?;
         let Event::Data(chunk) = event else { return None };
         connection.close(info, chunk.time, &mut self.shared);
-        let limits = &self.shared.limits;
-        let mut next = match protocol {
-            Protocol::Http2 => http2::Connection::upgraded(connection.client, limits, request, transactions),
-            Protocol::Tunnel => {
-                let mut next = http2::Connection::new(connection.client, limits, true);
-                next.continue_at(transactions);
-                next
-            }
-        };
         let used = chunk.bytes.len() - rest; // what is left is a part of it
         let bytes = chunk.bytes.get(used..).unwrap_or_default();
-        next.data(info, direction, Chunk { offset: chunk.offset + used as i64, bytes, ..*chunk }, &mut self.shared);
-        Some(if next.is_foreign() { HttpState::NotHttp } else { HttpState::Http2(Box::new(next)) })
+        let chunk = Chunk { offset: chunk.offset + used as i64, bytes, ..*chunk };
+        match protocol {
+            Protocol::Http2 => {
+                let limits = &self.shared.limits;
+                let mut next = http2::Connection::upgraded(connection.client, limits, request, transactions);
+                next.data(info, direction, chunk, &mut self.shared);
+                Some(if next.is_foreign() { HttpState::NotHttp } else { HttpState::Http2(Box::new(next)) })
+            }
+            Protocol::Tunnel => {
+                let mut undecided = Undecided::behind(transactions);
+                let decided =
+                    if bytes.is_empty() { None } else { self.undecided(info, &mut undecided, direction, chunk) };
+                Some(decided.unwrap_or(HttpState::Undecided(undecided)))
+            }
+        }
     }
 }

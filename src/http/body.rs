@@ -5,6 +5,7 @@ use super::decode::{BodyDecoder, DecoderPool, Outcome, codings_of};
 use super::framing::{ChunkStep, Framing};
 use super::head::{Field, Guess, Head, guess};
 use super::{Marks, Observer, Side};
+use std::borrow::Cow;
 
 /// The body of one message under way.
 pub struct Body<S> {
@@ -19,7 +20,22 @@ pub struct Body<S> {
     side: Side,
     /// A request whose content begins like another one.
     carries_request: bool,
+    /// What it was so far has been told.
+    was_told: bool,
     marks: Marks,
+}
+
+/// The codings of a body in the order they were applied: of the content, then of a response's transfer, but for chunks
+/// (RFC 9112 §7). Servers pass over those of a request, or refuse it.
+fn coding_of<'h>(side: Side, head: &'h Head, framing: &Framing) -> Option<Cow<'h, str>> {
+    let content = head.all(Field::ContentEncoding).map(String::from_utf8_lossy).reduce(|all, more| all + "," + more);
+    if side == Side::Client || !matches!(framing, Framing::Chunked(_)) {
+        return content;
+    }
+    let items = head.all(Field::TransferEncoding).flat_map(|line| line.split(|byte| *byte == b','));
+    let transfer =
+        items.filter(|item| !item.trim_ascii().eq_ignore_ascii_case(b"chunked")).map(String::from_utf8_lossy);
+    content.into_iter().chain(transfer).reduce(|all, more| all + "," + more)
 }
 
 /// Where a body stands after some bytes.
@@ -39,6 +55,15 @@ pub struct Finished<R> {
     pub framed: Framed,
     /// The content of a request begins like another request.
     pub carries_request: bool,
+    /// This is what came after the body was told, see [`Body::tell`].
+    was_told: bool,
+}
+
+impl<R> Finished<R> {
+    /// Bytes that came after the body was told.
+    pub fn untold(&self) -> u64 {
+        if self.was_told { self.length } else { 0 }
+    }
 }
 
 impl<S> Body<S> {
@@ -51,10 +76,10 @@ impl<S> Body<S> {
     ) -> Body<S> {
         let scan = if framing == Framing::Empty { None } else { observer.begin(side, head) };
         let mut marks = Marks::none();
-        let coding = scan.as_ref().and(head.get(Field::ContentEncoding));
-        let codings = coding.map(|coding| {
-            codings_of(&String::from_utf8_lossy(coding)).filter(|codings| codings.len() <= pool.max_codings())
-        });
+        let codings = scan
+            .as_ref()
+            .and_then(|_| coding_of(side, head, &framing))
+            .map(|coding| codings_of(&coding).filter(|codings| codings.len() <= pool.max_codings()));
         let (decoder, scan) = match codings {
             None => (None, scan),
             Some(Some(codings)) if codings.is_empty() => (None, scan),
@@ -65,7 +90,18 @@ impl<S> Body<S> {
                 (None, None)
             }
         };
-        Body { framing, decoder, scan, is_seen: false, length: 0, framed: 0, side, carries_request: false, marks }
+        Body {
+            framing,
+            decoder,
+            scan,
+            is_seen: false,
+            length: 0,
+            framed: 0,
+            side,
+            carries_request: false,
+            was_told: false,
+            marks,
+        }
     }
 
     /// Takes in bytes, cutting what belongs to the body off the front.
@@ -141,6 +177,11 @@ impl<S> Body<S> {
         progress
     }
 
+    /// True when nobody said how long it will be: it may stay open.
+    pub fn may_stay_open(&self) -> bool {
+        matches!(self.framing, Framing::Chunked(_) | Framing::UntilClose)
+    }
+
     /// True when there is no body.
     pub fn is_empty(&self) -> bool {
         self.framing == Framing::Empty
@@ -149,6 +190,23 @@ impl<S> Body<S> {
     /// The stream ended. True when that is how this body is meant to end.
     pub fn ends_with_stream(&self) -> bool {
         self.framing == Framing::UntilClose
+    }
+
+    /// What the body was so far; from here on it is only framed and counted.
+    pub fn tell<O: Observer<Scan = S>>(&mut self, pool: &mut DecoderPool, observer: &mut O) -> Finished<O::Report> {
+        let rest = Body {
+            framing: std::mem::replace(&mut self.framing, Framing::Empty),
+            decoder: None,
+            scan: None,
+            is_seen: true,
+            length: 0,
+            framed: 0,
+            side: self.side,
+            carries_request: false,
+            was_told: true,
+            marks: Marks::none(),
+        };
+        std::mem::replace(self, rest).finish(pool, observer)
     }
 
     pub fn finish<O: Observer<Scan = S>>(self, pool: &mut DecoderPool, observer: &mut O) -> Finished<O::Report> {
@@ -167,7 +225,14 @@ impl<S> Body<S> {
             _ => Framed::default(),
         };
         let report = self.scan.map(|scan| observer.finish(scan));
-        Finished { length: self.length, report, marks, framed, carries_request: self.carries_request }
+        Finished {
+            length: self.length,
+            report,
+            marks,
+            framed,
+            carries_request: self.carries_request,
+            was_told: self.was_told,
+        }
     }
 
     fn content<O: Observer<Scan = S>>(&mut self, content: &[u8], pool: &mut DecoderPool, observer: &mut O) {

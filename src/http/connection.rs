@@ -16,7 +16,7 @@ use super::body::{Body, Progress};
 use super::exchange::{Exchanges, Last, Origin};
 use super::head::{self, Field, Guess, Head};
 use super::shared::Shared;
-use super::suspect::Suspect;
+use super::suspect::{self, Suspect};
 use super::{Marks, Observer, Side};
 use crate::packet::Direction;
 use crate::stream::{Chunk, FlowInfo};
@@ -89,6 +89,11 @@ impl<S, R> Connection<S, R> {
             onward: None,
             suspect: None,
         }
+    }
+
+    /// Transactions that its flow had before.
+    pub fn continue_at(&mut self, transactions: u32) {
+        self.transactions = transactions;
     }
 
     /// True once the connection has left HTTP.
@@ -291,6 +296,7 @@ impl<S, R> Connection<S, R> {
         while let Some(mut exchange) = self.exchanges.pop_front() {
             self.emit(info, &mut exchange, shared);
         }
+        suspect::forget(&mut self.suspect, shared);
         self.account(shared);
     }
 

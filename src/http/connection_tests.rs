@@ -5,6 +5,8 @@ use crate::packet::{Direction, FlowKey, Peer};
 use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};
 use crate::time::Timestamp;
 
+#[path = "forms_tests.rs"]
+mod forms;
 #[path = "smuggling_tests.rs"]
 mod smuggling;
 
@@ -90,20 +92,20 @@ impl Flow {
         }
     }
 
-    fn say(&mut self, side: Side, bytes: &str) {
+    fn send(&mut self, side: Side, bytes: &[u8]) {
         let offset = self.sent[side as usize];
         let acknowledged = Some(self.sent[1 - side as usize]);
         self.sent[side as usize] += bytes.len() as i64;
-        self.event(side, Event::Data(Chunk { offset, acknowledged, time: Timestamp(1), bytes: bytes.as_bytes() }));
+        self.event(side, Event::Data(Chunk { offset, acknowledged, time: Timestamp(1), bytes }));
     }
 
     fn client(&mut self, bytes: &str) -> &mut Flow {
-        self.say(Side::Client, bytes);
+        self.send(Side::Client, bytes.as_bytes());
         self
     }
 
     fn server(&mut self, bytes: &str) -> &mut Flow {
-        self.say(Side::Server, bytes);
+        self.send(Side::Server, bytes.as_bytes());
         self
     }
 
@@ -127,11 +129,16 @@ impl Flow {
         self
     }
 
+    /// The transactions so far.
+    fn told(&mut self) -> Vec<String> {
+        self.handler.observer().transactions.iter().map(line_of).collect()
+    }
+
     /// Every transaction as a line.
     fn lines(&mut self) -> Vec<String> {
         let state = std::mem::replace(&mut self.state, HttpState::NotHttp);
         self.handler.close(&self.info, state, Timestamp(3));
-        self.handler.observer().transactions.iter().map(line_of).collect()
+        self.told()
     }
 }
 
@@ -484,4 +491,66 @@ fn a_body_to_a_lost_request_is_searched_for_no_answer() {
     flow.server("HTTP/1.1 200 OK\r\nContent-Length: 39\r\n\r\n:").client(ASK);
     flow.server("HTTP/1.1 666 No\r\nContent-Length: 0\r\n\r\n").server(OK);
     assert!(flow.lines().iter().all(|line| !line.contains("> 666")));
+}
+
+#[test]
+fn a_stream_of_events_is_told_with_its_head() {
+    let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut flow = Flow::new();
+    flow.client(ASK).server(head);
+    assert_eq!(flow.told(), ["GET /a > 200 \"\" open_body"]);
+    // It ends, and the connection goes on.
+    flow.server("a\r\ndata: one\n\r\n").server("0\r\n\r\n").client(&ASK.replace("/a", "/b")).server(OK);
+    let counters = flow.handler.counters();
+    assert_eq!((counters.bodies_open, counters.bodies_open_bytes, counters.transactions), (1, 10, 2));
+    assert_eq!(flow.lines(), ["GET /a > 200 \"\" open_body", "GET /b > 200 \"ok\""]);
+}
+
+#[test]
+fn a_body_that_goes_on_is_told_when_its_time_has_come() {
+    for (framing, rest) in [("Transfer-Encoding: chunked", "3\r\nxyz\r\n0\r\n\r\n"), ("Connection: close", "xyz")] {
+        let start = if framing.starts_with('T') { "2\r\nab\r\n" } else { "ab" };
+        let mut flow = Flow::new();
+        flow.client(ASK).server(&format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{start}"));
+        let at = |seconds: i64| Timestamp(1 + seconds * 1_000_000_000);
+        let info = flow.info;
+        flow.handler.tell_open(&info, &mut flow.state, at(29));
+        assert!(flow.told().is_empty());
+        flow.handler.tell_open(&info, &mut flow.state, at(30));
+        flow.handler.tell_open(&info, &mut flow.state, at(60));
+        assert_eq!(flow.told(), ["GET /a > 200 \"ab\" open_body"]);
+        flow.server(rest).end(Side::Server, false);
+        assert_eq!(flow.handler.counters().bodies_open_bytes, 3);
+        assert_eq!(flow.lines(), ["GET /a > 200 \"ab\" open_body"]);
+    }
+}
+
+#[test]
+fn a_slow_download_of_known_length_is_told_at_its_end() {
+    let mut flow = Flow::new();
+    flow.client(ASK).server("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+    let info = flow.info;
+    flow.handler.tell_open(&info, &mut flow.state, Timestamp(i64::MAX));
+    assert!(flow.told().is_empty());
+    flow.server("cd");
+    assert_eq!(flow.lines(), ["GET /a > 200 \"abcd\""]);
+}
+
+#[test]
+fn what_answers_no_request_that_was_seen_is_not_told_before_its_end() {
+    let mut flow = Flow::new();
+    flow.lose(Side::Client, 50).server("HTTP/1.1 200 OK\r\n\r\nab");
+    let info = flow.info;
+    flow.handler.tell_open(&info, &mut flow.state, Timestamp(i64::MAX));
+    assert!(flow.told().is_empty());
+}
+
+#[test]
+fn a_request_behind_an_open_body_waits_for_its_own_answer() {
+    let mut flow = Flow::new();
+    flow.client(&[ASK, &ASK.replace("/a", "/b")].concat());
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    flow.server(head).server("3\r\nabc\r\n0\r\n\r\n").server(OK);
+    assert_eq!(flow.lines(), ["GET /a > 200 \"\" open_body", "GET /b > 200 \"ok\""]);
 }

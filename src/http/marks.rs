@@ -68,6 +68,8 @@ marks! {
     AMBIGUOUS_LENGTH = 25, "ambiguous_length";
     /// Client and server did disagree where a request ended: the server answers what was a part of another request.
     DESYNC = 26, "desync";
+    /// The body of the response went on when the transaction was told.
+    OPEN_BODY = 27, "open_body";
 }
 
 impl Marks {

@@ -29,6 +29,7 @@ pub use session::{HttpHandler, HttpState};
 use crate::packet::Peer;
 use crate::stream::FlowInfo;
 use crate::time::Timestamp;
+use std::time::Duration;
 
 /// Which end of a connection sent something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,6 +131,8 @@ pub struct HttpLimits {
     /// The same of a flow that was picked up in the middle: a long body may be under way. The look costs a few bytes a
     /// chunk.
     pub midstream_chunks: u16,
+    /// How long the body of a response may go on before its transaction is told.
+    pub open_body: Duration,
     pub decode: decode::Limits,
     pub http2: Http2Limits,
 }
@@ -146,6 +149,7 @@ impl Default for HttpLimits {
             undecided_bytes: head::MAX_SNIFFED_LINE,
             opening_chunks: 8,
             midstream_chunks: 4096,
+            open_body: Duration::from_secs(30),
             decode: decode::Limits::default(),
             http2: Http2Limits::default(),
         }
@@ -173,10 +177,15 @@ pub struct HttpCounters {
     pub bodies_incomplete: u64,
     pub bodies_undecodable: u64,
     pub bodies_over_limit: u64,
+    /// Responses whose body went on when their transaction was told, and bytes that came then.
+    pub bodies_open: u64,
+    pub bodies_open_bytes: u64,
     /// Requests whose end two parsers may place differently.
     pub requests_ambiguous: u64,
     /// Answers to what was a part of a request.
     pub desyncs: u64,
+    /// Suspect requests that were not remembered: what follows them is not compared.
+    pub suspects_over_limit: u64,
     /// Requests given up because too many waited for a response on one connection.
     pub pending_over_limit: u64,
     /// Frames of HTTP/2 that no receiver accepts.
@@ -215,8 +224,11 @@ impl HttpCounters {
         self.bodies_incomplete += other.bodies_incomplete;
         self.bodies_undecodable += other.bodies_undecodable;
         self.bodies_over_limit += other.bodies_over_limit;
+        self.bodies_open += other.bodies_open;
+        self.bodies_open_bytes += other.bodies_open_bytes;
         self.requests_ambiguous += other.requests_ambiguous;
         self.desyncs += other.desyncs;
+        self.suspects_over_limit += other.suspects_over_limit;
         self.pending_over_limit += other.pending_over_limit;
         self.http2_frames_refused += other.http2_frames_refused;
         self.http2_frames_over_limit += other.http2_frames_over_limit;

@@ -40,6 +40,19 @@ pub struct Undecided {
     /// What each direction has said.
     pub(super) said: [Said; 2],
     is_socks: bool,
+    /// Transactions of the flow before it left HTTP, for a tunnel.
+    pub(super) transactions: u32,
+}
+
+impl Undecided {
+    /// What is inside of a tunnel.
+    pub(super) fn behind(transactions: u32) -> Undecided {
+        Undecided { transactions, ..Undecided::default() }
+    }
+
+    fn is_in_tunnel(&self) -> bool {
+        self.transactions > 0
+    }
 }
 
 /// What a direction said before anything was understood.
@@ -92,6 +105,7 @@ impl<O: Observer> HttpHandler<O> {
             observer,
             scratch: Default::default(),
             kept: 0,
+            suspects: 0,
         };
         HttpHandler { shared }
     }
@@ -109,7 +123,14 @@ impl<O: Observer> HttpHandler<O> {
         &mut self.shared.observer
     }
 
-    fn undecided(
+    /// Tells the transaction of a response whose body has gone on for long, at a time that does not depend on what comes.
+    pub fn tell_open(&mut self, info: &FlowInfo, state: &mut HttpState<O::Scan, O::Report>, now: Timestamp) {
+        if let HttpState::Http(connection) = state {
+            connection.tell_open(info, now, &mut self.shared);
+        }
+    }
+
+    pub(super) fn undecided(
         &mut self,
         info: &FlowInfo,
         undecided: &mut Undecided,
@@ -156,7 +177,8 @@ impl<O: Observer> HttpHandler<O> {
                 if bytes.starts_with(http2::PREFACE_LINE) {
                     return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
                 }
-                if offset == 0 && info.opened_by == Some(direction.other()) {
+                let is_answer = offset == 0 && info.opened_by == Some(direction.other());
+                if is_answer || (undecided.is_in_tunnel() && undecided.looked_at == 0) {
                     match http2::first_words(bytes) {
                         FirstWords::Settings => {
                             return self.http2(info, undecided, Http2Sign::Settings, direction, joined, chunk);
@@ -177,10 +199,11 @@ impl<O: Observer> HttpHandler<O> {
                 let limits = &self.shared.limits;
                 let limit = if is_midstream { limits.midstream_chunks } else { limits.opening_chunks };
                 let give_up = undecided.looked_at > limit || is_tls(bytes) || (both && !is_midstream);
-                return if give_up { self.refuse() } else { None };
+                return if give_up { self.refuse(undecided) } else { None };
             }
         };
         let mut connection = Connection::new(client);
+        connection.continue_at(undecided.transactions);
         for side in [client, client.other()] {
             let said = undecided.said[side as usize];
             let begins = side == direction || undecided.first.as_ref().is_some_and(|first| first.direction == side);
@@ -231,8 +254,8 @@ impl<O: Observer> HttpHandler<O> {
         None
     }
 
-    pub(super) fn refuse(&mut self) -> Option<HttpState<O::Scan, O::Report>> {
-        self.shared.counters.flows_not_http += 1;
+    pub(super) fn refuse(&mut self, undecided: &Undecided) -> Option<HttpState<O::Scan, O::Report>> {
+        self.shared.counters.flows_not_http += u64::from(!undecided.is_in_tunnel());
         Some(HttpState::NotHttp)
     }
 }
@@ -324,6 +347,7 @@ impl<O: Observer> Handler for HttpHandler<O> {
 
 fn interest_of<S, R>(state: &HttpState<S, R>) -> Interest {
     match state {
+        HttpState::Undecided(undecided) if undecided.is_in_tunnel() => Interest::Ours,
         HttpState::Undecided(_) => Interest::Undecided,
         HttpState::Http(connection) if connection.is_over() => Interest::None,
         HttpState::Http2(connection) if connection.is_over() => Interest::None,

@@ -78,7 +78,7 @@ impl Flows {
         for (info, state, _) in self.flows.drain(..) {
             self.handler.close(&info, state, Timestamp(2));
         }
-        assert_eq!(self.handler.shared.kept, 0);
+        assert_eq!((self.handler.shared.kept, self.handler.shared.suspects), (0, 0));
         let balance = std::mem::take(self.handler.observer());
         assert_eq!(balance.scans, 0);
         balance
@@ -102,6 +102,17 @@ fn first_words_that_never_end_are_given_up_at_the_bound() {
     for _ in 0..20 {
         flows.all_send(&format!("GET/{}", "x".repeat(900)).replace("GET/", "GET /"));
     }
+    flows.close();
+}
+
+#[test]
+fn suspects_are_remembered_up_to_a_bound_and_forgotten_with_their_connections() {
+    let mut flows = Flows::new();
+    let field = "x".repeat(2000);
+    let fields = format!("Host: h\r\nX: {field}\r\nContent-Length: 6\r\nTransfer-Encoding: chunked");
+    flows.all_send(&format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n0\r\n\r\nX"));
+    let shared = &flows.handler.shared;
+    assert!(shared.suspects <= BOUND / 8 && shared.counters.suspects_over_limit > 0, "{}", shared.suspects);
     flows.close();
 }
 

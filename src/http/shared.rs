@@ -13,11 +13,18 @@ pub struct Shared<O> {
     pub(super) scratch: Scratch,
     /// Bytes of heads that are not whole or wait for their response, [`HttpLimits::partition_bytes`] at most.
     pub kept: usize,
+    /// Bytes of suspects, whose connections may be many: an eighth of the same at most. Apart from the others, so that
+    /// nobody can have heads dropped by being suspect.
+    pub suspects: usize,
 }
 
 impl<O> Shared<O> {
     pub fn has_room_for(&self, bytes: usize) -> bool {
         self.kept + bytes <= self.limits.partition_bytes
+    }
+
+    pub fn has_room_for_suspect(&self, bytes: usize) -> bool {
+        self.suspects + bytes <= self.limits.partition_bytes / 8
     }
 
     /// Counts what became of a message.

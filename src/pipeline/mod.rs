@@ -44,7 +44,7 @@ pub struct Wanted {
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-pub const LOSSES: [&str; 36] = [
+pub const LOSSES: [&str; 37] = [
     "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
@@ -65,6 +65,7 @@ pub const LOSSES: [&str; 36] = [
     "bodies_undecodable",
     "bodies_over_limit",
     "pending_over_limit",
+    "suspects_over_limit",
     "http2_frames_over_limit",
     "http2_framing_lost",
     "http2_directions_given_up",

@@ -310,6 +310,7 @@ impl Partition {
     /// Closes the windows up to the mark.
     pub fn mark(&mut self, mark: &Mark) -> Harvest {
         self.table.expire(mark.now, &mut self.handler);
+        self.table.active().for_each(|(info, state)| self.handler.tell_open(info, state, mark.now));
         let watcher = self.handler.observer();
         watcher.open_from = if mark.is_rewind { i64::MIN } else { mark.through + 1 };
         let later = watcher.windows.split_off(&(mark.through + 1));
@@ -406,8 +407,11 @@ impl Counters {
             ("bodies_incomplete", http.bodies_incomplete),
             ("bodies_undecodable", http.bodies_undecodable),
             ("bodies_over_limit", http.bodies_over_limit),
+            ("bodies_open", http.bodies_open),
+            ("bodies_open_bytes", http.bodies_open_bytes),
             ("requests_ambiguous", http.requests_ambiguous),
             ("desyncs", http.desyncs),
+            ("suspects_over_limit", http.suspects_over_limit),
             ("pending_over_limit", http.pending_over_limit),
             ("http2_frames_refused", http.http2_frames_refused),
             ("http2_frames_over_limit", http.http2_frames_over_limit),

@@ -140,6 +140,14 @@ impl<S> FlowTable<S> {
         })
     }
 
+    /// The flows that are read, with the handler's states of them.
+    pub fn active(&mut self) -> impl Iterator<Item = (&FlowInfo, &mut S)> {
+        self.slots.iter_mut().flatten().filter_map(|flow| match &mut flow.state {
+            State::Active(active) => Some((&flow.info, &mut active.1)),
+            State::Ignored | State::Over => None,
+        })
+    }
+
     /// Whether the segment belongs to a flow that is in the table.
     pub fn knows(&self, segment: &Segment<'_>) -> bool {
         self.find(segment.hash, &segment.flow).is_some()

@@ -3,13 +3,13 @@
 
 use super::{Connection, Reading};
 use crate::http::begin::{Onward, Protocol};
-use crate::http::body::{Body, Finished};
+use crate::http::body::Body;
 use crate::http::exchange::Exchange;
 use crate::http::framing::{self, Asked, ChunkFault};
 use crate::http::head::{Field, Head};
 use crate::http::shared::Shared;
-use crate::http::suspect::Suspect;
-use crate::http::{Ambiguity, Marks, Message, Observer, Side, Transaction};
+use crate::http::suspect;
+use crate::http::{Marks, Message, Observer, Side, Transaction};
 use crate::stream::FlowInfo;
 use crate::time::Timestamp;
 
@@ -90,6 +90,7 @@ impl<S, R> Connection<S, R> {
             _ if is_tunnel => Some(Protocol::Tunnel),
             _ => None,
         };
+        let is_event_stream = is_event_stream(&head);
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
         let is_surplus = index.is_none() && was_in_step && self.is_surplus(info, status);
         if is_surplus {
@@ -132,6 +133,43 @@ impl<S, R> Connection<S, R> {
         }
         self.read_body(info, Side::Server, body, time, shared);
         self.is_over |= leaves_http;
+        if is_event_stream {
+            self.tell_body(info, shared);
+        }
+    }
+
+    /// Tells the transaction whose response has been coming for long.
+    pub fn tell_open<O: Observer<Scan = S, Report = R>>(
+        &mut self,
+        info: &FlowInfo,
+        now: Timestamp,
+        shared: &mut Shared<O>,
+    ) {
+        let answering = self.answering.and_then(|index| self.exchanges.queue.get(index));
+        let since = answering.and_then(|exchange| exchange.response.as_ref()).map(|response| response.ended);
+        if since.is_some_and(|since| now.since(since) >= shared.limits.open_body) {
+            self.tell_body(info, shared);
+            self.account(shared);
+        }
+    }
+
+    /// Tells the transaction of the response whose body is under way with what there is; the rest is only counted. What
+    /// says how long it is waits, and so does a response that nobody asked for: it may have no body at all.
+    fn tell_body<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
+        let Reading::Body(body) = &mut self.readers[Side::Server as usize].reading else { return };
+        if !body.may_stay_open() {
+            return;
+        }
+        let Some(exchange) = self.answering.and_then(|index| self.exchanges.queue.get_mut(index)) else { return };
+        let (Some(response), true) = (&mut exchange.response, exchange.request.is_some()) else { return };
+        let finished = body.tell(&mut shared.decoders, &mut shared.observer);
+        (response.body_length, response.report) = (finished.length, finished.report);
+        exchange.response_is_whole = true;
+        exchange.marks |= finished.marks | Marks::OPEN_BODY;
+        self.answering = None;
+        shared.counters.bodies_open += 1;
+        shared.count(finished.marks);
+        self.emit_whole(info, shared);
     }
 
     fn read_body<O: Observer<Scan = S, Report = R>>(
@@ -175,6 +213,7 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let finished = body.finish(&mut shared.decoders, &mut shared.observer);
+        shared.counters.bodies_open_bytes += finished.untold();
         let is_over_limit = finished.framed.fault == ChunkFault::TrailerOverLimit;
         shared.counters.trailers_over_limit += u64::from(is_over_limit);
         if side == Side::Server && self.is_lossy && self.is_unasked() {
@@ -189,16 +228,7 @@ impl<S, R> Connection<S, R> {
         let message = match side {
             Side::Client => {
                 exchange.request_is_whole = true;
-                if let Some(request) = &exchange.request {
-                    let (is_ambiguous, is_suspect) = suspicion(&request.head, exchange.marks, &finished);
-                    if is_ambiguous {
-                        exchange.marks |= Marks::AMBIGUOUS_LENGTH;
-                        shared.counters.requests_ambiguous += 1;
-                    }
-                    if is_suspect {
-                        self.suspect = Some(Box::new(Suspect::new(request, exchange.origin, exchange.marks)));
-                    }
-                }
+                suspect::examine(&mut self.suspect, exchange, &finished, shared);
                 exchange.request.as_mut()
             }
             Side::Server => {
@@ -276,22 +306,12 @@ impl<S, R> Connection<S, R> {
     }
 }
 
-/// Marks without which only a Transfer-Encoding or odd chunks can make the end of a request ambiguous.
-const ODD_HEAD: Marks = Marks::OBS_FOLD
-    .or(Marks::BARE_LF)
-    .or(Marks::BARE_CR)
-    .or(Marks::SPACE_BEFORE_COLON)
-    .or(Marks::LENIENT_HEAD)
-    .or(Marks::CONTENT_LENGTH_CONFLICT);
-
-/// Whether the end of a request is ambiguous, and whether what follows it is to be watched.
-fn suspicion<R>(head: &Head, marks: Marks, finished: &Finished<R>) -> (bool, bool) {
-    let may_be = marks.has_any(ODD_HEAD)
-        || head.get(Field::TransferEncoding).is_some()
-        || finished.framed.fault != ChunkFault::None;
-    let is_whole = !finished.marks.contains(Marks::GAP_IN_BODY);
-    let is_ambiguous = may_be && is_whole && Ambiguity::of_request(head, &finished.framed).is_some();
-    (is_ambiguous, is_ambiguous || finished.carries_request)
+/// A stream of events that ends when somebody leaves (HTML Living Standard, "Server-sent events").
+fn is_event_stream(head: &Head) -> bool {
+    const TYPE: &[u8] = b"text/event-stream";
+    head.get(Field::ContentType)
+        .and_then(|value| value.get(..TYPE.len()))
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(TYPE))
 }
 
 /// A message without what was found in its body.
