@@ -80,7 +80,9 @@ fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each (nightly Rust and cargo-
 	echo "$$(wc -w <<< "$$targets") targets, $(FUZZ_SECONDS) s each"; \
 	for target in $$targets; do \
 		echo "== $$target"; \
-		$(CARGO) +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+		seeds=$$(.ci/fuzz-seeds "$$target"); \
+		mkdir -p "fuzz/corpus/$$target"; \
+		$(CARGO) +nightly fuzz run "$$target" "fuzz/corpus/$$target" $$seeds -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
 .PHONY: soak

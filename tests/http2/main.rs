@@ -3,109 +3,17 @@
 //! Servers are nginx and nghttpd, behind nghttpx for the Upgrade; clients are curl, nghttp and h2load. Skipped, with the
 //! reason, where one of them or the right to capture is missing.
 
+#[path = "../support/programs.rs"]
+mod programs;
 #[path = "../support/mod.rs"]
 mod support;
 
-use apitap::http::{Field, Marks, Transaction};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use support::{Line, line_of, transactions_of};
+use apitap::http::{Field, Marks};
+use programs::{Capture, Service, command, free_port, missing, run};
+use std::path::Path;
+use support::{Line, line_of};
 
-const TOOLS: [&str; 7] = ["nginx", "nghttpd", "nghttpx", "nghttp", "h2load", "curl", "tcpdump"];
-const WITHIN: Duration = Duration::from_secs(15);
-
-fn command(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
-    command
-}
-
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = command(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{program} {}: {out}{error}", arguments.join(" "));
-    out.into_owned()
-}
-
-/// What is missing, if anything.
-fn missing() -> Option<String> {
-    for tool in TOOLS {
-        let found = command("sh").args(["-c", &format!("command -v {tool}")]).stdout(Stdio::null()).status();
-        if !found.is_ok_and(|status| status.success()) {
-            return Some(format!("{tool} is not installed"));
-        }
-    }
-    let probe = command("tcpdump").args(["-i", "lo", "-w", "/dev/null"]).stderr(Stdio::null()).spawn();
-    let may = probe.is_ok_and(|mut probe| {
-        std::thread::sleep(Duration::from_millis(300));
-        let runs = probe.try_wait().is_ok_and(|ended| ended.is_none_or(|status| status.success()));
-        let _ = probe.kill();
-        let _ = probe.wait();
-        runs
-    });
-    (!may).then(|| "capturing on the loopback interface is not allowed".to_owned())
-}
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < WITHIN, "not within {WITHIN:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// A program that ends with the test.
-struct Service(Child);
-
-impl Service {
-    fn start(command: &mut Command, log: &Path) -> Service {
-        let file = std::fs::File::create(log).unwrap();
-        let other = file.try_clone().unwrap();
-        Service(command.stdin(Stdio::null()).stdout(file).stderr(other).spawn().unwrap())
-    }
-
-    fn interrupt(&mut self) {
-        let pid = self.0.id().to_string();
-        run("kill", &["-INT", &pid]);
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A port of the loopback interface that nobody uses.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-struct Capture {
-    tcpdump: Service,
-    file: PathBuf,
-}
-
-impl Capture {
-    fn start(folder: &Path, port: u16) -> Capture {
-        let (file, log) = (folder.join("capture.pcap"), folder.join("tcpdump.log"));
-        let mut tcpdump = command("tcpdump");
-        tcpdump.args(["-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-Z", "root", "-w"]).arg(&file);
-        let tcpdump = Service::start(tcpdump.args(["tcp", "port", &port.to_string()]), &log);
-        wait_until("tcpdump listens", || std::fs::read_to_string(&log).unwrap().contains("listening on"));
-        Capture { tcpdump, file }
-    }
-
-    fn transactions(mut self) -> Vec<Transaction<u64>> {
-        std::thread::sleep(Duration::from_millis(500)); // what is under way
-        self.tcpdump.interrupt();
-        transactions_of(&self.file)
-    }
-}
+const TOOLS: [&str; 6] = ["nginx", "nghttpd", "nghttpx", "nghttp", "h2load", "curl"];
 
 fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
     lines.sort();
@@ -114,7 +22,7 @@ fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
 
 #[test]
 fn what_nginx_logs_is_what_we_see() {
-    if let Some(reason) = missing() {
+    if let Some(reason) = missing(&TOOLS) {
         eprintln!("skipped: {reason}");
         return;
     }
@@ -135,10 +43,9 @@ fn what_nginx_logs_is_what_we_see() {
     std::fs::write(folder.join("large.json"), &large).unwrap();
     let mut nginx = command("nginx");
     let nginx = nginx.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
-    let mut nginx = Service::start(nginx, &folder.join("nginx.log"));
-    wait_until("nginx listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut nginx = Service::listening(nginx, &folder.join("nginx.log"), port);
 
-    let capture = Capture::start(folder, port);
+    let capture = Capture::start(folder, &[port]);
     let url = |path: &str| format!("http://127.0.0.1:{port}{path}");
     let body = "x".repeat(100_000);
     let curl = |arguments: &[&str]| {
@@ -188,7 +95,7 @@ fn what_nginx_logs_is_what_we_see() {
 
 #[test]
 fn an_upgrade_is_read() {
-    if let Some(reason) = missing() {
+    if let Some(reason) = missing(&TOOLS) {
         eprintln!("skipped: {reason}");
         return;
     }
@@ -198,10 +105,9 @@ fn an_upgrade_is_read() {
     let mut nghttpx = command("nghttpx");
     nghttpx.arg(format!("-f127.0.0.1,{port};no-tls")).arg(format!("-b127.0.0.1,{behind};;proto=h2"));
     nghttpx.args(["--conf=/dev/null", "--single-process"]);
-    let _nghttpx = Service::start(&mut nghttpx, &folder.join("nghttpx.log"));
-    wait_until("nghttpx listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let _nghttpx = Service::listening(&mut nghttpx, &folder.join("nghttpx.log"), port);
 
-    let capture = Capture::start(folder, port);
+    let capture = Capture::start(folder, &[port]);
     run("curl", &["-s", "-o", "/dev/null", "--http2", &format!("http://127.0.0.1:{port}/a.json?up")]);
     let ours = capture.transactions();
     assert_eq!(ours.iter().map(line_of).collect::<Vec<_>>(), [line("/a.json?up", 101), line("/a.json?up", 200)]);
@@ -212,14 +118,14 @@ fn an_upgrade_is_read() {
 
 #[test]
 fn a_push_and_trailers_are_read() {
-    if let Some(reason) = missing() {
+    if let Some(reason) = missing(&TOOLS) {
         eprintln!("skipped: {reason}");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let (folder, port) = (folder.path(), free_port());
     let _nghttpd = nghttpd(folder, port);
-    let capture = Capture::start(folder, port);
+    let capture = Capture::start(folder, &[port]);
     run("nghttp", &["-n", &format!("http://127.0.0.1:{port}/a.json")]);
     let ours = capture.transactions();
     let lines = sorted(ours.iter().map(line_of).collect());
@@ -239,7 +145,5 @@ fn nghttpd(folder: &Path, port: u16) -> Service {
     std::fs::write(folder.join("b.json"), "[]").unwrap();
     let mut nghttpd = command("nghttpd");
     nghttpd.args(["--no-tls", "-a", "127.0.0.1", "-p/a.json=/b.json", "--trailer", "end: yes", "-d"]).arg(folder);
-    let service = Service::start(nghttpd.arg(port.to_string()), &folder.join("nghttpd.log"));
-    wait_until("nghttpd listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    service
+    Service::listening(nghttpd.arg(port.to_string()), &folder.join("nghttpd.log"), port)
 }
