@@ -5,7 +5,7 @@ use apitap::baseline::persist::probe::in_process;
 use apitap::baseline::{Cut, Leave, Singles, State, Store};
 use apitap::time::Timestamp;
 use apitap::window::distinct::DistinctSet;
-use apitap::window::{ClientWindow, EndpointWindow, Tally, Window, an_endpoint};
+use apitap::window::{ClientWindow, EndpointWindow, Tally, Window, an_endpoint, new_client};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
@@ -63,14 +63,7 @@ fn use_them(store: &Store, index: i64, endpoints: Range<u64>, clients: Range<u64
         let address = IpAddr::V4(Ipv4Addr::from_bits(scattered(key) as u32)); // its lower half
         let mut endpoints = DistinctSet::new();
         (0..4).for_each(|number| endpoints.insert(scattered((key + number) % ENDPOINTS)));
-        let client = ClientWindow {
-            address,
-            tally: a_tally(key),
-            errors: None,
-            exposure: None,
-            abuses: Default::default(),
-            endpoints,
-        };
+        let client = ClientWindow { tally: a_tally(key), endpoints, ..new_client(address) };
         window.clients.put(scattered(key), client);
     }
     let touched = store.absorb(index, window, true);
