@@ -3,7 +3,7 @@
 #[path = "support/cli.rs"]
 mod cli;
 
-use apitap::simulate::wire::{Conversation, DEFAULT_START, FULL_SNAPLEN, merge, pcap};
+use apitap::simulate::wire::{Connection, Conversation, DEFAULT_START, FULL_SNAPLEN, Side, merge, pcap};
 use apitap::simulate::{Level, Options, Scenario};
 use cli::{
     Folder, HOST, SERVER, Talk, apitap, attack_traffic, capture, command, json_response, records, run, simulated,
@@ -229,6 +229,52 @@ fn a_filter_also_looks_inside_vlan_tags() {
     assert_eq!(http_records(&file, &["--filter", "not tcp"]).len(), 0);
     let wrong = apitap(&["replay", &file, "--filter", "tcp prot 80"]).with_status(1);
     assert!(wrong.err.contains("tcp prot 80"), "{}", wrong.err);
+}
+
+/// A request whose end is sent ahead, and then as a whole with another number.
+fn overlapping() -> Vec<u8> {
+    let request = "GET /orders/111 HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    let other = request.replace("111", "222");
+    let mut connection = Connection::new("192.0.2.7:40001".parse().unwrap(), "198.51.100.1:80".parse().unwrap(), 1);
+    let mut frames = Vec::new();
+    let at = connection.open(DEFAULT_START, &mut frames);
+    connection.send_decoy(Side::Client, at, 10, &other.as_bytes()[10..], &mut frames);
+    let at = connection.send(Side::Client, at, request.as_bytes(), &mut frames);
+    connection.send(Side::Server, at, b"HTTP/1.1 204 No Content\r\n\r\n", &mut frames);
+    pcap(&frames, FULL_SNAPLEN)
+}
+
+#[test]
+fn the_configuration_says_which_of_two_copies_is_read() {
+    let folder = Folder::new();
+    let file = folder.write("a.pcap", overlapping());
+    let last = folder.write("last.toml", "[stream]\noverlap = \"last\"\n");
+    let network = "[[stream.overlap_by_network]]\nnetwork = \"198.51.100.0/24\"\npolicy = \"linux\"\n";
+    let linux = folder.write("linux.toml", network);
+    let copies: [(&[&str], &str); 3] = [(&[], "222"), (&["--config", &last], "111"), (&["--config", &linux], "111")];
+    for (options, number) in copies {
+        let records = http_records(&file, options);
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0]["http"]["url"], format!("/orders/{number}"), "{options:?}");
+        assert_eq!(records[0]["apitap"]["marks"], serde_json::json!(["overlap_conflict"]), "{options:?}");
+    }
+}
+
+#[test]
+fn segments_that_differ_are_an_evasion_at_every_level() {
+    let folder = Folder::new();
+    for level in Level::ALL {
+        let traffic = Options { scenarios: vec![(Scenario::Evasion, level)], ..attack_traffic(&[]) };
+        let file = folder.write("evasion.pcap", simulated(&traffic));
+        let run = apitap(&["replay", &file, "--json"]).with_status(0);
+        let alerts = run.records();
+        let mut opened = alerts.iter().filter(|record| record["apitap"]["state"] == "opened");
+        let evasion = opened.find(|record| record["apitap"]["detector"] == "evasion");
+        let evasion = evasion.unwrap_or_else(|| panic!("{}: {alerts:#?}", level.name()));
+        assert_eq!(evasion["alert"]["signature_id"], 9_000_017);
+        assert!(evasion["apitap"].get("probability").is_none_or(Value::is_null), "{evasion}");
+        assert!(!evasion["apitap"]["evidence"].as_array().unwrap().is_empty(), "{evasion}");
+    }
 }
 
 #[test]
