@@ -6,6 +6,9 @@
 //! expected next when it last spoke. A body that contains something like a head is never searched for one. Which response
 //! answers which request is for [`super::exchange`].
 //!
+//! A response whose request was not seen may answer a HEAD and have no body. If what comes behind its head begins no
+//! message, it is a body; if it does, it may be the next response, and only a change of turn says so.
+//!
 //! A client that pipelines sends requests while older ones are unanswered: turns prove nothing about it, and what comes
 //! after a loss is passed over.
 
@@ -56,6 +59,9 @@ pub struct Connection<S, R> {
     kept: usize,
     /// Something was lost.
     is_lossy: bool,
+    /// Whether the response under way ends where its head says, whatever was asked: known from its first byte behind the
+    /// head on.
+    is_as_announced: Option<bool>,
     /// The start of the next request was lost.
     request_was_lost: bool,
     /// The server's last word was an interim response: the client goes on in the middle of its request.
@@ -83,6 +89,7 @@ impl<S, R> Connection<S, R> {
             transactions: 0,
             kept: 0,
             is_lossy: false,
+            is_as_announced: None,
             request_was_lost: false,
             is_continuing: false,
             is_over: false,
@@ -153,14 +160,19 @@ impl<S, R> Connection<S, R> {
             let reader = &mut self.readers[side as usize];
             match &mut reader.reading {
                 Reading::Resync | Reading::Ended => return,
-                Reading::Body(body) => match body.data(&mut bytes, &mut shared.decoders, &mut shared.observer) {
-                    Progress::More => {}
-                    Progress::Complete => self.body_over(info, side, chunk.time, Marks::none(), shared),
-                    Progress::Broken => {
-                        self.body_over(info, side, chunk.time, Marks::INCOMPLETE, shared);
-                        self.lose(side);
+                Reading::Body(body) => {
+                    if side == Side::Server && self.is_as_announced.is_none() {
+                        self.is_as_announced = Some(!begins_message(side, bytes));
                     }
-                },
+                    match body.data(&mut bytes, &mut shared.decoders, &mut shared.observer) {
+                        Progress::More => {}
+                        Progress::Complete => self.body_over(info, side, chunk.time, Marks::none(), shared),
+                        Progress::Broken => {
+                            self.body_over(info, side, chunk.time, Marks::INCOMPLETE, shared);
+                            self.lose(side);
+                        }
+                    }
+                }
                 Reading::Head => self.head_bytes(info, side, &chunk, &mut bytes, shared),
             }
         }
@@ -175,7 +187,8 @@ impl<S, R> Connection<S, R> {
     }
 
     /// True when a server's chunk acknowledges more than was seen of the client: reassembly does not call it a gap as long
-    /// as nothing comes behind it. (A client that is not in the capture at all proves nothing; one byte more is the FIN's own sequence number.)
+    /// as nothing comes behind it. (A client that is not in the capture at all proves nothing; one byte more is the FIN's
+    /// own sequence number.)
     fn has_unseen_requests(&self, chunk: &Chunk<'_>) -> bool {
         let seen = self.readers[Side::Client as usize].last;
         seen.is_some_and(|last| chunk.acknowledged.is_some_and(|had| had > last.end + 1))
@@ -204,6 +217,10 @@ impl<S, R> Connection<S, R> {
         shared: &mut Shared<O>,
     ) {
         let side = self.side(direction);
+        self.is_lossy = true;
+        if side == Side::Server {
+            self.is_as_announced.get_or_insert(false);
+        }
         match &mut self.readers[side as usize].reading {
             Reading::Body(body) => match body.gap(length, &mut shared.decoders, &mut shared.observer) {
                 Progress::More => {}
@@ -313,8 +330,8 @@ impl<S, R> Connection<S, R> {
     fn turns_at(&self, side: Side, chunk: &Chunk<'_>) -> bool {
         let may_turn = match self.readers[side as usize].reading {
             Reading::Resync => true,
-            // What looks like its body may be the next response, if it answers a HEAD.
-            Reading::Body(_) => side == Side::Server && self.is_unasked(),
+            // What comes behind its head may be the next response, if it answers a HEAD.
+            Reading::Body(_) => side == Side::Server && self.may_be_over(),
             Reading::Head | Reading::Ended => false,
         };
         may_turn && !self.exchanges.pipelines && self.turn_changes(side, chunk) && begins_message(side, chunk.bytes)
@@ -337,6 +354,12 @@ impl<S, R> Connection<S, R> {
                     && reader.last.is_none_or(|last| chunk.acknowledged > last.acknowledged)
             }
         }
+    }
+
+    /// True when the response under way may have no body, because the request that it answers may have been a HEAD: it
+    /// was not seen, and what comes behind the head is not proved to be anything else than the next response.
+    fn may_be_over(&self) -> bool {
+        self.is_unasked() && self.is_as_announced != Some(true)
     }
 
     /// True when the response under way answers a request that was not seen.

@@ -554,3 +554,22 @@ fn a_request_behind_an_open_body_waits_for_its_own_answer() {
     flow.server(head).server("3\r\nabc\r\n0\r\n\r\n").server(OK);
     assert_eq!(flow.lines(), ["GET /a > 200 \"\" open_body", "GET /b > 200 \"ok\""]);
 }
+
+/// An answer to a lost HEAD announces as many bytes as the next head has: what stands behind that is no head.
+#[test]
+fn behind_an_answer_that_may_have_no_body_nothing_is_believed() {
+    let mut flow = Flow::new();
+    flow.server("HTTP/1.1 200 OK\r\nContent-Length: 57\r\n\r\n");
+    flow.server("HTTP/1.1 200 OK\r\nX: 0123456789abcd\r\nContent-Length: 38\r\n\r\n");
+    flow.server("HTTP/1.1 666 No\r\nContent-Length: 0\r\n\r\n");
+    assert!(flow.lines().iter().all(|line| !line.contains("> 666")));
+}
+
+/// Whatever was asked: bytes that begin no message are a body, and the next answer begins where it ends.
+#[test]
+fn answers_to_lost_requests_follow_each_other_where_their_bodies_are_bodies() {
+    let mut flow = Flow::new();
+    flow.client(ASK).server(OK).lose(Side::Client, 3 * ASK.len()).server(&[OK, "HTTP/1.1 204 No\r\n\r\n", OK].concat());
+    let half = "- > 200 \"ok\" response_only";
+    assert_eq!(flow.lines(), ["GET /a > 200 \"ok\"", half, "- > 204 response_only", half]);
+}

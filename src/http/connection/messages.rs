@@ -80,6 +80,7 @@ impl<S, R> Connection<S, R> {
                 Asked { by_head: request.head.method() == b"HEAD", by_connect: request.head.method() == b"CONNECT" }
             });
         let (framing, marks) = framing::of_response(&head, asked);
+        self.is_as_announced = (framing == framing::Framing::Empty).then_some(true);
         let framing = framing.with_trailer(shared.limits.trailer_bytes);
         let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
         let marks = marks | head.marks | self.dispute_of(Side::Server);
@@ -216,8 +217,8 @@ impl<S, R> Connection<S, R> {
         shared.counters.bodies_open_bytes += finished.untold();
         let is_over_limit = finished.framed.fault == ChunkFault::TrailerOverLimit;
         shared.counters.trailers_over_limit += u64::from(is_over_limit);
-        if side == Side::Server && self.is_lossy && self.is_unasked() {
-            self.readers[side as usize].reading = Reading::Resync; // if it answered a HEAD, it had no body
+        if side == Side::Server && self.may_be_over() {
+            self.readers[side as usize].reading = Reading::Resync;
         }
         let marks = marks | finished.marks;
         let exchange = match side {
