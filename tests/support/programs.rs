@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const WITHIN: Duration = Duration::from_secs(15);
+/// A frame is in tcpdump's hands after so long: it looks at what came each second.
+const HELD_BACK: Duration = Duration::from_millis(1500);
 
 pub fn command(program: &str) -> Command {
     let mut command = Command::new(program);
@@ -90,6 +92,7 @@ pub fn free_port() -> u16 {
 pub struct Capture {
     tcpdump: Service,
     file: PathBuf,
+    log: PathBuf,
 }
 
 impl Capture {
@@ -97,15 +100,18 @@ impl Capture {
         let (file, log) = (folder.join("capture.pcap"), folder.join("tcpdump.log"));
         let filter = ports.iter().map(|port| format!("tcp port {port}")).collect::<Vec<_>>().join(" or ");
         let mut tcpdump = command("tcpdump");
-        tcpdump.args(["-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-Z", "root", "-w"]).arg(&file);
+        // Not in immediate mode: there each frame takes as much of the buffer as the longest may.
+        tcpdump.args(["-i", "lo", "-U", "-B", "65536", "-s", "0", "-Z", "root", "-w"]).arg(&file);
         let tcpdump = Service::start(tcpdump.arg(filter), &log);
         wait_until("tcpdump listens", || std::fs::read_to_string(&log).unwrap().contains("listening on"));
-        Capture { tcpdump, file }
+        Capture { tcpdump, file, log }
     }
 
     pub fn transactions(mut self) -> Vec<Transaction<u64>> {
-        std::thread::sleep(Duration::from_millis(500)); // what is under way
+        std::thread::sleep(HELD_BACK);
         self.tcpdump.interrupt();
+        let said = std::fs::read_to_string(&self.log).unwrap();
+        assert!(said.contains("\n0 packets dropped by kernel"), "the capture is not whole: {said}");
         transactions_of(&self.file)
     }
 }
