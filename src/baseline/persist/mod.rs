@@ -218,7 +218,7 @@ impl State {
             for (place, value) in &singles {
                 writer.put(Record { place: *place, value: Some(value) })?;
             }
-            cut.records.iter().try_for_each(|record| writer.put(record))?;
+            cut.records.each(|record| writer.put(record))?;
             writer.finish()
         };
         let extent = write_beside(&path, write).map_err(|source| failed(&self.folder, source))?;
@@ -288,7 +288,7 @@ impl State {
             };
             database.each(kind, each).map_err(of_database)?;
         }
-        self.begin_with(|writer| records.iter().try_for_each(|record| writer.put(record)))?;
+        self.begin_with(|writer| records.each(|record| writer.put(record)))?;
         self.notes.push(note);
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! In: kind, key and a value in JSON (readable with other tools, and open to fields that come later), or none where the
 //! key is gone. Out: a flat sequence of bytes and back. Refused: kinds that are not known, and records that are cut.
 
+use std::io;
+
 /// What a key is of. The order is that of the records in a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
@@ -122,36 +124,98 @@ pub fn first_of(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
 }
 
 /// A block is full with so many bytes, give or take a record.
-const BLOCK_BYTES: usize = 4 << 20;
+const BLOCK_BYTES: usize = 1 << 20;
+/// zstd's fastest ordinary level: records shrink to an eighth, at hundreds of megabytes a second.
+const LEVEL: i32 = 1;
 
-/// Records one after the other, in memory. In blocks: a single buffer would be copied, and be there twice, whenever it
-/// grows.
+/// Records one after the other, in memory: full blocks are compressed, for a cut of a busy site is a hundred megabytes.
 #[derive(Default)]
 pub struct Records {
-    blocks: Vec<Vec<u8>>,
+    full: Vec<Block>,
+    /// The block that is being filled.
+    block: Vec<u8>,
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+}
+
+struct Block {
+    bytes: Vec<u8>,
+    /// Of the records, where they are compressed.
+    length: Option<usize>,
 }
 
 impl Records {
     /// Appends a record, see [`push`].
     pub fn push(&mut self, place: Place, write: impl FnOnce(&mut Vec<u8>) -> bool) {
-        match self.blocks.last_mut().filter(|block| block.len() < BLOCK_BYTES) {
-            Some(block) => push(block, place, write),
-            None => {
-                let mut block = Vec::new();
-                push(&mut block, place, write);
-                self.blocks.push(block);
-            }
+        push(&mut self.block, place, write);
+        if self.block.len() >= BLOCK_BYTES {
+            self.close_block();
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
-        self.blocks.iter().flat_map(|block| {
-            let mut bytes = block.as_slice();
-            std::iter::from_fn(move || {
-                let (record, rest) = first_of(bytes)?;
-                bytes = rest;
-                Some(record)
+    fn close_block(&mut self) {
+        if self.compressor.is_none() {
+            self.compressor = zstd::bulk::Compressor::new(LEVEL).ok();
+        }
+        let compressed = self.compressor.as_mut().and_then(|compressor| compressor.compress(&self.block).ok());
+        let length = compressed.as_ref().map(|_| self.block.len());
+        let bytes = compressed.map_or_else(|| std::mem::take(&mut self.block), |bytes| bytes.as_slice().to_vec());
+        self.block.clear();
+        self.full.push(Block { bytes, length });
+    }
+
+    /// Gives every record in order, until one cannot be taken.
+    pub fn each(&self, mut take: impl FnMut(Record<'_>) -> io::Result<()>) -> io::Result<()> {
+        let mut decompressor = zstd::bulk::Decompressor::new()?;
+        let mut records = Vec::new();
+        for block in &self.full {
+            match block.length {
+                Some(length) => {
+                    records.clear();
+                    records.reserve(length);
+                    decompressor.decompress_to_buffer(&block.bytes, &mut records)?;
+                    each_of(&records, &mut take)?;
+                }
+                None => each_of(&block.bytes, &mut take)?,
+            }
+        }
+        each_of(&self.block, &mut take)
+    }
+}
+
+fn each_of(mut bytes: &[u8], take: &mut impl FnMut(Record<'_>) -> io::Result<()>) -> io::Result<()> {
+    while let Some((record, rest)) = first_of(bytes) {
+        take(record)?;
+        bytes = rest;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_in_order_from_few_bytes() {
+        let mut records = Records::default();
+        let value = |key: u64| format!("{{\"key\":{key},\"zeros\":[{}]}}", "0,".repeat(500));
+        for key in 0..5000 {
+            records.push((Kind::Client, key), |bytes| {
+                bytes.extend_from_slice(value(key).as_bytes());
+                key % 7 > 0
+            });
+        }
+        let held: usize = records.full.iter().map(|block| block.bytes.capacity()).sum();
+        assert!(records.full.len() == 4 && held < 1 << 20, "{held}");
+        let mut next = 0;
+        records
+            .each(|record| {
+                assert_eq!(record.place, (Kind::Client, next));
+                assert_eq!(record.value, (next % 7 > 0).then(|| value(next)).as_deref().map(str::as_bytes));
+                next += 1;
+                Ok(())
             })
-        })
+            .unwrap();
+        assert_eq!(next, 5000);
+        assert!(records.each(|_| Err(io::Error::other("full"))).is_err());
     }
 }
