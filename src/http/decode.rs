@@ -46,7 +46,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_output: 64 << 20,
-            max_ratio: 200,
+            max_ratio: 100,
             ratio_free_output: 1 << 20,
             max_codings: MAX_CODINGS,
             held_bytes: 24 << 20,

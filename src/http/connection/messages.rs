@@ -75,12 +75,13 @@ impl<S, R> Connection<S, R> {
             }
             return;
         }
-        let asked =
-            index.and_then(|index| self.exchanges.queue[index].request.as_ref()).map_or(Asked::default(), |request| {
-                Asked { by_head: request.head.method() == b"HEAD", by_connect: request.head.method() == b"CONNECT" }
-            });
+        let request = index.and_then(|index| self.exchanges.queue[index].request.as_ref());
+        let asked = request.map_or(Asked::default(), |request| Asked {
+            by_head: request.head.method() == b"HEAD",
+            by_connect: request.head.method() == b"CONNECT",
+        });
         let (framing, marks) = framing::of_response(&head, asked);
-        self.is_as_announced = (framing == framing::Framing::Empty).then_some(true);
+        self.is_as_announced = (request.is_some() || framing == framing::Framing::Empty).then_some(true);
         let framing = framing.with_trailer(shared.limits.trailer_bytes);
         let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
         let marks = marks | head.marks | self.dispute_of(Side::Server);

@@ -225,8 +225,8 @@ fn a_bomb_ends_at_its_ratio_and_a_large_body_at_its_size() {
     ] {
         let (output, decoded) = decode_split(codings, &body, Limits::default(), &[]);
         assert_eq!(decoded.outcome, Outcome::RatioExceeded, "{codings}");
-        // Before each block of input ends, 200 times its end is allowed, or 1 MiB.
-        let allowed = (body.len() as u64).next_multiple_of(RATIO_BLOCK) * 200;
+        // Before each block of input ends, 100 times its end is allowed, or 1 MiB.
+        let allowed = (body.len() as u64).next_multiple_of(RATIO_BLOCK) * 100;
         assert!(output.len() as u64 <= allowed.max(1 << 20), "{codings}: {}", output.len());
 
         let limits = Limits { max_output: 100_000, ..Limits::default() };
