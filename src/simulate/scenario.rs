@@ -163,7 +163,7 @@ static SCENARIOS: [ScenarioInfo; 12] = [
         name: "evasion",
         what: "logins and calls with a token whose TCP segments come twice and differ, so that sensor and server read different ones",
         detectors: &["evasion"],
-        may: &["brute_force"],
+        may: &["brute_force", "object_enumeration"],
         levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 12, minutes(20), 0.0, 0), level(1, 2, None, 0.0, 0)],
     },
     ScenarioInfo {
