@@ -60,6 +60,7 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
     let settings = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
     let setup = Setup {
         tunnels: config.tunnels(),
+        packet_limits: config.packet_limits(),
         rules,
         settings,
         learn: Some(std::time::Duration::MAX),

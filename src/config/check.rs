@@ -110,7 +110,9 @@ impl Config {
         check.within("hosts", limits.hosts, 10, 1_000_000);
         check.within("pairs", limits.pairs, 1000, 100_000_000);
         check.within("flows", limits.flows, 64, 1_000_000);
+        check.table("network", |check| limits.network.check(check));
         check.table("http", |check| limits.http.check(check));
+        check.table("window", |check| limits.window.check(check));
         check.table("http2", |check| limits.http2.check(check));
         check.table("bodies", |check| limits.bodies.check(check));
     }

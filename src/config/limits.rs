@@ -1,6 +1,7 @@
-//! `[limits.http]`, `[limits.http2]` and `[limits.bodies]`: what one head, connection or body may cost the sensor.
+//! `[limits.network]`, `[limits.http]`, `[limits.http2]`, `[limits.bodies]` and `[limits.window]`: what packets, heads,
+//! connections, bodies and windows may cost the sensor.
 //!
-//! In go the keys, out come the limits of `http` and `inspect`. The ranges keep apart what an attacker could exhaust from
+//! In go the keys, out come the limits of `packet`, `stream`, `http`, `inspect` and `window`. The ranges keep apart what an attacker could exhaust from
 //! what a site may have; what each limit does stands in `default.toml`, its counter in `docs/ARCHITECTURE.md`.
 
 use super::MIB;
@@ -8,11 +9,23 @@ use super::check::within;
 use super::sections::duration;
 use crate::http::{Http2Limits, HttpLimits, decode};
 use crate::inspect;
+use crate::packet::PacketLimits;
 use crate::rule::Check;
+use crate::stream::StreamLimits;
+use crate::window::WindowLimits;
 use serde::Deserialize;
 use std::time::Duration;
 
 const KIB: usize = 1 << 10;
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    pub fragmented_datagrams: usize,
+    pub fragments_kib: usize,
+    pub held_kib: usize,
+    pub partition_held_kib: usize,
+}
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +72,51 @@ pub struct Bodies {
     pub multipart_parts: u32,
     pub distinct_values: usize,
     pub value_bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub keys: usize,
+    pub new_endpoints: usize,
+}
+
+impl Network {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.within("fragmented_datagrams", self.fragmented_datagrams, 16, 1 << 20);
+        check.within("fragments_kib", self.fragments_kib, 128, 1 << 20);
+        check.within("held_kib", self.held_kib, 64, 64 * KIB);
+        check.within("partition_held_kib", self.partition_held_kib, 256, 1 << 20);
+        if self.partition_held_kib < self.held_kib {
+            check.fail(
+                "partition_held_kib",
+                "`partition_held_kib` is less than `held_kib` of one direction; make it larger",
+            );
+        }
+    }
+
+    pub(super) fn packets(&self) -> PacketLimits {
+        PacketLimits { fragmented_datagrams: self.fragmented_datagrams, fragment_bytes: self.fragments_kib * KIB }
+    }
+
+    pub(super) fn stream(&self) -> StreamLimits {
+        StreamLimits {
+            held_bytes: self.held_kib * KIB,
+            partition_held_bytes: self.partition_held_kib * KIB,
+            ..StreamLimits::default()
+        }
+    }
+}
+
+impl Window {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.within("keys", self.keys, 64, 1 << 20);
+        check.within("new_endpoints", self.new_endpoints, 8, 10_000);
+    }
+
+    pub(super) fn limits(&self) -> WindowLimits {
+        WindowLimits { keys: self.keys, endpoints: self.new_endpoints }
+    }
 }
 
 impl Http {

@@ -19,9 +19,10 @@ use crate::alert::sink::settings::{FileSettings, Settings, SyslogSettings, Webho
 use crate::baseline::StoreLimits;
 use crate::http::HttpLimits;
 use crate::inspect;
-use crate::packet::{KeyBy, Tunnels};
+use crate::packet::{KeyBy, PacketLimits, Tunnels};
 use crate::rule::{Check, RuleError, Source, Suppression, parse};
 use crate::stream::{FlowLimits, Overlaps};
+use crate::window::WindowLimits;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -180,7 +181,16 @@ impl Config {
     pub fn flow_limits(&self) -> FlowLimits {
         let by_network = self.stream.overlap_by_network.iter().map(|rule| (rule.network, rule.policy)).collect();
         let overlaps = Arc::new(Overlaps { otherwise: self.stream.overlap, by_network });
-        FlowLimits { flows: self.limits.flows, overlaps, ..FlowLimits::default() }
+        let stream = self.limits.network.stream();
+        FlowLimits { flows: self.limits.flows, stream, overlaps, ..FlowLimits::default() }
+    }
+
+    pub fn packet_limits(&self) -> PacketLimits {
+        self.limits.network.packets()
+    }
+
+    pub fn window_limits(&self) -> WindowLimits {
+        self.limits.window.limits()
     }
 
     pub fn http_limits(&self) -> HttpLimits {

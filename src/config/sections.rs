@@ -1,7 +1,7 @@
 //! The sections of the configuration, as types. What each key means, its unit and range stand in `default.toml`; the
 //! ranges are held in `check.rs`.
 
-use super::limits::{Bodies, Http, Http2};
+use super::limits;
 use crate::alert::record::{EventType, Severity};
 use crate::alert::sink::settings::{Facility, Fsync, SyslogAddress, Template, WebhookUrl};
 use crate::rule::Network;
@@ -82,9 +82,11 @@ pub struct Limits {
     pub pairs: usize,
     /// Of one partition.
     pub flows: usize,
-    pub http: Http,
-    pub http2: Http2,
-    pub bodies: Bodies,
+    pub network: limits::Network,
+    pub http: limits::Http,
+    pub http2: limits::Http2,
+    pub bodies: limits::Bodies,
+    pub window: limits::Window,
 }
 
 /// Who is who.

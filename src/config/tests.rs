@@ -28,6 +28,9 @@ fn the_embedded_file_is_the_default() {
     assert_eq!((default.capture.threads, default.alert.syslog.address.as_ref()), (None, None));
     assert_eq!(default.store_limits(), StoreLimits::default());
     assert_eq!(default.flow_limits().flows, FlowLimits::default().flows);
+    assert_eq!(default.flow_limits().stream, FlowLimits::default().stream);
+    assert_eq!(default.packet_limits(), crate::packet::PacketLimits::default());
+    assert_eq!(default.window_limits(), crate::window::WindowLimits::default());
     assert_eq!(default.flow_limits().overlaps, FlowLimits::default().overlaps);
     assert_eq!(default.tunnels(), Tunnels::default());
     assert_eq!(default.http_limits(), crate::http::HttpLimits::default());
@@ -38,6 +41,11 @@ fn the_embedded_file_is_the_default() {
 #[test]
 fn limits_reach_the_stages_in_their_units() {
     let text = "
+        [limits.network]
+        fragments_kib = 256
+        held_kib = 128
+        [limits.window]
+        new_endpoints = 9
         [limits.http]
         head_kib = 16
         partition_kib = 512
@@ -54,7 +62,9 @@ fn limits_reach_the_stages_in_their_units() {
     assert_eq!((http.head_bytes, http.partition_bytes), (16 << 10, 512 << 10));
     assert_eq!((http.http2.table_bytes, http.http2.streams, http.decode.max_output), (8 << 10, 99, 2 << 20));
     assert_eq!((inspect.max_scanned_bytes, inspect.max_parts), (64 << 10, 7));
-    assert_eq!(crate::pipeline::Limits::of(&config).scans, 5);
+    let partition = crate::pipeline::Limits::of(&config);
+    assert_eq!((partition.scans, partition.window.endpoints), (5, 9));
+    assert_eq!((config.packet_limits().fragment_bytes, partition.flows.stream.held_bytes), (256 << 10, 128 << 10));
 }
 
 /// Each key stands below a comment of its own, which says `(restart)` exactly where a restart is needed. Types have no

@@ -78,7 +78,7 @@ impl Segment<'_> {
 }
 
 /// Limits of the decoder.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketLimits {
     /// Datagrams under reassembly at once.
     pub fragmented_datagrams: usize,

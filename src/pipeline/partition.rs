@@ -50,8 +50,8 @@ impl Limits {
             flows: config.flow_limits(),
             http: config.http_limits(),
             inspect: config.inspect_limits(),
+            window: config.window_limits(),
             scans: config.limits.bodies.scans,
-            ..Limits::default()
         }
     }
 }

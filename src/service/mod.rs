@@ -39,7 +39,7 @@ use crate::capture::live::{LiveError, LiveOptions, LiveSource};
 use crate::capture::pipe::PipeSource;
 use crate::capture::{Filter, FilterError};
 use crate::config::{Config, ConfigError};
-use crate::packet::{Decoder, PacketLimits};
+use crate::packet::Decoder;
 use crate::pipeline::{Between, Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
 use crate::rule::{RuleError, Ruleset};
 use crate::time::Timestamp;
@@ -228,7 +228,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     let reader = Reader {
         feed,
         filter,
-        decoder: Decoder::new(key, PacketLimits::default()).with(config.tunnels()),
+        decoder: Decoder::new(key, config.packet_limits()).with(config.tunnels()),
         pipeline,
         recorder,
         board: &daemon.board,

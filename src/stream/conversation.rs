@@ -63,7 +63,7 @@ pub enum Event<'a> {
     },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamLimits {
     /// Bytes one direction may hold out of order (bookkeeping included) before its hole is declared a gap.
     pub held_bytes: usize,

@@ -41,7 +41,7 @@ pub fn start_of(window: i64) -> crate::time::Timestamp {
 }
 
 /// What one partition's window keeps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowLimits {
     /// Keys of each other kind.
     pub keys: usize,

@@ -51,6 +51,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     }
     let setup = Setup {
         tunnels: config.tunnels(),
+        packet_limits: config.packet_limits(),
         rules,
         settings,
         // A state has learned already; an explicit --learn still counts.

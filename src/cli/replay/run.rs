@@ -25,6 +25,7 @@ use std::time::Duration;
 /// What a run needs, whoever asks for it.
 pub struct Setup {
     pub tunnels: Tunnels,
+    pub packet_limits: PacketLimits,
     pub rules: Arc<Ruleset>,
     pub settings: Arc<Settings>,
     pub learn: Option<Duration>,
@@ -84,6 +85,7 @@ pub fn run(
     let mut run = Run {
         filter: setup.filter,
         tunnels: setup.tunnels,
+        packet_limits: setup.packet_limits,
         redact: setup.redact,
         threads: setup.threads,
         partition: setup.partition,
@@ -136,6 +138,7 @@ pub fn run(
 struct Run {
     filter: Option<Filter>,
     tunnels: Tunnels,
+    packet_limits: PacketLimits,
     redact: Redact,
     threads: usize,
     partition: Limits,
@@ -214,7 +217,7 @@ impl Run {
                     self.refuse_older(frame.time)?;
                     let key = *self.key.get_or_insert_with(|| key_of(frame.time, frame.bytes));
                     let judge = self.take_judge(key)?;
-                    let decoder = Decoder::new(key, PacketLimits::default()).with(self.tunnels.clone());
+                    let decoder = Decoder::new(key, self.packet_limits).with(self.tunnels.clone());
                     started.insert((self.start(judge, key, is_baseline)?, decoder))
                 }
             };
