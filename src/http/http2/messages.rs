@@ -162,6 +162,7 @@ impl<S, R> Connection<S, R> {
             stream.marks |= head.marks | disputed;
             stream.bodies[Side::Server as usize] = body;
             stream.response = Some(Message { head, started, ended: time, body_length: 0, report: None });
+            stream.is_whole[Side::Server as usize] = false; // also where content came before it, and its end
             if is_unasked {
                 stream.is_whole[Side::Client as usize] = true;
             } else if !stream.is_whole[Side::Client as usize] {

@@ -232,3 +232,12 @@ fn tables_are_as_large_as_the_receiver_allows() {
     flow.client(&[settings_ack(), headers(1, END_STREAM, &resized)]);
     assert_eq!(flow.handler.counters().http2_blocks_refused, 0);
 }
+
+/// Content that ends a message, and then its head: what came last is the message.
+#[test]
+fn a_head_behind_the_end_of_its_content_begins_anew() {
+    let mut flow = Flow::greeted();
+    flow.client(&[headers(1, 0, &get("/a"))]).server(&[data(1, END_STREAM, b"x"), headers(1, 0, &status("200"))]);
+    flow.client(&[data(1, END_STREAM, b"y")]).server(&[data(1, 0, b"z")]);
+    assert_eq!(flow.lines(), ["GET /a <y> -> 200 <z>"]);
+}
