@@ -27,8 +27,8 @@ const STATS: Duration = Duration::from_secs(60);
 /// Between two steps of letting go of what is known, while memory is short: the allocator takes a moment to give it back.
 const RELIEF: Duration = Duration::from_secs(2);
 /// Percent of `limits.memory_mib` from which on memory is short, and below which it no longer is.
-const SHORT_PERCENT: u64 = 90;
-const ENOUGH_PERCENT: u64 = 80;
+const SHORT_PERCENT: u64 = 85;
+const ENOUGH_PERCENT: u64 = 75;
 
 pub struct Housekeeper {
     stop: Sender<()>,

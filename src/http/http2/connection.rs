@@ -167,7 +167,7 @@ impl<S, R> Connection<S, R> {
             match reader.step(&mut bytes, chunk.time, shared.limits.head_bytes) {
                 Step::More => {}
                 Step::Preface => self.confirm(shared),
-                Step::Foreign => self.is_foreign = true,
+                Step::Foreign => self.discard(shared),
                 Step::Broken => {
                     shared.counters.http2_frames_refused += 1;
                     self.lose(side, shared);
@@ -303,6 +303,22 @@ impl<S, R> Connection<S, R> {
         }
         self.halves.iter_mut().for_each(|half| half.hpack.forget());
         self.settle(shared);
+    }
+
+    /// It is not HTTP/2 after all: nothing of it is told.
+    fn discard<O: Observer<Scan = S, Report = R>>(&mut self, shared: &mut Shared<O>) {
+        self.is_foreign = true;
+        for id in self.streams.ids() {
+            let stream = self.streams.close(id);
+            for body in stream.into_iter().flat_map(|stream| stream.bodies).flatten() {
+                body.finish(&mut shared.decoders, &mut shared.observer);
+            }
+        }
+        for half in &mut self.halves {
+            half.reader.end();
+            half.block = None;
+            half.hpack.forget();
+        }
     }
 
     /// The place of the next frame is unknown.

@@ -89,6 +89,13 @@ pub struct Seen {
     scans: i64,
 }
 
+impl Seen {
+    /// Bodies that are under way.
+    pub fn scans(&self) -> i64 {
+        self.scans
+    }
+}
+
 impl Observer for Seen {
     type Scan = String;
     type Report = String;

@@ -165,3 +165,14 @@ fn http1_in_the_middle_stays_http1() {
     );
     assert_eq!(flow.lines().len(), 1);
 }
+
+/// A server's words that read like settings and a response; the client's are none of HTTP/2.
+#[test]
+fn what_is_no_http2_after_all_leaves_nothing_behind() {
+    let mut flow = Flow::new();
+    flow.miss(Side::Client, 1).server(&[settings(&[]), headers(1, 0, &status("200")), data(1, 0, b"abc")]);
+    assert!(flow.handler.observer().scans() > 0);
+    flow.client(&[b"\nDDDDDDDDDDDD\n".to_vec()]);
+    assert_eq!(flow.interest, Interest::None);
+    assert_eq!(flow.lines(), Vec::<String>::new());
+}
