@@ -1,6 +1,6 @@
 //! The VLAN tags of a frame: which they are, and the frame without them, so that a filter sees it as it would be then.
 //!
-//! In go a frame and its link type, out come its 802.1Q and 802.1ad tags, at most [`MAX_TAGS`], or the frame without them
+//! In go a frame and its link type, out come its 802.1Q and 802.1ad tags, at most `MAX_TAGS`, or the frame without them
 //! in a scratch buffer; nothing when it has none. Ethernet and Linux cooked captures carry tags; other link types have no
 //! place for them.
 

@@ -14,7 +14,7 @@
 //!
 //! Where segments overlap, [`Overlaps`] says whose bytes count behind a hole; bytes that were handed on are handed on. A
 //! copy that differs is counted and told ([`Event::Conflict`]): from a held one always, from one that was handed on
-//! as far as [`Recent`] remembers it.
+//! as far as `Recent` remembers it.
 //!
 //! Timestamps (PAWS, RFC 7323 §5) are not looked at. A receiver drops what is older than what it has seen, but it sees
 //! segments in the order in which they reached it; here two mirrors or two queues of a card may have changed the order,

@@ -3,7 +3,7 @@
 /// Entries by index, from 1.
 pub const ENTRIES: usize = 61;
 
-/// The name and value at an index from 1 to [`ENTRIES`].
+/// The name and value at an index from 1 to 61.
 pub fn get(index: usize) -> Option<(&'static [u8], &'static [u8])> {
     TABLE.get(index.checked_sub(1)?).copied()
 }
