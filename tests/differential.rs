@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Line, has, line_of, transactions_of};
+use support::{Line, has, line_of, sorted, transactions_of};
 
 /// A port that tshark does not look for HTTP/2 at by itself.
 const PARTNER_PORT: &str = "tcp.port==3000,http";
@@ -39,11 +39,6 @@ fn has_tshark() -> bool {
         eprintln!("skipped: tshark is not installed");
     }
     is_there
-}
-
-fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort();
-    lines
 }
 
 fn ours(capture: &Path) -> Vec<Line> {

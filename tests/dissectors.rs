@@ -8,7 +8,7 @@
 
 mod support;
 
-use support::{Line, corpus, json_lines, line_of, transactions_of};
+use support::{Line, corpus, json_lines, line_of, sorted, transactions_of};
 
 /// Topics whose HTTP/1 must agree.
 const COMPARED: [&str; 8] =
@@ -65,11 +65,6 @@ fn text(value: &serde_json::Value) -> String {
 
 fn array(value: &serde_json::Value) -> &[serde_json::Value] {
     value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort();
-    lines
 }
 
 /// What tshark saw: requests with their status, and responses without a request.

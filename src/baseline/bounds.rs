@@ -217,7 +217,7 @@ fn lowest<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> Option<(bool, i64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::window::{ClientWindow, Errors, Tally, Window};
+    use crate::window::{ClientWindow, Errors, Tally, Window, new_client};
 
     fn failing_clients(keys: std::ops::Range<u64>) -> Window {
         let mut window = Window::default();
@@ -226,16 +226,7 @@ mod tests {
             errors.statuses.record(404);
             let tally = Tally { requests: 1, ..Tally::default() };
             let address = std::net::Ipv4Addr::from(key as u32).into();
-            let client = ClientWindow {
-                address,
-                tally,
-                errors: Some(Box::new(errors)),
-                exposure: None,
-                endpoints: Default::default(),
-                abuses: None,
-                evasions: None,
-                smuggling: None,
-            };
+            let client = ClientWindow { tally, errors: Some(Box::new(errors)), ..new_client(address) };
             window.clients.put(key, client);
         }
         window

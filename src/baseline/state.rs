@@ -310,6 +310,7 @@ pub struct SubjectActivity {
     pub abuses: Option<Box<Abuses>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evasions: Option<Box<Evasions>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smuggling: Option<Box<Smuggling>>,
 }
 

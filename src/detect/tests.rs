@@ -168,16 +168,7 @@ impl Traffic {
             }
             self.window.endpoints.put(key, endpoint);
         }
-        let client_window = ClientWindow {
-            address: client,
-            tally: tally.clone(),
-            errors: errors.clone(),
-            exposure: None,
-            endpoints: DistinctSet::new(),
-            abuses: None,
-            evasions: None,
-            smuggling: None,
-        };
+        let client_window = ClientWindow { tally: tally.clone(), errors: errors.clone(), ..new_client(client) };
         self.window.clients.put(key_of(client), client_window);
         self.window.hosts.put(mix(77), HostWindow { host: Arc::from(HOST), tally, errors });
     }
@@ -189,16 +180,7 @@ impl Traffic {
         let (key, _) = FlowKey::of(peer(client), server);
         let flow = FlowInfo { key, id: 1, first_seen: self.now, opened_by: None };
         let abuse = Abuse { flow, client: peer(client), server, kind, time: self.now };
-        let mut aggregate = ClientWindow {
-            address: client,
-            tally: Tally::default(),
-            errors: None,
-            exposure: None,
-            endpoints: DistinctSet::new(),
-            abuses: None,
-            evasions: None,
-            smuggling: None,
-        };
+        let mut aggregate = new_client(client);
         let abuses = aggregate.abuses.get_or_insert_default();
         (0..times).for_each(|_| abuses.record(&abuse));
         self.window.clients.put(key_of(client), aggregate);

@@ -11,14 +11,9 @@ mod support;
 use apitap::http::{Field, Marks};
 use programs::{Capture, Service, command, free_port, missing, run};
 use std::path::Path;
-use support::{Line, line_of};
+use support::{Line, line_of, sorted};
 
 const TOOLS: [&str; 6] = ["nginx", "nghttpd", "nghttpx", "nghttp", "h2load", "curl"];
-
-fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort();
-    lines
-}
 
 #[test]
 fn what_nginx_logs_is_what_we_see() {

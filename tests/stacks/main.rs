@@ -11,7 +11,7 @@ mod support;
 use apitap::http::Transaction;
 use programs::{Capture, Service, command, free_port, missing, run};
 use std::path::Path;
-use support::{Line, line_of};
+use support::{Line, line_of, sorted};
 
 const SERVER_PY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stacks/server.py");
 const SERVER_JS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stacks/server.js");
@@ -27,11 +27,6 @@ fn logged(log: &Path) -> Vec<Line> {
     let text = std::fs::read_to_string(log).unwrap();
     // Of a connection without a request, such as the one that looked whether it listens, HAProxy says <BADREQ>.
     sorted(text.lines().filter(|line| !line.starts_with('<')).map(line).collect())
-}
-
-fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort();
-    lines
 }
 
 /// What a server's log says is what went over its port, request by request; none in part.

@@ -124,6 +124,12 @@ pub fn line_of(transaction: &Transaction<u64>) -> Line {
     (method, target, transaction.response.as_ref().map_or(0, |response| response.head.status()))
 }
 
+/// For lists that are compared whatever their order.
+pub fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
+    lines.sort();
+    lines
+}
+
 pub fn has(transaction: &Transaction<u64>, mark: Marks) -> bool {
     transaction.marks.contains(mark)
 }

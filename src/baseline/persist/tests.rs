@@ -2,7 +2,7 @@ use super::probe::in_process;
 use super::*;
 use crate::baseline::{Store, StoreLimits};
 use crate::time::Timestamp;
-use crate::window::{ClientWindow, EndpointWindow, Errors, Tally, Window, an_endpoint, client_key};
+use crate::window::{ClientWindow, EndpointWindow, Errors, Tally, Window, an_endpoint, client_key, new_client};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -19,17 +19,7 @@ fn window(key: HashKey, clients: &[u8], endpoints: &[u8]) -> Window {
         let hash = client_key(&key, address(*number));
         errors.client_sample.insert(hash, address(*number));
         let tally = Tally { requests: 1, ..Tally::default() };
-        let endpoints = Default::default();
-        let client = ClientWindow {
-            address: address(*number),
-            tally,
-            errors: Some(Box::new(errors)),
-            exposure: None,
-            endpoints,
-            abuses: None,
-            evasions: None,
-            smuggling: None,
-        };
+        let client = ClientWindow { tally, errors: Some(Box::new(errors)), ..new_client(address(*number)) };
         window.clients.put(hash, client);
     }
     for number in endpoints {
