@@ -52,11 +52,12 @@ struct Ports {
     node_http2: u16,
 }
 
-/// By the first segment of the path to one of the servers.
+/// By the first segment of the path to one of the servers. With more threads than one it drops a line of its log where two
+/// would write at once.
 fn haproxy_config(ports: &Ports) -> String {
     let Ports { plain, http2, python, node, node_http2 } = ports;
     format!(
-        "global\n  log stdout format raw local0\n\
+        "global\n  nbthread 1\n  log stdout format raw local0\n\
          defaults\n  mode http\n  log global\n  log-format \"%HM %HPO%HQ %ST\"\n\
          \x20 timeout client 10s\n  timeout server 10s\n  timeout connect 5s\n\
          frontend all\n  bind 127.0.0.1:{plain}\n  bind 127.0.0.1:{http2} proto h2\n\
