@@ -10,6 +10,7 @@ mod evasion;
 mod excessive_data_exposure;
 mod object_enumeration;
 mod protocol_abuse;
+mod reasons;
 mod request_smuggling;
 mod scanner;
 pub mod sensor;
@@ -18,6 +19,7 @@ pub mod stats;
 mod unauthenticated_data_exposure;
 mod voices;
 
+pub use reasons::{Floor, Reasons};
 pub use voices::{Memory, spoiled_by};
 
 use crate::baseline::{Spoiled, Store, Touched};
@@ -67,6 +69,8 @@ pub struct Finding {
     pub observed: String,
     pub expected: Option<String>,
     pub evidence: Vec<Arc<Evidence>>,
+    #[serde(default, skip_serializing_if = "Reasons::is_empty")]
+    pub reasons: Reasons,
     #[serde(skip)]
     pub spoils: Vec<Spoiled>,
 }
@@ -109,6 +113,7 @@ impl Finding {
             observed: String::new(),
             expected: None,
             evidence: Vec::new(),
+            reasons: Reasons::default(),
             spoils: Vec::new(),
         }
     }
