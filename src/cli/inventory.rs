@@ -75,6 +75,7 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
         key: None,
         learned: Vec::new(),
         counters: Default::default(),
+        odds: Vec::new(),
         incidents: None,
         keeps_incidents: false,
         not_before: None,

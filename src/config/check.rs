@@ -118,6 +118,7 @@ impl Config {
     }
 
     fn check_detect(&self, check: &mut Check<'_>) {
+        check.within("false_alarms_per_day", self.detect.false_alarms_per_day, 0.001, 1000.0);
         let known = Ruleset::detectors();
         if let Some(name) = self.detect.disabled.iter().find(|name| !known.contains(&name.as_str())) {
             let hint = did_you_mean(name, known.iter().copied());

@@ -20,7 +20,7 @@ use crate::baseline::StoreLimits;
 use crate::http::HttpLimits;
 use crate::inspect;
 use crate::packet::{KeyBy, PacketLimits, Tunnels};
-use crate::rule::{Check, RuleError, Source, Suppression, parse};
+use crate::rule::{Check, RuleError, Ruleset, Source, Suppression, parse};
 use crate::stream::{FlowLimits, Overlaps};
 use crate::window::WindowLimits;
 use serde::Deserialize;
@@ -36,7 +36,7 @@ pub const DEFAULT_FILE: &str = "/etc/apitap/apitap.toml";
 pub const DEFAULT_TEXT: &str = include_str!("default.toml");
 
 /// Keys that a running daemon takes over; all others need a restart.
-const RELOADABLE: [&str; 9] = [
+const RELOADABLE: [&str; 10] = [
     "site.name",
     "site.time_zone",
     "site.home_networks",
@@ -45,6 +45,7 @@ const RELOADABLE: [&str; 9] = [
     "identity.trusted_proxies",
     "rules.folder",
     "api.openapi",
+    "detect.false_alarms_per_day",
     "detect.disabled",
 ];
 
@@ -155,6 +156,12 @@ impl Config {
             }
         }
         differences
+    }
+
+    /// Has the rules judge as the configuration says.
+    pub fn apply(&self, rules: &mut Ruleset) {
+        rules.false_alarms_per_day = self.detect.false_alarms_per_day;
+        rules.suppressions.extend(self.suppressions());
     }
 
     /// What is not to be reported: what scanners do that are allowed to scan, and whatever a disabled detector finds.

@@ -120,6 +120,7 @@ pub struct Api {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detect {
+    pub false_alarms_per_day: f64,
     pub disabled: Vec<String>,
 }
 

@@ -294,8 +294,8 @@ fn endpoint_campaign(
         }
         let (hits, base) = (usual.hits as u64, usual.total as u64);
         let probability = ratio_test(attempts.failures, total, hits, base, floors.prior_strength);
-        let is_campaign = probability.value() <= floors.max_probability && !are_own_users(scene, key, &attempts);
-        is_campaign.then(|| (attempts, Some(probability.rounded())))
+        let odds = scene.rare("credential_stuffing.endpoint", key, probability)?;
+        (!are_own_users(scene, key, &attempts)).then_some((attempts, Some(odds)))
     })
 }
 

@@ -9,6 +9,7 @@ mod credential_stuffing;
 mod evasion;
 mod excessive_data_exposure;
 mod object_enumeration;
+mod odds;
 mod protocol_abuse;
 mod reasons;
 mod request_smuggling;
@@ -19,6 +20,7 @@ pub mod stats;
 mod unauthenticated_data_exposure;
 mod voices;
 
+pub use odds::{Odds, Trial};
 pub use reasons::{Floor, Reasons};
 pub use voices::{Memory, spoiled_by};
 
@@ -27,6 +29,8 @@ use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::{BySensitivity, Ruleset, Severity};
 use crate::window::{ClassExposure, Evidence, EvidenceSample, Exposure, Moment, start_of};
 use serde::{Deserialize, Deserializer, Serialize};
+use stats::Probability;
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -142,6 +146,24 @@ pub struct Scene<'s> {
     pub is_learning: bool,
     /// Successful operations outside a description are strangers even while learning.
     pub has_descriptions: bool,
+    /// How rare is rare.
+    pub odds: &'s Odds,
+    /// What was tested, for the odds to learn from.
+    pub trials: RefCell<Vec<Trial>>,
+}
+
+impl Scene<'_> {
+    /// The outcome of a test of a key: the probability as the sensor's history bears it out, where it is rare enough to
+    /// speak.
+    pub fn rare(&self, test: &'static str, key: u64, probability: Probability) -> Option<f64> {
+        self.trials.borrow_mut().push(Trial { test, key, probability });
+        self.would_be_rare(test, probability)
+    }
+
+    /// The same for what is only supposed: nothing is learned from it.
+    pub fn would_be_rare(&self, test: &str, probability: Probability) -> Option<f64> {
+        self.odds.rare(test, probability, self.rules.false_alarms_per_day).map(Probability::rounded)
+    }
 }
 
 /// What the detectors make of a window, in a fixed order, one voice for each attack.

@@ -64,10 +64,10 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         let normal = endpoint.reach.value_at_quantile(rules.peer_quantile) as f64 * growth;
         let reached = (endpoint.reach.mean() * peers as f64) as u64;
         let probability = rate_test(objects, growth, reached, peers as f64, rules.prior_strength);
-        if (objects as f64) < rules.reach_factor * normal || probability.value() > rules.max_probability {
+        if (objects as f64) < rules.reach_factor * normal {
             return None;
         }
-        (Some(normal.ceil() as u64), Some(probability.rounded()))
+        (Some(normal.ceil() as u64), Some(scene.rare("object_enumeration", key, probability)?))
     } else if objects >= rules.min_objects_without_peers {
         (None, None)
     } else {

@@ -247,7 +247,8 @@ fn ln_upper_sum(k: u64, distribution: &BetaBinomial) -> f64 {
         let mut term = (distribution.ln_density(x) - reference).exp();
         if length < EXACT_BLOCK {
             let end = (x + EXACT_BLOCK - 1.0).min(n);
-            loop {
+            // Counted, since numbers beyond 2^53 do not grow by one.
+            for _ in 0..EXACT_BLOCK as usize {
                 sum += term;
                 if x >= end {
                     break;
@@ -531,6 +532,15 @@ mod tests {
         assert_eq!(round_probability(1.0), 1.0);
         assert_eq!(Probability::from_ln(-1e6), Probability::MIN);
         assert_eq!((Probability::new(f64::NAN), Probability::new(1.5)), (Probability::ONE, Probability::ONE));
+    }
+
+    #[test]
+    fn counts_beyond_what_numbers_can_count_end_too() {
+        for (k, n) in [(1 << 60, u64::MAX), (u64::MAX - 3, u64::MAX), ((1 << 53) - 1, 1 << 54)] {
+            for strength in [1e-3, 1.0, 1e6, 1e18] {
+                assert!(ratio_test(k, n, n / 3, n / 2, strength).value() > 0.0);
+            }
+        }
     }
 
     proptest! {

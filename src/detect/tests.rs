@@ -25,12 +25,14 @@ struct Sensor {
     store: Store,
     rules: Ruleset,
     memory: Memory,
+    odds: Odds,
     window: i64,
 }
 
 impl Sensor {
     fn new() -> Sensor {
-        Sensor { store: Store::default(), rules: Ruleset::default(), memory: Memory::default(), window: 1000 }
+        let (store, rules) = (Store::default(), Ruleset::default());
+        Sensor { store, rules, memory: Memory::default(), odds: Odds::default(), window: 1000 }
     }
 
     /// Takes in one window that `fill` makes; gives what was found.
@@ -46,6 +48,8 @@ impl Sensor {
             window: self.window,
             is_learning,
             has_descriptions: false,
+            odds: &self.odds,
+            trials: RefCell::default(),
         };
         let findings = judge(&scene, &mut self.memory);
         let spoiled = spoiled_by(&findings);
@@ -669,9 +673,10 @@ fn more_names_than_numbers_are_no_sequence() {
 }
 
 /// Objects that an attacker reached when a walk is first told; `None` where it is not.
-fn told_at(change: impl Fn(&mut crate::rule::ObjectEnumeration)) -> Option<u64> {
+fn told_at(change: impl Fn(&mut crate::rule::ObjectEnumeration), false_alarms_per_day: f64) -> Option<u64> {
     let mut sensor = Sensor::learned();
     change(&mut sensor.rules.object_enumeration);
+    sensor.rules.false_alarms_per_day = false_alarms_per_day;
     (0..30).find_map(|nth| {
         let ids: Vec<u64> = (0..5).map(|id| 10_000 + nth * 500 + id * 7).collect();
         let found = sensor.window(|traffic| traffic.look(attacker(1), 999_999, &ids));
@@ -681,14 +686,14 @@ fn told_at(change: impl Fn(&mut crate::rule::ObjectEnumeration)) -> Option<u64> 
 
 #[test]
 fn every_measure_of_a_walk_has_an_effect() {
-    let usual = told_at(|_| ());
+    let usual = told_at(|_| (), 1.0);
     assert_eq!(usual, Some(30));
     for later in [
-        told_at(|rules| rules.min_objects = 60),
-        told_at(|rules| rules.reach_factor = 50.0),
-        told_at(|rules| rules.max_probability = 1e-30),
-        told_at(|rules| (rules.prior_strength, rules.max_probability) = (0.1, 1e-9)),
-        told_at(|rules| rules.min_peers = 1_000_000),
+        told_at(|rules| rules.min_objects = 60, 1.0),
+        told_at(|rules| rules.reach_factor = 50.0, 1.0),
+        told_at(|_| (), 1e-24),
+        told_at(|rules| rules.prior_strength = 0.1, 1e-3),
+        told_at(|rules| rules.min_peers = 1_000_000, 1.0),
     ] {
         assert!(later.is_none_or(|later| later > 30), "{later:?}");
     }

@@ -3,15 +3,16 @@
 use super::Mark;
 use super::lines::Line;
 use super::partition::{Counters, Harvest};
-use crate::alert::record::AlertRecord;
+use crate::alert::record::{AlertRecord, IncidentState};
 use crate::alert::{IncidentTally, Incidents};
 use crate::api::{Settings, Snapshot};
 use crate::baseline::{Cut, Forget, InventoryBuilder, Leave, Singles, Store, StoreLimits};
-use crate::detect::{self, Finding, Scene};
+use crate::detect::{self, Finding, Odds, Scene};
 use crate::hash::HashKey;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use crate::window::{Window, start_of, window_of};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub struct Judge {
     inventory: InventoryBuilder,
     incidents: Incidents,
     memory: detect::Memory,
+    odds: Odds,
     counters: Counters,
     learn_until: Option<Timestamp>,
     /// A baseline capture: learned from, not judged.
@@ -96,6 +98,7 @@ impl Judge {
             inventory,
             incidents,
             memory: detect::Memory::default(),
+            odds: Odds::default(),
             counters: Counters::default(),
             learn_until: None,
             is_baseline: false,
@@ -110,8 +113,10 @@ impl Judge {
         }
     }
 
-    /// Goes on with the counters of earlier runs, a phase of learning that was not over, and how far they judged.
+    /// Goes on with the counters of earlier runs, a phase of learning that was not over, how far they judged, and what was
+    /// rare then. Odds that cannot be read begin anew.
     pub fn resume(&mut self, singles: Singles) {
+        self.odds = serde_json::from_slice(&singles.odds).unwrap_or_default();
         self.counters_before = singles.counters;
         self.learn_until = singles.learn_until;
         (self.now, self.judged) = (singles.newest, singles.judged.or(singles.newest));
@@ -122,6 +127,7 @@ impl Judge {
         let singles = Singles {
             learned: self.inventory.learned().clone(),
             incidents: self.incidents.to_json().unwrap_or_default(), // strings and numbers always become JSON
+            odds: serde_json::to_vec(&self.odds).unwrap_or_default(), // as above
             newest: self.now,
             judged: self.judged,
             learn_until: self.learn_until,
@@ -161,6 +167,7 @@ impl Judge {
     pub fn begin(&mut self, is_baseline: bool) {
         if std::mem::replace(&mut self.is_baseline, is_baseline) {
             self.options.store.forget_recent();
+            self.odds.forget_recent();
         }
         self.newest_window = None;
         self.bounded_at = i64::MIN;
@@ -213,6 +220,7 @@ impl Judge {
     /// Another capture follows, of an earlier or a much later time: forgets what is recent, keeps what is normal.
     pub fn forget_recent(&mut self) {
         self.options.store.forget_recent();
+        self.odds.forget_recent();
         self.newest_window = None;
         self.bounded_at = i64::MIN;
     }
@@ -291,11 +299,19 @@ impl Judge {
             window: index,
             is_learning,
             has_descriptions: !self.options.settings.catalogue.is_empty(),
+            odds: &self.odds,
+            trials: RefCell::default(),
         };
         let findings = if self.is_baseline { Vec::new() } else { detect::judge(&scene, &mut self.memory) };
         let spoiled = detect::spoiled_by(&findings);
+        let trials = scene.trials.take();
         if !self.is_baseline {
-            alerts.extend(self.incidents.update(index, findings, &store, &self.options.rules));
+            let told = self.incidents.update(index, findings, &store, &self.options.rules);
+            let opened = told.iter().filter(|record| record.apitap.state == IncidentState::Opened).count();
+            if !is_frozen && !is_learning {
+                self.odds.learn(index, &trials, opened, self.options.rules.false_alarms_per_day);
+            }
+            alerts.extend(told);
         }
         if !is_frozen {
             store.fold(index, &touched, &spoiled);

@@ -37,9 +37,7 @@ pub struct ObjectEnumeration {
     pub min_objects_without_peers: u64,
     /// Different objects within ten minutes while the sensor learns, taken in sequence.
     pub min_objects_while_learning: u64,
-    /// Of `stats::rate_test`.
-    pub max_probability: f64,
-    /// Objects that the baseline weighs at most in that test.
+    /// Objects that the baseline weighs at most in the test of its rate.
     pub prior_strength: f64,
     /// Requests that gave an object / requests, from which on `success_severity` holds.
     pub min_success_share: f64,
@@ -59,7 +57,6 @@ impl ObjectEnumeration {
         check.at_least("min_peers", self.min_peers, 2);
         check.at_least("min_objects_without_peers", self.min_objects_without_peers, self.min_objects);
         check.at_least("min_objects_while_learning", self.min_objects_while_learning, self.min_objects_in_sequence);
-        check.probability("max_probability", self.max_probability);
         check.strength("prior_strength", self.prior_strength);
         check.share("min_success_share", self.min_success_share);
         check.not_below("success_severity", self.success_severity, self.alert.severity, "`alert.severity`");

@@ -42,9 +42,7 @@ pub struct StuffingOfEndpoint {
     pub min_failure_share: f64,
     /// Odds of a failure / the baseline's odds.
     pub baseline_factor: f64,
-    /// Of `stats::ratio_test`.
-    pub max_probability: f64,
-    /// Logins that the baseline weighs at most in that test.
+    /// Logins that the baseline weighs at most in the test of its share.
     pub prior_strength: f64,
     /// Logins that the baseline must have seen.
     pub min_baseline_logins: u64,
@@ -96,7 +94,6 @@ impl CredentialStuffing {
             check.at_least("min_users", rule.min_users, 2);
             check.share("min_failure_share", rule.min_failure_share);
             check.factor("baseline_factor", rule.baseline_factor);
-            check.probability("max_probability", rule.max_probability);
             check.strength("prior_strength", rule.prior_strength);
             check.at_least("min_baseline_logins", rule.min_baseline_logins, 1);
             check.at_least("min_failures_without_baseline", rule.min_failures_without_baseline, rule.min_failures);

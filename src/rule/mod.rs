@@ -103,6 +103,8 @@ pub struct Ruleset {
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
+    /// How often the whole sensor may speak of nothing (`detect.false_alarms_per_day`).
+    pub false_alarms_per_day: f64,
     pub suppressions: Vec<Suppression>,
 }
 
@@ -230,6 +232,7 @@ impl Ruleset {
             request_smuggling: smuggling.request_smuggling,
             sensor,
             names,
+            false_alarms_per_day: 1.0,
             suppressions: suppress.into_suppressions(files.source("suppress.toml"), &DETECTORS)?,
         })
     }

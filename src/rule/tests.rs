@@ -88,8 +88,8 @@ fn a_value_out_of_range_is_refused_with_file_and_line() {
         ),
         (
             "object_enumeration.toml",
-            "object_enumeration.max_probability = 0.5",
-            "1: `max_probability` is 0.5; it must be above 0 and at most 0.01",
+            "object_enumeration.peer_quantile = 0.4",
+            "1: `peer_quantile` is 0.4; it must be from 0.5 to 1",
         ),
         (
             "object_enumeration.toml",

@@ -109,7 +109,7 @@ pub(crate) struct Ruling {
 impl Ruling {
     pub fn load(config: &Config, added: &[crate::rule::Suppression]) -> Result<Ruling, ServiceError> {
         let mut rules = Ruleset::load(config.rules.folder.as_deref())?;
-        rules.suppressions.extend(config.suppressions());
+        config.apply(&mut rules);
         rules.suppressions.extend(added.iter().cloned());
         let (settings, notes) = config.settings(&rules, &[])?;
         Ok(Ruling { rules: Arc::new(rules), settings: Arc::new(settings), notes })

@@ -51,7 +51,7 @@ pub enum Event<'a> {
         time: Timestamp,
     },
     /// Bytes from `offset` on came twice, and the copies differ. Told as soon as it is known: of bytes that were handed
-    /// on already, or right before those that are now.
+    /// on already (be it behind the end), or right before those that are now.
     Conflict {
         offset: i64,
         length: u64,

@@ -29,6 +29,8 @@ pub struct Singles {
     pub learned: LearnedParameters,
     /// The open incidents, as `alert` writes them.
     pub incidents: Vec<u8>,
+    /// How rare is rare, as `detect` writes it.
+    pub odds: Vec<u8>,
     /// Time of the newest frame that taught.
     pub newest: Option<Timestamp>,
     /// End of the newest window that was judged: no alert told later is of an earlier time.
@@ -111,6 +113,7 @@ fn singles_of(singles: &Singles) -> Vec<(Place, Vec<u8>)> {
         (Single::LearnUntil, serde_json::to_vec(&singles.learn_until)),
         (Single::Counters, serde_json::to_vec(&singles.counters)),
         (Single::Judged, serde_json::to_vec(&singles.judged)),
+        (Single::Odds, Ok(singles.odds.clone())),
     ];
     // Strings, numbers and maps of them always become JSON.
     all.into_iter().filter_map(|(single, json)| Some(((Kind::Single, single as u64), json.ok()?))).collect()

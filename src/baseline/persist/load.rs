@@ -53,6 +53,9 @@ impl Recovered {
             set(&mut singles.counters, value)
         } else if of(Single::Judged) {
             set(&mut singles.judged, value)
+        } else if of(Single::Odds) {
+            singles.odds = value.to_vec();
+            true
         } else {
             false
         }

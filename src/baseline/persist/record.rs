@@ -74,6 +74,8 @@ pub enum Single {
     Counters,
     /// What alerts told later are not older than.
     Judged,
+    /// How rare is rare.
+    Odds,
 }
 
 /// Kind and key: the order of records.

@@ -34,7 +34,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let config = Config::load(args.config.as_deref())?;
     let mut rules = Ruleset::load(args.rules.as_deref().or(config.rules.folder.as_deref()))?;
-    rules.suppressions.extend(config.suppressions());
+    config.apply(&mut rules);
     let rules = Arc::new(rules);
     let settings: Arc<snapshot::Settings> = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
     let mut saved = args.state.as_deref().map(|folder| State::open(folder, probe::in_child)).transpose()?;
@@ -66,6 +66,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         store: Arc::new(store),
         key: saved.as_ref().map(State::key),
         learned: singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect(),
+        odds: singles.odds,
         incidents: Some(singles.incidents).filter(|json| !json.is_empty()),
         counters: singles.counters,
         keeps_incidents: saved.is_some() && !args.no_learn,

@@ -43,6 +43,8 @@ pub struct Setup {
     pub counters: BTreeMap<String, u64>,
     /// Open incidents of an earlier run. Where there is a state, those of this run stay open too.
     pub incidents: Option<Vec<u8>>,
+    /// How rare is rare, as an earlier run learned it.
+    pub odds: Vec<u8>,
     pub keeps_incidents: bool,
     /// The state is newer than this: older captures are refused.
     pub not_before: Option<Timestamp>,
@@ -110,6 +112,7 @@ pub fn run(
         learned: setup.learned,
         counters: setup.counters,
         incidents: setup.incidents,
+        odds: setup.odds,
         keeps_incidents: setup.keeps_incidents,
         not_before: setup.not_before,
     };
@@ -157,6 +160,7 @@ struct Run {
     learned: Vec<(String, String)>,
     counters: BTreeMap<String, u64>,
     incidents: Option<Vec<u8>>,
+    odds: Vec<u8>,
     keeps_incidents: bool,
     not_before: Option<Timestamp>,
 }
@@ -173,7 +177,8 @@ impl Run {
         // The options are there until the one judge is made of them.
         let options = self.options.take().context("the judge was lost")?;
         let mut judge = Judge::new(key, options, std::mem::take(&mut self.learned), incidents);
-        judge.resume(Singles { counters: std::mem::take(&mut self.counters), ..Singles::default() });
+        let (counters, odds) = (std::mem::take(&mut self.counters), std::mem::take(&mut self.odds));
+        judge.resume(Singles { counters, odds, ..Singles::default() });
         Ok(judge)
     }
 
