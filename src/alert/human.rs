@@ -4,10 +4,11 @@
 //! came off the wire is escaped; colour appears on a terminal that wants it and nowhere else.
 
 use super::escape::{escape, fit, push_padded, width};
-use super::record::{AlertDetail, AlertRecord, Evidence, IncidentState, Severity, SubjectKind};
+use super::record::{AlertDetail, AlertRecord, Evidence, IncidentState, Severity, SubjectKind, TimelineEntry};
 use crate::time::Timestamp;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 /// Columns. Longer texts push what follows to the right, up to the `MOST` that keep one line readable.
 const SEVERITY_COLUMNS: usize = "CRITICAL".len();
@@ -140,7 +141,7 @@ pub fn details(record: &AlertRecord, style: Style) -> String {
     if let Some(probability) = alert.probability {
         row("probability", &probability_text(probability));
     }
-    row("about", &format!("{} {}", kind_name(alert.subject.kind), alert.subject.value));
+    row("about", &format!("{} {}", alert.subject.kind.name(), alert.subject.value));
     for (name, value) in [("principal", &alert.principal), ("network", &alert.network)] {
         if let Some(value) = value {
             row(name, value);
@@ -154,6 +155,9 @@ pub fn details(record: &AlertRecord, style: Style) -> String {
     }
     let (first, last) = (second_of(alert.first_seen), second_of(alert.last_seen));
     row("seen", &format!("{first} to {last} UTC, {} transactions", alert.count));
+    for entry in &alert.timeline {
+        row("timeline", &timeline_text(entry));
+    }
     for evidence in &alert.evidence {
         row("evidence", &evidence_text(evidence));
     }
@@ -199,7 +203,8 @@ fn origin_of(alert: &AlertDetail) -> String {
     }
 }
 
-fn probability_text(probability: f64) -> String {
+/// How likely, in words.
+pub fn probability_text(probability: f64) -> String {
     /// Below this a reader counts zeros.
     const SMALLEST_PLAIN: f64 = 0.001;
     let figure = if probability < SMALLEST_PLAIN { format!("{probability:.0e}") } else { format!("{probability:.3}") };
@@ -222,15 +227,17 @@ fn evidence_text(evidence: &Evidence) -> String {
     text
 }
 
-fn kind_name(kind: SubjectKind) -> &'static str {
-    match kind {
-        SubjectKind::Endpoint => "endpoint",
-        SubjectKind::Client => "client",
-        SubjectKind::Principal => "principal",
-        SubjectKind::Network => "network",
-        SubjectKind::Host => "host",
-        SubjectKind::Account => "account",
-        SubjectKind::Sensor => "sensor",
+fn timeline_text(entry: &TimelineEntry) -> String {
+    let (first, last) = (second_of(entry.first_seen), second_of(entry.last_seen));
+    format!("{first} to {last}  {} ({}): {}", entry.detector, entry.severity.name(), entry.observed)
+}
+
+/// A span in its largest unit that divides it: `10m`, `6h`, `1d`.
+pub fn duration_text(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match [(86_400, "d"), (3600, "h"), (60, "m")].into_iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0) {
+        Some((unit, name)) => format!("{}{name}", seconds / unit),
+        None => format!("{seconds}s"),
     }
 }
 

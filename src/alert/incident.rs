@@ -1,17 +1,20 @@
 //! Incidents: what detectors find window after window, told once.
 //!
-//! A finding opens an incident or belongs to one that is open. An open incident is told of again (`updated`) when it
-//! has doubled or got worse, at intervals that double; it is `closed` when nothing came of it for a while. The id is a
-//! hash of detector, subject and opening window, so that the same capture gives the same ids.
+//! A finding opens an incident, or belongs to one that is open: because it goes on with what was found before, or because
+//! it is about the same actor, or about the same endpoint. What one detector finds of an incident is one of its *voices*;
+//! the voices in their order are its timeline (a scan, then stuffing, then exposure). An incident has one severity, that of
+//! its worst voice, and one id, a hash of detector, subject and window of the finding that opened it, so that the same
+//! capture gives the same ids. It is told of again (`updated`) when a voice joins, when it got worse, or when a voice
+//! has doubled, at intervals that double; it is `closed` when nothing came of it for a while.
+//!
+//! Bounds: [`MAX_OPEN`] incidents of [`MOST_VOICES`] voices.
 
+mod telling;
 mod told;
 
 pub use told::told_since;
 
-use super::record::{
-    AlertDetail, AlertFields, AlertRecord, Clients, EveRecord, EventType, Evidence, FlowHead, HttpFields,
-    IncidentState, Severity, Subject, SubjectKind, community_id, eve_time,
-};
+use super::record::{AlertRecord, IncidentState, Severity, Subject, eve_time};
 use crate::baseline::Store;
 use crate::detect::{self, Finding};
 use crate::hash::HashKey;
@@ -20,8 +23,9 @@ use crate::time::Timestamp;
 use crate::window::start_of;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
+use telling::{record_of, subject_of};
 
 /// An incident is over when nothing came of it for so long: the shortest span of the detectors.
 const QUIET: Duration = Duration::from_secs(600);
@@ -40,32 +44,115 @@ fn quiet_of(finding: &Finding) -> Duration {
 
 /// The shortest time between two records of one incident; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
+/// A pause that has doubled so often is longer than any incident.
+const MOST_DOUBLINGS: u64 = 20;
 /// Incidents open at once: when so many are, more say nothing new. What comes past it is counted and not told.
 const MAX_OPEN: usize = 4096;
+/// Voices of one incident; what else is found of its actor opens another.
+const MOST_VOICES: usize = 16;
+
+/// What one detector finds of an incident.
+#[derive(Serialize, Deserialize)]
+struct Voice {
+    /// What makes two findings the same, see [`identity_of`].
+    identity: String,
+    finding: Finding,
+    /// Worst so far: it does not get better while the incident is open.
+    severity: Severity,
+    told_count: u64,
+    first_seen: Timestamp,
+}
 
 #[derive(Serialize, Deserialize)]
+#[serde(from = "Stored")]
 struct Incident {
     id: String,
-    finding: Finding,
-    /// Worst so far: it does not get better while it is open.
-    severity: Severity,
-    /// Records so far: the sequence of the last one. States of earlier versions have none.
-    #[serde(default)]
+    /// In the order in which they joined; never empty.
+    voices: Vec<Voice>,
+    /// Records so far: the sequence of the last one.
     told: u64,
-    told_count: u64,
     told_severity: Severity,
     told_at: Timestamp,
-    pause: Duration,
-    first_seen: Timestamp,
     /// Somebody knows: it is not told of again, unless it gets worse, and when it is over.
-    #[serde(default)]
     is_acknowledged: bool,
+}
+
+/// As states have it: of now, and of before incidents had voices.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Now {
+        id: String,
+        voices: Vec<Voice>,
+        told: u64,
+        told_severity: Severity,
+        told_at: Timestamp,
+        is_acknowledged: bool,
+    },
+    Before {
+        id: String,
+        finding: Finding,
+        severity: Severity,
+        #[serde(default)]
+        told: u64,
+        told_count: u64,
+        told_severity: Severity,
+        told_at: Timestamp,
+        first_seen: Timestamp,
+        #[serde(default)]
+        is_acknowledged: bool,
+    },
+}
+
+impl From<Stored> for Incident {
+    fn from(stored: Stored) -> Incident {
+        match stored {
+            Stored::Now { id, voices, told, told_severity, told_at, is_acknowledged } => {
+                Incident { id, voices, told, told_severity, told_at, is_acknowledged }
+            }
+            Stored::Before {
+                id,
+                finding,
+                severity,
+                told,
+                told_count,
+                told_severity,
+                told_at,
+                first_seen,
+                is_acknowledged,
+            } => {
+                let voice = Voice { identity: identity_of(&finding), finding, severity, told_count, first_seen };
+                Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged }
+            }
+        }
+    }
+}
+
+impl Incident {
+    fn severity(&self) -> Severity {
+        self.voices.iter().map(|voice| voice.severity).max().unwrap_or(Severity::Low)
+    }
+
+    /// The worst voice, the first of several: it speaks for all where one must.
+    fn speaker(&self) -> Option<&Voice> {
+        self.voices.iter().rev().max_by_key(|voice| voice.severity)
+    }
+
+    /// How long it rests before its next record.
+    fn pause(&self) -> Duration {
+        FIRST_PAUSE * 2u32.pow(self.told.saturating_sub(1).min(MOST_DOUBLINGS) as u32)
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.voices.iter().all(|voice| now.since(voice.finding.moment.last) > quiet_of(&voice.finding))
+    }
 }
 
 /// An open incident, as operators see it in a list.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpenIncident {
     pub id: String,
+    /// Of its worst voice, as what follows.
     pub detector: &'static str,
     pub severity: Severity,
     pub subject: Subject,
@@ -77,13 +164,16 @@ pub struct OpenIncident {
     pub last_seen: Timestamp,
     pub count: u64,
     pub observed: String,
+    /// The other detectors that had something to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<&'static str>,
     pub is_acknowledged: bool,
 }
 
 /// What a run's incidents amount to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentTally {
-    /// By detector and by the worst severity each incident reached.
+    /// Incidents by the detector and severity of their worst voice.
     pub by_detector: BTreeMap<&'static str, BTreeMap<Severity, u64>>,
     pub suppressed: u64,
     /// Findings that were not told because too many incidents were open.
@@ -103,13 +193,18 @@ impl IncidentTally {
 
 pub struct Incidents {
     key: HashKey,
+    /// By the identity of their first voice.
     open: BTreeMap<String, Incident>,
+    /// Which of them has a voice of an identity, and which is about a matter.
+    by_identity: BTreeMap<String, String>,
+    by_matter: BTreeMap<String, String>,
     tally: IncidentTally,
 }
 
 impl Incidents {
     pub fn new(key: HashKey) -> Incidents {
-        Incidents { key, open: BTreeMap::new(), tally: IncidentTally::default() }
+        let (by_identity, by_matter) = Default::default();
+        Incidents { key, open: BTreeMap::new(), by_identity, by_matter, tally: IncidentTally::default() }
     }
 
     /// The open incidents as JSON, for the next run.
@@ -120,33 +215,57 @@ impl Incidents {
     /// Goes on with the open incidents of an earlier run.
     pub fn restore(&mut self, json: &[u8]) -> serde_json::Result<()> {
         self.open = serde_json::from_slice(json)?;
+        self.open.retain(|_, incident| !incident.voices.is_empty());
+        self.index();
         Ok(())
     }
 
-    /// Takes an address out of what is open. Incidents about it go, without a word; others lose what they show of it.
+    /// Which incident has what, from scratch. Of several the first by name has it.
+    fn index(&mut self) {
+        self.by_identity.clear();
+        self.by_matter.clear();
+        for (name, incident) in &self.open {
+            for voice in &incident.voices {
+                self.by_identity.entry(voice.identity.clone()).or_insert_with(|| name.clone());
+                for matter in matters_of(&voice.finding) {
+                    self.by_matter.entry(matter).or_insert_with(|| name.clone());
+                }
+            }
+        }
+    }
+
+    /// Takes an address out of what is open. Voices about it go, without a word; others lose what they show of it.
     /// Returns how many changed.
     pub fn forget_client(&mut self, address: IpAddr) -> u64 {
-        let before = self.open.len();
-        self.open.retain(|_, incident| {
-            incident.finding.client != Some(address) && incident.finding.subject != detect::Subject::Client(address)
-        });
-        let gone = before - self.open.len();
+        let is_about =
+            |finding: &Finding| finding.client == Some(address) || finding.subject == detect::Subject::Client(address);
+        let gone = self.forget_voices(is_about);
         let mut scrubbed = 0;
-        for finding in self.open.values_mut().map(|incident| &mut incident.finding) {
+        let voices = self.open.values_mut().flat_map(|incident| &mut incident.voices);
+        for finding in voices.map(|voice| &mut voice.finding) {
             let shown = finding.client_sample.len() + finding.evidence.len();
             finding.client_sample.retain(|client| *client != address);
             finding.evidence.retain(|evidence| !evidence.holds(address));
             scrubbed += u64::from(finding.client_sample.len() + finding.evidence.len() < shown);
         }
-        gone as u64 + scrubbed
+        gone + scrubbed
     }
 
     /// Takes out what is open about endpoints, without a word. Returns how many there were.
     pub fn forget_endpoints(&mut self, endpoints: &[u64]) -> u64 {
-        let before = self.open.len();
-        self.open
-            .retain(|_, incident| !incident.finding.endpoint.is_some_and(|endpoint| endpoints.contains(&endpoint)));
-        (before - self.open.len()) as u64
+        self.forget_voices(|finding| finding.endpoint.is_some_and(|endpoint| endpoints.contains(&endpoint)))
+    }
+
+    fn forget_voices(&mut self, is_about: impl Fn(&Finding) -> bool) -> u64 {
+        let mut gone = 0;
+        self.open.retain(|_, incident| {
+            let before = incident.voices.len();
+            incident.voices.retain(|voice| !is_about(&voice.finding));
+            gone += (before - incident.voices.len()) as u64; // which only lost some
+            !incident.voices.is_empty()
+        });
+        self.index();
+        gone
     }
 
     /// The incidents so far, the open ones among them.
@@ -167,14 +286,15 @@ impl Incidents {
     pub fn open_by_severity(&self) -> BTreeMap<(Severity, bool), u64> {
         let mut counts = BTreeMap::new();
         for incident in self.open.values() {
-            *counts.entry((incident.severity, incident.is_acknowledged)).or_default() += 1;
+            *counts.entry((incident.severity(), incident.is_acknowledged)).or_default() += 1;
         }
         counts
     }
 
     /// The open ones, worst first.
     pub fn list(&self, store: &Store) -> Vec<OpenIncident> {
-        let mut list: Vec<OpenIncident> = self.open.values().map(|incident| open_incident(incident, store)).collect();
+        let open = self.open.values();
+        let mut list: Vec<OpenIncident> = open.filter_map(|incident| open_incident(incident, store)).collect();
         list.sort_by(|one, other| {
             (other.severity, other.last_seen, &one.id).cmp(&(one.severity, one.last_seen, &other.id))
         });
@@ -184,7 +304,8 @@ impl Incidents {
     /// The whole record of an open one, as it would be told now.
     pub fn show(&self, id: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
         let incident = self.open.values().find(|incident| incident.id == id)?;
-        record_of(incident, IncidentState::Updated, now, name_of(&incident.finding, store), rules)
+        let voice = incident.speaker()?;
+        record_of(incident, voice, IncidentState::Updated, now, name_of(&voice.finding, store), rules)
     }
 
     /// Somebody knows of an open one. False where there is none of that id.
@@ -198,8 +319,8 @@ impl Incidents {
 
     /// Closes an open one before its time. What goes on opens another.
     pub fn close_one(&mut self, id: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
-        let identity = self.open.iter().find(|(_, incident)| incident.id == id)?.0.clone();
-        self.close(&identity, now, store, rules)
+        let name = self.open.iter().find(|(_, incident)| incident.id == id)?.0.clone();
+        self.close(&name, now, store, rules)
     }
 
     /// Takes in what was found in a window; gives what is to be told, in order.
@@ -212,7 +333,7 @@ impl Incidents {
                 self.tally.suppressed += 1;
                 continue;
             }
-            self.take(window, now, finding, name, rules, &mut records);
+            records.extend(self.take(window, now, finding, name, rules));
         }
         self.close_quiet(now, store, rules, &mut records);
         records.sort_by_key(|one| (one.timestamp, one.flow_id));
@@ -221,8 +342,9 @@ impl Incidents {
 
     /// The run is over: what is open is closed.
     pub fn finish(&mut self, now: Timestamp, store: &Store, rules: &Ruleset) -> Vec<AlertRecord> {
-        let keys: Vec<String> = self.open.keys().cloned().collect();
-        let mut records: Vec<AlertRecord> = keys.iter().filter_map(|key| self.close(key, now, store, rules)).collect();
+        let names: Vec<String> = self.open.keys().cloned().collect();
+        let mut records: Vec<AlertRecord> =
+            names.iter().filter_map(|name| self.close(name, now, store, rules)).collect();
         records.sort_by_key(|one| (one.timestamp, one.flow_id));
         records
     }
@@ -234,67 +356,104 @@ impl Incidents {
         finding: Finding,
         name: Option<String>,
         rules: &Ruleset,
-        records: &mut Vec<AlertRecord>,
-    ) {
+    ) -> Option<AlertRecord> {
         let identity = identity_of(&finding);
-        if let Some(incident) = self.open.get_mut(&identity) {
-            incident.severity = incident.severity.max(finding.severity);
-            let evidence = std::mem::take(&mut incident.finding.evidence);
-            incident.finding = finding;
-            incident.finding.severity = incident.severity;
-            incident.finding.evidence = evidence;
-            let doubled = incident.finding.count >= incident.told_count.saturating_mul(2);
-            let worse = incident.severity > incident.told_severity;
-            let rested = now.since(incident.told_at) >= incident.pause;
-            if worse || (doubled && rested && !incident.is_acknowledged) {
-                incident.told += 1;
-                incident.told_count = incident.finding.count;
-                incident.told_severity = incident.severity;
-                incident.told_at = now;
-                incident.pause *= 2;
-                records.extend(record_of(incident, IncidentState::Updated, now, name, rules));
-            }
-            return;
+        if let Some(incident) = self.by_identity.get(&identity).and_then(|of| self.open.get_mut(of)) {
+            return goes_on(incident, &identity, now, finding, name, rules);
         }
-        if self.open.len() >= MAX_OPEN {
+        let matters = matters_of(&finding);
+        let joined = matters.iter().find_map(|matter| self.by_matter.get(matter)).cloned();
+        let joined = joined.filter(|of| self.open.get(of).is_some_and(|open| open.voices.len() < MOST_VOICES));
+        if joined.is_none() && self.open.len() >= MAX_OPEN {
             self.tally.over_limit += 1;
-            return;
+            return None;
         }
-        let id = format!("{:016x}", self.key.secret("incident", format!("{identity}|{window}").as_bytes()));
-        let incident = Incident {
-            id,
-            severity: finding.severity,
-            told: 1,
-            told_count: finding.count,
-            told_severity: finding.severity,
+        let (severity, told_count, first_seen) = (finding.severity, finding.count, finding.moment.first);
+        let voice = Voice { identity: identity.clone(), finding, severity, told_count, first_seen };
+        let is_joining = joined.is_some();
+        let of = joined.unwrap_or_else(|| identity.clone());
+        let incident = self.open.entry(of.clone()).or_insert_with(|| Incident {
+            id: format!("{:016x}", self.key.secret("incident", format!("{identity}|{window}").as_bytes())),
+            voices: Vec::new(),
+            told: 0,
+            told_severity: severity,
             told_at: now,
-            pause: FIRST_PAUSE,
-            first_seen: finding.moment.first,
             is_acknowledged: false,
-            finding,
-        };
-        records.extend(record_of(&incident, IncidentState::Opened, now, name, rules));
-        self.open.insert(identity, incident);
+        });
+        let state = if incident.voices.is_empty() { IncidentState::Opened } else { IncidentState::Updated };
+        let is_worse = severity > incident.told_severity;
+        incident.voices.push(voice);
+        let is_told = state == IncidentState::Opened || is_worse || !incident.is_acknowledged;
+        let record = is_told.then(|| {
+            incident.note_told(now);
+            let voice = incident.voices.last()?;
+            record_of(incident, voice, state, now, name, rules)
+        });
+        self.by_identity.insert(identity, of.clone());
+        for matter in matters {
+            // One that is full is followed by the next.
+            if !is_joining || !self.by_matter.contains_key(&matter) {
+                self.by_matter.insert(matter, of.clone());
+            }
+        }
+        record.flatten()
     }
 
     fn close_quiet(&mut self, now: Timestamp, store: &Store, rules: &Ruleset, records: &mut Vec<AlertRecord>) {
-        let quiet: Vec<String> = self
-            .open
-            .iter()
-            .filter(|(_, incident)| now.since(incident.finding.moment.last) > quiet_of(&incident.finding))
-            .map(|(identity, _)| identity.clone())
-            .collect();
-        for identity in quiet {
-            records.extend(self.close(&identity, now, store, rules));
+        let over = self.open.iter().filter(|(_, incident)| incident.is_over(now));
+        let over: Vec<String> = over.map(|(name, _)| name.clone()).collect();
+        for name in over {
+            records.extend(self.close(&name, now, store, rules));
         }
     }
 
-    fn close(&mut self, identity: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
-        let mut incident = self.open.remove(identity)?;
+    fn close(&mut self, name: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
+        let mut incident = self.remove(name)?;
         incident.told += 1;
         count(&mut self.tally, &incident);
-        let name = name_of(&incident.finding, store);
-        record_of(&incident, IncidentState::Closed, now, name, rules)
+        let voice = incident.speaker()?;
+        record_of(&incident, voice, IncidentState::Closed, now, name_of(&voice.finding, store), rules)
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Incident> {
+        let incident = self.open.remove(name)?;
+        self.by_identity.retain(|_, of| of != name);
+        self.by_matter.retain(|_, of| of != name);
+        Some(incident)
+    }
+}
+
+/// A voice is heard again.
+fn goes_on(
+    incident: &mut Incident,
+    identity: &str,
+    now: Timestamp,
+    finding: Finding,
+    name: Option<String>,
+    rules: &Ruleset,
+) -> Option<AlertRecord> {
+    let at = incident.voices.iter().position(|voice| voice.identity == identity)?;
+    let is_rested = now.since(incident.told_at) >= incident.pause();
+    let voice = &mut incident.voices[at]; // as just found
+    voice.severity = voice.severity.max(finding.severity);
+    let evidence = std::mem::take(&mut voice.finding.evidence);
+    let severity = voice.severity;
+    voice.finding = Finding { severity, evidence, ..finding };
+    let is_doubled = voice.finding.count >= voice.told_count.saturating_mul(2);
+    let is_worse = severity > incident.told_severity;
+    if !(is_worse || is_doubled && is_rested && !incident.is_acknowledged) {
+        return None;
+    }
+    voice.told_count = voice.finding.count;
+    incident.note_told(now);
+    record_of(incident, incident.voices.get(at)?, IncidentState::Updated, now, name, rules)
+}
+
+impl Incident {
+    fn note_told(&mut self, now: Timestamp) {
+        self.told += 1;
+        self.told_severity = self.severity();
+        self.told_at = now;
     }
 }
 
@@ -302,28 +461,35 @@ fn name_of(finding: &Finding, store: &Store) -> Option<String> {
     finding.endpoint.and_then(|key| store.endpoints.get(&key).map(|state| state.name()))
 }
 
-fn open_incident(incident: &Incident, store: &Store) -> OpenIncident {
-    let finding = &incident.finding;
+fn open_incident(incident: &Incident, store: &Store) -> Option<OpenIncident> {
+    let speaker = incident.speaker()?;
+    let finding = &speaker.finding;
     let endpoint = name_of(finding, store);
-    OpenIncident {
+    let mut also: Vec<&str> = incident.voices.iter().map(|voice| voice.finding.detector).collect();
+    also.sort_unstable();
+    also.dedup();
+    also.retain(|detector| *detector != finding.detector);
+    Some(OpenIncident {
         id: incident.id.clone(),
         detector: finding.detector,
-        severity: incident.severity,
+        severity: incident.severity(),
         subject: subject_of(finding, endpoint.as_deref()),
         endpoint,
-        first_seen: incident.first_seen,
-        last_seen: finding.moment.last,
+        first_seen: incident.voices.iter().map(|voice| voice.first_seen).min()?,
+        last_seen: incident.voices.iter().map(|voice| voice.finding.moment.last).max()?,
         count: finding.count,
         observed: finding.observed.clone(),
+        also,
         is_acknowledged: incident.is_acknowledged,
-    }
+    })
 }
 
 fn count(tally: &mut IncidentTally, incident: &Incident) {
-    *tally.by_detector.entry(incident.finding.detector).or_default().entry(incident.severity).or_default() += 1;
+    let Some(speaker) = incident.speaker() else { return };
+    *tally.by_detector.entry(speaker.finding.detector).or_default().entry(speaker.severity).or_default() += 1;
 }
 
-/// What makes two findings one incident. A campaign against a login endpoint is one, whatever its sources turn out
+/// What makes two findings one voice. A campaign against a login endpoint is one, whatever its sources turn out
 /// to be; else detector, subject and endpoint.
 fn identity_of(finding: &Finding) -> String {
     match (finding.detector, finding.endpoint) {
@@ -339,91 +505,25 @@ fn identity_of(finding: &Finding) -> String {
     }
 }
 
-fn record_of(
-    incident: &Incident,
-    state: IncidentState,
-    now: Timestamp,
-    name: Option<String>,
-    rules: &Ruleset,
-) -> Option<AlertRecord> {
-    let finding = &incident.finding;
-    let text = rules.alert_text(finding.detector)?;
-    let evidence: Vec<Evidence> = finding.evidence.iter().map(|shown| evidence_of(shown)).collect();
-    let detail = AlertDetail {
-        detector: finding.detector.to_string(),
-        incident: incident.id.clone(),
-        sequence: incident.told,
-        state,
-        severity: incident.severity,
-        probability: finding.probability,
-        subject: subject_of(finding, name.as_deref()),
-        endpoint: name,
-        client: finding.client,
-        principal: finding.principal.map(|principal| format!("{principal:016x}")),
-        network: finding.network.clone(),
-        clients: (finding.client_count > 0)
-            .then(|| Clients { count: finding.client_count, sample: finding.client_sample.clone() }),
-        first_seen: incident.first_seen.min(finding.moment.first),
-        last_seen: finding.moment.last,
-        count: finding.count,
-        observed: finding.observed.clone(),
-        expected: finding.expected.clone(),
-        evidence,
-        owasp: text.owasp.clone(),
-        advice: text.advice.clone(),
+/// Who or what a finding is about: findings that share one of these are one incident. What the sensor says of itself is
+/// about nobody, and so stands alone.
+fn matters_of(finding: &Finding) -> Vec<String> {
+    let subject = match &finding.subject {
+        detect::Subject::Sensor(_) => return Vec::new(),
+        detect::Subject::Endpoint(endpoint) => format!("endpoint {endpoint:016x}"),
+        detect::Subject::Client(client) => format!("client {client}"),
+        detect::Subject::Principal(principal) => format!("principal {principal:016x}"),
+        detect::Subject::Network(network) => format!("network {network}"),
+        detect::Subject::Host(host) => format!("host {host}"),
+        detect::Subject::Account(account) => format!("account {account:016x}"),
     };
-    let mut record = EveRecord::new(now, EventType::Alert, detail);
-    if let Some(first) = finding.evidence.first() {
-        let (client, server) = (SocketAddr::from(first.source), SocketAddr::from(first.destination));
-        record = record.with_flow(FlowHead { flow_id: first.flow_id, client, server, community_id: "" });
-        record.community_id = Some(community_id(0, client, server).into());
-        record.http = Some(http_of(first));
-    }
-    record.alert = Some(AlertFields::new(
-        text.signature_id,
-        text.rev,
-        text.signature.clone(),
-        text.category.clone(),
-        incident.severity,
-    ));
-    Some(record)
+    let client = finding.client.map(|client| format!("client {client}"));
+    let principal = finding.principal.map(|principal| format!("principal {principal:016x}"));
+    let mut matters = vec![subject];
+    matters.extend([client, principal].into_iter().flatten().filter(|other| *other != matters[0]).collect::<Vec<_>>());
+    matters
 }
 
-fn evidence_of(shown: &crate::window::Evidence) -> Evidence {
-    Evidence {
-        timestamp: shown.time,
-        src_ip: shown.source.0,
-        src_port: shown.source.1,
-        dest_ip: shown.destination.0,
-        dest_port: shown.destination.1,
-        http: http_of(shown),
-    }
-}
-
-fn http_of(shown: &crate::window::Evidence) -> HttpFields<'static> {
-    HttpFields {
-        hostname: Some(shown.host.clone().into()),
-        url: Some(shown.url.clone().into()),
-        http_user_agent: shown.user_agent.clone().map(Into::into),
-        http_method: Some(shown.method.clone().into()),
-        protocol: (!shown.protocol.is_empty()).then(|| shown.protocol.clone()),
-        status: shown.status,
-        length: shown.length,
-        ..HttpFields::default()
-    }
-}
-
-fn subject_of(finding: &Finding, name: Option<&str>) -> Subject {
-    let (kind, value) = match &finding.subject {
-        detect::Subject::Endpoint(key) => {
-            (SubjectKind::Endpoint, name.map_or_else(|| format!("{key:016x}"), str::to_string))
-        }
-        detect::Subject::Client(address) => (SubjectKind::Client, address.to_string()),
-        detect::Subject::Principal(hash) => (SubjectKind::Principal, format!("{hash:016x}")),
-        detect::Subject::Network(network) => (SubjectKind::Network, network.clone()),
-        detect::Subject::Host(host) => (SubjectKind::Host, host.clone()),
-        detect::Subject::Sensor(part) => (SubjectKind::Sensor, part.clone()),
-        detect::Subject::Account(hash) => (SubjectKind::Account, format!("{hash:016x}")),
-    };
-    Subject { kind, value }
-}
+#[cfg(test)]
+#[path = "incident/tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ pub use crate::rule::Severity;
 pub use community_id::community_id;
 
 use super::escape::is_unsafe;
+use crate::detect::Reasons;
 use crate::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -159,6 +160,20 @@ pub enum SubjectKind {
     Sensor,
 }
 
+impl SubjectKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            SubjectKind::Endpoint => "endpoint",
+            SubjectKind::Client => "client",
+            SubjectKind::Principal => "principal",
+            SubjectKind::Network => "network",
+            SubjectKind::Host => "host",
+            SubjectKind::Account => "account",
+            SubjectKind::Sensor => "sensor",
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Subject {
     pub kind: SubjectKind,
@@ -271,6 +286,12 @@ pub struct AlertDetail {
     pub observed: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
+    /// The numbers behind it.
+    #[serde(default, skip_serializing_if = "Reasons::is_empty")]
+    pub reasons: Reasons,
+    /// What the incident's detectors saw, in the order in which it began, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<TimelineEntry>,
     #[serde(default)]
     pub evidence: Vec<Evidence>,
     /// `API2:2023 Broken Authentication`
@@ -284,6 +305,19 @@ pub struct AlertDetail {
 pub struct Clients {
     pub count: u64,
     pub sample: Vec<IpAddr>,
+}
+
+/// What one detector saw of an incident.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    pub detector: String,
+    pub severity: Severity,
+    #[serde(with = "eve_time")]
+    pub first_seen: Timestamp,
+    #[serde(with = "eve_time")]
+    pub last_seen: Timestamp,
+    pub count: u64,
+    pub observed: String,
 }
 
 /// A transaction that shows what an alert is about, masked.

@@ -18,7 +18,9 @@ use std::time::Duration;
 mod daemon;
 mod doctor;
 
-pub use daemon::{IncidentArgs, IncidentCommand, ReloadArgs, RunArgs, SocketArgs, StatusArgs, SuppressArgs};
+pub use daemon::{
+    ExplainArgs, IncidentArgs, IncidentCommand, ReloadArgs, RunArgs, SocketArgs, StatusArgs, SuppressArgs,
+};
 pub use doctor::DoctorArgs;
 
 /// Where `tail` looks for alerts unless told otherwise, and where a daemon is to write them.
@@ -60,6 +62,7 @@ pub enum Command {
     Status(StatusArgs),
     Reload(ReloadArgs),
     Incident(IncidentArgs),
+    Explain(ExplainArgs),
     Suppress(SuppressArgs),
     /// Work with detection rules
     Rules(RulesArgs),

@@ -2,9 +2,9 @@
 //! one runs, `state` and `inventory`, whether one does.
 
 use super::args::{IncidentArgs, IncidentCommand, ReloadArgs, StatusArgs, SuppressArgs};
+use super::explain;
 use crate::alert::escape::escape_lines;
 use crate::alert::human::{Style, second_of, write_alert};
-use crate::alert::record::AlertRecord;
 use crate::baseline::StateError;
 use crate::service::{Reply, Request, Status, ask};
 use crate::time::Timestamp;
@@ -42,12 +42,11 @@ pub fn incident(args: &IncidentArgs) -> anyhow::Result<ExitCode> {
             io::stdout().write_all(incidents(&reply)?.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
-        IncidentCommand::Show { id, json } => {
-            let reply = asked(socket, &Request::Incident { id: id.clone() })?;
+        IncidentCommand::Show { id, log, json } => {
+            let record = explain::record_of(id, socket, log)?;
             if *json {
-                return print_json(&reply);
+                return print_json(&serde_json::to_value(&record)?);
             }
-            let record: AlertRecord = serde_json::from_value(reply).context("the daemon is of another version")?;
             write_alert(&mut io::stdout(), &record, Style::of_stdout(), true)?;
             Ok(ExitCode::SUCCESS)
         }

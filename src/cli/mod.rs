@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod daemon;
 mod doctor;
+mod explain;
 mod interrupt;
 mod inventory;
 mod replay;
@@ -45,6 +46,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(args) => daemon::status(&args),
         Command::Reload(args) => daemon::reload(&args),
         Command::Incident(args) => daemon::incident(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Suppress(args) => daemon::suppress(&args),
         Command::Replay(args) => replay::run(*args),
         Command::Tail(args) => tail::run(&args),

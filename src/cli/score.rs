@@ -12,7 +12,7 @@ mod report;
 
 use super::args::ScoreArgs;
 use super::tail::network_contains;
-use crate::alert::record::{AlertRecord, EventType, Severity, SubjectKind, eve_time};
+use crate::alert::record::{AlertDetail, AlertRecord, EventType, Severity, SubjectKind, eve_time};
 use crate::rule::pattern;
 use crate::time::Timestamp;
 use anyhow::{Context, bail};
@@ -120,7 +120,7 @@ fn read_alerts(path: &Path) -> anyhow::Result<Vec<AlertRecord>> {
     Ok(alerts)
 }
 
-/// All records of one incident, taken together.
+/// All records of one voice of an incident, taken together.
 #[derive(Clone, Debug)]
 struct Incident {
     id: String,
@@ -144,7 +144,7 @@ impl Incident {
         Incident {
             id: alert.incident.clone(),
             detector: alert.detector.clone(),
-            severity: alert.severity,
+            severity: own_severity(alert),
             alerted: record.timestamp,
             first_seen: alert.first_seen,
             last_seen: alert.last_seen,
@@ -158,7 +158,7 @@ impl Incident {
 
     fn take(&mut self, record: &AlertRecord) {
         let alert = &record.apitap;
-        self.severity = self.severity.max(alert.severity);
+        self.severity = self.severity.max(own_severity(alert));
         self.alerted = self.alerted.min(record.timestamp);
         self.first_seen = self.first_seen.min(alert.first_seen);
         self.last_seen = self.last_seen.max(alert.last_seen);
@@ -333,11 +333,18 @@ fn score_benign(benign: &Benign, incidents: &[Incident]) -> BenignScore {
     BenignScore { benign: benign.benign.clone(), spoken_of_by }
 }
 
+/// How bad the detector of a record found it: an incident of several has the severity of its worst.
+fn own_severity(alert: &AlertDetail) -> Severity {
+    let own = alert.timeline.iter().filter(|entry| entry.detector == alert.detector).map(|entry| entry.severity);
+    own.max().unwrap_or(alert.severity)
+}
+
 /// Incidents in the order in which they were first spoken of.
 fn incidents_of(alerts: &[AlertRecord]) -> Vec<Incident> {
-    let mut incidents: BTreeMap<&str, Incident> = BTreeMap::new();
+    let mut incidents: BTreeMap<(&str, &str), Incident> = BTreeMap::new();
     for record in alerts {
-        let incident = incidents.entry(&record.apitap.incident).or_insert_with(|| Incident::opened_by(record));
+        let voice = (record.apitap.incident.as_str(), record.apitap.detector.as_str());
+        let incident = incidents.entry(voice).or_insert_with(|| Incident::opened_by(record));
         incident.take(record);
     }
     let mut incidents: Vec<Incident> = incidents.into_values().collect();

@@ -3,9 +3,9 @@
 //! In go the log and the time up to which the saved state has judged; out come the alerts told since, and, of each, the
 //! incident as it stood then. Refused, and left out: lines that are no alerts, detectors that are not known, subjects that cannot be read.
 
-use super::{FIRST_PAUSE, Incident, Incidents, identity_of};
+use super::{Incident, Incidents, Voice, identity_of};
 use crate::alert::lines_backwards;
-use crate::alert::record::{AlertDetail, AlertRecord, IncidentState, Subject, SubjectKind};
+use crate::alert::record::{AlertDetail, AlertRecord, IncidentState, Severity, Subject, SubjectKind};
 use crate::api::endpoint_key;
 use crate::detect::{self, Finding};
 use crate::hash::HashKey;
@@ -21,8 +21,6 @@ use std::sync::Arc;
 
 /// The state is of a minute ago, or some: further back than this in the log is not looked.
 const MOST_BYTES: u64 = 64 << 20;
-/// A pause that has doubled so often is longer than any incident.
-const MOST_DOUBLINGS: u64 = 20;
 
 /// The alerts at the end of a log behind the last that is older than `judged`, oldest first. Where it was rotated since,
 /// also those of the log before. Windows that close late are told with the time of the newest, so some may be known.
@@ -69,34 +67,57 @@ impl Incidents {
         let detail = &record.apitap;
         let finding = finding_of(detail, &self.key)?;
         let identity = identity_of(&finding);
-        let open = self.open.get(&identity);
-        if open.is_some_and(|open| open.id != detail.incident && open.told_at > record.timestamp) {
-            return None; // over and done with before that one was opened
-        }
-        let open = open.filter(|open| open.id == detail.incident);
+        let id = &detail.incident;
+        let of = self.open.iter().find(|(_, open)| open.id == *id).map(|(name, _)| name.clone());
         if detail.state == IncidentState::Closed {
-            open?;
-            self.open.remove(&identity);
+            self.remove(&of?);
             return Some(());
         }
-        if open.is_some_and(|open| open.told >= detail.sequence) {
-            return None;
+        let same = self.by_identity.get(&identity).filter(|name| Some(*name) != of.as_ref()).cloned();
+        if let Some(other) = same {
+            if self.open.get(&other).is_some_and(|open| open.told_at > record.timestamp) {
+                return None; // over and done with before that one was opened
+            }
+            self.forget_voice(&other, &identity);
         }
-        let doublings = detail.sequence.saturating_sub(1).min(MOST_DOUBLINGS) as u32; // at most MOST_DOUBLINGS
-        let incident = Incident {
-            id: detail.incident.clone(),
-            severity: detail.severity,
-            told: detail.sequence,
-            told_count: detail.count,
+        let name = of.unwrap_or_else(|| identity.clone());
+        let incident = self.open.entry(name).or_insert_with(|| Incident {
+            id: id.clone(),
+            voices: Vec::new(),
+            told: 0,
             told_severity: detail.severity,
             told_at: record.timestamp,
-            pause: FIRST_PAUSE * 2u32.pow(doublings),
-            first_seen: detail.first_seen,
-            is_acknowledged: open.is_some_and(|open| open.is_acknowledged),
-            finding,
-        };
-        self.open.insert(identity, incident);
+            is_acknowledged: false,
+        });
+        if incident.told >= detail.sequence {
+            return None;
+        }
+        (incident.told, incident.told_severity, incident.told_at) =
+            (detail.sequence, detail.severity, record.timestamp);
+        let (told_count, first_seen) = (detail.count, detail.first_seen);
+        // The record has the incident's severity: that of the voice, unless another is worse.
+        let worst = incident.voices.iter().filter(|voice| voice.identity != identity).map(|voice| voice.severity).max();
+        let known = incident.voices.iter_mut().find(|voice| voice.identity == identity);
+        let before = known.as_ref().map_or(Severity::Low, |voice| voice.severity);
+        let severity = if worst >= Some(detail.severity) { before } else { detail.severity };
+        let voice = Voice { identity, finding, severity, told_count, first_seen };
+        match known {
+            Some(known) => *known = voice,
+            None => incident.voices.push(voice),
+        }
+        self.index();
         Some(())
+    }
+
+    /// A voice goes; with its last one the incident.
+    fn forget_voice(&mut self, name: &str, identity: &str) {
+        let Some(incident) = self.open.get_mut(name) else { return };
+        incident.voices.retain(|voice| voice.identity != identity);
+        if incident.voices.is_empty() {
+            self.remove(name);
+        } else {
+            self.index();
+        }
     }
 }
 
@@ -117,6 +138,7 @@ fn finding_of(detail: &AlertDetail, key: &HashKey) -> Option<Finding> {
     finding.count = detail.count;
     finding.observed = detail.observed.clone();
     finding.expected = detail.expected.clone();
+    finding.reasons = detail.reasons.clone();
     let flow_id = 0; // of the first alone it is known, and of no use once its flow is over
     finding.evidence = detail
         .evidence
@@ -168,7 +190,7 @@ fn endpoint_of(name: &str, key: &HashKey) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::record::{Severity, write_line};
+    use crate::alert::record::write_line;
     use crate::baseline::Store;
     use crate::baseline::state::EndpointState;
     use crate::window::{an_endpoint, start_of};
@@ -250,7 +272,7 @@ mod tests {
         again.restore(&saved).unwrap();
         assert_eq!(again.catch_up(&told), 4);
         assert_eq!(again.catch_up(&told), 0);
-        assert_eq!(again.list(&store).len(), 4);
+        assert_eq!(again.list(&store).len(), 3, "what was found of one host is one incident");
         // Both go on alike from here.
         let window = 100 + 60;
         let next = |incidents: &mut Incidents| {
@@ -261,7 +283,7 @@ mod tests {
         assert_eq!(next(&mut again), next(&mut incidents));
         let closing = again.finish(after.saturating_add(Duration::from_secs(9000)), &store, &rules);
         assert_eq!(again.catch_up(&closing), 0, "what is closed is closed");
-        assert_eq!(incidents.catch_up(&closing), 4);
+        assert_eq!(incidents.catch_up(&closing), 3);
         assert_eq!(incidents.open_count(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! One sample of each record, for the tests of everything that reads or writes them.
 
 use super::*;
+use crate::detect::Reasons;
 
 const START: i64 = 1_763_892_130; // 2025-11-23 10:02:10 UTC
 
@@ -46,6 +47,8 @@ pub fn alert() -> AlertRecord {
         count: 415,
         observed: "412 failed logins for 380 users in 2m; 3 succeeded".to_owned(),
         expected: Some("under 5 failed logins in 2m".to_owned()),
+        reasons: Reasons::default(),
+        timeline: Vec::new(),
         evidence: vec![Evidence {
             timestamp: second(0),
             src_ip: client.ip(),

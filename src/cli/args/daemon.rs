@@ -94,9 +94,12 @@ pub enum IncidentCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show one with its evidence
+    /// Show the story of one with its evidence, also when it is over
     Show {
         id: String,
+        /// EVE log that has it, where no daemon has it open
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = super::DEFAULT_ALERT_LOG)]
+        log: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -105,6 +108,24 @@ pub enum IncidentCommand {
     Ack { id: String },
     /// Close it now; what goes on opens another
     Close { id: String },
+}
+
+/// Print the numbers behind an incident: observed, expected, odds, floors, what weighed most
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  apitap explain 9f3c00aa12de4b71                        of the daemon, or of its log
+  apitap explain 9f3c00aa12de4b71 --log alerts.json      of a log that `apitap replay --eve` wrote")]
+pub struct ExplainArgs {
+    /// The incident's id; its first digits are enough in a log
+    pub id: String,
+    /// EVE log that has it, where no daemon has it open
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = super::DEFAULT_ALERT_LOG)]
+    pub log: PathBuf,
+    #[command(flatten)]
+    pub daemon: SocketArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Keep quiet what is known, for a while

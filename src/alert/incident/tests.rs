@@ -1,0 +1,151 @@
+//! Facts about incidents of several voices.
+
+use super::*;
+use crate::window::Moment;
+use detect::Subject as About;
+
+const KEY: HashKey = HashKey::new([7; 16]);
+
+struct Room {
+    incidents: Incidents,
+    store: Store,
+    rules: Ruleset,
+    window: i64,
+}
+
+impl Room {
+    fn new() -> Room {
+        Room { incidents: Incidents::new(KEY), store: Store::default(), rules: Ruleset::default(), window: 100 }
+    }
+
+    fn window(&mut self, findings: Vec<Finding>) -> Vec<AlertRecord> {
+        self.window += 1;
+        self.incidents.update(self.window, findings, &self.store, &self.rules)
+    }
+
+    fn found(&self, detector: &'static str, about: About, severity: Severity, count: u64) -> Finding {
+        let now = start_of(self.window + 1);
+        let mut finding = Finding::new(detector, about, severity, Moment { first: now, last: now });
+        finding.count = count;
+        finding.observed = format!("{count} of them");
+        finding
+    }
+}
+
+fn client(last: u8) -> About {
+    About::Client([192, 0, 2, last].into())
+}
+
+/// State, detector, severity, incident and sequence of each.
+fn told(records: &[AlertRecord]) -> Vec<(IncidentState, &str, Severity, &str, u64)> {
+    records
+        .iter()
+        .map(|record| {
+            let alert = &record.apitap;
+            (alert.state, alert.detector.as_str(), alert.severity, alert.incident.as_str(), alert.sequence)
+        })
+        .collect()
+}
+
+#[test]
+fn a_scan_then_guesses_then_data_of_one_client_are_one_incident_with_a_timeline() {
+    let mut room = Room::new();
+    let scan = room.window(vec![room.found("scanner", client(1), Severity::Low, 100)]);
+    let id = scan[0].apitap.incident.clone();
+    assert_eq!(told(&scan), [(IncidentState::Opened, "scanner", Severity::Low, id.as_str(), 1)]);
+    assert!(scan[0].apitap.timeline.is_empty());
+    let guesses = room.window(vec![room.found("brute_force", client(1), Severity::Medium, 30)]);
+    assert_eq!(told(&guesses), [(IncidentState::Updated, "brute_force", Severity::Medium, id.as_str(), 2)]);
+    let mut data = room.found("unauthenticated_data_exposure", About::Endpoint(5), Severity::Critical, 9);
+    data.client = Some([192, 0, 2, 1].into());
+    let data = room.window(vec![data]);
+    assert_eq!(
+        told(&data),
+        [(IncidentState::Updated, "unauthenticated_data_exposure", Severity::Critical, id.as_str(), 3)]
+    );
+    let timeline: Vec<&str> = data[0].apitap.timeline.iter().map(|entry| entry.detector.as_str()).collect();
+    assert_eq!(timeline, ["scanner", "brute_force", "unauthenticated_data_exposure"]);
+    assert_eq!(room.incidents.list(&room.store)[0].also, ["brute_force", "scanner"]);
+    let tally = room.incidents.tally();
+    assert_eq!((tally.total(), tally.at_least(Severity::Critical)), (1, 1));
+    let closed = room.incidents.finish(start_of(10_000), &room.store, &room.rules);
+    assert_eq!(
+        told(&closed),
+        [(IncidentState::Closed, "unauthenticated_data_exposure", Severity::Critical, id.as_str(), 4)]
+    );
+}
+
+#[test]
+fn others_are_incidents_of_their_own_and_what_the_sensor_says_of_itself_too() {
+    let mut room = Room::new();
+    let findings = vec![
+        room.found("scanner", client(1), Severity::Low, 100),
+        room.found("scanner", client(2), Severity::Low, 100),
+        room.found("sensor_loss", About::Sensor("sensor".to_owned()), Severity::Low, 1),
+        room.found("sensor_clock", About::Sensor("sensor".to_owned()), Severity::Low, 1),
+    ];
+    assert_eq!(room.window(findings).len(), 4);
+    assert_eq!(room.incidents.open_count(), 4);
+}
+
+#[test]
+fn an_incident_gets_no_better_and_ends_when_all_of_it_is_quiet() {
+    let mut room = Room::new();
+    room.window(vec![room.found("scanner", client(1), Severity::High, 100)]);
+    room.window = 150;
+    let joined = room.window(vec![room.found("object_enumeration", client(1), Severity::Low, 100)]);
+    assert_eq!((joined[0].apitap.severity, joined[0].apitap.timeline[1].severity), (Severity::High, Severity::Low));
+    // The scan is quiet for longer than ten minutes, the walk is not.
+    room.window = 190;
+    assert_eq!(room.window(Vec::new()), []);
+    room.window = 250;
+    let closed = room.window(Vec::new());
+    assert_eq!((closed.len(), closed[0].apitap.state), (1, IncidentState::Closed));
+    let anew = room.window(vec![room.found("scanner", client(1), Severity::Low, 100)]);
+    assert_eq!(anew[0].apitap.state, IncidentState::Opened);
+    assert_ne!(anew[0].apitap.incident, closed[0].apitap.incident);
+}
+
+#[test]
+fn who_acknowledged_hears_again_only_of_what_is_worse() {
+    let mut room = Room::new();
+    let opened = room.window(vec![room.found("scanner", client(1), Severity::Medium, 100)]);
+    assert!(room.incidents.acknowledge(&opened[0].apitap.incident));
+    assert_eq!(room.window(vec![room.found("object_enumeration", client(1), Severity::Medium, 50)]), []);
+    assert_eq!(room.window(vec![room.found("brute_force", client(1), Severity::High, 50)]).len(), 1);
+}
+
+#[test]
+fn voices_are_bounded() {
+    let mut room = Room::new();
+    let of = |room: &Room, endpoint: u64| {
+        let mut walk = room.found("object_enumeration", client(1), Severity::Low, 50);
+        walk.endpoint = Some(endpoint);
+        walk
+    };
+    let many = (0..100).map(|endpoint| of(&room, endpoint)).collect();
+    room.window(many);
+    assert!(room.incidents.open.values().all(|incident| incident.voices.len() <= MOST_VOICES));
+    assert_eq!(room.incidents.open_count(), 100usize.div_ceil(MOST_VOICES));
+    assert_eq!(room.incidents.open.values().map(|incident| incident.voices.len()).sum::<usize>(), 100);
+}
+
+#[test]
+fn what_was_open_before_incidents_had_voices_goes_on() {
+    let mut room = Room::new();
+    let scan = room.found("scanner", client(1), Severity::Low, 100);
+    let identity = identity_of(&scan);
+    let time = serde_json::to_value(start_of(101)).unwrap();
+    let before = serde_json::json!({ identity.as_str(): {
+        "id": "00aa", "finding": scan, "severity": "low", "told": 2, "told_count": 100, "told_severity": "low",
+        "told_at": time, "pause": { "secs": 120, "nanos": 0 }, "first_seen": time, "is_acknowledged": true,
+    }});
+    room.incidents.restore(before.to_string().as_bytes()).unwrap();
+    let worse = room.found("scanner", client(1), Severity::High, 150);
+    let told_again = room.window(vec![worse]);
+    assert_eq!(told(&told_again), [(IncidentState::Updated, "scanner", Severity::High, "00aa", 3)]);
+    let json = room.incidents.to_json().unwrap();
+    let mut again = Incidents::new(KEY);
+    again.restore(&json).unwrap();
+    assert_eq!(again.list(&room.store)[0].id, "00aa");
+}
