@@ -83,7 +83,15 @@ fn incidents_are_listed_shown_acknowledged_and_closed() {
 
     site.ask(&["incident", "close", &other_id]).with_status(0);
     assert_eq!(states_of(&site, other).last().map(String::as_str), Some("closed"));
-    assert_eq!(open(&site), [(known.to_owned(), known_id)]);
+    assert_eq!(open(&site), [(known.to_owned(), known_id.clone())]);
+    // What is over is in the log, and is explained from there.
+    let log = site.folder.path("log/alerts.json");
+    let shown = site.ask(&["incident", "show", "--log", &log, &other_id]).with_status(0).out;
+    assert!(shown.contains(other) && shown.contains("(closed)"), "{shown}");
+    let explained = site.ask(&["explain", "--log", &log, &other_id]).with_status(0).out;
+    assert!(explained.contains("min_paths is ") && explained.contains("(over)"), "{explained}");
+    let explained = site.ask(&["explain", &known_id]).with_status(0).out;
+    assert!(explained.contains("min_paths is ") && explained.contains("(open)"), "{explained}");
     for deed in ["show", "ack", "close"] {
         let refused = site.ask(&["incident", deed, &other_id]).with_status(1).err;
         assert!(refused.contains(&other_id) && refused.contains("apitap incident list"), "{refused}");

@@ -37,7 +37,11 @@ pub(super) fn record_of(id: &str, socket: &Path, log: &Path) -> anyhow::Result<A
         return serde_json::from_value(open).context("the daemon is of another version");
     }
     let file = File::open(log).with_context(|| {
-        format!("no daemon has the incident {id} open, and its log {} cannot be read; give --log", log.display())
+        format!(
+            "no daemon has the incident {id} open (`apitap incident list` shows those that are), and the log {} cannot be \
+             read; give --log",
+            log.display()
+        )
     })?;
     let told = last_told(&file, id).with_context(|| format!("{} cannot be read", log.display()))?;
     match told.as_slice() {

@@ -4,6 +4,7 @@
 //! where logins have no user name (a PIN, a code), those of one client. Misses: logins whose password cannot be read.
 
 use super::credential_stuffing::{in_words, sample_of};
+use super::reasons::Reasons;
 use super::{Finding, Scene, Spoiled, Subject};
 use crate::baseline::{Tiers, tier_of};
 use crate::window::Attempts;
@@ -78,6 +79,12 @@ fn finding_of(scene: &Scene<'_>, subject: Subject, attempts: &Attempts) -> Findi
     finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
     finding.count = attempts.failures;
     finding.observed = in_words(attempts, &opened);
+    finding.reasons = Reasons::default()
+        .floor("min_failures", rules.min_failures.min(rules.slow_min_failures) as f64, attempts.failures as f64)
+        .floor("min_passwords", rules.min_passwords as f64, attempts.passwords.count() as f64)
+        .fact(format!("{} different passwords for one account", attempts.passwords.count().min(attempts.failures)))
+        .fact(format!("{} of {} attempts failed", attempts.failures, attempts.total()))
+        .fact(format!("{} opened", if opened.is_empty() { "the account was not" } else { "the account was" }));
     finding.expected = Some("people try a handful of passwords and then reset theirs".to_string());
     finding.spoils = vec![Spoiled::Logins(attempts.endpoint), Spoiled::EndpointErrors(attempts.endpoint)];
     finding.spoils.extend(finding.client_sample.iter().copied().map(Spoiled::ClientErrors));

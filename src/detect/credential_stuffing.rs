@@ -5,7 +5,8 @@
 //! keyed hash. Misses: attempts whose outcome the wire does not show.
 
 use super::brute_force::{Guessed, Guesses};
-use super::stats::{odds_factor, ratio_test};
+use super::reasons::Reasons;
+use super::stats::{odds_factor, ratio_interval, ratio_test};
 use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::{EndpointActivity, EndpointState, Share};
 use crate::baseline::{SPANS, Tiers, network_of, not_understood, tier_of};
@@ -138,9 +139,30 @@ fn judge_endpoint(
     finding.observed = in_words(&attempts, &opened);
     finding.expected =
         (usual.total >= 1.0).then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
+    finding.reasons = reasons_of(scene, &usual, &attempts, &opened);
     finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
     finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientErrors));
     findings.push(finding);
+}
+
+/// The numbers behind it.
+fn reasons_of(scene: &Scene<'_>, usual: &Share, attempts: &Attempts, opened: &[u64]) -> Reasons {
+    let floors = &scene.rules.credential_stuffing.endpoint;
+    let (failures, total) = (attempts.failures, attempts.total());
+    let users = attempts.failed_users.count().min(failures);
+    let mut reasons = Reasons::default();
+    if usual.total >= 1.0 {
+        let (hits, base) = (usual.hits as u64, usual.total as u64);
+        let [low, high] = ratio_interval(total, hits, base, floors.prior_strength);
+        reasons = reasons.interval(low as f64, high as f64);
+    }
+    let clients = attempts.failing_clients.count();
+    let share = failures as f64 / total.max(1) as f64;
+    let per_client = users as f64 / clients.max(1) as f64;
+    reasons
+        .fact(format!("{} of {total} logins failed, {} is usual", percent(share), percent(usual.share())))
+        .fact(format!("{per_client:.1} accounts for each of {clients} sources"))
+        .fact(format!("{} accounts opened by those who failed", opened.len()))
 }
 
 /// What is not told yet, and explains the errors of its client meanwhile.

@@ -4,6 +4,7 @@
 //! Misses: copies of bytes that are not remembered any more (`stream/recent.rs`), and transactions that were over when the
 //! second copy came. No stack sends such segments: one is enough, and no baseline is needed.
 
+use super::reasons::Reasons;
 use super::{Finding, Scene, Subject, span_in_words};
 use crate::baseline::state::SubjectActivity;
 use crate::baseline::tier_of;
@@ -30,6 +31,8 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         finding.count = evasions.total();
         finding.observed = in_words(&evasions);
         finding.expected = Some("none of it".to_owned());
+        let (least, found) = (rules.min_transactions as f64, evasions.total() as f64);
+        finding.reasons = Reasons::over(rules.window_seconds).floor("min_transactions", least, found);
         findings.push(finding.with_evidence(&evasions.evidence));
     }
 }

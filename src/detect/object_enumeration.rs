@@ -3,12 +3,13 @@
 //! Sees: many more distinct objects than the subject's own past and its peers, in sequence or at random. Misses: walks
 //! slower than the longest horizon, and those spread over many principals.
 
-use super::stats::rate_test;
+use super::reasons::Reasons;
+use super::stats::{rate_interval, rate_test};
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::ReachState;
 use crate::baseline::{SPANS, tier_of};
 use crate::rule::Severity;
-use crate::window::Reach;
+use crate::window::{Reach, WINDOW};
 
 /// Share of an endpoint's requests with credentials below which it is public.
 const PUBLIC_SHARE: f64 = 0.1;
@@ -58,6 +59,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let peers = endpoint.reach.len();
     // Who goes on reaches more, but also comes back to the objects he knows.
     let growth = (spans as f64).powf(rules.growth_exponent);
+    let mut reasons = Reasons::over(SPANS[tier] as u64 * WINDOW.as_secs());
     let (normal, probability) = if scene.is_learning {
         (None, None)
     } else if peers >= rules.min_peers {
@@ -67,7 +69,10 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         if (objects as f64) < rules.reach_factor * normal {
             return None;
         }
-        (Some(normal.ceil() as u64), Some(scene.rare("object_enumeration", key, probability)?))
+        let probability = scene.rare("object_enumeration", key, probability)?;
+        let [low, high] = rate_interval(growth, reached, peers as f64, rules.prior_strength, objects);
+        reasons = reasons.interval(low as f64, high as f64);
+        (Some(normal.ceil() as u64), Some(probability))
     } else if objects >= rules.min_objects_without_peers {
         (None, None)
     } else {
@@ -93,6 +98,24 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     finding.client_sample = vec![reach.client];
     finding.count = reach.requests;
     finding.probability = probability;
+    let floor_key = if is_sequence { "min_objects_in_sequence" } else { "min_objects" };
+    reasons = reasons.floor(floor_key, floor as f64, objects as f64);
+    if let Some(normal) = normal {
+        reasons = reasons.fact(format!("{:.0} times what its peers reach", objects as f64 / normal.max(1) as f64));
+    }
+    if reach.misses > 0 {
+        let share = reach.misses as f64 / reach.requests.max(1) as f64;
+        reasons =
+            reasons.fact(format!("{} of its requests were refused or met nothing: ids are guessed", percent(share)));
+    }
+    if is_sequence {
+        reasons =
+            reasons.fact(format!("the ids fill {} of the range they span", percent(sequential_share(reach, objects))));
+    }
+    if reach.sensitive > 0 {
+        reasons = reasons.fact(format!("{} answers carried sensitive data", reach.sensitive));
+    }
+    finding.reasons = reasons;
     finding.observed = format!(
         "{objects} different objects in {}{}, {} answered with success, {} refused or not found",
         span_in_words(&reach.moment),

@@ -4,6 +4,7 @@
 //! are far larger than on the wire, settings and pings in bulk. Misses: the same spread over many addresses, and what a
 //! proxy before the server keeps from it.
 
+use super::reasons::Reasons;
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::SubjectActivity;
 use crate::baseline::tier_of;
@@ -56,6 +57,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         finding.count = count;
         finding.observed = format!("{} in {}", seen.join("; "), span_in_words(&abuses.moment));
         finding.expected = Some("none of it".to_owned());
+        finding.reasons = seen.iter().cloned().fold(Reasons::over(rules.window_seconds), Reasons::fact);
         finding.spoils = vec![Spoiled::ClientErrors(state.address)];
         findings.push(finding);
     }

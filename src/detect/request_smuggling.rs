@@ -4,6 +4,7 @@
 //! heads that are read alike and yet not followed alike (a server that ignores bodies), unless it shows in the number of
 //! answers; HTTP/2 that a proxy rewrites.
 
+use super::reasons::Reasons;
 use super::{Finding, Scene, Spoiled, Subject, span_in_words};
 use crate::baseline::state::SubjectActivity;
 use crate::baseline::tier_of;
@@ -35,6 +36,9 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         finding.client_sample = vec![state.address];
         finding.count = requests + desyncs;
         finding.observed = observed(&smuggling);
+        finding.reasons = Reasons::over(rules.window_seconds)
+            .floor("min_requests", rules.min_requests as f64, requests as f64)
+            .fact(format!("{desyncs} answers show that a server read a request otherwise"));
         finding.expected = Some("every request ends at one byte".to_owned());
         finding.spoils = vec![Spoiled::ClientErrors(state.address)];
         findings.push(finding);

@@ -3,6 +3,7 @@
 //! Sees: the number of distinct missing paths of a client and their share of its requests, over minutes and over an
 //! hour. Misses: scans spread over many addresses, and those that only ask for paths that exist.
 
+use super::reasons::Reasons;
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::SubjectActivity;
 use crate::baseline::tier_of;
@@ -30,9 +31,10 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             let missing: u64 = rules.statuses.iter().map(|status| errors.statuses.count(*status)).sum();
             let share = missing as f64 / requests.max(1) as f64;
             let is_scan = errors.missing_paths.count() >= *min_paths && share >= rules.min_missing_share;
-            is_scan.then_some((errors, share, successes))
+            let floor = (*seconds, *min_paths);
+            is_scan.then_some((errors, share, successes, floor))
         });
-        let Some((errors, share, successes)) = found else { continue };
+        let Some((errors, share, successes, (seconds, min_paths))) = found else { continue };
         let severity = if successes > 0 { rules.found_severity } else { rules.alert.severity };
         let mut finding = Finding::new("scanner", Subject::Client(state.address), severity, errors.moment)
             .with_evidence(&errors.evidence);
@@ -45,7 +47,12 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             span_in_words(&errors.moment),
             percent(share),
         );
-        finding.expected = Some(format!("fewer than {} missing paths", rules.min_paths));
+        finding.expected = Some(format!("fewer than {min_paths} missing paths"));
+        finding.reasons = Reasons::over(seconds)
+            .floor("min_paths", min_paths as f64, errors.missing_paths.count() as f64)
+            .floor("min_missing_share", rules.min_missing_share, share)
+            .fact(format!("{} of its requests met nothing", percent(share)))
+            .fact(format!("{successes} were answered with success"));
         finding.spoils = vec![Spoiled::ClientErrors(state.address)];
         findings.push(finding);
     }

@@ -95,6 +95,37 @@ pub fn rate_test(
     Probability::from_ln(ln_gamma_poisson_tail(count, exposure, shape, shape * baseline_exposure / events))
 }
 
+/// The counts out of `n` between which 95 of 100 lie, by the baseline of [`ratio_test`].
+pub fn ratio_interval(n: u64, baseline_successes: u64, baseline_n: u64, prior_strength: f64) -> [u64; 2] {
+    interval(n, |k| ratio_test(k, n, baseline_successes, baseline_n, prior_strength).value())
+}
+
+/// The counts within `exposure` between which 95 of 100 lie, by the baseline of [`rate_test`]; looked for up to `most`.
+pub fn rate_interval(
+    exposure: f64,
+    baseline_count: u64,
+    baseline_exposure: f64,
+    prior_strength: f64,
+    most: u64,
+) -> [u64; 2] {
+    interval(most, |k| rate_test(k, exposure, baseline_count, baseline_exposure, prior_strength).value())
+}
+
+/// Share of counts on either side of an interval.
+const OUTSIDE: f64 = 0.025;
+
+/// From a falling `tail`, P[X >= k] for k from 0 to `most`: the largest counts that it holds above each bound.
+fn interval(most: u64, tail: impl Fn(u64) -> f64) -> [u64; 2] {
+    [1.0 - OUTSIDE, OUTSIDE].map(|bound| {
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if tail(middle) > bound { low = middle } else { high = middle - 1 }
+        }
+        low
+    })
+}
+
 /// The chance that the next thing seen is a new one, from how many of `observations` were things seen once (Good, "The
 /// population frequencies of species", 1953: N1 / N). One is added to both, so that it is never 0, and 1 at the start.
 pub fn good_turing_novelty(singletons: u64, observations: u64) -> f64 {
@@ -498,6 +529,15 @@ mod tests {
         assert_near(judged(500_000), judged(5_000_000), 0.01);
         assert!(ratio_test(2, 100, 100, 5_000, 500.0).value() > 0.5);
         assert_eq!(ratio_test(100_000, 100_000, 5, 100_000, 1e6), Probability::MIN);
+    }
+
+    #[test]
+    fn an_interval_holds_95_of_100() {
+        // Of 100 tosses of a fair coin: 40 to 60 (the quantiles of the binomial distribution).
+        assert_eq!(ratio_interval(100, 1 << 40, 1 << 41, 1e12), [40, 60]);
+        // Poisson with mean 10: 4 to 17.
+        assert_eq!(rate_interval(10.0, 1 << 40, (1u64 << 40) as f64, 1e12, 1000), [4, 17]);
+        assert_eq!(rate_interval(10.0, 0, 1e9, 100.0, 1000), [0, 0]);
     }
 
     #[test]
