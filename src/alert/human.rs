@@ -235,7 +235,10 @@ fn timeline_text(entry: &TimelineEntry) -> String {
 /// A span in its largest unit that divides it: `10m`, `6h`, `1d`.
 pub fn duration_text(span: Duration) -> String {
     let seconds = span.as_secs();
-    match [(86_400, "d"), (3600, "h"), (60, "m")].into_iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0) {
+    match [(86_400, "d"), (3600, "h"), (60, "m")]
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit))
+    {
         Some((unit, name)) => format!("{}{name}", seconds / unit),
         None => format!("{seconds}s"),
     }

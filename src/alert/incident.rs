@@ -91,7 +91,7 @@ enum Stored {
     },
     Before {
         id: String,
-        finding: Finding,
+        finding: Box<Finding>,
         severity: Severity,
         #[serde(default)]
         told: u64,
@@ -121,7 +121,8 @@ impl From<Stored> for Incident {
                 first_seen,
                 is_acknowledged,
             } => {
-                let voice = Voice { identity: identity_of(&finding), finding, severity, told_count, first_seen };
+                let voice =
+                    Voice { identity: identity_of(&finding), finding: *finding, severity, told_count, first_seen };
                 Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged }
             }
         }
