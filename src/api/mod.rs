@@ -90,6 +90,10 @@ impl Observation<'_> {
         (400..500).contains(&self.status)
     }
 
+    pub fn is_server_error(&self) -> bool {
+        (500..600).contains(&self.status)
+    }
+
     /// A request without credentials, beyond doubt.
     pub fn is_anonymous(&self) -> bool {
         self.credentials.is_none() && !self.may_have_credentials

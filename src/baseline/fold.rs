@@ -4,7 +4,7 @@
 //! dimension does not teach there, so that an attacker cannot teach the sensor.
 
 use super::persist::Kind;
-use super::state::ExposureNormal;
+use super::state::{ExposureNormal, Share};
 use super::store::{Store, Touched};
 use crate::inspect::DataClass;
 use crate::window::histogram::{LogHistogram, StatusCounts};
@@ -20,6 +20,9 @@ pub enum Spoiled {
     EndpointErrors(u64),
     ClientErrors(IpAddr),
     HostErrors(u64),
+    EndpointFailures(u64),
+    ClientFailures(IpAddr),
+    HostFailures(u64),
     Logins(u64),
     EndpointExposure(u64),
     ClientExposure(IpAddr),
@@ -101,6 +104,7 @@ impl ExposureLesson {
 pub struct EndpointLesson {
     pub requests: u64,
     pub errors: u64,
+    pub failures: u64,
     pub login_failures: u64,
     pub login_nonsense: u64,
     pub logins: u64,
@@ -117,6 +121,7 @@ impl EndpointLesson {
         EndpointLesson {
             requests: window.tally.requests,
             errors: window.tally.statuses.class(4),
+            failures: window.tally.statuses.class(5),
             login_failures: logins.map_or(0, |logins| logins.failures),
             login_nonsense: logins.map_or(0, |logins| not_understood(&window.tally.statuses).min(logins.failures)),
             logins: logins.map_or(0, |logins| logins.total()),
@@ -138,6 +143,7 @@ impl EndpointLesson {
 pub struct SubjectLesson {
     pub requests: u64,
     pub errors: u64,
+    pub failures: u64,
     pub exposure: ExposureLesson,
 }
 
@@ -152,6 +158,7 @@ impl Store {
             let state = &mut *state;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             state.errors.fade(passed);
+            state.failures.fade(passed);
             state.login_failures.fade(passed);
             state.login_nonsense.fade(passed);
             state.login_sessions.fade(passed);
@@ -165,6 +172,11 @@ impl Store {
                 state.errors.retract();
             } else {
                 state.errors.add(index, lesson.errors, lesson.requests, touched.is_learning);
+            }
+            if spoiled.contains(&Spoiled::EndpointFailures(*key)) {
+                state.failures.retract();
+            } else {
+                state.failures.add(index, lesson.failures, lesson.requests, touched.is_learning);
             }
             if spoiled.contains(&Spoiled::Logins(*key)) || spoiled.contains(&Spoiled::EndpointErrors(*key)) {
                 state.login_nonsense.retract();
@@ -202,6 +214,8 @@ impl Store {
             if !spoiled.contains(&Spoiled::ClientErrors(state.address)) {
                 state.errors.add(lesson.errors, lesson.requests);
             }
+            let is_spoiled = spoiled.contains(&Spoiled::ClientFailures(state.address));
+            teach_failures(&mut state.failures, lesson, passed, is_spoiled);
             let is_spoiled = spoiled.contains(&Spoiled::ClientExposure(state.address));
             teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
         }
@@ -215,6 +229,12 @@ impl Store {
             let Some(mut state) = self.hosts.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             state.errors.fade(passed);
+            state.failures.fade(passed);
+            if spoiled.contains(&Spoiled::HostFailures(*key)) {
+                state.failures.retract();
+            } else {
+                state.failures.add(index, lesson.failures, lesson.requests, touched.is_learning);
+            }
             if spoiled.contains(&Spoiled::HostErrors(*key)) {
                 state.errors.retract();
             } else {
@@ -280,6 +300,18 @@ impl Store {
                 self.changes.note(Kind::Endpoint, [*endpoint.key()]);
             }
         }
+    }
+}
+
+/// Most clients never meet a server error: only for one that did is anything kept.
+fn teach_failures(failures: &mut Option<Box<Share>>, lesson: &SubjectLesson, passed: i64, is_spoiled: bool) {
+    if failures.is_none() && lesson.failures == 0 {
+        return;
+    }
+    let failures = failures.get_or_insert_default();
+    failures.fade(passed);
+    if !is_spoiled {
+        failures.add(lesson.failures, lesson.requests);
     }
 }
 

@@ -110,7 +110,8 @@ fn scrub_evidence<const K: usize>(sample: &mut EvidenceSample<K>, address: IpAdd
 }
 
 fn scrub_endpoint(activity: &mut EndpointActivity, address: IpAddr) -> bool {
-    let errors = activity.errors.as_deref_mut().is_some_and(|errors| scrub_errors(errors, address));
+    let errors = [&mut activity.errors, &mut activity.failures];
+    let errors = errors.into_iter().flatten().fold(false, |any, one| scrub_errors(one, address) | any);
     let logins = activity.logins.as_deref_mut().is_some_and(|logins| scrub_attempts(logins, address));
     let exposures = [&mut activity.exposure, &mut activity.open_exposure];
     let exposures = exposures.into_iter().flatten().fold(false, |any, one| scrub_exposure(one, address) | any);
@@ -118,7 +119,8 @@ fn scrub_endpoint(activity: &mut EndpointActivity, address: IpAddr) -> bool {
 }
 
 fn scrub_subject(activity: &mut SubjectActivity, address: IpAddr) -> bool {
-    let errors = activity.errors.as_deref_mut().is_some_and(|errors| scrub_errors(errors, address));
+    let errors = [&mut activity.errors, &mut activity.failures];
+    let errors = errors.into_iter().flatten().fold(false, |any, one| scrub_errors(one, address) | any);
     activity.exposure.as_deref_mut().is_some_and(|exposure| scrub_exposure(exposure, address)) | errors
 }
 

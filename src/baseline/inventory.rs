@@ -197,6 +197,7 @@ impl EndpointState {
         self.exposure.join(&other.exposure);
         self.open_exposure.join(&other.open_exposure);
         self.errors.add_share(&other.errors);
+        self.failures.add_share(&other.failures);
         self.login_failures.add_share(&other.login_failures);
         self.login_nonsense.add_share(&other.login_nonsense);
         self.login_sessions.add_share(&other.login_sessions);

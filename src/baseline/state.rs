@@ -65,6 +65,9 @@ pub struct EndpointActivity {
     pub tally: Tally,
     pub successes: u64,
     pub errors: Option<Box<Errors>>,
+    /// Answers with 5XX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Box<Errors>>,
     pub logins: Option<Box<Attempts>>,
     pub exposure: Option<Box<Exposure>>,
     pub open_exposure: Option<Box<Exposure>>,
@@ -80,6 +83,7 @@ impl Merge for EndpointActivity {
         self.tally.merge(other.tally);
         self.successes += other.successes;
         self.errors.merge(other.errors);
+        self.failures.merge(other.failures);
         self.logins.merge(other.logins);
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
@@ -201,6 +205,9 @@ pub struct EndpointState {
     #[serde(with = "super::persist::histogram_text")]
     pub reach: Histogram<u32>,
     pub errors: SettledShare,
+    /// Answers with 5XX.
+    #[serde(default)]
+    pub failures: SettledShare,
     pub login_failures: SettledShare,
     /// Of failed logins, those refused as requests that make no sense.
     pub login_nonsense: SettledShare,
@@ -260,6 +267,7 @@ impl EndpointState {
             sensitive_values: new_histogram(),
             reach: new_histogram(),
             errors: SettledShare::default(),
+            failures: SettledShare::default(),
             login_failures: SettledShare::default(),
             login_nonsense: SettledShare::default(),
             login_sessions: Share::default(),
@@ -291,6 +299,9 @@ pub struct ClientState {
     pub requests: u64,
     /// Client errors among its requests, fading.
     pub errors: Share,
+    /// Server errors among its requests since the first of them, fading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Box<Share>>,
     pub exposure: Option<Box<ExposureNormal>>,
     pub recent: Option<Box<Tiers<SubjectActivity>>>,
     pub last_window: i64,
@@ -305,6 +316,8 @@ pub struct SubjectActivity {
     pub successes: u64,
     pub statuses: StatusCounts,
     pub errors: Option<Box<Errors>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Box<Errors>>,
     pub exposure: Option<Box<Exposure>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abuses: Option<Box<Abuses>>,
@@ -320,6 +333,7 @@ impl Merge for SubjectActivity {
         self.successes += other.successes;
         self.statuses.merge(&other.statuses);
         self.errors.merge(other.errors);
+        self.failures.merge(other.failures);
         self.exposure.merge(other.exposure);
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
@@ -329,6 +343,7 @@ impl Merge for SubjectActivity {
     /// There are many of them: one transaction each shows what was long ago.
     fn condense(&mut self) {
         self.errors.iter_mut().for_each(|errors| errors.evidence.keep_first(1));
+        self.failures.iter_mut().for_each(|failures| failures.evidence.keep_first(1));
         self.smuggling.iter_mut().for_each(|smuggling| smuggling.evidence.keep_first(1));
         self.exposure.iter_mut().for_each(|exposure| exposure.evidence.keep_first(1));
         self.evasions.iter_mut().for_each(|evasions| evasions.condense());
@@ -356,6 +371,9 @@ pub struct HostState {
     pub moment: Moment,
     pub requests: u64,
     pub errors: SettledShare,
+    /// Answers with 5XX.
+    #[serde(default)]
+    pub failures: SettledShare,
     /// Endpoints seen, and those of them seen once: how new a new one is here.
     pub endpoints: u64,
     /// Endpoints past the limit.

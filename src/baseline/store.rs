@@ -199,6 +199,7 @@ fn lesson_of(tally: &Tally, exposure: Option<&Exposure>) -> SubjectLesson {
     SubjectLesson {
         requests: tally.requests,
         errors: tally.statuses.class(4),
+        failures: tally.statuses.class(5),
         exposure: ExposureLesson::of(exposure, successes),
     }
 }
@@ -242,6 +243,7 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
             tally: window.tally,
             successes: window.successes,
             errors: window.errors,
+            failures: window.failures,
             logins: window.logins,
             exposure: window.exposure,
             open_exposure: window.open_exposure,
@@ -259,6 +261,7 @@ fn new_client(window: &ClientWindow) -> ClientState {
         moment: Moment::default(),
         requests: 0,
         errors: Default::default(),
+        failures: None,
         exposure: None,
         recent: None,
         last_window: 0,
@@ -269,6 +272,7 @@ fn new_client(window: &ClientWindow) -> ClientState {
 /// Only a client with errors, exposure, abuses, evasions or smuggling is interesting enough for recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
     let is_interesting = activity.errors.is_some()
+        || activity.failures.is_some()
         || activity.exposure.is_some()
         || activity.abuses.is_some()
         || activity.evasions.is_some()
@@ -289,6 +293,7 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         successes: window.tally.statuses.class(2),
         statuses: window.tally.statuses,
         errors: window.errors,
+        failures: window.failures,
         exposure: window.exposure,
         abuses: window.abuses,
         evasions: window.evasions,
@@ -321,6 +326,7 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         successes: window.tally.statuses.class(2),
         statuses: window.tally.statuses,
         errors: None,
+        failures: None,
         exposure: window.exposure,
         abuses: None,
         evasions: None,
@@ -335,6 +341,7 @@ fn new_host(window: &HostWindow) -> HostState {
         moment: Moment::default(),
         requests: 0,
         errors: Default::default(),
+        failures: Default::default(),
         endpoints: 0,
         folded: Folded::default(),
         recent: Tiers::default(),
@@ -354,6 +361,7 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             successes: window.tally.statuses.class(2),
             statuses: window.tally.statuses,
             errors: window.errors,
+            failures: window.failures,
             exposure: None,
             abuses: None,
             evasions: None,

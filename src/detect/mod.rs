@@ -6,6 +6,7 @@
 mod brute_force;
 mod client_error_spike;
 mod credential_stuffing;
+mod error_share;
 mod evasion;
 mod excessive_data_exposure;
 mod object_enumeration;
@@ -15,6 +16,7 @@ mod reasons;
 mod request_smuggling;
 mod scanner;
 pub mod sensor;
+mod server_error_spike;
 mod shadow_endpoint;
 pub mod stats;
 mod unauthenticated_data_exposure;
@@ -180,6 +182,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     excessive_data_exposure::judge(scene, &mut findings);
     shadow_endpoint::judge(scene, &mut findings);
     client_error_spike::judge(scene, &mut findings);
+    server_error_spike::judge(scene, &mut findings);
     voices::one_for_each_attack(scene, &mut findings, &undecided, memory);
     findings
 }

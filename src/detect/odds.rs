@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 8] = [
+pub const TESTS: [&str; 11] = [
     "credential_stuffing.endpoint",
     "client_error_spike.client",
     "client_error_spike.endpoint",
@@ -31,6 +31,9 @@ pub const TESTS: [&str; 8] = [
     "excessive_data_exposure.new_class",
     "excessive_data_exposure.subject",
     "object_enumeration",
+    "server_error_spike.client",
+    "server_error_spike.endpoint",
+    "server_error_spike.host",
     "unauthenticated_data_exposure.new_class",
 ];
 

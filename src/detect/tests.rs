@@ -14,6 +14,9 @@ use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Error
 use crate::window::{Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
 use std::time::Duration;
 
+#[path = "server_error_spike_tests.rs"]
+mod server_error_spike;
+
 const LOGIN: u64 = 1;
 const ORDERS: u64 = 2;
 const CONTACT: u64 = 3;
@@ -147,7 +150,7 @@ impl Traffic {
         let mut tally = Tally { requests: 1, with_credentials: u64::from(is_signed_in), ..Tally::default() };
         tally.statuses.record(status);
         tally.moment.record(now);
-        let errors = (400..500).contains(&status).then(|| {
+        let errors = (400..600).contains(&status).then(|| {
             let mut errors = Errors::default();
             errors.statuses.record(status);
             if status == 404 {
@@ -159,11 +162,13 @@ impl Traffic {
             errors.evidence.insert(shown, Arc::clone(&evidence));
             Box::new(errors)
         });
+        let (errors, failures) = if status < 500 { (errors, None) } else { (None, errors) };
         if status != 404 {
             let mut endpoint = an_endpoint(method, HOST, path);
             endpoint.is_made = true;
             endpoint.tally = tally.clone();
             endpoint.errors.clone_from(&errors);
+            endpoint.failures.clone_from(&failures);
             endpoint.clients.insert(key_of(client));
             if status == 200 {
                 endpoint.successes = 1;
@@ -172,9 +177,14 @@ impl Traffic {
             }
             self.window.endpoints.put(key, endpoint);
         }
-        let client_window = ClientWindow { tally: tally.clone(), errors: errors.clone(), ..new_client(client) };
+        let client_window = ClientWindow {
+            tally: tally.clone(),
+            errors: errors.clone(),
+            failures: failures.clone(),
+            ..new_client(client)
+        };
         self.window.clients.put(key_of(client), client_window);
-        self.window.hosts.put(mix(77), HostWindow { host: Arc::from(HOST), tally, errors });
+        self.window.hosts.put(mix(77), HostWindow { host: Arc::from(HOST), tally, errors, failures });
     }
 
     /// A client does the same to exhaust a server, many times.

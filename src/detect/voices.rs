@@ -55,31 +55,41 @@ const MANY_ENDPOINTS: usize = 3;
 /// Where errors have risen, the endpoint says it better than its host; where they have at many endpoints, the host does.
 fn host_or_endpoints(scene: &Scene<'_>, findings: &mut Vec<Finding>, memory: &Memory) {
     let now = Explained::by(scene, findings);
-    let mut rising: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-    for (host, endpoints) in memory.windows.iter().map(|(_, earlier)| earlier).chain([&now]).flat_map(|all| &all.rising)
+    let mut rising: BTreeMap<Place, BTreeSet<u64>> = BTreeMap::new();
+    for (place, endpoints) in
+        memory.windows.iter().map(|(_, earlier)| earlier).chain([&now]).flat_map(|all| &all.rising)
     {
-        rising.entry(host.clone()).or_default().extend(endpoints);
+        rising.entry(place.clone()).or_default().extend(endpoints);
     }
-    let was_told = |host: &String| memory.windows.iter().any(|(_, earlier)| earlier.rising_hosts.contains(host));
-    let many = |host: &String| rising.get(host).is_some_and(|endpoints| endpoints.len() >= MANY_ENDPOINTS);
-    let whole: BTreeSet<&String> = now.rising_hosts.iter().filter(|host| was_told(host) || many(host)).collect();
+    let was_told = |place: &Place| memory.windows.iter().any(|(_, earlier)| earlier.rising_hosts.contains(place));
+    let many = |place: &Place| rising.get(place).is_some_and(|endpoints| endpoints.len() >= MANY_ENDPOINTS);
+    let whole: BTreeSet<&Place> = now.rising_hosts.iter().filter(|place| was_told(place) || many(place)).collect();
     findings.retain(|finding| match (finding.detector, &finding.subject) {
-        ("client_error_spike", Subject::Host(host)) => whole.contains(host) || !rising.contains_key(host),
-        ("client_error_spike", Subject::Endpoint(key)) => {
-            scene.store.endpoints.get(key).is_none_or(|state| !whole.contains(&state.host.to_string()))
+        (detector @ ("client_error_spike" | "server_error_spike"), Subject::Host(host)) => {
+            let place = (detector, host.clone());
+            whole.contains(&place) || !rising.contains_key(&place)
+        }
+        (detector @ ("client_error_spike" | "server_error_spike"), Subject::Endpoint(key)) => {
+            let state = scene.store.endpoints.get(key);
+            state.is_none_or(|state| !whole.contains(&(detector, state.host.to_string())))
         }
         _ => true,
     });
 }
+
+/// A host, and the detector that sees errors rise there.
+type Place = (&'static str, String);
 
 #[derive(Default, PartialEq)]
 struct Explained {
     error_endpoints: BTreeSet<u64>,
     error_hosts: BTreeSet<String>,
     /// Endpoints whose errors have risen, by host; and hosts whose errors have as a whole.
-    rising: BTreeMap<String, BTreeSet<u64>>,
-    rising_hosts: BTreeSet<String>,
+    rising: BTreeMap<Place, BTreeSet<u64>>,
+    rising_hosts: BTreeSet<Place>,
     error_clients: BTreeSet<IpAddr>,
+    /// Clients whose server errors are an attack's, or everybody's.
+    failure_clients: BTreeSet<IpAddr>,
     exposure_endpoints: BTreeSet<u64>,
     exposure_clients: BTreeSet<IpAddr>,
     exposure_principals: BTreeSet<u64>,
@@ -104,21 +114,27 @@ impl Explained {
                     explained.error_endpoints.extend(finding.endpoint);
                     explained.error_hosts.extend(host);
                     explained.error_clients.extend(&finding.client_sample);
+                    explained.failure_clients.extend(&finding.client_sample);
                     if finding.detector != "brute_force" {
                         explained.campaigns.extend(finding.endpoint.map(|endpoint| (endpoint, finding.detector)));
                     }
                 }
                 "scanner" => {
                     explained.error_clients.extend(&finding.client_sample);
+                    explained.failure_clients.extend(&finding.client_sample);
                     explained.scanners.extend(&finding.client_sample);
                     explained.error_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
                 }
                 // Servers refuse such requests with 400.
-                "request_smuggling" => explained.error_clients.extend(finding.client),
+                "request_smuggling" => {
+                    explained.error_clients.extend(finding.client);
+                    explained.failure_clients.extend(finding.client);
+                }
                 "object_enumeration" => {
                     explained.error_endpoints.extend(finding.endpoint);
                     explained.error_hosts.extend(host);
                     explained.error_clients.extend(finding.client);
+                    explained.failure_clients.extend(finding.client);
                     explained.walkers.extend(finding.client.map(|client| (client, finding.count)));
                     explained.walked_endpoints.extend(finding.endpoint);
                     explained.exposure_clients.extend(finding.client);
@@ -132,16 +148,28 @@ impl Explained {
                 "excessive_data_exposure" if matches!(finding.subject, Subject::Endpoint(_)) => {
                     explained.exposure_hosts.extend(host);
                 }
-                "client_error_spike" => {
+                "client_error_spike" | "server_error_spike" => {
                     // The endpoint says it better than its host, and both better than each client.
-                    if let (Subject::Endpoint(key), Some(host)) = (&finding.subject, host) {
-                        explained.rising.entry(host).or_default().insert(*key);
+                    let is_of_client = matches!(finding.subject, Subject::Client(_));
+                    match &finding.subject {
+                        Subject::Endpoint(key) => {
+                            let place = host.map(|host| (finding.detector, host));
+                            place.into_iter().for_each(|place| {
+                                explained.rising.entry(place).or_default().insert(*key);
+                            });
+                        }
+                        Subject::Host(host) => {
+                            explained.rising_hosts.insert((finding.detector, host.clone()));
+                        }
+                        _ => {}
                     }
-                    if let Subject::Host(host) = &finding.subject {
-                        explained.rising_hosts.insert(host.clone());
-                    }
-                    if !matches!(finding.subject, Subject::Client(_)) {
-                        explained.error_clients.extend(&finding.client_sample);
+                    // Who provokes failures is mostly refused, too: his failures say it better.
+                    match (finding.detector, is_of_client) {
+                        ("client_error_spike", true) => {}
+                        ("client_error_spike", false) | (_, true) => {
+                            explained.error_clients.extend(&finding.client_sample)
+                        }
+                        (_, false) => explained.failure_clients.extend(&finding.client_sample),
                     }
                 }
                 _ => {}
@@ -159,6 +187,7 @@ impl Explained {
             ("client_error_spike", Subject::Endpoint(key)) => self.error_endpoints.contains(key),
             ("client_error_spike", Subject::Host(host)) => self.error_hosts.contains(host),
             ("client_error_spike", Subject::Client(client)) => self.error_clients.contains(client),
+            ("server_error_spike", Subject::Client(client)) => self.failure_clients.contains(client),
             ("excessive_data_exposure", Subject::Endpoint(key)) => self.exposure_endpoints.contains(key),
             ("credential_stuffing" | "password_spraying", _) => finding
                 .endpoint

@@ -38,10 +38,10 @@ pub struct ErrorShare {
     pub min_share: f64,
     /// Odds of an error / the baseline's odds.
     pub baseline_factor: f64,
-    /// Of `stats::ratio_test`.
-    pub max_probability: f64,
-    /// Requests that the baseline weighs at most in that test.
+    /// Requests that the baseline weighs at most in the test of its share.
     pub prior_strength: f64,
+    /// Requests that what is usual at the host weighs in an endpoint's baseline.
+    pub host_weight: f64,
     /// Requests that the baseline must have seen.
     pub min_baseline_requests: u64,
     /// Different clients among the errors.
@@ -50,7 +50,7 @@ pub struct ErrorShare {
 
 impl ClientErrorSpike {
     pub(super) fn check(&self, check: &mut Check<'_>) {
-        check.statuses("ignored_statuses", &self.ignored_statuses);
+        check.statuses("ignored_statuses", &self.ignored_statuses, 400..=499);
         check.table("endpoint", |check| self.endpoint.check(check));
         check.table("client", |check| self.client.check(check));
         check.table("host", |check| self.host.check(check));
@@ -59,13 +59,13 @@ impl ClientErrorSpike {
 }
 
 impl ErrorShare {
-    fn check(&self, check: &mut Check<'_>) {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
         check.seconds("window_seconds", self.window_seconds);
         check.at_least("min_errors", self.min_errors, 1);
         check.share("min_share", self.min_share);
         check.factor("baseline_factor", self.baseline_factor);
-        check.probability("max_probability", self.max_probability);
         check.strength("prior_strength", self.prior_strength);
+        check.within("host_weight", self.host_weight, 0.0, 1e6);
         check.at_least("min_baseline_requests", self.min_baseline_requests, 1);
         check.at_least("min_clients", self.min_clients, 1);
     }
@@ -99,7 +99,7 @@ impl Scanner {
         check.seconds("slow_window_seconds", self.slow_window_seconds);
         check.at_least("slow_window_seconds", self.slow_window_seconds, self.window_seconds);
         check.at_least("slow_min_paths", self.slow_min_paths, self.min_paths);
-        check.statuses("statuses", &self.statuses);
+        check.statuses("statuses", &self.statuses, 400..=499);
         if self.statuses.is_empty() {
             check.fail("statuses", "`statuses` is empty; 404 at least says that a path is missing");
         }

@@ -17,6 +17,7 @@ pub mod pattern;
 mod protocol_abuse;
 mod request_smuggling;
 mod sensor;
+mod server_errors;
 mod severity;
 mod source;
 mod suppress;
@@ -34,6 +35,7 @@ pub use nearest::did_you_mean;
 pub use protocol_abuse::ProtocolAbuse;
 pub use request_smuggling::RequestSmuggling;
 pub use sensor::SensorRules;
+pub use server_errors::ServerErrorSpike;
 pub use severity::Severity;
 #[cfg(test)]
 pub(crate) use source::SPANS_SECONDS;
@@ -49,7 +51,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 12] = [
+const EMBEDDED: [(&str, &str); 13] = [
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
@@ -59,12 +61,13 @@ const EMBEDDED: [(&str, &str); 12] = [
     ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
     ("request_smuggling.toml", include_str!("../../rules/request_smuggling.toml")),
     ("sensor.toml", include_str!("../../rules/sensor.toml")),
+    ("server_error_spike.toml", include_str!("../../rules/server_error_spike.toml")),
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
 ];
 
-const DETECTORS: [&str; 18] = [
+const DETECTORS: [&str; 19] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -83,6 +86,7 @@ const DETECTORS: [&str; 18] = [
     "protocol_abuse",
     "evasion",
     "request_smuggling",
+    "server_error_spike",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -100,6 +104,7 @@ pub struct Ruleset {
     pub protocol_abuse: ProtocolAbuse,
     pub evasion: Evasion,
     pub request_smuggling: RequestSmuggling,
+    pub server_error_spike: ServerErrorSpike,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -149,6 +154,7 @@ impl Ruleset {
             "protocol_abuse" => &self.protocol_abuse.alert,
             "evasion" => &self.evasion.alert,
             "request_smuggling" => &self.request_smuggling.alert,
+            "server_error_spike" => &self.server_error_spike.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -214,6 +220,10 @@ impl Ruleset {
             files.read("request_smuggling.toml", |file: &request_smuggling::RequestSmugglingFile, check| {
                 check.table("request_smuggling", |check| file.request_smuggling.check(check));
             })?;
+        let failures: server_errors::ServerErrorsFile =
+            files.read("server_error_spike.toml", |file: &server_errors::ServerErrorsFile, check| {
+                check.table("server_error_spike", |check| file.server_error_spike.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -230,6 +240,7 @@ impl Ruleset {
             protocol_abuse: abuse.protocol_abuse,
             evasion: evasion.evasion,
             request_smuggling: smuggling.request_smuggling,
+            server_error_spike: failures.server_error_spike,
             sensor,
             names,
             false_alarms_per_day: 1.0,

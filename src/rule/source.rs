@@ -8,7 +8,7 @@ use super::nearest::did_you_mean;
 use super::severity::Severity;
 use serde::Deserialize;
 use std::fmt::Display;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -239,10 +239,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    pub fn statuses(&mut self, key: &'static str, statuses: &[u16]) {
+    pub fn statuses(&mut self, key: &'static str, statuses: &[u16], range: RangeInclusive<u16>) {
+        let (least, most) = (range.start(), range.end());
         for &status in statuses {
-            if !(400..=499).contains(&status) {
-                self.fail(key, &format!("`{key}` has {status}; it must have statuses from 400 to 499"));
+            if !range.contains(&status) {
+                self.fail(key, &format!("`{key}` has {status}; it must have statuses from {least} to {most}"));
             }
         }
     }

@@ -15,8 +15,8 @@ pub enum Effect {
     Nothing,
     /// The request is refused as wrong with this status.
     Refuse(u16),
-    /// The server fails.
-    Fail,
+    /// The server fails, with this status.
+    Fail(u16),
     /// The answer holds this many customers' records instead of the caller's own.
     Expose { records: u32 },
 }
@@ -80,8 +80,8 @@ impl Conditions {
                 status,
                 format_args!(r#"{{"error":"validation_failed","field":"quantity","message":"expected integer"}}"#),
             ),
-            Effect::Fail => {
-                exchange.json(500, format_args!(r#"{{"error":"internal","trace":"{:016x}"}}"#, rng.next_u64()));
+            Effect::Fail(status) => {
+                exchange.json(status, format_args!(r#"{{"error":"internal","trace":"{:016x}"}}"#, rng.next_u64()));
             }
             Effect::Expose { records } => {
                 exchange.reply.clear();

@@ -18,6 +18,7 @@ pub enum Scenario {
     ProtocolAbuse,
     Evasion,
     RequestSmuggling,
+    ServerErrorSpike,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -65,7 +66,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 12] = [
+static SCENARIOS: [ScenarioInfo; 13] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -173,6 +174,14 @@ static SCENARIOS: [ScenarioInfo; 12] = [
         detectors: &["request_smuggling"],
         may: &["client_error_spike"],
         levels: [level(1, 200, minutes(2), 0.0, 0), level(1, 20, minutes(10), 0.0, 0), level(1, 3, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ServerErrorSpike,
+        name: "server_error_spike",
+        what: "a dependency fails: an endpoint, or a whole host, answers 500, 502, 503 or 504",
+        detectors: &["server_error_spike"],
+        may: &[],
+        levels: [level(0, 0, minutes(15), 0.6, 0), level(0, 0, minutes(20), 0.15, 0), level(0, 0, None, 0.04, 0)],
     },
 ];
 

@@ -110,7 +110,7 @@ impl Merge for Tally {
     }
 }
 
-/// Client errors (4XX) with what tells them apart.
+/// Errors of one class, the client's (4XX) or the server's (5XX), with what tells them apart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Errors {
     pub statuses: StatusCounts,
@@ -301,6 +301,8 @@ pub struct EndpointWindow {
     /// Successes without credentials.
     pub open_successes: u64,
     pub errors: Option<Box<Errors>>,
+    /// Answers with 5XX.
+    pub failures: Option<Box<Errors>>,
     pub logins: Option<Box<Attempts>>,
     pub exposure: Option<Box<Exposure>>,
     /// The part of the exposure that went to clients without credentials.
@@ -328,6 +330,7 @@ impl Merge for EndpointWindow {
         self.pages += other.pages;
         self.open_successes += other.open_successes;
         self.errors.merge(other.errors);
+        self.failures.merge(other.failures);
         self.logins.merge(other.logins);
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
@@ -344,6 +347,7 @@ pub struct ClientWindow {
     pub address: IpAddr,
     pub tally: Tally,
     pub errors: Option<Box<Errors>>,
+    pub failures: Option<Box<Errors>>,
     pub exposure: Option<Box<Exposure>>,
     /// Endpoints it used.
     pub endpoints: DistinctSet,
@@ -356,6 +360,7 @@ impl Merge for ClientWindow {
     fn merge(&mut self, other: Self) {
         self.tally.merge(other.tally);
         self.errors.merge(other.errors);
+        self.failures.merge(other.failures);
         self.exposure.merge(other.exposure);
         self.endpoints.merge(&other.endpoints);
         self.abuses.merge(other.abuses);
@@ -388,12 +393,14 @@ pub struct HostWindow {
     pub host: Arc<str>,
     pub tally: Tally,
     pub errors: Option<Box<Errors>>,
+    pub failures: Option<Box<Errors>>,
 }
 
 impl Merge for HostWindow {
     fn merge(&mut self, other: Self) {
         self.tally.merge(other.tally);
         self.errors.merge(other.errors);
+        self.failures.merge(other.failures);
     }
 }
 

@@ -146,6 +146,9 @@ impl Window {
         if observation.is_client_error() {
             endpoint.errors.get_or_insert_default().record(observation, client, shown);
         }
+        if observation.is_server_error() {
+            endpoint.failures.get_or_insert_default().record(observation, client, shown);
+        }
         if let Some(report) = exposed(observation) {
             endpoint.sensitive_values.record(distinct_values(report));
             endpoint.exposure.get_or_insert_default().record(observation, report, client, shown);
@@ -172,6 +175,9 @@ impl Window {
         if observation.is_client_error() {
             aggregate.errors.get_or_insert_default().record(observation, client, shown);
         }
+        if observation.is_server_error() {
+            aggregate.failures.get_or_insert_default().record(observation, client, shown);
+        }
         if let Some(report) = exposed(observation) {
             aggregate.exposure.get_or_insert_default().record(observation, report, client, shown);
         }
@@ -192,11 +198,15 @@ impl Window {
             host: Arc::from(&*observation.host),
             tally: Tally::default(),
             errors: None,
+            failures: None,
         });
         let Some(host) = entry else { return };
         host.tally.record(observation);
         if observation.is_client_error() {
             host.errors.get_or_insert_default().record(observation, client, shown);
+        }
+        if observation.is_server_error() {
+            host.failures.get_or_insert_default().record(observation, client, shown);
         }
     }
 
@@ -319,6 +329,7 @@ pub fn new_client(address: IpAddr) -> ClientWindow {
         address,
         tally: Tally::default(),
         errors: None,
+        failures: None,
         exposure: None,
         endpoints: Default::default(),
         abuses: None,
@@ -348,6 +359,7 @@ pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
         pages: 0,
         open_successes: 0,
         errors: None,
+        failures: None,
         logins: None,
         exposure: None,
         open_exposure: None,

@@ -40,7 +40,9 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::CredentialStuffing | Scenario::BruteForce | Scenario::PasswordSpraying => {
                 logins::cast(stage, plan)
             }
-            Scenario::ClientErrorSpike | Scenario::ExcessiveDataExposure => servers::cast(stage, plan, profile),
+            Scenario::ClientErrorSpike | Scenario::ServerErrorSpike | Scenario::ExcessiveDataExposure => {
+                servers::cast(stage, plan, profile)
+            }
             Scenario::Scanner | Scenario::ObjectEnumeration => walks::cast(stage, plan),
             Scenario::ShadowEndpoint | Scenario::UnauthenticatedDataExposure => exposure::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),

@@ -1,4 +1,4 @@
-//! Faults of the servers: a release that refuses many clients, a filter that was lost.
+//! Faults of the servers: a release that refuses many clients, a dependency that fails, a filter that was lost.
 
 use super::super::Profile;
 use super::super::condition::{Condition, Effect};
@@ -21,15 +21,19 @@ pub fn cast(stage: &mut Stage<'_>, mut plan: Plan, profile: Profile) {
     let (endpoint, share, effect) = if plan.scenario == Scenario::ExcessiveDataExposure {
         (Some(("GET", "/v1/profile")), numbers.share, Effect::Expose { records: numbers.records })
     } else {
-        let status = *plan.rng.pick(&[400, 422]);
+        let effect = if plan.scenario == Scenario::ServerErrorSpike {
+            Effect::Fail(*plan.rng.pick(&[500, 502, 503, 504]))
+        } else {
+            Effect::Refuse(*plan.rng.pick(&[400, 422]))
+        };
         let endpoint = match profile {
             Profile::Day => *plan.rng.pick(&FRAGILE_BY_DAY),
             Profile::Mixed | Profile::Small | Profile::Bulk => *plan.rng.pick(&FRAGILE_IN_BENCHES),
         };
         if plan.rng.chance(WHOLE_HOST) {
-            (None, numbers.share * WHOLE_HOST_FACTOR, Effect::Refuse(status))
+            (None, numbers.share * WHOLE_HOST_FACTOR, effect)
         } else {
-            (Some(endpoint), numbers.share, Effect::Refuse(status))
+            (Some(endpoint), numbers.share, effect)
         }
     };
     stage.conditions.add_first(Condition {

@@ -81,14 +81,18 @@ pub fn cast(stage: &mut Stage<'_>) -> Release {
             effect: Effect::Nothing,
             record,
         });
-        let failing = stage.record(Matter::Benign { name: "deploy_fails_briefly", may: &[], max_severity: "medium" });
+        let failing = stage.record(Matter::Benign {
+            name: "deploy_fails_briefly",
+            may: &["server_error_spike"],
+            max_severity: "medium",
+        });
         stage.conditions.add(Condition {
             host: Host::Api,
             endpoint: None,
             from,
             until: from.saturating_add(FAILING),
             share: FAILING_SHARE,
-            effect: Effect::Fail,
+            effect: Effect::Fail(500),
             record: failing,
         });
     }

@@ -1,0 +1,399 @@
+//! Shares of errors judged against their baseline: what `client_error_spike` and `server_error_spike` have in common.
+//!
+//! In go the counts of a span and what is usual for an endpoint, a client or a host; out comes how unlikely the share is,
+//! where it is far enough above the usual one. What the two count, and where they keep it, is an [`ErrorClass`].
+
+use super::stats::{Probability, odds_factor, ratio_test};
+use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
+use crate::baseline::state::{ClientState, EndpointActivity, EndpointState, HostState, Share, SubjectActivity};
+use crate::baseline::{Tiers, tier_of};
+use crate::rule::{ErrorShare, Severity, pattern};
+use crate::window::histogram::StatusCounts;
+use crate::window::{Errors, Evidence, Moment};
+
+/// Share of errors in a client's past from which on its errors are chronic: they say nothing about the endpoint.
+const CHRONIC_SHARE: f64 = 0.5;
+/// Requests of a client from which on its past is known.
+const CHRONIC_REQUESTS: f64 = 50.0;
+/// Spans that slide apart cover between half and all of their length.
+const SHORTER_SPAN: f64 = 0.4;
+const LONGER_SPAN: f64 = 2.5;
+
+/// A class of errors: how its detector is called, and where what it judges is kept.
+pub(super) struct ErrorClass {
+    pub detector: &'static str,
+    pub what: &'static str,
+    pub test_of_endpoint: &'static str,
+    pub test_of_client: &'static str,
+    pub test_of_host: &'static str,
+    pub at_endpoint: fn(&EndpointActivity) -> Option<&Errors>,
+    pub of_subject: fn(&SubjectActivity) -> Option<&Errors>,
+    pub usual_at_endpoint: fn(&EndpointState) -> Share,
+    pub usual_of_client: fn(&ClientState) -> Share,
+    pub usual_of_host: fn(&HostState) -> Share,
+    pub spoils_endpoint: fn(u64) -> Spoiled,
+    pub spoils_host: fn(u64) -> Spoiled,
+    /// Whether the errors of an endpoint's only client say something about the endpoint: the server's do.
+    pub sole_client_speaks_for_endpoint: bool,
+}
+
+/// What the rules say of a class.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'r> {
+    pub ignored_statuses: &'r [u16],
+    pub endpoint: &'r ErrorShare,
+    pub client: &'r ErrorShare,
+    pub host: &'r ErrorShare,
+    pub severity: Severity,
+    /// Share from which on it is an outage, and how severe that is.
+    pub outage: Option<(f64, Severity)>,
+}
+
+/// What is compared: counts of a span, and those of the past.
+#[derive(Clone, Copy)]
+pub(super) struct Counts {
+    pub errors: u64,
+    pub requests: u64,
+    pub clients: u64,
+    /// Errors of clients that always fail, which are not counted.
+    pub left_out: u64,
+    pub moment: Moment,
+    pub usual: Share,
+}
+
+/// A spike: its counts, how unlikely it is, and the one status it is of, where it is one.
+pub(super) struct Spike {
+    pub errors: Errors,
+    pub counts: Counts,
+    pub probability: f64,
+    pub status: Option<u16>,
+}
+
+/// A class as it is judged in a window.
+pub(super) struct Spikes<'s> {
+    pub class: &'static ErrorClass,
+    pub rules: Rules<'s>,
+    pub scene: &'s Scene<'s>,
+}
+
+impl Spikes<'_> {
+    /// Spikes at the endpoints and hosts that the window touched.
+    pub fn of_endpoints_and_hosts(&self, findings: &mut Vec<Finding>) {
+        let (scene, rules) = (self.scene, self.rules);
+        for key in scene.touched.endpoints.iter().filter(|_| rules.endpoint.enabled) {
+            findings.extend(scene.store.endpoints.get(key).and_then(|state| self.of_endpoint(*key, &state)));
+        }
+        for key in scene.touched.hosts.iter().filter(|_| rules.host.enabled) {
+            findings.extend(scene.store.hosts.get(key).and_then(|state| self.of_host(*key, &state)));
+        }
+    }
+
+    /// A spike of the errors of all clients at an endpoint.
+    fn of_endpoint(&self, key: u64, state: &EndpointState) -> Option<Finding> {
+        let (class, floors) = (self.class, self.rules.endpoint);
+        let tier = tier_of(floors.window_seconds);
+        let requests = state.recent.sum(tier, |activity| activity.tally.requests);
+        let count = state.recent.sum(tier, |activity| errors_in((class.at_endpoint)(activity)));
+        if is_everyday(count, requests, floors) {
+            return None;
+        }
+        let errors = state.recent.merged(tier, class.at_endpoint)?;
+        let mut counts = self.counts_of(&errors, requests, (class.usual_at_endpoint)(state));
+        if counts.errors < floors.min_errors {
+            return None;
+        }
+        let template = wildcards(&state.template);
+        let is_here = |shown: &Evidence| {
+            let path = shown.url.split('?').next().unwrap_or("");
+            *shown.host == *state.host && *shown.method == *state.method && pattern::matches(&template, path)
+        };
+        let chronic = self.leave_out_chronic(&mut counts, tier, is_here);
+        self.borrow_from_host(&mut counts, &state.host, floors);
+        // Where only one client ever comes, its errors are all there is to see of the endpoint.
+        let is_sole = class.sole_client_speaks_for_endpoint && state.clients.count() < floors.min_clients;
+        let least_clients = if is_sole { 1 } else { floors.min_clients };
+        let all = self.rare(class.test_of_endpoint, key, &counts, floors, least_clients);
+        let all = all.map(|probability| (None, counts, probability));
+        // A status that was never there stands out where others have always been.
+        let found = all.or_else(|| {
+            errors.statuses.iter().find_map(|(status, count)| {
+                if self.rules.ignored_statuses.contains(&status) || chronic.count(status) > 0 {
+                    return None;
+                }
+                let before = state.tally.requests.saturating_sub(requests) as f64;
+                let hits = state.tally.statuses.count(status).saturating_sub(errors.statuses.count(status)) as f64;
+                let mut counts = Counts { errors: count, usual: Share { hits, total: before }, ..counts };
+                self.borrow_from_host(&mut counts, &state.host, floors);
+                let probability = self.rare(class.test_of_endpoint, key, &counts, floors, least_clients)?;
+                Some((Some(status), counts, probability))
+            })
+        });
+        let (status, counts, probability) = found?;
+        if !is_sole && self.is_of_one(&counts, class.test_of_endpoint, floors, is_here) {
+            return None;
+        }
+        let spike = Spike { errors, counts, probability, status };
+        let mut finding = self.finding_of(Subject::Endpoint(key), self.severity_of(&counts), floors, &spike);
+        finding.spoils = vec![(class.spoils_endpoint)(key)];
+        Some(finding)
+    }
+
+    /// A spike of a whole host.
+    fn of_host(&self, key: u64, state: &HostState) -> Option<Finding> {
+        let (class, floors, scene) = (self.class, self.rules.host, self.scene);
+        let tier = tier_of(floors.window_seconds);
+        let (errors, requests) = self.errors_of_subject(&state.recent, tier, floors)?;
+        let mut counts = self.counts_of(&errors, requests, (class.usual_of_host)(state));
+        let is_here = |shown: &Evidence| *shown.host == *state.host;
+        if counts.errors >= floors.min_errors {
+            self.leave_out_chronic(&mut counts, tier, is_here);
+        }
+        let probability = self.rare(class.test_of_host, key, &counts, floors, floors.min_clients)?;
+        if self.is_of_one(&counts, class.test_of_host, floors, is_here) {
+            return None;
+        }
+        let spike = Spike { errors, counts, probability, status: None };
+        let subject = Subject::Host(state.host.to_string());
+        let mut finding = self.finding_of(subject, self.severity_of(&counts), floors, &spike);
+        finding.spoils = vec![(class.spoils_host)(key)];
+        // What breaks a host teaches none of its endpoints.
+        let is_of_host = |key: &u64| scene.store.endpoints.get(key).is_some_and(|endpoint| endpoint.host == state.host);
+        let of_host = scene.touched.endpoints.iter().copied().filter(is_of_host);
+        finding.spoils.extend(of_host.map(class.spoils_endpoint));
+        Some(finding)
+    }
+
+    fn severity_of(&self, counts: &Counts) -> Severity {
+        let outage = self.rules.outage.filter(|(share, _)| counts.share() >= *share);
+        outage.map_or(self.rules.severity, |(_, severity)| severity)
+    }
+
+    /// A spike of one client, who is compared with everybody else at the host where nothing is known of him.
+    pub fn of_client(&self, key: u64, state: &ClientState) -> Option<Spike> {
+        let (class, floors) = (self.class, self.rules.client);
+        let tier = tier_of(floors.window_seconds);
+        let (errors, requests) = self.errors_of_subject(state.recent.as_deref()?, tier, floors)?;
+        let mut counts = self.counts_of(&errors, requests, (class.usual_of_client)(state));
+        if counts.errors < floors.min_errors {
+            return None;
+        }
+        if counts.usual.total < floors.min_baseline_requests as f64 {
+            let (_, shown) = errors.evidence.first()?;
+            let hosts = &self.scene.store.hosts;
+            counts.usual = (class.usual_of_host)(&*hosts.iter().find(|host| *host.host == *shown.host)?);
+        }
+        let probability = self.rare(class.test_of_client, key, &counts, floors, floors.min_clients)?;
+        Some(Spike { errors, counts, probability, status: None })
+    }
+
+    /// Errors and requests of a client or a host within a span, where they may be a spike.
+    fn errors_of_subject(
+        &self,
+        recent: &Tiers<SubjectActivity>,
+        tier: usize,
+        floors: &ErrorShare,
+    ) -> Option<(Errors, u64)> {
+        let requests = recent.sum(tier, |activity| activity.requests);
+        let count = recent.sum(tier, |activity| errors_in((self.class.of_subject)(activity)));
+        if is_everyday(count, requests, floors) {
+            return None;
+        }
+        Some((recent.merged(tier, self.class.of_subject)?, requests))
+    }
+
+    fn counts_of(&self, errors: &Errors, requests: u64, usual: Share) -> Counts {
+        let ignored: u64 = self.rules.ignored_statuses.iter().map(|status| errors.statuses.count(*status)).sum();
+        Counts {
+            errors: errors.statuses.total().saturating_sub(ignored),
+            requests,
+            clients: errors.clients.count(),
+            left_out: 0,
+            moment: errors.moment,
+            usual,
+        }
+    }
+
+    /// What is usual at the host weighs in: of a young endpoint little is known.
+    fn borrow_from_host(&self, counts: &mut Counts, host: &str, floors: &ErrorShare) {
+        if floors.host_weight <= 0.0 {
+            return;
+        }
+        let Some(host) = self.scene.store.hosts.iter().find(|state| *state.host == *host) else { return };
+        let usual = (self.class.usual_of_host)(&host);
+        let weight = floors.host_weight.min(usual.total);
+        counts.usual.add_share(&Share { hits: usual.share() * weight, total: weight });
+    }
+
+    /// How unlikely the share is, where it is rare enough to speak.
+    fn rare(
+        &self,
+        test: &'static str,
+        key: u64,
+        counts: &Counts,
+        floors: &ErrorShare,
+        least_clients: u64,
+    ) -> Option<f64> {
+        self.scene.rare(test, key, probability_of(counts, floors, least_clients)?)
+    }
+
+    fn is_chronic(&self, client: &ClientState) -> bool {
+        let usual = (self.class.usual_of_client)(client);
+        usual.total >= CHRONIC_REQUESTS && usual.share() >= CHRONIC_SHARE
+    }
+
+    /// Whether one client makes the spike, and without it there is none: then it is told as the client's.
+    fn is_of_one(
+        &self,
+        counts: &Counts,
+        test: &'static str,
+        floors: &ErrorShare,
+        is_here: impl Fn(&Evidence) -> bool,
+    ) -> bool {
+        let (tier, of_client) = (tier_of(floors.window_seconds), self.rules.client);
+        let errors_of = |activity: &SubjectActivity| errors_in((self.class.of_subject)(activity));
+        let counts_of = |client: &ClientState| {
+            if self.is_chronic(client) {
+                return None; // left out already
+            }
+            let recent = client.recent.as_deref()?;
+            let requests = recent.sum(tier, |activity| activity.requests);
+            let errors = recent.sum(tier, errors_of);
+            let mut shown = recent.buckets(tier).filter_map(|activity| (self.class.of_subject)(activity));
+            let is_told = of_client.enabled && !is_everyday(errors, requests, of_client);
+            let mut is_only_here = || shown.all(|errors| errors.evidence.iter().all(|(_, shown)| is_here(shown)));
+            (is_told && is_only_here()).then_some((errors, requests, client.address))
+        };
+        // Spikes are rare: all clients may be looked at, also those that have just gone.
+        let worst = self.scene.store.clients.iter().filter_map(|client| counts_of(&client)).max();
+        let Some((errors, requests, _)) = worst else { return false };
+        let others = Counts {
+            errors: counts.errors.saturating_sub(errors),
+            requests: counts.requests.saturating_sub(requests),
+            clients: counts.clients.saturating_sub(1),
+            ..*counts
+        };
+        let probability = probability_of(&others, floors, floors.min_clients);
+        probability.and_then(|probability| self.scene.would_be_rare(test, probability)).is_none()
+    }
+
+    /// Takes out, here and in the past, the clients whose requests have always failed at this place: a program that
+    /// nobody mends hides what happens to the others, and at night, when the others sleep, it looks like a spike.
+    /// Gives their statuses.
+    fn leave_out_chronic(&self, counts: &mut Counts, tier: usize, is_here: impl Fn(&Evidence) -> bool) -> StatusCounts {
+        let mut statuses = StatusCounts::default();
+        let all = counts.errors;
+        let seconds = seconds_of(&counts.moment);
+        for key in &self.scene.touched.clients {
+            let Some(client) = self.scene.store.clients.get(key) else { continue };
+            if !self.is_chronic(&client) {
+                continue;
+            }
+            let Some(recent) = client.recent.as_deref() else { continue };
+            let requests = recent.sum(tier, |activity| activity.requests);
+            let Some(errors) = recent.merged(tier, self.class.of_subject) else { continue };
+            if errors.evidence.iter().all(|(_, shown)| is_here(shown)) {
+                let usual = (self.class.usual_of_client)(&client);
+                // The client's span may be longer or shorter than this one's; what is uncertain goes in its favour.
+                let scale = (seconds / seconds_of(&errors.moment)).clamp(SHORTER_SPAN, LONGER_SPAN);
+                let scaled = |count: u64| (count as f64 * scale) as u64;
+                counts.errors = counts.errors.saturating_sub(scaled(errors.statuses.total()) * 5 / 4);
+                counts.requests = counts.requests.saturating_sub(scaled(requests));
+                counts.clients = counts.clients.saturating_sub(1);
+                counts.usual.hits = (counts.usual.hits - usual.hits).max(0.0);
+                counts.usual.total = (counts.usual.total - usual.total).max(counts.usual.hits);
+                statuses.merge(&errors.statuses);
+            }
+        }
+        counts.left_out = all - counts.errors; // which only fell
+        statuses
+    }
+
+    pub fn finding_of(&self, subject: Subject, severity: Severity, floors: &ErrorShare, spike: &Spike) -> Finding {
+        let Spike { errors, counts, probability, status } = spike;
+        let finding = Finding::new(self.class.detector, subject, severity, errors.moment);
+        let mut finding = finding.with_evidence(&errors.evidence);
+        finding.client_count = errors.clients.count();
+        finding.client_sample = errors.client_sample.iter().map(|(_, address)| *address).collect();
+        finding.count = counts.errors;
+        finding.probability = Some(*probability);
+        let of_status = status.map_or(String::new(), |status| format!(" with status {status}"));
+        let left_out = match (status, counts.left_out) {
+            (Some(_), _) | (_, 0) => String::new(),
+            (None, left_out) => format!(", not counting about {left_out} of clients that always fail"),
+        };
+        finding.observed = format!(
+            "{} {}{of_status} in {} requests ({}) in {}{left_out}; in all {}",
+            counts.errors,
+            self.class.what,
+            counts.requests,
+            percent(counts.share()),
+            span_in_words(&errors.moment),
+            by_status(errors)
+        );
+        let usual = percent(counts.usual.share());
+        finding.expected = Some(match status {
+            None => format!("{usual} of requests"),
+            Some(status) => format!("status {status} for {usual} of requests"),
+        });
+        finding.reasons = super::Reasons::over(floors.window_seconds)
+            .floor("min_errors", floors.min_errors as f64, counts.errors as f64)
+            .floor("min_share", floors.min_share, counts.share())
+            .floor("baseline_factor", floors.baseline_factor, odds_factor(counts.share(), counts.usual.share()))
+            .floor("min_baseline_requests", floors.min_baseline_requests as f64, counts.usual.total.floor())
+            .fact(format!("statuses: {}", by_status(errors)));
+        finding
+    }
+}
+
+impl Counts {
+    pub fn share(&self) -> f64 {
+        self.errors as f64 / self.requests.max(1) as f64
+    }
+}
+
+/// How unlikely the share is by the model, where it is far enough above the usual one.
+fn probability_of(counts: &Counts, floors: &ErrorShare, least_clients: u64) -> Option<Probability> {
+    let Counts { errors, requests, clients, usual, .. } = *counts;
+    let share = counts.share();
+    if errors < floors.min_errors
+        || share < floors.min_share
+        || usual.total < floors.min_baseline_requests as f64
+        || odds_factor(share, usual.share()) < floors.baseline_factor
+        || clients < least_clients
+    {
+        return None;
+    }
+    // Errors of one client come together: an expired token fails ten times in a row. So many clients have failed, each in
+    // so large a bunch, and only the clients are independent of each other (a design effect: Kish, "Survey Sampling", §5.4).
+    let bunch = if clients > 1 { (errors as f64 / clients as f64).max(1.0) } else { 1.0 };
+    let bunches = |count: u64| (count as f64 / bunch).round() as u64;
+    let (hits, total) = (usual.hits as u64, usual.total as u64);
+    Some(ratio_test(bunches(errors), bunches(requests), hits, total, floors.prior_strength))
+}
+
+fn seconds_of(moment: &Moment) -> f64 {
+    moment.last.since(moment.first).as_secs_f64().max(1.0)
+}
+
+pub(super) fn errors_in(errors: Option<&Errors>) -> u64 {
+    errors.map_or(0, |errors| errors.statuses.total())
+}
+
+/// Whether so few errors are no spike, whatever the baseline says.
+fn is_everyday(errors: u64, requests: u64, floors: &ErrorShare) -> bool {
+    errors < floors.min_errors || (errors as f64) < floors.min_share * requests as f64
+}
+
+/// A template as a pattern: `/carts/{id}/items` is `/carts/*/items`.
+fn wildcards(template: &str) -> String {
+    let segments = template.split('/').map(|segment| if segment.contains('{') { "*" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// `400 ×12, 422 ×9`, most frequent first.
+fn by_status(errors: &Errors) -> String {
+    let mut counts: Vec<(u64, u16)> = errors.statuses.iter().map(|(status, count)| (count, status)).collect();
+    counts.sort_by_key(|(count, status)| (std::cmp::Reverse(*count), *status));
+    let words: Vec<String> = counts.iter().take(4).map(|(count, status)| format!("{status} ×{count}")).collect();
+    words.join(", ")
+}

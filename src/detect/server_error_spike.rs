@@ -1,0 +1,82 @@
+//! `server_error_spike`: a share of 5XX far above the endpoint's or the host's own, or one client that alone provokes them.
+//!
+//! Sees: failures given the number of requests, tested against the key's baseline; of a young endpoint what is usual at its
+//! host weighs in. A client is named only if others ask the same host and are served: who fuzzes or injects has the
+//! failures for himself, and in an outage everybody has them. Misses: failures that were there while the baseline was
+//! learned; answers that say `200` and mean an error; servers that give no answer at all (`traffic_drop`).
+
+use super::error_share::{ErrorClass, Rules, Spike, Spikes, errors_in};
+use super::stats::odds_factor;
+use super::{Finding, Scene, Spoiled, Subject};
+use crate::baseline::state::ClientState;
+use crate::baseline::tier_of;
+
+const SERVER_ERRORS: ErrorClass = ErrorClass {
+    detector: "server_error_spike",
+    what: "server errors",
+    test_of_endpoint: "server_error_spike.endpoint",
+    test_of_client: "server_error_spike.client",
+    test_of_host: "server_error_spike.host",
+    at_endpoint: |activity| activity.failures.as_deref(),
+    of_subject: |activity| activity.failures.as_deref(),
+    usual_at_endpoint: |state| state.failures.usual(),
+    usual_of_client: |state| state.failures.as_deref().copied().unwrap_or_default(),
+    usual_of_host: |state| state.failures.usual(),
+    spoils_endpoint: Spoiled::EndpointFailures,
+    spoils_host: Spoiled::HostFailures,
+    sole_client_speaks_for_endpoint: true,
+};
+
+pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    let rules = &scene.rules.server_error_spike;
+    if !rules.enabled || scene.is_learning {
+        return;
+    }
+    let shares = Rules {
+        ignored_statuses: &rules.ignored_statuses,
+        endpoint: &rules.endpoint,
+        client: &rules.client,
+        host: &rules.host,
+        severity: rules.alert.severity,
+        outage: Some((rules.outage_share, rules.outage_severity)),
+    };
+    let spikes = Spikes { class: &SERVER_ERRORS, rules: shares, scene };
+    spikes.of_endpoints_and_hosts(findings);
+    for key in scene.touched.clients.iter().filter(|_| rules.client.enabled) {
+        findings.extend(scene.store.clients.get(key).and_then(|state| of_client(&spikes, *key, &state)));
+    }
+}
+
+fn of_client(spikes: &Spikes<'_>, key: u64, state: &ClientState) -> Option<Finding> {
+    let rules = &spikes.scene.rules.server_error_spike;
+    let spike = spikes.of_client(key, state)?;
+    if !is_alone(spikes, &spike) {
+        return None;
+    }
+    let mut finding = spikes.finding_of(Subject::Client(state.address), rules.client_severity, &rules.client, &spike);
+    finding.reasons = finding.reasons.fact("others at the host are served".to_owned());
+    finding.spoils = vec![Spoiled::ClientFailures(state.address)];
+    // What one client provokes is not normal for anybody.
+    let hosts: Vec<&str> = spike.errors.evidence.iter().map(|(_, shown)| shown.host.as_str()).collect();
+    let of_hosts = spikes.scene.touched.hosts.iter().copied();
+    let is_his = |key: &u64| spikes.scene.store.hosts.get(key).is_some_and(|host| hosts.contains(&&*host.host));
+    finding.spoils.extend(of_hosts.filter(is_his).map(Spoiled::HostFailures));
+    Some(finding)
+}
+
+/// Whether the failures at the client's host are the client's, and others there are served all the while.
+fn is_alone(spikes: &Spikes<'_>, spike: &Spike) -> bool {
+    let rules = &spikes.scene.rules.server_error_spike;
+    let Some((_, shown)) = spike.errors.evidence.first() else { return false };
+    let Some(host) = spikes.scene.store.hosts.iter().find(|host| *host.host == *shown.host) else { return false };
+    let tier = tier_of(rules.client.window_seconds);
+    let failures = host.recent.sum(tier, |activity| errors_in(activity.failures.as_deref()));
+    let requests = host.recent.sum(tier, |activity| activity.requests);
+    let counts = &spike.counts;
+    let others_failures = failures.saturating_sub(counts.errors);
+    let others = requests.saturating_sub(counts.requests);
+    let others_share = others_failures as f64 / others.max(1) as f64;
+    others >= rules.min_others
+        && counts.errors as f64 >= rules.min_own_share * failures as f64
+        && odds_factor(counts.share(), others_share) >= rules.client.baseline_factor
+}
