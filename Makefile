@@ -42,7 +42,7 @@ demo: build ## Make labelled traffic, replay it, compare the alerts with the tru
 	@echo && echo "== The first alert of high severity in full"
 	@$(APITAP) tail demo/alerts.json --severity high --lines all --json --no-follow | head -n 1 | $(APITAP) tail - -v
 	@echo && echo "== Against the truth (demo/traffic.truth.jsonl)"
-	$(APITAP) score demo/traffic.truth.jsonl demo/alerts.json --false-from high --max-false 0
+	$(APITAP) evaluate --alerts demo/alerts.json --truth demo/traffic.truth.jsonl --false-from high --max-false 0
 
 .PHONY: test
 test: setup ## Run every test that fits in 15 minutes
@@ -98,7 +98,7 @@ soak-replay: build ## Replay a week of traffic of 4,000 clients and watch the me
 	.ci/soak-replay
 
 .PHONY: accuracy
-accuracy: build ## Every attack at easy and medium on 20 seeds, and 10 clean days (about half an hour)
+accuracy: build ## Every attack at every level on 20 seeds, and 7 clean days: writes docs/ACCURACY.md (hours)
 	.ci/accuracy
 
 .PHONY: loss

@@ -13,6 +13,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod detect;
+pub mod evaluate;
 pub mod http;
 pub mod inspect;
 pub mod packet;

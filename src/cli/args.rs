@@ -2,11 +2,9 @@
 //!
 //! Values are checked as they are parsed, so that wrong usage ends with status 2 before anything is read or written.
 
-use crate::alert::record::{EventType, Severity};
+use crate::alert::record::Severity;
 pub use crate::config::Redact;
 use crate::rule::{Network, Ruleset, did_you_mean};
-use crate::simulate::wire::Tunnel;
-use crate::simulate::{Chosen, HostileKind};
 use crate::time::{Timestamp, parse_duration};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -17,11 +15,17 @@ use std::time::Duration;
 
 mod daemon;
 mod doctor;
+mod evaluate;
+mod replay;
+mod simulate;
 
 pub use daemon::{
     ExplainArgs, IncidentArgs, IncidentCommand, ReloadArgs, RunArgs, SocketArgs, StatusArgs, SuppressArgs,
 };
 pub use doctor::DoctorArgs;
+pub use evaluate::EvaluateArgs;
+pub use replay::{ReadingArgs, ReplayArgs};
+pub use simulate::{SimulateArgs, TrafficProfile};
 
 /// Where `tail` looks for alerts unless told otherwise, and where a daemon is to write them.
 pub const DEFAULT_ALERT_LOG: &str = "/var/log/apitap/alerts.json";
@@ -57,7 +61,7 @@ pub enum Command {
     Tail(TailArgs),
     Inventory(InventoryArgs),
     Simulate(SimulateArgs),
-    Score(ScoreArgs),
+    Evaluate(Box<EvaluateArgs>),
     Doctor(DoctorArgs),
     Status(StatusArgs),
     Reload(ReloadArgs),
@@ -84,79 +88,6 @@ pub enum Command {
     /// Print the manual page
     #[command(after_help = "Example:\n  apitap man | man -l -")]
     Man,
-}
-
-/// Read captures and print the alerts they give rise to
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  apitap replay monday.pcap.gz
-  apitap replay --baseline last-week/ today.pcapng --eve alerts.json
-  apitap replay capture.pcap --openapi api.yaml --fail-on high
-  tcpdump -i eth0 -U -w - 'tcp port 8080' | apitap replay - --json | jq .apitap.observed
-
-Without --baseline or --state the first ten minutes of the capture teach what is normal (--learn);
-detectors that compare with the normal stay silent until then.
-Ctrl-C or SIGTERM ends the reading: what was read is judged, the state saved, the summary printed;
-a second one ends apitap at once.
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 --fail-on was met (1 wins over 3), 130 ended by
-Ctrl-C, 143 by SIGTERM.")]
-pub struct ReplayArgs {
-    /// Captures: pcap or pcapng, plain, .gz or .zst; `-` is standard input; several, or a folder, are merged by time
-    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
-    pub files: Vec<PathBuf>,
-    /// Capture to learn from without judging it (may be repeated)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = "Learning")]
-    pub baseline: Vec<PathBuf>,
-    /// Folder that keeps baselines, inventory and open incidents between runs; made if it is not there
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Learning")]
-    pub state: Option<PathBuf>,
-    /// Event time that only teaches, where there is no baseline and no state [default: 10m]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Learning")]
-    pub learn: Option<Duration>,
-    /// Judge only: leave the state as it is (allows captures older than the state)
-    #[arg(long, requires = "state", help_heading = "Learning")]
-    pub no_learn: bool,
-    /// Folder of rules that are laid over the built-in ones, file by file and key by key
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Configuration")]
-    pub rules: Option<PathBuf>,
-    /// Configuration file (apitap.toml)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Configuration")]
-    pub config: Option<PathBuf>,
-    /// OpenAPI description of a watched API (may be repeated)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Configuration")]
-    pub openapi: Vec<PathBuf>,
-    /// Look only at packets that match this BPF expression, also inside VLAN tags
-    #[arg(long, value_name = "BPF", value_parser = NonEmptyStringValueParser::new(), help_heading = "Configuration")]
-    pub filter: Option<String>,
-    /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
-    #[arg(long, value_name = "N", value_parser = threads, help_heading = "Configuration")]
-    pub threads: Option<NonZeroUsize>,
-    /// What of URLs to blank: values of secret-like parameters, nothing, or all values [default: secrets]
-    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Output")]
-    pub redact: Option<Redact>,
-    /// Write EVE JSON lines to this file, `-` for standard output
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
-    pub eve: Option<PathBuf>,
-    /// Kinds of EVE lines to write, comma-separated
-    #[arg(
-        long, value_name = "KINDS", value_delimiter = ',', default_value = "alert", help_heading = "Output",
-        value_parser = among::<EventType>(&EventType::NAMES),
-    )]
-    pub events: Vec<EventType>,
-    /// Print EVE JSON lines instead of readable ones
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// End with status 3 if there is an incident this severe or worse
-    #[arg(
-        long, value_name = "SEVERITY", help_heading = "Output", value_parser = among::<Severity>(&Severity::NAMES),
-    )]
-    pub fail_on: Option<Severity>,
-    /// Show no progress bar
-    #[arg(long, help_heading = "Output")]
-    pub no_progress: bool,
-    /// Print every counter in the closing summary, not only those that matter
-    #[arg(long, help_heading = "Output")]
-    pub stats: bool,
 }
 
 /// Show alerts of a log in plain words and follow it
@@ -324,127 +255,6 @@ pub enum InventoryFormat {
     Json,
 }
 
-/// Make labelled traffic: a capture, and beside it the truth about it
-#[derive(Args, Debug)]
-#[command(
-    group = ArgGroup::new("deed").required(true).args(["out", "list"]),
-    after_help = "Examples:
-  apitap simulate --list
-  apitap simulate -o day.pcap --duration 1d --rate 12
-  apitap simulate -o mixed.pcap --scenario credential_stuffing:stealthy --scenario scanner:easy --seed 7
-  apitap simulate -o - | apitap replay -
-
-The same options and seed give the same bytes. OUT.truth.jsonl says, for each attack, when, from whom, against
-what, and which detectors should speak; `apitap score` compares alerts with it."
-)]
-pub struct SimulateArgs {
-    /// Capture to write (pcap), `-` for standard output; the truth goes to OUT.truth.jsonl
-    #[arg(short, long, value_name = "OUT.pcap", value_hint = ValueHint::FilePath)]
-    pub out: Option<PathBuf>,
-    /// File for the truth [default: OUT.truth.jsonl; with `-o -`: none]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub truth: Option<PathBuf>,
-    /// Attack to mix in, as NAME or NAME:easy, NAME:medium, NAME:stealthy (may be repeated)
-    #[arg(long, value_name = "NAME", value_parser = scenario_named)]
-    pub scenario: Vec<Chosen>,
-    /// Length of the traffic, in its own time [default: 1h]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub duration: Option<Duration>,
-    /// Benign transactions a second, on average; 0 for none [default: 20]
-    #[arg(long, value_name = "N", value_parser = rate)]
-    pub rate: Option<f64>,
-    /// Benign clients [default: 500]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub clients: Option<u32>,
-    /// Hostile streams a second (floods, bombs, fragments, conflicting overlaps) that nobody should trip over [default: 0]
-    #[arg(long, value_name = "N", value_parser = rate)]
-    pub hostile: Option<f64>,
-    /// What the hostile streams are [default: of every kind in turn]
-    #[arg(long, value_name = "KIND", value_parser = |text: &str| named(text, "kind", HostileKind::ALL), requires = "hostile")]
-    pub hostile_kind: Option<HostileKind>,
-    /// Seed of all chance [default: 1]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Benign time before the first attack [default: 15m]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub quiet_first: Option<Duration>,
-    /// Kind of benign traffic: a hard ordinary day, or one of the benchmarks'
-    #[arg(long, value_enum, value_name = "PROFILE", default_value_t)]
-    pub profile: TrafficProfile,
-    /// Write a line for each transaction to the truth, too
-    #[arg(long)]
-    pub log_transactions: bool,
-    /// Share of frames the capture lost, 0 to 1 [default: 0]
-    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Impairments")]
-    pub loss: Option<f64>,
-    /// Share of frames captured out of order, 0 to 1 [default: 0]
-    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Impairments")]
-    pub reorder: Option<f64>,
-    /// Share of frames captured twice, 0 to 1 [default: 0]
-    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = "Impairments")]
-    pub duplicate: Option<f64>,
-    /// Tag frames with a VLAN [100 where no id is given]
-    #[arg(
-        long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..4095), num_args = 0..=1,
-        default_missing_value = "100", help_heading = "Impairments",
-    )]
-    pub vlan: Option<u16>,
-    /// Put every frame into a tunnel
-    #[arg(long, value_name = "KIND", value_parser = |text: &str| named(text, "tunnel", Tunnel::ALL), help_heading = "Impairments")]
-    pub tunnel: Option<Tunnel>,
-    /// Share of clients that speak HTTP/2 with prior knowledge, 0 to 1 [default: 0]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub http2: Option<f64>,
-    /// Speak IPv6
-    #[arg(long, help_heading = "Impairments")]
-    pub ipv6: bool,
-    /// Cut frames to this many bytes
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..), help_heading = "Impairments")]
-    pub snaplen: Option<u32>,
-    /// List the scenarios and leave
-    #[arg(long)]
-    pub list: bool,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum TrafficProfile {
-    /// People, machines, releases.
-    #[default]
-    Day,
-    /// JSON of 0.2 to 20 kB, 30 % gzip, 25 % chunked.
-    Mixed,
-    /// Transactions of about 200 bytes each way.
-    Small,
-    /// Bodies of 1 to 10 MB.
-    Bulk,
-}
-
-/// Compare alerts with the truth about the traffic
-#[derive(Args, Debug)]
-#[command(after_help = "Example:
-  apitap simulate -o t.pcap --scenario scanner && apitap replay t.pcap --eve alerts.json
-  apitap score t.truth.jsonl alerts.json
-
-An attack is found if one of its detectors speaks at its time, of its clients or endpoints. An alert is false if it
-fits no attack and no benign change. Exit status: 1 if an attack was missed or --max-false is exceeded.")]
-pub struct ScoreArgs {
-    /// Truth, as `apitap simulate` writes it
-    #[arg(value_name = "TRUTH", value_hint = ValueHint::FilePath)]
-    pub truth: PathBuf,
-    /// Alerts, as `apitap replay --eve` writes them
-    #[arg(value_name = "ALERTS", value_hint = ValueHint::FilePath)]
-    pub alerts: PathBuf,
-    /// Fail if more incidents than this are false [default: any number is tolerated]
-    #[arg(long, value_name = "N")]
-    pub max_false: Option<usize>,
-    /// Count only false incidents this severe or worse
-    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = among::<Severity>(&Severity::NAMES))]
-    pub false_from: Severity,
-    /// Print the score as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
 #[derive(Args, Debug)]
 pub struct RulesArgs {
     #[command(subcommand)]
@@ -562,43 +372,8 @@ fn detector_named(name: &str) -> Result<String, String> {
     Err(format!("there is no such detector; there are: {}{hint}", known.join(", ")))
 }
 
-fn scenario_named(text: &str) -> Result<Chosen, String> {
-    text.parse::<Chosen>().map_err(|error| {
-        let (name, level) = text.split_once(':').unwrap_or((text, ""));
-        let names = crate::simulate::scenarios().iter().map(|scenario| scenario.name);
-        let is_known = names.clone().any(|known| known == name);
-        let hint = if is_known { did_you_mean(level, LEVELS) } else { did_you_mean(name, names) };
-        format!("{error}{hint}")
-    })
-}
-
-/// The one of this name; `what` they are.
-fn named<T, const N: usize>(text: &str, what: &str, all: [(&'static str, T); N]) -> Result<T, String> {
-    let names = all.each_ref().map(|(name, _)| *name);
-    all.into_iter()
-        .find(|(name, _)| *name == text)
-        .map(|(_, value)| value)
-        .ok_or_else(|| format!("there is no such {what}; there are: {}{}", names.join(", "), did_you_mean(text, names)))
-}
-
-const LEVELS: [&str; 3] = ["easy", "medium", "stealthy"];
-
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "not a number of threads; write 1 or more, or leave it out".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
-        _ => Err("not a share; write a number from 0 to 1, for example 0.01".to_owned()),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        _ => Err("not a rate; write a number a second, 0 or more".to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::args::{DEFAULT_STATE_FOLDER, InventoryArgs, InventoryFormat};
 use super::daemon::{asked, folder_of, with_socket_hint};
 use super::replay::output::Output;
-use super::replay::run::{self, Setup};
+use super::replay::run::{self, Hall, Setup};
 use super::replay::threads_of;
 use crate::alert::endpoint_records;
 use crate::alert::escape::{escape, push_padded};
@@ -78,10 +78,11 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
         odds: Vec::new(),
         incidents: None,
         keeps_incidents: false,
+        newest: None,
         not_before: None,
     };
-    let output = Arc::new(Mutex::new(Output::quiet()));
-    let outcome = run::run(setup, &[], &args.files, &output)?;
+    let nobody: Hall = Arc::new(Mutex::new(Output::quiet()));
+    let outcome = run::run(setup, &[], &args.files, &nobody)?;
     outcome.errors.iter().for_each(|error| super::note(&error.to_string()));
     let records = endpoint_records(outcome.judge.store(), outcome.last_frame.unwrap_or(Timestamp(0)));
     Ok((records, !outcome.errors.is_empty()))

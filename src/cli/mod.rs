@@ -8,12 +8,12 @@ mod completions;
 mod config;
 mod daemon;
 mod doctor;
+mod evaluate;
 mod explain;
 mod interrupt;
 mod inventory;
 mod replay;
 mod run;
-mod score;
 mod simulate;
 mod state;
 mod tail;
@@ -52,7 +52,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tail(args) => tail::run(&args),
         Command::Inventory(args) => inventory::run(args),
         Command::Simulate(args) => simulate::run(&args),
-        Command::Score(args) => score::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Rules(rules) => match rules.command {
             RulesCommand::Check { dir } => check_rules(dir.as_deref()),

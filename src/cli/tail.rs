@@ -17,7 +17,6 @@ use crate::alert::record::{AlertRecord, EventType, write_printable};
 use crate::time::Timestamp;
 use anyhow::{Context, bail};
 use filter::Filter;
-pub use filter::network_contains;
 use flate2::read::MultiGzDecoder;
 use follow::{Follower, LineSplitter, Notice};
 use serde::Deserialize;

@@ -185,6 +185,11 @@ impl Judge {
         &self.counters
     }
 
+    /// Whether what is read is only learned from.
+    pub fn is_baseline(&self) -> bool {
+        self.is_baseline
+    }
+
     pub fn keys_evicted(&self) -> u64 {
         self.keys_evicted
     }

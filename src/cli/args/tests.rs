@@ -1,4 +1,5 @@
 use super::*;
+use crate::alert::record::EventType;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 
@@ -25,18 +26,18 @@ fn the_contract_of_replay_is_understood() {
                 --events alert,http,endpoint,stats --json --fail-on critical --no-progress --stats";
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     let Ok(Command::Replay(args)) = parsed(&line) else { panic!("{:?}", parsed(&line)) };
-    assert_eq!((args.files.len(), args.baseline.len(), args.openapi.len()), (3, 2, 2));
-    assert_eq!((args.redact, args.learn), (Some(Redact::All), Some(Duration::from_secs(90))));
+    assert_eq!((args.files.len(), args.reading.baseline.len(), args.reading.openapi.len()), (3, 2, 2));
+    assert_eq!((args.redact, args.reading.learn), (Some(Redact::All), Some(Duration::from_secs(90))));
     assert_eq!(args.events, EventType::NAMES.map(|name| name.parse().unwrap()));
-    assert_eq!((args.fail_on, args.threads.map(NonZeroUsize::get)), (Some(Severity::Critical), Some(4)));
-    assert!(args.json && args.no_progress && args.stats && args.eve.is_some_and(|eve| is_dash(&eve)));
+    assert_eq!((args.fail_on, args.reading.threads.map(NonZeroUsize::get)), (Some(Severity::Critical), Some(4)));
+    assert!(args.json && args.reading.no_progress && args.stats && args.eve.is_some_and(|eve| is_dash(&eve)));
 }
 
 #[test]
 fn what_replay_is_not_told_is_as_documented() {
     let Ok(Command::Replay(args)) = parsed("replay a.pcap") else { panic!() };
     assert_eq!((args.redact, args.events, args.fail_on), (None, vec![EventType::Alert], None));
-    assert!(!args.json && !args.no_progress && !args.no_learn);
+    assert!(!args.json && !args.reading.no_progress && !args.no_learn);
 }
 
 #[test]
@@ -56,6 +57,15 @@ fn wrong_usage_is_refused_as_such() {
         "inventory --openapi api.yaml",
         "inventory a.pcap --state dir",
         "inventory a.pcap --format xml",
+        "evaluate",
+        "evaluate a.pcap",
+        "evaluate --truth t",
+        "evaluate a.pcap --truth t --alerts b",
+        "evaluate --alerts b --truth t --baseline c",
+        "evaluate --merge b --truth t",
+        "evaluate --merge b --threads 2",
+        "evaluate --alerts b --truth t --state s",
+        "evaluate a.pcap --truth t --max-false -1",
         "simulate",
         "simulate -o x --list",
         "simulate -o x --scenario phishing",

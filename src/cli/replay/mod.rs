@@ -9,17 +9,14 @@ use super::args::{ReplayArgs, is_dash};
 use super::interrupt::{self, Signal};
 use crate::alert::endpoint_records;
 use crate::alert::record::{EveRecord, EventType, StatsDetail};
-use crate::api::snapshot;
-use crate::baseline::persist::{Recovered, probe};
+use crate::baseline::persist::probe;
 use crate::baseline::{Leave, State};
-use crate::capture::{Filter, is_named_pipe};
+use crate::capture::is_named_pipe;
 use crate::config::Config;
 use crate::packet::PARTITIONS;
-use crate::pipeline::Limits;
-use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use output::{Ending, Output, PATIENCE, Wished};
-use run::{Outcome, Phase, Setup};
+use run::{Hall, Outcome, Phase, Setup};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -32,46 +29,18 @@ const FAIL_ON_STATUS: u8 = 3;
 
 pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    let config = Config::load(args.config.as_deref())?;
-    let mut rules = Ruleset::load(args.rules.as_deref().or(config.rules.folder.as_deref()))?;
-    config.apply(&mut rules);
-    let rules = Arc::new(rules);
-    let settings: Arc<snapshot::Settings> = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
+    let config = Config::load(args.reading.config.as_deref())?;
+    let mut setup = Setup::of(&args.reading, &config)?;
+    setup.redact = args.redact.unwrap_or(config.privacy.redact);
     let mut saved = args.state.as_deref().map(|folder| State::open(folder, probe::in_child)).transpose()?;
     if let Some(state) = &mut saved {
         state.bound(config.state.max_disk_mib << 20);
+        setup.remember(state, &args.reading)?;
     }
-    let remembers = saved.as_ref().is_some_and(|state| !state.is_new());
-    let Recovered { store, singles, left_out } = match &saved {
-        Some(state) => recovered(state)?,
-        None => Recovered::default(),
-    };
-    if left_out > 0 {
-        super::note(&format!("{left_out} records of the state are of another apitap, and are left out"));
-    }
-    let setup = Setup {
-        tunnels: config.tunnels(),
-        packet_limits: config.packet_limits(),
-        rules,
-        settings,
-        // A state has learned already; an explicit --learn still counts.
-        learn: if remembers { args.learn } else { Some(args.learn.unwrap_or(config.learning.duration)) },
-        threads: threads_of(args.threads),
-        limits: config.store_limits(),
-        partition: Limits::of(&config),
-        filter: args.filter.as_deref().map(Filter::compile).transpose()?,
-        redact: args.redact.unwrap_or(config.privacy.redact),
-        show_progress: !args.no_progress,
-        is_frozen: args.no_learn,
-        store: Arc::new(store),
-        key: saved.as_ref().map(State::key),
-        learned: singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect(),
-        odds: singles.odds,
-        incidents: Some(singles.incidents).filter(|json| !json.is_empty()),
-        counters: singles.counters,
-        keeps_incidents: saved.is_some() && !args.no_learn,
-        not_before: singles.newest.filter(|_| !args.no_learn),
-    };
+    let newest = setup.newest;
+    setup.is_frozen = args.no_learn;
+    setup.keeps_incidents = saved.is_some() && !args.no_learn;
+    setup.not_before = newest.filter(|_| !args.no_learn);
     let json = args.json && args.eve.as_deref().is_none_or(|path| path.as_os_str() != "-");
     let is_live = args.files.iter().any(|file| is_dash(file) || is_named_pipe(file));
     let saves_state = saved.is_some() && !args.no_learn;
@@ -82,8 +51,9 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         patience: is_live.then_some(PATIENCE),
         outlives_stdout: saves_state || args.fail_on.is_some(),
     })?));
+    let audience: Hall = output.clone();
     interrupt::listen()?;
-    let ran = run::run(setup, &args.baseline, &args.files, &output);
+    let ran = run::run(setup, &args.reading.baseline, &args.files, &audience);
     let mut output = output.lock().map_err(|_| anyhow::anyhow!("the output was given up by another thread"))?;
     output.release(None);
     output.flush();
@@ -100,7 +70,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         // What nobody was told must not be known already when the run is tried again.
         if outcome.stopped == Some(Phase::Baseline) || matches!(output.ending(), Ending::Failed(_)) {
             summary.is_state_unchanged = true;
-        } else if let Err(error) = save(state, &outcome, singles.newest) {
+        } else if let Err(error) = save(state, &outcome, newest) {
             problems.push(super::said_of(&error));
         }
     }
@@ -122,12 +92,6 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         (None, Some(severity)) if summary.tally.at_least(severity) > 0 => ExitCode::from(FAIL_ON_STATUS),
         _ => ExitCode::SUCCESS,
     })
-}
-
-/// What a state holds; what had to be put aside is said.
-fn recovered(state: &State) -> anyhow::Result<Recovered> {
-    state.notes().iter().for_each(|note| super::note(note));
-    Ok(state.recover()?)
 }
 
 fn save(state: &mut State, outcome: &Outcome, before: Option<Timestamp>) -> anyhow::Result<()> {

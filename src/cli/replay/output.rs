@@ -3,10 +3,11 @@
 //! Writing never fails in the caller's face: where a sink fails, the others go on, the reader is asked to stop, and
 //! [`Output::ending`] says how it came out.
 
+use super::run::Audience;
 use crate::alert::human::{Style, write_alert};
 use crate::alert::order::LineOrder;
 use crate::alert::record::{AlertRecord, EveRecord, EventType, write_line};
-use crate::pipeline::Verdict;
+use crate::pipeline::{Judge, Verdict};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::fs::File;
@@ -120,11 +121,6 @@ impl Output {
         self.newest_alert
     }
 
-    /// True once reading on is of no use.
-    pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
-    }
-
     pub fn ending(&self) -> &Ending {
         &self.ending
     }
@@ -136,24 +132,6 @@ impl Output {
 
     pub fn wants(&self, event: EventType) -> bool {
         self.events.contains(&event) && (self.file.is_some() || self.standard == Standard::Events)
-    }
-
-    pub fn verdict(&mut self, verdict: Verdict) {
-        for alert in &verdict.alerts {
-            self.newest_alert = self.newest_alert.max(Some(alert.timestamp));
-            self.alert(alert);
-        }
-        for line in verdict.lines {
-            let (time, flow, position) = line.key;
-            let added = self.order.add(time, flow, position, line.bytes);
-            self.check_order(added);
-        }
-        let latest = self.patience.map(|patience| verdict.now.saturating_sub(patience));
-        self.release(Some(verdict.settled.max(latest.unwrap_or(verdict.settled))));
-        // Whoever follows the log wants an alert when it is raised, and a live one whatever there is.
-        if !verdict.alerts.is_empty() || self.patience.is_some() {
-            self.flush();
-        }
     }
 
     fn alert(&mut self, alert: &AlertRecord) {
@@ -258,6 +236,34 @@ impl Output {
         if !matches!(self.ending, Ending::Failed(_)) {
             self.ending = Ending::Failed(message);
         }
+    }
+}
+
+impl Audience for Output {
+    fn hear(&mut self, _: &Judge, verdict: Verdict) {
+        for alert in &verdict.alerts {
+            self.newest_alert = self.newest_alert.max(Some(alert.timestamp));
+            self.alert(alert);
+        }
+        for line in verdict.lines {
+            let (time, flow, position) = line.key;
+            let added = self.order.add(time, flow, position, line.bytes);
+            self.check_order(added);
+        }
+        let latest = self.patience.map(|patience| verdict.now.saturating_sub(patience));
+        self.release(Some(verdict.settled.max(latest.unwrap_or(verdict.settled))));
+        // Whoever follows the log wants an alert when it is raised, and a live one whatever there is.
+        if !verdict.alerts.is_empty() || self.patience.is_some() {
+            self.flush();
+        }
+    }
+
+    fn wants_transactions(&self) -> bool {
+        self.wants(EventType::Http)
+    }
+
+    fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
     }
 }
 

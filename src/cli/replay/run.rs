@@ -1,13 +1,13 @@
-//! Captures through the pipeline: the part of a replay that `inventory` shares.
+//! Captures through the pipeline: the part of a replay that `inventory` and `evaluate` share.
 
 use super::progress::Progress;
 use crate::alert::Incidents;
-use crate::alert::record::EventType;
 use crate::api::Settings;
-use crate::baseline::{Singles, Store, StoreLimits};
+use crate::baseline::persist::Recovered;
+use crate::baseline::{Singles, State, Store, StoreLimits};
 use crate::capture::{self, CaptureError, Filter, FrameSource, MergedSource, open_all};
-use crate::cli::args::Redact;
-use crate::cli::replay::output::Output;
+use crate::cli::args::{ReadingArgs, Redact};
+use crate::cli::replay::threads_of;
 use crate::config::Config;
 use crate::hash::HashKey;
 use crate::packet::{Decoder, PacketCounters, PacketLimits, Tunnels};
@@ -46,9 +46,82 @@ pub struct Setup {
     /// How rare is rare, as an earlier run learned it.
     pub odds: Vec<u8>,
     pub keeps_incidents: bool,
+    /// The newest time that a state knows.
+    pub newest: Option<Timestamp>,
     /// The state is newer than this: older captures are refused.
     pub not_before: Option<Timestamp>,
 }
+
+impl Setup {
+    /// What arguments and a configuration say, without a state.
+    pub fn of(args: &ReadingArgs, config: &Config) -> anyhow::Result<Setup> {
+        let mut rules = Ruleset::load(args.rules.as_deref().or(config.rules.folder.as_deref()))?;
+        config.apply(&mut rules);
+        let rules = Arc::new(rules);
+        Ok(Setup {
+            tunnels: config.tunnels(),
+            packet_limits: config.packet_limits(),
+            settings: Arc::new(settings_of(config, &rules, &args.openapi)?),
+            rules,
+            learn: Some(args.learn.unwrap_or(config.learning.duration)),
+            threads: threads_of(args.threads),
+            limits: config.store_limits(),
+            partition: Limits::of(config),
+            filter: args.filter.as_deref().map(Filter::compile).transpose()?,
+            redact: config.privacy.redact,
+            show_progress: !args.no_progress,
+            is_frozen: false,
+            store: Arc::default(),
+            key: None,
+            learned: Vec::new(),
+            counters: BTreeMap::new(),
+            odds: Vec::new(),
+            incidents: None,
+            keeps_incidents: false,
+            newest: None,
+            not_before: None,
+        })
+    }
+
+    /// Goes on from what a state holds; what of it had to be put aside is said.
+    pub fn remember(&mut self, state: &State, args: &ReadingArgs) -> anyhow::Result<()> {
+        state.notes().iter().for_each(|note| crate::cli::note(note));
+        let Recovered { store, singles, left_out } = state.recover()?;
+        if left_out > 0 {
+            crate::cli::note(&format!("{left_out} records of the state are of another apitap, and are left out"));
+        }
+        if !state.is_new() {
+            self.learn = args.learn; // a state has learned already; an explicit --learn still counts
+        }
+        self.store = Arc::new(store);
+        self.key = Some(state.key());
+        self.learned =
+            singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect();
+        self.incidents = Some(singles.incidents).filter(|json| !json.is_empty());
+        self.odds = singles.odds;
+        self.counters = singles.counters;
+        self.newest = singles.newest;
+        Ok(())
+    }
+}
+
+/// Who hears what the judge says.
+pub trait Audience: Send {
+    fn hear(&mut self, judge: &Judge, verdict: Verdict);
+
+    /// Whether a line for each transaction is wanted.
+    fn wants_transactions(&self) -> bool {
+        false
+    }
+
+    /// Raised when reading on is of no use.
+    fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::default()
+    }
+}
+
+/// The audience, as the judge's thread and the reader's share it.
+pub type Hall = Arc<Mutex<dyn Audience>>;
 
 /// What is left when the captures are through.
 pub struct Outcome {
@@ -58,6 +131,8 @@ pub struct Outcome {
     /// What could not be read, in the order it was met.
     pub errors: Vec<CaptureError>,
     pub notes: Vec<String>,
+    /// Of the captures; a baseline has none.
+    pub first_frame: Option<Timestamp>,
     pub last_frame: Option<Timestamp>,
     /// Where a signal or a failed output ended the reading before its time.
     pub stopped: Option<Phase>,
@@ -78,12 +153,7 @@ pub fn settings_of(config: &Config, rules: &Ruleset, openapi: &[PathBuf]) -> any
 }
 
 /// Runs the baselines, then the captures.
-pub fn run(
-    setup: Setup,
-    baselines: &[PathBuf],
-    files: &[PathBuf],
-    output: &Arc<Mutex<Output>>,
-) -> anyhow::Result<Outcome> {
+pub fn run(setup: Setup, baselines: &[PathBuf], files: &[PathBuf], audience: &Hall) -> anyhow::Result<Outcome> {
     let mut run = Run {
         filter: setup.filter,
         tunnels: setup.tunnels,
@@ -92,10 +162,11 @@ pub fn run(
         threads: setup.threads,
         partition: setup.partition,
         show_progress: setup.show_progress,
-        stop: output.lock().map_or_else(|_| Arc::default(), |output| output.stop_flag()),
-        output: Arc::clone(output),
+        stop: audience.lock().map_or_else(|_| Arc::default(), |audience| audience.stop_flag()),
+        audience: Arc::clone(audience),
         packets: PacketCounters::default(),
         filtered_out: 0,
+        first_frame: None,
         last_frame: None,
         key: setup.key,
         errors: Vec::new(),
@@ -133,6 +204,7 @@ pub fn run(
         filtered_out: run.filtered_out,
         errors: run.errors,
         notes: run.notes,
+        first_frame: run.first_frame,
         last_frame: run.last_frame,
         stopped,
     })
@@ -146,11 +218,12 @@ struct Run {
     threads: usize,
     partition: Limits,
     show_progress: bool,
-    output: Arc<Mutex<Output>>,
-    /// Raised by the output when reading on is of no use.
+    audience: Hall,
+    /// Raised by the audience when reading on is of no use.
     stop: Arc<AtomicBool>,
     packets: PacketCounters,
     filtered_out: u64,
+    first_frame: Option<Timestamp>,
     last_frame: Option<Timestamp>,
     key: Option<HashKey>,
     errors: Vec<CaptureError>,
@@ -234,6 +307,9 @@ impl Run {
                 continue;
             }
             self.last_frame = self.last_frame.max(Some(frame.time));
+            if !is_baseline {
+                self.first_frame = Some(self.first_frame.map_or(frame.time, |first| first.min(frame.time)));
+            }
             stopped = pipeline.time(frame.time);
             if stopped.is_ok()
                 && let Some(segment) = decoder.decode(&frame)
@@ -265,15 +341,15 @@ impl Run {
 
     fn start(&self, mut judge: Judge, key: HashKey, is_baseline: bool) -> Result<Pipeline, Failure> {
         judge.begin(is_baseline);
-        let output = Arc::clone(&self.output);
-        let deliver = Box::new(move |_: &Judge, verdict: Verdict| match output.lock() {
-            Ok(mut output) => {
-                output.verdict(verdict);
+        let audience = Arc::clone(&self.audience);
+        let deliver = Box::new(move |judge: &Judge, verdict: Verdict| match audience.lock() {
+            Ok(mut audience) => {
+                audience.hear(judge, verdict);
                 Ok(())
             }
             Err(_) => Err(io::Error::other("the output was given up by another thread")),
         });
-        let wants_http = self.output.lock().is_ok_and(|output| output.wants(EventType::Http));
+        let wants_http = self.audience.lock().is_ok_and(|audience| audience.wants_transactions());
         let options = PipelineOptions {
             key,
             limits: self.partition.clone(),
