@@ -128,7 +128,7 @@ impl Incident {
         self.clients.extend(alert.clients.iter().flat_map(|clients| clients.sample.iter().copied()));
         self.networks.extend(alert.network.clone());
         if alert.subject.kind == SubjectKind::Host {
-            self.hosts.insert(alert.subject.value.clone());
+            self.hosts.insert(kept(&alert.subject.value));
         }
     }
 

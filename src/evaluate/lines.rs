@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// A line of truth names every client of an attack: a hundred thousand of them are 2 MB.
 const LINE_BYTES: u64 = 16 << 20;
+/// Editors of some systems begin a file with it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Columns of what a message quotes.
 const QUOTED_COLUMNS: usize = 60;
 /// Characters of a message that quotes a file.
@@ -57,7 +59,7 @@ impl<R: BufRead> Lines<R> {
                 return Err(self.misfit(1, format!("a line of more than {} MiB", LINE_BYTES >> 20)).into());
             }
             let text = match std::str::from_utf8(&self.line) {
-                Ok(text) => text.trim_end_matches(['\n', '\r']),
+                Ok(text) => text.trim_start_matches(BYTE_ORDER_MARK).trim_end_matches(['\n', '\r']),
                 Err(error) => {
                     return Err(self.misfit(error.valid_up_to() + 1, "expected text in UTF-8".to_owned()).into());
                 }
@@ -93,7 +95,7 @@ pub fn kept(text: &str) -> String {
     cut(text, KEPT_CHARACTERS)
 }
 
-fn cut(text: &str, characters: usize) -> String {
+pub fn cut(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         Some((at, _)) => format!("{}…", &text[..at]), // a boundary of characters
         None => text.to_owned(),

@@ -15,22 +15,26 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 60.0;
 const BOTTOM: f64 = 90.0;
 /// The vertical axis reaches down to 1 in 10 to the power of this; shares of 0 stand on it.
-const SHARE_DECADES: f64 = 4.0;
+const SHARE_DECADES: f64 = 6.0;
 const SMALLEST_RADIUS: f64 = 3.0;
 
+/// Plain properties: not every renderer knows variables.
 const STYLE: &str = "
-  svg { --ink: #1f2328; --faint: #d0d7de; --point: #0969da; --ground: #ffffff; }
-  @media (prefers-color-scheme: dark) {
-    svg { --ink: #e6edf3; --faint: #30363d; --point: #58a6ff; --ground: #0d1117; }
-  }
-  text { fill: var(--ink); font: 12px sans-serif; }
+  text { fill: #1f2328; font: 12px sans-serif; }
   .title { font-size: 15px; font-weight: bold; }
-  .ground { fill: var(--ground); }
-  .grid { stroke: var(--faint); }
-  .ideal { stroke: var(--ink); stroke-dasharray: 5 4; }
-  .interval { stroke: var(--point); stroke-width: 2; }
-  .point { fill: var(--point); stroke: var(--point); stroke-width: 2; }
-  .none { fill: var(--ground); }
+  .ground, .none { fill: #ffffff; }
+  .grid { stroke: #d0d7de; }
+  .ideal { stroke: #1f2328; stroke-dasharray: 5 4; }
+  .interval, .point { stroke: #0969da; stroke-width: 2; }
+  .whole { fill: #0969da; }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3; }
+    .ground, .none { fill: #0d1117; }
+    .grid { stroke: #30363d; }
+    .ideal { stroke: #e6edf3; }
+    .interval, .point { stroke: #58a6ff; }
+    .whole { fill: #58a6ff; }
+  }
 ";
 
 impl Evaluation {
@@ -47,7 +51,7 @@ impl Evaluation {
             described(&odds)
         );
         text(&mut svg, (LEFT, 24.0), "start", "title", "Stated odds and what happened");
-        let what = "share of incidents that were false, by the odds that their first alert stated; bars: 95 % interval";
+        let what = "share of incidents that were false, by the odds they stated; bars: 95 % interval";
         text(&mut svg, (LEFT, 44.0), "start", "", what);
         grid(&mut svg);
         line(&mut svg, (x_of(0.0), y_of(1.0)), (x_of(-SHARE_DECADES), y_of(10f64.powf(-SHARE_DECADES))), "ideal");
@@ -95,7 +99,7 @@ fn point(svg: &mut String, measure: &OddsMeasure) {
     let x = x_of(0.5 - f64::from(measure.decade)); // the middle of its decade
     line(svg, (x, y_of(measure.chance.low)), (x, y_of(measure.chance.high)), "interval");
     let radius = SMALLEST_RADIUS + (1.0 + measure.chance.of as f64).log10() * 2.0;
-    let class = if measure.chance.count == 0 { "point none" } else { "point" };
+    let class = if measure.chance.count == 0 { "point none" } else { "point whole" };
     let y = y_of(share);
     let _ = writeln!(svg, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"/>");
     text(svg, (x + radius + 4.0, y - 6.0), "start", "", &measure.chance.of.to_string());

@@ -8,7 +8,7 @@ mod csv;
 mod entry;
 
 use super::EvaluateError;
-use super::lines::{Lines, quoted};
+use super::lines::{Lines, cut, quoted};
 use super::traffic::Traffic;
 use crate::rule::{Network, Severity};
 use crate::time::Timestamp;
@@ -176,11 +176,14 @@ impl Truth {
     }
 }
 
+/// Characters of an endpoint: comparing takes the product of two of them.
+const ENDPOINT_CHARACTERS: usize = 2000;
+
 /// An endpoint without what may be named differently: `GET api.example/users/{}`.
 pub fn endpoint_shape(endpoint: &str) -> String {
-    let mut shape = String::with_capacity(endpoint.len());
+    let mut shape = String::new();
     let mut inside = false;
-    for c in endpoint.replacen(" /", "/", 1).chars() {
+    for c in cut(endpoint, ENDPOINT_CHARACTERS).replacen(" /", "/", 1).chars() {
         inside = (inside || c == '{') && c != '}';
         if !inside || c == '{' {
             shape.push(c);
@@ -191,6 +194,9 @@ pub fn endpoint_shape(endpoint: &str) -> String {
 
 /// An endpoint of a truth as a pattern: `METHOD host template`, and where the method is left out, of any method.
 fn endpoint_pattern(text: &str) -> Result<String, String> {
+    if text.chars().nth(ENDPOINT_CHARACTERS).is_some() {
+        return Err(format!("{} is too long for an endpoint: at most {ENDPOINT_CHARACTERS} characters", quoted(text)));
+    }
     let (method, place) = text.trim().split_once(' ').unwrap_or(("*", text.trim()));
     let place = place.trim_start();
     let is_method =

@@ -13,11 +13,13 @@ use std::path::PathBuf;
   apitap simulate -o t.pcap --scenario scanner && apitap evaluate t.pcap --truth t.truth.jsonl
   apitap evaluate friday.pcap --truth friday.csv --baseline monday.pcap --svg calibration.svg
   apitap evaluate --alerts alerts.json --truth truth.jsonl --false-from high --max-false 0
-  apitap evaluate t.pcap --truth t.truth.jsonl --json > 1.json; apitap evaluate --merge 1.json 2.json
+  apitap evaluate t.pcap --truth t.truth.jsonl --json > 1.json
+  apitap evaluate --merge 1.json 2.json
 
-A truth is JSON Lines, as `apitap simulate` writes them, or CSV: docs/EVALUATION.md. An attack is found if one of
-its detectors speaks at its time, of its clients or endpoints; an incident is false if it fits no attack and no
-benign change. Exit status: 0 all found, 1 an attack was missed, --max-false is exceeded, or it failed."
+A truth is JSON Lines, as `apitap simulate` writes them, or CSV: see docs/EVALUATION.md. An attack
+is found if one of its detectors speaks at its time, of its clients or endpoints; an incident is
+false if it fits no attack and no benign change. Exit status: 0 all found, 1 an attack was missed,
+--max-false is exceeded, or it failed."
 )]
 pub struct EvaluateArgs {
     /// Captures to replay, as for `replay`; nothing is written but the result

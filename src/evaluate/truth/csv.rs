@@ -39,7 +39,7 @@ struct Field {
 }
 
 pub fn parse(header: String, mut lines: Lines<impl BufRead>) -> Result<Truth, EvaluateError> {
-    let names = fields_of(header.trim_start_matches('\u{feff}'), &lines)?;
+    let names = fields_of(&header, &lines)?;
     let is_of_transactions = names.iter().any(|name| name.text.trim() == "label");
     let known: &[&str] = if is_of_transactions { &OF_TRANSACTIONS } else { &OF_STRETCHES };
     let mut columns = Vec::new();

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 use std::io::Cursor;
 
 const ATTACK: &str = r#"{"attack":"credential_stuffing","level":"easy","start":"2025-11-23T10:02:00.000000+0000","end":"2025-11-23T10:05:00Z","clients":["203.0.113.7","198.51.100.0/24"],"endpoints":["POST api.shop.example/v1/users/{user_id}"],"detectors":["credential_stuffing"],"may":["client_error_spike"],"transactions":600}"#;
@@ -107,6 +108,7 @@ fn a_hostile_file_is_quoted_short_and_harmless() {
     let long = "x".repeat(1 << 20);
     for text in [
         ATTACK.replace("easy", &long).into_bytes(),
+        ATTACK.replace("users", &long).into_bytes(),
         ATTACK.replace("\"detectors\":[\"", &format!("\"detectors\":[\"{long}")).into_bytes(),
         ATTACK.replace("easy\"", &format!("easy\",\"{long}\":1")).into_bytes(),
         format!("attack,{long}\n").into_bytes(),
@@ -139,5 +141,28 @@ fn an_endpoint_may_be_written_in_several_ways() {
     }
     for text in ["", "GET", "GET users", "G/T h/x"] {
         assert!(endpoint_pattern(text).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_truth_or_refused_with_a_place(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Err(error) = parsed(&bytes) {
+            prop_assert!(error.starts_with("truth:"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_truth_with_something_else_in_it_does_no_harm(at in 0usize..300, cut in 0usize..20, text in "\\PC{0,5}|[\",;\n]{0,3}") {
+        let csv = "attack,start,end,clients,endpoints\n\"a,b\",2025-11-23T10:02:00Z,2025-11-23T10:05:00Z,192.0.2.0/24,GET h/x\n";
+        for whole in [ATTACK, csv] {
+            let start = at.min(whole.len());
+            let end = (start + cut).min(whole.len());
+            let changed = [&whole.as_bytes()[..start], text.as_bytes(), &whole.as_bytes()[end..]].concat();
+            match parsed(&changed) {
+                Ok(truth) => prop_assert!(truth.attacks.len() <= 3),
+                Err(error) => prop_assert!(error.starts_with("truth:"), "{error}"),
+            }
+        }
     }
 }
