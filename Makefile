@@ -98,7 +98,7 @@ soak-replay: build ## Replay a week of traffic of 4,000 clients and watch the me
 	.ci/soak-replay
 
 .PHONY: accuracy
-accuracy: build ## Every attack at every level on 20 seeds, and 7 clean days: writes docs/ACCURACY.md (hours)
+accuracy: build ## Every attack at every level on 20 seeds, and 7 clean days: writes docs/ACCURACY.md (about an hour)
 	.ci/accuracy
 
 .PHONY: loss

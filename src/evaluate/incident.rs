@@ -1,10 +1,11 @@
-//! What was said: the alerts of a log, taken together by incident.
+//! What was said: the alerts of a log, taken together by incident and detector. An incident of which several detectors speak
+//! counts for each of them: each has to answer for what it said.
 
 use super::EvaluateError;
 use super::lines::{Lines, kept};
 use super::traffic::Traffic;
 use super::truth::{Scope, endpoint_shape};
-use crate::alert::record::{AlertRecord, EventType, Severity, SubjectKind};
+use crate::alert::record::{AlertDetail, AlertRecord, EventType, Severity, SubjectKind};
 use crate::rule::{Network, pattern};
 use crate::time::Timestamp;
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use std::time::Duration;
 /// An incident is dated by the transactions it counts, and those of the windows around an attack may count with it.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// All records of one incident, taken together.
+/// All records of one detector about one incident, taken together.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Incident {
     pub id: String,
@@ -42,7 +43,8 @@ pub struct Incident {
 /// The incidents of an alert log.
 #[derive(Clone, Default, Debug)]
 pub struct AlertLog {
-    incidents: BTreeMap<String, Incident>,
+    /// By id and detector.
+    incidents: BTreeMap<(String, String), Incident>,
 }
 
 /// What kind of line it is; the rest is read where it is an alert.
@@ -57,8 +59,9 @@ struct Timestamped(#[serde(with = "crate::alert::record::eve_time")] Timestamp);
 
 impl AlertLog {
     pub fn take(&mut self, record: &AlertRecord) {
-        let id = kept(&record.apitap.incident);
-        self.incidents.entry(id).or_insert_with_key(|id| Incident::opened_by(id, record)).take(record);
+        let voice = (kept(&record.apitap.incident), kept(&record.apitap.detector));
+        let opened = |(id, detector): &(String, String)| Incident::opened_by(id, detector, record);
+        self.incidents.entry(voice).or_insert_with_key(opened).take(record);
     }
 
     /// Reads a log of EVE lines. Alerts are taken; of other lines, as far as there are any, the traffic is known.
@@ -86,18 +89,18 @@ impl AlertLog {
     /// In the order in which they were first spoken of.
     pub fn incidents(&self) -> Vec<&Incident> {
         let mut incidents: Vec<&Incident> = self.incidents.values().collect();
-        incidents.sort_by_key(|incident| (incident.alerted, &incident.id));
+        incidents.sort_by_key(|incident| (incident.alerted, &incident.id, &incident.detector));
         incidents
     }
 }
 
 impl Incident {
-    fn opened_by(id: &str, record: &AlertRecord) -> Incident {
+    fn opened_by(id: &str, detector: &str, record: &AlertRecord) -> Incident {
         let alert = &record.apitap;
         Incident {
             id: id.to_owned(),
-            detector: kept(&alert.detector),
-            severity: alert.severity,
+            detector: detector.to_owned(),
+            severity: own_severity(alert),
             alerted: record.timestamp,
             probability: alert.probability,
             observed: kept(&alert.observed),
@@ -117,9 +120,8 @@ impl Incident {
             self.opening = (record.timestamp, alert.sequence);
             self.probability = alert.probability;
             self.observed = kept(&alert.observed);
-            self.detector = kept(&alert.detector);
         }
-        self.severity = self.severity.max(alert.severity);
+        self.severity = self.severity.max(own_severity(alert));
         self.alerted = self.alerted.min(record.timestamp);
         self.first_seen = self.first_seen.min(alert.first_seen);
         self.last_seen = self.last_seen.max(alert.last_seen);
@@ -155,6 +157,12 @@ impl Incident {
                 || networks.iter().any(|network| network.overlaps(named))
         })
     }
+}
+
+/// How bad the detector of a record found it: an incident of several has the severity of its worst.
+fn own_severity(alert: &AlertDetail) -> Severity {
+    let own = alert.timeline.iter().filter(|entry| entry.detector == alert.detector).map(|entry| entry.severity);
+    own.max().unwrap_or(alert.severity)
 }
 
 fn host_of(shape: &str) -> &str {

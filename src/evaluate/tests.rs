@@ -1,7 +1,6 @@
-use super::incident::Incident;
 use super::lines::Lines;
 use super::*;
-use crate::alert::record::{AlertRecord, Severity, SubjectKind, samples};
+use crate::alert::record::{AlertRecord, Severity, SubjectKind, TimelineEntry, samples};
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -102,6 +101,28 @@ fn records_of_one_incident_count_once_and_at_their_worst() {
         assert_eq!(attack.severity, Some(Severity::Critical));
         assert!(attack.first().unwrap().1.seconds < 200.0);
     }
+}
+
+#[test]
+fn an_incident_of_several_detectors_counts_for_each_at_its_own_severity() {
+    let said = |detector: &str, severity| TimelineEntry {
+        detector: detector.to_owned(),
+        severity,
+        first_seen: samples::alert().apitap.first_seen,
+        last_seen: samples::alert().apitap.last_seen,
+        count: 1,
+        observed: String::new(),
+    };
+    let timeline = vec![said("credential_stuffing", Severity::Critical), said("scanner", Severity::Low)];
+    let voice = |detector: &str| {
+        alert(|r| {
+            (r.apitap.severity, r.apitap.timeline) = (Severity::Critical, timeline.clone());
+            r.apitap.detector = detector.to_owned();
+        })
+    };
+    let evaluation = evaluated(&[STUFFING], &[voice("credential_stuffing"), voice("scanner")]);
+    assert_eq!((evaluation.incidents(), evaluation.missed()), (2, 0));
+    assert_eq!((evaluation.false_count(Severity::Low), evaluation.false_count(Severity::Medium)), (1, 0));
 }
 
 #[test]
@@ -274,10 +295,4 @@ fn the_picture_is_whole_and_says_its_counts() {
     assert!(svg.contains("prefers-color-scheme: dark") && svg.contains("odds 1e-4 to 1e-3: 0 of 1 incidents false"));
     assert_eq!(svg.matches("<circle").count(), 1);
     assert!(evaluated(&[STUFFING], &[]).plot().contains("no incident stated odds"));
-}
-
-/// An incident, as it is kept, has no place for a log's megabytes.
-#[test]
-fn an_incident_is_small() {
-    assert!(std::mem::size_of::<Incident>() < 400);
 }
