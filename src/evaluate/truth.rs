@@ -25,7 +25,7 @@ pub struct Scope {
     pub start: Timestamp,
     pub end: Timestamp,
     pub clients: Vec<Network>,
-    /// Patterns of [`endpoint_shape`].
+    /// Patterns of `METHOD host/template`, what stands in `{}` left out.
     pub endpoints: Vec<String>,
 }
 
