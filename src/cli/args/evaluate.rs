@@ -40,7 +40,10 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub reading: ReadingArgs,
     /// State to judge with, as it is: nothing is learned and nothing written
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "files", help_heading = "Learning")]
+    #[arg(
+        long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["alerts", "merge"],
+        help_heading = "Learning",
+    )]
     pub state: Option<PathBuf>,
     /// Fail if more incidents than this are false [default: any number is tolerated]
     #[arg(long, value_name = "N")]
