@@ -39,9 +39,9 @@ pub const TESTS: [&str; 11] = [
 
 /// Scores from which on the tail is fitted: one in a hundred by the model.
 const BASE_SCORE: f64 = 2.0;
-/// What is assumed before there is history: so many episodes beyond the base a day, as much as a day of it tells. With one
-/// false alarm a day for the sensor a test speaks at about one in a million then.
-const PRIOR_EPISODES: f64 = 1000.0;
+/// What is assumed before there is history: so many episodes beyond the base a day (ten thousand for all tests), as much as
+/// a day of it tells. With one false alarm a day for the sensor a test speaks at one in a million then.
+const PRIOR_EPISODES: f64 = 10_000.0 / TESTS.len() as f64;
 const PRIOR_DAYS: f64 = 1.0;
 /// Episodes by the model that the fit of the tail begins with.
 const PRIOR_FIT: f64 = 20.0;
