@@ -50,6 +50,8 @@ pub struct Observation<'a> {
     /// Whether this transaction makes it one.
     pub makes_endpoint: bool,
     pub documented: Option<bool>,
+    /// A description says that it is on its way out.
+    pub is_deprecated: bool,
     /// 0 without a response.
     pub status: u16,
     pub credentials: Option<Credentials>,
@@ -168,6 +170,8 @@ impl Interpreter {
             Some(found) => Some(found.documented),
             None => settings.catalogue.covers_host(&host).then_some(false),
         };
+        let operation = described.as_ref().and_then(|found| found.operation);
+        let is_deprecated = operation.is_some_and(|operation| operation.deprecated);
         template::template_with(path, &host, &snapshot.inventory.learned, &mut self.template);
         let object = object_of(&self.template, path, query, &self.key, &mut self.scratch);
         let template = match &described {
@@ -221,6 +225,7 @@ impl Interpreter {
             endpoint,
             path: path_hash,
             documented,
+            is_deprecated,
             status,
             principal: credentials.filter(|_| accepted).map(|credentials| credentials.principal),
             may_have_credentials: is_partial,

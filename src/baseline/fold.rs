@@ -4,9 +4,10 @@
 //! dimension does not teach there, so that an attacker cannot teach the sensor.
 
 use super::persist::Kind;
-use super::state::{ExposureNormal, Share};
+use super::state::{ExposureNormal, Share, TakenNormal};
 use super::store::{Store, Touched};
 use crate::inspect::DataClass;
+use crate::rule::Severity;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::{EndpointWindow, Exposure, Merge};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub enum Spoiled {
     ClientExposure(IpAddr),
     PrincipalExposure(u64),
     Reach(u64),
+    /// Nothing: the endpoint was told of as a zombie, as this bad, and is not again.
+    Zombie(u64, Severity),
 }
 
 /// Sensitive data of one window, as far as it teaches.
@@ -52,6 +55,22 @@ impl Merge for ExposureLesson {
         self.records += other.records;
         self.bytes += other.bytes;
         self.successes += other.successes;
+        self.windows += other.windows;
+    }
+}
+
+/// What a client or principal took in one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TakenLesson {
+    pub records: u64,
+    pub bytes: u64,
+    pub windows: u64,
+}
+
+impl Merge for TakenLesson {
+    fn merge(&mut self, other: Self) {
+        self.records += other.records;
+        self.bytes += other.bytes;
         self.windows += other.windows;
     }
 }
@@ -145,6 +164,7 @@ pub struct SubjectLesson {
     pub errors: u64,
     pub failures: u64,
     pub exposure: ExposureLesson,
+    pub taken: TakenLesson,
 }
 
 /// Windows between two looks at a subject's reach: the shortest span.
@@ -153,6 +173,12 @@ const REACH_WINDOWS: i64 = super::tiers::SPANS[0];
 impl Store {
     /// Folds a judged window into the baselines, except where it was spoiled.
     pub fn fold(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
+        for told in spoiled {
+            let Spoiled::Zombie(key, severity) = told else { continue };
+            if let Some(mut state) = self.endpoints.get_mut(key) {
+                state.told_as_zombie = Some(*severity);
+            }
+        }
         for (key, lesson) in &touched.endpoint_lessons {
             let Some(mut state) = self.endpoints.get_mut(key) else { continue };
             let state = &mut *state;
@@ -218,12 +244,18 @@ impl Store {
             teach_failures(&mut state.failures, lesson, passed, is_spoiled);
             let is_spoiled = spoiled.contains(&Spoiled::ClientExposure(state.address));
             teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
+            if state.recent.is_some() || state.taken.is_some() {
+                teach_taken(&mut state.taken, lesson.taken, (index, passed), is_spoiled, touched.is_learning);
+            }
         }
         for (key, lesson) in &touched.principal_lessons {
             let Some(mut state) = self.principals.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let is_spoiled = spoiled.contains(&Spoiled::PrincipalExposure(*key));
             teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
+            if state.recent.is_some() || state.taken.is_some() {
+                teach_taken(&mut state.taken, lesson.taken, (index, passed), is_spoiled, touched.is_learning);
+            }
         }
         for (key, lesson) in &touched.host_lessons {
             let Some(mut state) = self.hosts.get_mut(key) else { continue };
@@ -332,5 +364,22 @@ fn teach_exposure(
         normal.retract();
     } else {
         normal.teach(at.0, lesson.exposure.clone(), is_learning);
+    }
+}
+
+/// Only of a key whose recent activity is kept it is known what is usual. `at` as for [`teach_exposure`].
+fn teach_taken(
+    normal: &mut Option<Box<TakenNormal>>,
+    lesson: TakenLesson,
+    at: (i64, i64),
+    is_spoiled: bool,
+    is_learning: bool,
+) {
+    let normal = normal.get_or_insert_default();
+    normal.fade(at.1);
+    if is_spoiled {
+        normal.retract();
+    } else {
+        normal.teach(at.0, lesson, is_learning);
     }
 }

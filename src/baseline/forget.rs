@@ -115,7 +115,8 @@ fn scrub_endpoint(activity: &mut EndpointActivity, address: IpAddr) -> bool {
     let logins = activity.logins.as_deref_mut().is_some_and(|logins| scrub_attempts(logins, address));
     let exposures = [&mut activity.exposure, &mut activity.open_exposure];
     let exposures = exposures.into_iter().flatten().fold(false, |any, one| scrub_exposure(one, address) | any);
-    scrub_evidence(&mut activity.large, address) | errors | logins | exposures
+    let leaks = activity.leaks.as_deref_mut().is_some_and(|leaks| scrub_exposure(&mut leaks.exposure, address));
+    scrub_evidence(&mut activity.large, address) | errors | logins | exposures | leaks
 }
 
 fn scrub_subject(activity: &mut SubjectActivity, address: IpAddr) -> bool {

@@ -1,15 +1,16 @@
 //! What is kept of each key between windows: recent activity in tiers, and what is normal.
 
-use super::fold::{Answers, ExposureLesson};
+use super::fold::{Answers, ExposureLesson, TakenLesson};
 use super::settling::{SettledShare, Settling};
 use super::tiers::Tiers;
 use crate::inspect::DataClass;
+use crate::rule::Severity;
 use crate::window::distinct::DistinctSet;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
 use crate::window::{
-    Abuses, Attempts, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Merge, Moment, Reach, Smuggling,
-    Tally,
+    Abuses, Attempts, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Leaks, Merge, Moment, Reach,
+    Smuggling, Tally,
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,8 @@ pub struct EndpointActivity {
     pub logins: Option<Box<Attempts>>,
     pub exposure: Option<Box<Exposure>>,
     pub open_exposure: Option<Box<Exposure>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaks: Option<Box<Leaks>>,
     /// Large answers: of many records or bytes.
     pub large: EvidenceSample,
     pub sizes: LogHistogram,
@@ -87,6 +90,7 @@ impl Merge for EndpointActivity {
         self.logins.merge(other.logins);
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
+        self.leaks.merge(other.leaks);
         self.large.merge(&other.large);
         self.sizes.merge(&other.sizes);
         self.records.merge(&other.records);
@@ -169,6 +173,41 @@ impl ExposureNormal {
     }
 }
 
+/// How much a client or principal usually takes, whatever it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TakenNormal {
+    /// Rows and bytes of its answers, fading.
+    pub records: f64,
+    pub bytes: f64,
+    /// Windows in which it was active, fading.
+    pub windows: f64,
+    fresh: Settling<TakenLesson>,
+}
+
+impl TakenNormal {
+    /// Takes in what a window teaches; it settles later, except while learning.
+    pub fn teach(&mut self, window: i64, lesson: TakenLesson, is_learning: bool) {
+        let settled = if is_learning { Some(lesson) } else { self.fresh.add(window, lesson) };
+        if let Some(settled) = settled {
+            self.records += settled.records as f64;
+            self.bytes += settled.bytes as f64;
+            self.windows += settled.windows as f64;
+        }
+    }
+
+    /// Takes back what has not settled.
+    pub fn retract(&mut self) {
+        self.fresh.retract();
+    }
+
+    pub fn fade(&mut self, windows: i64) {
+        let factor = 0.5f64.powf(windows.max(0) as f64 / HALF_LIFE_WINDOWS);
+        for sum in [&mut self.records, &mut self.bytes, &mut self.windows] {
+            *sum *= factor;
+        }
+    }
+}
+
 /// One endpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EndpointState {
@@ -176,6 +215,11 @@ pub struct EndpointState {
     pub host: Arc<str>,
     pub template: Arc<str>,
     pub documented: Option<bool>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_deprecated: bool,
+    /// That it outlived its time was told, as this bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_as_zombie: Option<Severity>,
     pub moment: Moment,
     /// First seen while learning (or acknowledged): it is no stranger.
     pub is_learned: bool,
@@ -249,6 +293,8 @@ impl EndpointState {
             host: Arc::clone(&window.host),
             template: Arc::clone(&window.template),
             documented: window.documented,
+            is_deprecated: window.is_deprecated,
+            told_as_zombie: None,
             moment: Moment::default(),
             is_learned,
             tally: Tally::default(),
@@ -303,6 +349,8 @@ pub struct ClientState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Box<Share>>,
     pub exposure: Option<Box<ExposureNormal>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Box<TakenNormal>>,
     pub recent: Option<Box<Tiers<SubjectActivity>>>,
     pub last_window: i64,
     /// The last window that taught.
@@ -315,6 +363,13 @@ pub struct SubjectActivity {
     pub requests: u64,
     pub successes: u64,
     pub statuses: StatusCounts,
+    /// Bytes and rows of its answers, and when the first and last came.
+    #[serde(default)]
+    pub bytes: u64,
+    #[serde(default)]
+    pub records: u64,
+    #[serde(default)]
+    pub moment: Moment,
     pub errors: Option<Box<Errors>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Box<Errors>>,
@@ -332,6 +387,9 @@ impl Merge for SubjectActivity {
         self.requests += other.requests;
         self.successes += other.successes;
         self.statuses.merge(&other.statuses);
+        self.bytes += other.bytes;
+        self.records += other.records;
+        self.moment.merge(other.moment);
         self.errors.merge(other.errors);
         self.failures.merge(other.failures);
         self.exposure.merge(other.exposure);
@@ -358,6 +416,8 @@ pub struct PrincipalState {
     pub clients: DistinctSet,
     pub client_sample: BottomK<IpAddr, 5>,
     pub exposure: Option<Box<ExposureNormal>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Box<TakenNormal>>,
     pub recent: Option<Box<Tiers<SubjectActivity>>>,
     pub last_window: i64,
     /// The last window that taught.

@@ -4,7 +4,7 @@
 //! checkpoints) never stop who writes. How it is kept within its limits is in `bounds.rs`.
 
 use super::changes::Changes;
-use super::fold::{EndpointLesson, ExposureLesson, SubjectLesson};
+use super::fold::{EndpointLesson, ExposureLesson, SubjectLesson, TakenLesson};
 use super::persist::Kind;
 use super::state::{
     AttemptsState, ClientState, EndpointActivity, EndpointState, Folded, HostKnown, HostState, NetworkState,
@@ -14,7 +14,7 @@ use super::tiers::Tiers;
 use crate::hash::BuildIdentity;
 use crate::inspect::DataClass;
 use crate::window::{
-    ClientWindow, EndpointWindow, Exposure, HostWindow, Merge, Moment, PrincipalWindow, Tally, Window,
+    ClientWindow, EndpointWindow, Exposure, HostWindow, LARGE_BYTES, Merge, Moment, PrincipalWindow, Tally, Window,
 };
 use dashmap::DashMap;
 use std::collections::BTreeMap;
@@ -88,19 +88,21 @@ impl Store {
         }
         for (key, client) in window.clients.into_sorted() {
             let mut state = self.clients.entry(key).or_insert_with(|| new_client(&client));
-            touched.client_lessons.push((key, lesson_of(&client.tally, client.exposure.as_deref())));
+            touched.client_lessons.push((key, lesson_of(&client.tally, client.exposure.as_deref(), client.records)));
             absorb_client(&mut state, index, client);
             touched.clients.push(key);
         }
         for (key, principal) in window.principals.into_sorted() {
             let mut state = self.principals.entry(key).or_insert_with(new_principal);
-            touched.principal_lessons.push((key, lesson_of(&principal.tally, principal.exposure.as_deref())));
+            touched
+                .principal_lessons
+                .push((key, lesson_of(&principal.tally, principal.exposure.as_deref(), principal.records)));
             absorb_principal(&mut state, index, principal);
             touched.principals.push(key);
         }
         for (key, host) in window.hosts.into_sorted() {
             let mut state = self.hosts.entry(key).or_insert_with(|| new_host(&host));
-            touched.host_lessons.push((key, lesson_of(&host.tally, None)));
+            touched.host_lessons.push((key, lesson_of(&host.tally, None, 0)));
             absorb_host(&mut state, index, host);
             touched.hosts.push(key);
         }
@@ -194,18 +196,22 @@ impl Store {
     }
 }
 
-fn lesson_of(tally: &Tally, exposure: Option<&Exposure>) -> SubjectLesson {
+fn lesson_of(tally: &Tally, exposure: Option<&Exposure>, records: u64) -> SubjectLesson {
     let successes = tally.statuses.class(2);
     SubjectLesson {
         requests: tally.requests,
         errors: tally.statuses.class(4),
         failures: tally.statuses.class(5),
         exposure: ExposureLesson::of(exposure, successes),
+        taken: TakenLesson { records, bytes: tally.response_bytes, windows: 1 },
     }
 }
 
 fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow) {
     state.documented = window.documented.or(state.documented);
+    if window.documented.is_some() {
+        state.is_deprecated = window.is_deprecated; // what the newest description says
+    }
     state.moment.merge(window.tally.moment);
     state.tally.merge(window.tally.clone());
     state.successes += window.successes;
@@ -221,7 +227,8 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
     state.shapes.merge(&window.shapes);
     state.pages += window.pages;
     window.latency.into_hdr(&mut state.latency);
-    for class in window.exposure.iter().flat_map(|exposure| &exposure.classes) {
+    let leaked = window.leaks.iter().flat_map(|leaks| &leaks.exposure.classes);
+    for class in window.exposure.iter().flat_map(|exposure| &exposure.classes).chain(leaked) {
         state.data_values[class.class as usize] += class.values.count();
     }
     let mut large = crate::window::EvidenceSample::default();
@@ -247,6 +254,7 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
             logins: window.logins,
             exposure: window.exposure,
             open_exposure: window.open_exposure,
+            leaks: window.leaks,
             large,
             sizes: window.sizes,
             records: window.records,
@@ -263,20 +271,27 @@ fn new_client(window: &ClientWindow) -> ClientState {
         errors: Default::default(),
         failures: None,
         exposure: None,
+        taken: None,
         recent: None,
         last_window: 0,
         taught: 0,
     }
 }
 
-/// Only a client with errors, exposure, abuses, evasions or smuggling is interesting enough for recent activity of its own.
+/// Rows that a client takes within a window, from which on it takes much.
+const MANY_RECORDS: u64 = 200;
+
+/// Only a client with errors, exposure, abuses, evasions or smuggling, or one that takes much, is interesting enough for
+/// recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
     let is_interesting = activity.errors.is_some()
         || activity.failures.is_some()
         || activity.exposure.is_some()
         || activity.abuses.is_some()
         || activity.evasions.is_some()
-        || activity.smuggling.is_some();
+        || activity.smuggling.is_some()
+        || activity.records >= MANY_RECORDS
+        || activity.bytes >= LARGE_BYTES;
     if is_interesting || recent.is_some() {
         recent.get_or_insert_default().add(index, activity);
     }
@@ -292,6 +307,9 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         requests: window.tally.requests,
         successes: window.tally.statuses.class(2),
         statuses: window.tally.statuses,
+        bytes: window.tally.response_bytes,
+        records: window.records,
+        moment: window.tally.moment,
         errors: window.errors,
         failures: window.failures,
         exposure: window.exposure,
@@ -309,6 +327,7 @@ fn new_principal() -> PrincipalState {
         clients: Default::default(),
         client_sample: Default::default(),
         exposure: None,
+        taken: None,
         recent: None,
         last_window: 0,
         taught: 0,
@@ -325,6 +344,9 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         requests: window.tally.requests,
         successes: window.tally.statuses.class(2),
         statuses: window.tally.statuses,
+        bytes: window.tally.response_bytes,
+        records: window.records,
+        moment: window.tally.moment,
         errors: None,
         failures: None,
         exposure: window.exposure,
@@ -360,6 +382,9 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             requests: window.tally.requests,
             successes: window.tally.statuses.class(2),
             statuses: window.tally.statuses,
+            bytes: window.tally.response_bytes,
+            records: 0,
+            moment: window.tally.moment,
             errors: window.errors,
             failures: window.failures,
             exposure: None,

@@ -1,17 +1,17 @@
-//! `excessive_data_exposure`: far more sensitive values in responses than is normal.
+//! `excessive_data_exposure`: an endpoint gives far more in single responses than it did.
 //!
-//! Sees: an endpoint whose single responses carry far more distinct sensitive values, records or bytes than they did, or
-//! classes it never carried; a client or principal that takes far more of them than it did. Misses: what was excessive from the start.
+//! Sees: responses with far more distinct personal values, records or bytes than this endpoint's. Misses: what was excessive
+//! from the start. Classes that are new to an endpoint are the matter of `response_drift`, those who take too much that of
+//! `data_exfiltration`.
 
-use super::stats::{rate_test, ratio_test};
 use super::unauthenticated_data_exposure::classes_in_words;
-use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, may_reach, span_in_words};
-use crate::baseline::state::{EndpointActivity, EndpointState, ExposureNormal, SubjectActivity};
-use crate::baseline::{SPANS, Tiers, tier_of};
-use crate::inspect::{DataClass, Sensitivity};
-use crate::rule::{Excess, Severity};
+use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
+use crate::baseline::state::{EndpointActivity, EndpointState};
+use crate::baseline::tier_of;
+use crate::inspect::DataClass;
+use crate::rule::Severity;
 use crate::window::histogram::LogHistogram;
-use crate::window::{ClassExposure, Exposure, LARGE_BYTES, LARGE_RECORDS, Moment};
+use crate::window::{ClassExposure, Exposure, LARGE_BYTES, LARGE_RECORDS};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -40,31 +40,6 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             .find_map(|horizon| excess_of_endpoint(scene, *key, &state, tier_of(*horizon)));
         findings.extend(found);
     }
-    for key in scene.touched.clients.iter().filter(|_| rules.client.enabled) {
-        let Some(state) = scene.store.clients.get(key) else { continue };
-        let subject = Subject::Client(state.address);
-        let spoiled = Spoiled::ClientExposure(state.address);
-        findings.extend(excess_of_subject(
-            scene,
-            subject,
-            spoiled,
-            state.recent.as_deref(),
-            state.exposure.as_deref(),
-            &rules.client,
-        ));
-    }
-    for key in scene.touched.principals.iter().filter(|_| rules.principal.enabled) {
-        let Some(state) = scene.store.principals.get(key) else { continue };
-        let found = excess_of_subject(
-            scene,
-            Subject::Principal(*key),
-            Spoiled::PrincipalExposure(*key),
-            state.recent.as_deref(),
-            state.exposure.as_deref(),
-            &rules.principal,
-        );
-        findings.extend(found);
-    }
 }
 
 fn excess_of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
@@ -78,7 +53,7 @@ fn excess_of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: 
     Some(finding)
 }
 
-/// Single responses with far more sensitive values than this endpoint's, or classes that it never carried.
+/// Single responses with far more personal values than this endpoint's.
 fn excess_of_values(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
     let rules = &scene.rules.excessive_data_exposure;
     let exposures = || state.recent.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
@@ -87,44 +62,27 @@ fn excess_of_values(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
     let bound = (usual as f64 * rules.endpoint.factor) as u64;
     let floor = by_sensitivity(&rules.min_values_per_response, worst).max(bound);
     let above = state.recent.sum(tier, |activity| activity.sensitive_values.count_above(floor.saturating_sub(1)));
-    let floor_of_new = |class: DataClass| match state.exposure.class(class).values {
-        0.0 => by_sensitivity(&rules.min_values_of_new_class, class.sensitivity()),
-        _ => u64::MAX,
-    };
-    if above < MIN_RESPONSES && !may_reach(exposures(), floor_of_new) {
+    if above < MIN_RESPONSES {
         return None;
     }
     let exposure = &state.recent.merged(tier, |activity| activity.exposure.as_deref())?;
-    let (classes, expected) = if above >= MIN_RESPONSES {
-        let most = state.recent.buckets(tier).map(|activity| activity.sensitive_values.max()).max().unwrap_or(0);
-        let expected = format!("at most {usual} sensitive values in 99 % of answers; now up to {most}");
-        (exposure.classes.to_vec(), expected)
-    } else {
-        let successes = state.recent.sum(tier, |activity| activity.successes);
-        let new = exposure.classes.iter().filter(|class| is_new_class(scene, state, successes, class));
-        let new: Vec<ClassExposure> = new.cloned().collect();
-        (!new.is_empty()).then_some((new, "this endpoint never carried such data".to_string()))?
-    };
-    let severity = severity_of(scene, &classes);
-    let mut finding = of_exposure(Subject::Endpoint(key), severity, exposure, &classes, exposure.moment);
-    finding.expected = Some(expected);
+    let most = state.recent.buckets(tier).map(|activity| activity.sensitive_values.max()).max().unwrap_or(0);
+    let severity = severity_of(scene, &exposure.classes);
+    let mut finding = of_exposure(Subject::Endpoint(key), severity, exposure);
+    finding.client = only_taker(state, tier, above);
+    finding.expected = Some(format!("at most {usual} sensitive values in 99 % of answers; now up to {most}"));
     Some(finding)
 }
 
-/// Whether an endpoint carries a class that it never carried, and not by chance: what comes in one answer of a hundred
-/// may well have been missing while the sensor learned.
-fn is_new_class(scene: &Scene<'_>, state: &EndpointState, successes: u64, class: &ClassExposure) -> bool {
-    let rules = &scene.rules.excessive_data_exposure;
-    let sensitivity = class.class.sensitivity();
-    if state.exposure.class(class.class).values > 0.0
-        || class.responses < MIN_RESPONSES
-        || class.values.count() < by_sensitivity(&rules.min_values_of_new_class, sensitivity)
-    {
-        return false;
-    }
-    let base = state.exposure.responses as u64;
-    sensitivity == Sensitivity::Critical
-        || ratio_test(class.responses, successes, 0, base, base as f64).value() <= rules.endpoint.max_probability
+/// The client that took the excess, where it was one: what is known are the first takers of large answers, so all of so many
+/// answers in excess must be large.
+fn only_taker(state: &EndpointState, tier: usize, above: u64) -> Option<IpAddr> {
+    let is_large = |activity: &EndpointActivity| activity.records.count_above(LARGE_RECORDS - 1);
+    let large = state.recent.sum(tier, is_large);
+    let mut takers =
+        state.recent.buckets(tier).flat_map(|activity| activity.large.iter()).map(|(_, shown)| shown.source.0);
+    let first = takers.next().filter(|_| large >= above)?;
+    takers.all(|taker| taker == first).then_some(first)
 }
 
 /// Far more records or bytes in single responses than this endpoint's, whatever they are.
@@ -164,88 +122,24 @@ fn excess_of_volume(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
     );
     finding.expected = Some(format!("at most {usual} {unit} in 99 % of answers"));
     let takers: BTreeSet<IpAddr> = activity.large.iter().map(|(_, shown)| shown.source.0).collect();
+    finding.client = only_taker(state, tier, above);
     finding.client_count = takers.len() as u64;
     finding.client_sample = takers.into_iter().collect();
     Some(finding.with_evidence(&activity.large))
 }
 
-/// A client's or principal's takings over a horizon, against its own normal.
-fn excess_of_subject(
-    scene: &Scene<'_>,
-    subject: Subject,
-    spoiled: Spoiled,
-    recent: Option<&Tiers<SubjectActivity>>,
-    normal: Option<&ExposureNormal>,
-    floors: &Excess,
-) -> Option<Finding> {
-    let rules = &scene.rules.excessive_data_exposure;
-    let normal = normal.filter(|normal| normal.responses >= floors.min_baseline_responses as f64)?;
-    floors.horizons_seconds.iter().find_map(|horizon| {
-        let tier = tier_of(*horizon);
-        let windows = SPANS[tier] as f64;
-        let expected_of = |class: DataClass| {
-            normal.class(class).values / normal.windows.max(1.0) * windows.min(normal.windows.max(1.0))
-        };
-        let floor_of = |class: DataClass| {
-            let floor = by_sensitivity(&rules.min_values, class.sensitivity());
-            floor.max((floors.factor * expected_of(class)).ceil() as u64)
-        };
-        let exposures = recent?.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
-        if !may_reach(exposures, floor_of) {
-            return None;
-        }
-        let exposure = recent?.merged(tier, |activity| activity.exposure.as_deref())?;
-        let mut lowest: Option<f64> = None;
-        let mut usual = 0.0;
-        let over: Vec<ClassExposure> = exposure
-            .classes
-            .iter()
-            .filter(|class| {
-                let seen = class.values.count();
-                if seen < floor_of(class.class) {
-                    return false;
-                }
-                let taught = normal.class(class.class).values;
-                let probability =
-                    rate_test(seen, windows, taught as u64, normal.windows.max(1.0), floors.prior_strength);
-                if probability.value() > floors.max_probability {
-                    return false;
-                }
-                lowest = Some(lowest.map_or(probability.rounded(), |lowest| lowest.min(probability.rounded())));
-                usual += expected_of(class.class);
-                true
-            })
-            .cloned()
-            .collect();
-        if over.is_empty() {
-            return None;
-        }
-        let mut finding = of_exposure(subject.clone(), severity_of(scene, &over), &exposure, &over, exposure.moment);
-        finding.probability = lowest;
-        finding.expected = Some(format!("about {usual:.0} such values in that time, by its own past"));
-        finding.spoils = vec![spoiled];
-        Some(finding)
-    })
-}
-
-fn of_exposure(
-    subject: Subject,
-    severity: Severity,
-    exposure: &Exposure,
-    classes: &[ClassExposure],
-    moment: Moment,
-) -> Finding {
+fn of_exposure(subject: Subject, severity: Severity, exposure: &Exposure) -> Finding {
     let mut finding =
-        Finding::new("excessive_data_exposure", subject, severity, moment).with_evidence(&exposure.evidence);
+        Finding::new("excessive_data_exposure", subject, severity, exposure.moment).with_evidence(&exposure.evidence);
     finding.client_count = exposure.clients.count();
     finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
     finding.count = exposure.responses;
     finding.observed = format!(
         "{} in {} answers with {} records in {}",
-        classes_in_words(classes),
+        classes_in_words(&exposure.classes),
         exposure.responses,
         exposure.records,
-        span_in_words(&moment)
+        span_in_words(&exposure.moment)
     );
     finding
 }

@@ -5,7 +5,9 @@
 
 mod brute_force;
 mod client_error_spike;
+mod credential_leak;
 mod credential_stuffing;
+mod data_exfiltration;
 mod error_share;
 mod evasion;
 mod excessive_data_exposure;
@@ -14,6 +16,7 @@ mod odds;
 mod protocol_abuse;
 mod reasons;
 mod request_smuggling;
+mod response_drift;
 mod scanner;
 pub mod sensor;
 mod server_error_spike;
@@ -21,6 +24,7 @@ mod shadow_endpoint;
 pub mod stats;
 mod unauthenticated_data_exposure;
 mod voices;
+mod zombie_endpoint;
 
 pub use odds::{Odds, Trial};
 pub use reasons::{Floor, Reasons};
@@ -177,10 +181,14 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     protocol_abuse::judge(scene, &mut findings);
     evasion::judge(scene, &mut findings);
     request_smuggling::judge(scene, &mut findings);
+    credential_leak::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);
+    data_exfiltration::judge(scene, &mut findings);
     excessive_data_exposure::judge(scene, &mut findings);
+    response_drift::judge(scene, &mut findings);
     shadow_endpoint::judge(scene, &mut findings);
+    zombie_endpoint::judge(scene, &mut findings);
     client_error_spike::judge(scene, &mut findings);
     server_error_spike::judge(scene, &mut findings);
     voices::one_for_each_attack(scene, &mut findings, &undecided, memory);

@@ -23,14 +23,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 11] = [
+pub const TESTS: [&str; 12] = [
     "credential_stuffing.endpoint",
     "client_error_spike.client",
     "client_error_spike.endpoint",
     "client_error_spike.host",
-    "excessive_data_exposure.new_class",
-    "excessive_data_exposure.subject",
+    "data_exfiltration.values",
+    "data_exfiltration.volume",
     "object_enumeration",
+    "response_drift",
     "server_error_spike.client",
     "server_error_spike.endpoint",
     "server_error_spike.host",

@@ -97,13 +97,14 @@ fn finding_of(
 /// the same page, asked for all day, stays one page.
 fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
     let floors = &scene.rules.unauthenticated_data_exposure.min_values;
-    let Some(exposure) = state.recent.merged(SPANS.len() - 1, |activity| activity.exposure.as_deref()) else {
-        return Vec::new();
-    };
+    let tier = SPANS.len() - 1;
+    let exposure = state.recent.merged(tier, |activity| activity.exposure.as_deref()).unwrap_or_default();
+    let leaks = state.recent.merged(tier, |activity| activity.leaks.as_deref()).unwrap_or_default();
     let enough = exposure.classes.iter().filter(|class| {
         class.values.count() >= by_sensitivity(floors, class.class.sensitivity()) && !is_own_data(&exposure, class)
     });
-    enough.map(|class| format!("{} {}", class.values.count(), class.class.name())).collect()
+    let classes = enough.chain(&leaks.exposure.classes);
+    classes.map(|class| format!("{} {}", class.values.count(), class.class.name())).collect()
 }
 
 /// While a host is still being discovered, a new endpoint is nothing special: where little was known of the host when it

@@ -101,6 +101,10 @@ struct Explained {
     campaigns: BTreeMap<u64, &'static str>,
     /// Hosts of endpoints that give too much: those who took it are not each an incident.
     exposure_hosts: BTreeSet<String>,
+    /// Endpoints that give more than they did: what they give is part of that.
+    generous_endpoints: BTreeSet<u64>,
+    /// Clients that take more than anybody: what only they took is no fault of the endpoint.
+    takers: BTreeSet<IpAddr>,
 }
 
 impl Explained {
@@ -145,8 +149,16 @@ impl Explained {
                     explained.exposure_hosts.extend(host);
                     explained.exposure_clients.extend(&finding.client_sample);
                 }
-                "excessive_data_exposure" if matches!(finding.subject, Subject::Endpoint(_)) => {
-                    explained.exposure_hosts.extend(host);
+                "excessive_data_exposure" => {
+                    explained.generous_endpoints.extend(finding.endpoint);
+                    // Where one client took all of it, that client may be the matter.
+                    explained.exposure_hosts.extend(host.filter(|_| finding.client.is_none()));
+                }
+                // Whoever asks gets what the endpoint should not give.
+                "response_drift" => explained.exposure_hosts.extend(host),
+                "data_exfiltration" => {
+                    explained.takers.extend(finding.client);
+                    explained.takers.extend(&finding.client_sample);
                 }
                 "client_error_spike" | "server_error_spike" => {
                     // The endpoint says it better than its host, and both better than each client.
@@ -188,15 +200,21 @@ impl Explained {
             ("client_error_spike", Subject::Host(host)) => self.error_hosts.contains(host),
             ("client_error_spike", Subject::Client(client)) => self.error_clients.contains(client),
             ("server_error_spike", Subject::Client(client)) => self.failure_clients.contains(client),
-            ("excessive_data_exposure", Subject::Endpoint(key)) => self.exposure_endpoints.contains(key),
+            ("excessive_data_exposure", Subject::Endpoint(key)) => {
+                self.exposure_endpoints.contains(key)
+                    || finding.client.is_some_and(|client| self.takers.contains(&client))
+            }
+            ("response_drift", Subject::Endpoint(key)) => {
+                self.exposure_endpoints.contains(key) || self.generous_endpoints.contains(key)
+            }
             ("credential_stuffing" | "password_spraying", _) => finding
                 .endpoint
                 .and_then(|endpoint| self.campaigns.get(&endpoint))
                 .is_some_and(|detector| *detector != finding.detector),
-            ("excessive_data_exposure", Subject::Client(client)) => {
+            ("data_exfiltration", Subject::Client(client)) => {
                 self.exposure_clients.contains(client) || self.is_of_exposing_host(finding)
             }
-            ("excessive_data_exposure", Subject::Principal(principal)) => {
+            ("data_exfiltration", Subject::Principal(principal)) => {
                 self.exposure_principals.contains(principal)
                     || finding.client_sample.iter().any(|client| self.exposure_clients.contains(client))
                     || self.is_of_exposing_host(finding)

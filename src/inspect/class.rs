@@ -78,6 +78,11 @@ impl DataClass {
         DataClass::ALL.into_iter().find(|class| class.name() == name)
     }
 
+    /// What opens doors by itself, and belongs to no person.
+    pub const fn is_secret(self) -> bool {
+        matches!(self, DataClass::Jwt | DataClass::PrivateKey | DataClass::ApiKey | DataClass::PasswordHash)
+    }
+
     /// Keys that open doors are critical; numbers that identify or pay are high; contact data is medium; a JWT is
     /// low, since every login hands one out and it expires.
     pub const fn sensitivity(self) -> Sensitivity {

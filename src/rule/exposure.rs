@@ -18,7 +18,7 @@ pub struct BySensitivity<T> {
 
 impl BySensitivity<u64> {
     /// Floors fall as sensitivity rises.
-    fn check(&self, name: &'static str, check: &mut Check<'_>) {
+    pub(super) fn check(&self, name: &'static str, check: &mut Check<'_>) {
         check.table(name, |check| {
             check.at_least("critical", self.critical, 1);
             check.at_least("high", self.high, self.critical);
@@ -30,7 +30,7 @@ impl BySensitivity<u64> {
 
 impl BySensitivity<Severity> {
     /// Severities rise with sensitivity.
-    fn check(&self, name: &'static str, check: &mut Check<'_>) {
+    pub(super) fn check(&self, name: &'static str, check: &mut Check<'_>) {
         check.table(name, |check| {
             check.not_below("medium", self.medium, self.low, "`low`");
             check.not_below("high", self.high, self.medium, "`medium`");
@@ -95,7 +95,7 @@ pub(super) struct ExcessiveFile {
     pub excessive_data_exposure: ExcessiveDataExposure,
 }
 
-/// Far more sensitive values, records or bytes in responses than is normal.
+/// Single responses of an endpoint with far more personal values, records or bytes than it gave.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExcessiveDataExposure {
@@ -104,33 +104,22 @@ pub struct ExcessiveDataExposure {
     pub min_records: u64,
     /// Response bytes within a horizon, below which their volume is not reported.
     pub min_bytes: u64,
-    /// Distinct values within a horizon, below which their volume is not reported.
-    pub min_values: BySensitivity<u64>,
     /// Distinct values in one response, below which the response is not reported.
     pub min_values_per_response: BySensitivity<u64>,
-    /// Distinct values of a class that the endpoint never carried, below which it is not reported.
-    pub min_values_of_new_class: BySensitivity<u64>,
-    pub endpoint: Excess,
-    pub client: Excess,
-    pub principal: Excess,
+    pub endpoint: ExcessOfEndpoint,
     /// By the worst class in excess; records and bytes alone have `alert.severity`.
     pub severity: BySensitivity<Severity>,
     pub alert: AlertText,
 }
 
-/// A volume judged against its baseline, for one kind of subject.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Excess {
+pub struct ExcessOfEndpoint {
     pub enabled: bool,
     /// Spans of event time, each judged by itself, ascending.
     pub horizons_seconds: Vec<u64>,
-    /// Observed / expected within a horizon; for one response, observed / the baseline's 99th percentile.
+    /// Observed in one response / the baseline's 99th percentile.
     pub factor: f64,
-    /// Of `stats::rate_test`.
-    pub max_probability: f64,
-    /// Events that the baseline weighs at most in that test.
-    pub prior_strength: f64,
     /// Responses that the baseline must have seen.
     pub min_baseline_responses: u64,
 }
@@ -139,23 +128,17 @@ impl ExcessiveDataExposure {
     pub(super) fn check(&self, check: &mut Check<'_>) {
         check.at_least("min_records", self.min_records, 1);
         check.at_least("min_bytes", self.min_bytes, 1);
-        self.min_values.check("min_values", check);
         self.min_values_per_response.check("min_values_per_response", check);
-        self.min_values_of_new_class.check("min_values_of_new_class", check);
         check.table("endpoint", |check| self.endpoint.check(check));
-        check.table("client", |check| self.client.check(check));
-        check.table("principal", |check| self.principal.check(check));
         self.severity.check("severity", check);
         self.alert.check(check);
     }
 }
 
-impl Excess {
+impl ExcessOfEndpoint {
     fn check(&self, check: &mut Check<'_>) {
         check.horizons("horizons_seconds", &self.horizons_seconds);
         check.factor("factor", self.factor);
-        check.probability("max_probability", self.max_probability);
-        check.strength("prior_strength", self.prior_strength);
         check.at_least("min_baseline_responses", self.min_baseline_responses, 1);
     }
 }

@@ -7,6 +7,8 @@
 
 mod alert;
 mod client_errors;
+mod credential_leak;
+mod data_exfiltration;
 mod enumeration;
 mod evasion;
 mod exposure;
@@ -16,17 +18,23 @@ mod nearest;
 pub mod pattern;
 mod protocol_abuse;
 mod request_smuggling;
+mod response_drift;
 mod sensor;
 mod server_errors;
 mod severity;
 mod source;
 mod suppress;
+mod zombie_endpoint;
 
 pub use alert::{AlertText, SIGNATURE_IDS};
 pub use client_errors::{ClientErrorSpike, ErrorShare, Scanner};
+pub use credential_leak::CredentialLeak;
+pub use data_exfiltration::{DataExfiltration, Peers, Taking, Volume};
 pub use enumeration::ObjectEnumeration;
 pub use evasion::Evasion;
-pub use exposure::{BySensitivity, Excess, ExcessiveDataExposure, ShadowEndpoint, UnauthenticatedDataExposure};
+pub use exposure::{
+    BySensitivity, ExcessOfEndpoint, ExcessiveDataExposure, ShadowEndpoint, UnauthenticatedDataExposure,
+};
 pub use login::{
     BruteForce, CredentialStuffing, PasswordSpraying, StuffingFromClient, StuffingFromNetwork, StuffingOfEndpoint,
 };
@@ -34,6 +42,7 @@ pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use nearest::did_you_mean;
 pub use protocol_abuse::ProtocolAbuse;
 pub use request_smuggling::RequestSmuggling;
+pub use response_drift::ResponseDrift;
 pub use sensor::SensorRules;
 pub use server_errors::ServerErrorSpike;
 pub use severity::Severity;
@@ -42,6 +51,7 @@ pub(crate) use source::SPANS_SECONDS;
 pub(crate) use source::{Check, Source, parse};
 pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
+pub use zombie_endpoint::ZombieEndpoint;
 
 use crate::time::Timestamp;
 use nearest::nearest;
@@ -51,23 +61,27 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 13] = [
+const EMBEDDED: [(&str, &str); 17] = [
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
+    ("credential_leak.toml", include_str!("../../rules/credential_leak.toml")),
     ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
+    ("data_exfiltration.toml", include_str!("../../rules/data_exfiltration.toml")),
     ("evasion.toml", include_str!("../../rules/evasion.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
     ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
     ("request_smuggling.toml", include_str!("../../rules/request_smuggling.toml")),
+    ("response_drift.toml", include_str!("../../rules/response_drift.toml")),
     ("sensor.toml", include_str!("../../rules/sensor.toml")),
     ("server_error_spike.toml", include_str!("../../rules/server_error_spike.toml")),
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
+    ("zombie_endpoint.toml", include_str!("../../rules/zombie_endpoint.toml")),
 ];
 
-const DETECTORS: [&str; 19] = [
+const DETECTORS: [&str; 23] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -87,6 +101,10 @@ const DETECTORS: [&str; 19] = [
     "evasion",
     "request_smuggling",
     "server_error_spike",
+    "credential_leak",
+    "data_exfiltration",
+    "response_drift",
+    "zombie_endpoint",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -105,6 +123,10 @@ pub struct Ruleset {
     pub evasion: Evasion,
     pub request_smuggling: RequestSmuggling,
     pub server_error_spike: ServerErrorSpike,
+    pub credential_leak: CredentialLeak,
+    pub data_exfiltration: DataExfiltration,
+    pub response_drift: ResponseDrift,
+    pub zombie_endpoint: ZombieEndpoint,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -155,6 +177,10 @@ impl Ruleset {
             "evasion" => &self.evasion.alert,
             "request_smuggling" => &self.request_smuggling.alert,
             "server_error_spike" => &self.server_error_spike.alert,
+            "credential_leak" => &self.credential_leak.alert,
+            "data_exfiltration" => &self.data_exfiltration.alert,
+            "response_drift" => &self.response_drift.alert,
+            "zombie_endpoint" => &self.zombie_endpoint.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -224,6 +250,22 @@ impl Ruleset {
             files.read("server_error_spike.toml", |file: &server_errors::ServerErrorsFile, check| {
                 check.table("server_error_spike", |check| file.server_error_spike.check(check));
             })?;
+        let leak: credential_leak::CredentialLeakFile =
+            files.read("credential_leak.toml", |file: &credential_leak::CredentialLeakFile, check| {
+                check.table("credential_leak", |check| file.credential_leak.check(check));
+            })?;
+        let exfiltration: data_exfiltration::DataExfiltrationFile =
+            files.read("data_exfiltration.toml", |file: &data_exfiltration::DataExfiltrationFile, check| {
+                check.table("data_exfiltration", |check| file.data_exfiltration.check(check));
+            })?;
+        let drift: response_drift::ResponseDriftFile =
+            files.read("response_drift.toml", |file: &response_drift::ResponseDriftFile, check| {
+                check.table("response_drift", |check| file.response_drift.check(check));
+            })?;
+        let zombie: zombie_endpoint::ZombieEndpointFile =
+            files.read("zombie_endpoint.toml", |file: &zombie_endpoint::ZombieEndpointFile, check| {
+                check.table("zombie_endpoint", |check| file.zombie_endpoint.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -241,6 +283,10 @@ impl Ruleset {
             evasion: evasion.evasion,
             request_smuggling: smuggling.request_smuggling,
             server_error_spike: failures.server_error_spike,
+            credential_leak: leak.credential_leak,
+            data_exfiltration: exfiltration.data_exfiltration,
+            response_drift: drift.response_drift,
+            zombie_endpoint: zombie.zombie_endpoint,
             sensor,
             names,
             false_alarms_per_day: 1.0,

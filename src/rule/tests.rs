@@ -108,8 +108,8 @@ fn a_value_out_of_range_is_refused_with_file_and_line() {
         ),
         ("object_enumeration.toml", "[object_enumeration.alert]\nadvice = ''", "2: `advice` must be a line of text"),
         (
-            "excessive_data_exposure.toml",
-            "\n[excessive_data_exposure.min_values]\nhigh = 3000",
+            "data_exfiltration.toml",
+            "\n[data_exfiltration.min_values]\nhigh = 3000",
             "2: `medium` is 100; it must be at least 3000 (its value is the default)",
         ),
         (

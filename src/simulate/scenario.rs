@@ -19,6 +19,10 @@ pub enum Scenario {
     Evasion,
     RequestSmuggling,
     ServerErrorSpike,
+    CredentialLeak,
+    DataExfiltration,
+    ResponseDrift,
+    ZombieEndpoint,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -66,7 +70,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 13] = [
+static SCENARIOS: [ScenarioInfo; 17] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -120,7 +124,7 @@ static SCENARIOS: [ScenarioInfo; 13] = [
         name: "shadow_endpoint",
         what: "an endpoint that nobody listed answers an outside client with data",
         detectors: &["shadow_endpoint"],
-        may: &["unauthenticated_data_exposure", "excessive_data_exposure"],
+        may: &["unauthenticated_data_exposure", "excessive_data_exposure", "data_exfiltration"],
         levels: [
             level(1, 200, minutes(5), 0.0, 3),
             level(1, 20, minutes(10), 0.0, 1),
@@ -132,7 +136,7 @@ static SCENARIOS: [ScenarioInfo; 13] = [
         name: "excessive_data_exposure",
         what: "an endpoint that gave each caller his own record begins to give hundreds, with e-mails, phones and cards",
         detectors: &["excessive_data_exposure"],
-        may: &[],
+        may: &["response_drift"],
         levels: [level(0, 0, minutes(30), 1.0, 400), level(0, 0, minutes(30), 0.3, 100), level(0, 0, None, 0.05, 15)],
     },
     ScenarioInfo {
@@ -140,7 +144,13 @@ static SCENARIOS: [ScenarioInfo; 13] = [
         name: "unauthenticated_data_exposure",
         what: "customer records with passports, Medicare numbers and e-mails are given to clients without credentials",
         detectors: &["unauthenticated_data_exposure"],
-        may: &["excessive_data_exposure", "shadow_endpoint", "object_enumeration"],
+        may: &[
+            "excessive_data_exposure",
+            "shadow_endpoint",
+            "object_enumeration",
+            "response_drift",
+            "data_exfiltration",
+        ],
         levels: [level(3, 300, minutes(10), 0.0, 50), level(2, 40, minutes(20), 0.0, 10), level(1, 12, None, 0.0, 2)],
     },
     ScenarioInfo {
@@ -148,7 +158,7 @@ static SCENARIOS: [ScenarioInfo; 13] = [
         name: "object_enumeration",
         what: "one signed-in customer walks through other customers' order ids: in sequence, at random, slowly",
         detectors: &["object_enumeration"],
-        may: &["excessive_data_exposure", "client_error_spike"],
+        may: &["data_exfiltration", "excessive_data_exposure", "client_error_spike"],
         levels: [level(1, 2000, minutes(3), 0.95, 0), level(1, 600, minutes(20), 0.6, 0), level(1, 200, None, 0.6, 0)],
     },
     ScenarioInfo {
@@ -182,6 +192,38 @@ static SCENARIOS: [ScenarioInfo; 13] = [
         detectors: &["server_error_spike"],
         may: &[],
         levels: [level(0, 0, minutes(15), 0.6, 0), level(0, 0, minutes(20), 0.15, 0), level(0, 0, None, 0.04, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::CredentialLeak,
+        name: "credential_leak",
+        what: "answers carry a secret: the caller's password hash, a cloud key, a private key",
+        detectors: &["credential_leak"],
+        may: &[],
+        levels: [level(0, 0, minutes(20), 1.0, 0), level(0, 0, minutes(20), 0.2, 0), level(0, 0, None, 0.05, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::DataExfiltration,
+        name: "data_exfiltration",
+        what: "an employee who looked customers up all day takes all of them, page by page; slowly, in pages as large as ever",
+        detectors: &["data_exfiltration"],
+        may: &["excessive_data_exposure"],
+        levels: [level(1, 300, minutes(5), 0.0, 200), level(1, 60, minutes(15), 0.0, 50), level(1, 90, None, 0.0, 20)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ResponseDrift,
+        name: "response_drift",
+        what: "a release adds the owner's e-mail and phone to an endpoint that had no personal data",
+        detectors: &["response_drift"],
+        may: &[],
+        levels: [level(0, 0, minutes(20), 1.0, 0), level(0, 0, minutes(20), 0.5, 0), level(0, 0, None, 0.3, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ZombieEndpoint,
+        name: "zombie_endpoint",
+        what: "a stranger finds an old version of the API that nobody switched off",
+        detectors: &["zombie_endpoint"],
+        may: &["shadow_endpoint"],
+        levels: [level(3, 100, minutes(5), 0.0, 20), level(1, 20, minutes(10), 0.0, 10), level(1, 3, None, 0.0, 5)],
     },
 ];
 

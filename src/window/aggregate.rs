@@ -3,7 +3,7 @@
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
-use super::{Abuses, Evasions, Smuggling};
+use super::{Abuses, Evasions, Leaks, Smuggling};
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
 use crate::time::Timestamp;
@@ -195,7 +195,7 @@ pub struct ClassExposure {
     pub sample: BottomK<String, 1>,
 }
 
-/// Sensitive data in responses.
+/// Personal data in responses; or, of [`Leaks`], secrets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Exposure {
     /// Responses that carried any.
@@ -282,6 +282,8 @@ pub struct EndpointWindow {
     pub is_made: bool,
     /// Whether a description names it; `None` where no description covers its host.
     pub documented: Option<bool>,
+    /// A description says that it is on its way out.
+    pub is_deprecated: bool,
     /// Successful responses, and of these with a body that says "no", or that is a page like any other.
     pub successes: u64,
     /// Microseconds from the end of the request to the start of the response.
@@ -307,6 +309,8 @@ pub struct EndpointWindow {
     pub exposure: Option<Box<Exposure>>,
     /// The part of the exposure that went to clients without credentials.
     pub open_exposure: Option<Box<Exposure>>,
+    /// Secrets in responses.
+    pub leaks: Option<Box<Leaks>>,
     /// Requests by kind of credentials, in the order of [`crate::api::CredentialKind::ALL`].
     pub credentials: [u64; 4],
     /// First successful transactions, and first large ones.
@@ -318,6 +322,7 @@ impl Merge for EndpointWindow {
         self.tally.merge(other.tally);
         self.is_made |= other.is_made;
         self.documented = self.documented.max(other.documented);
+        self.is_deprecated |= other.is_deprecated;
         self.successes += other.successes;
         self.latency.merge(&other.latency);
         self.sizes.merge(&other.sizes);
@@ -334,6 +339,7 @@ impl Merge for EndpointWindow {
         self.logins.merge(other.logins);
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
+        self.leaks.merge(other.leaks);
         for (mine, theirs) in self.credentials.iter_mut().zip(other.credentials) {
             *mine += theirs;
         }
@@ -349,6 +355,8 @@ pub struct ClientWindow {
     pub errors: Option<Box<Errors>>,
     pub failures: Option<Box<Errors>>,
     pub exposure: Option<Box<Exposure>>,
+    /// Rows of successful responses.
+    pub records: u64,
     /// Endpoints it used.
     pub endpoints: DistinctSet,
     pub abuses: Option<Box<Abuses>>,
@@ -362,6 +370,7 @@ impl Merge for ClientWindow {
         self.errors.merge(other.errors);
         self.failures.merge(other.failures);
         self.exposure.merge(other.exposure);
+        self.records += other.records;
         self.endpoints.merge(&other.endpoints);
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
@@ -376,6 +385,8 @@ pub struct PrincipalWindow {
     pub clients: DistinctSet,
     pub client_sample: BottomK<IpAddr, 5>,
     pub exposure: Option<Box<Exposure>>,
+    /// Rows of successful responses.
+    pub records: u64,
 }
 
 impl Merge for PrincipalWindow {
@@ -384,6 +395,7 @@ impl Merge for PrincipalWindow {
         self.clients.merge(&other.clients);
         self.client_sample.merge(&other.client_sample);
         self.exposure.merge(other.exposure);
+        self.records += other.records;
     }
 }
 

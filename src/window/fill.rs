@@ -5,10 +5,11 @@ use super::aggregate::{
     PrincipalWindow, Reach, Tally,
 };
 use super::histogram::LogHistogram;
+use super::leaks::leaked;
 use super::{Evasions, Window, WindowLimits};
 use crate::api::{Login, Observation, Outcome};
 use crate::hash::{HashKey, mix};
-use crate::inspect::{BodyReport, DataClass};
+use crate::inspect::BodyReport;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -156,6 +157,9 @@ impl Window {
                 endpoint.open_exposure.get_or_insert_default().record(observation, report, client, shown);
             }
         }
+        if let Some(report) = leaked(observation) {
+            endpoint.leaks.get_or_insert_default().record(observation, report, client, shown);
+        }
     }
 
     fn record_client(
@@ -168,6 +172,7 @@ impl Window {
         let entry = self.clients.entry(client, false, filling.limits.keys, || new_client(observation.client));
         let Some(aggregate) = entry else { return };
         aggregate.tally.record(observation);
+        aggregate.records += rows(observation);
         aggregate.endpoints.insert(observation.endpoint);
         if observation.is_disputed && (observation.login.is_some() || observation.credentials.is_some()) {
             aggregate.evasions.get_or_insert_default().record(observation, shown);
@@ -223,9 +228,11 @@ impl Window {
             clients: Default::default(),
             client_sample: Default::default(),
             exposure: None,
+            records: 0,
         });
         let Some(aggregate) = entry else { return };
         aggregate.tally.record(observation);
+        aggregate.records += rows(observation);
         aggregate.clients.insert(client);
         aggregate.client_sample.insert(client, observation.client);
         if let Some(report) = exposed(observation) {
@@ -320,6 +327,7 @@ impl Window {
 fn new_endpoint(observation: &Observation<'_>) -> EndpointWindow {
     let mut endpoint = an_endpoint(&observation.method, &observation.host, observation.template);
     endpoint.documented = observation.documented;
+    endpoint.is_deprecated = observation.is_deprecated;
     endpoint
 }
 
@@ -331,6 +339,7 @@ pub fn new_client(address: IpAddr) -> ClientWindow {
         errors: None,
         failures: None,
         exposure: None,
+        records: 0,
         endpoints: Default::default(),
         abuses: None,
         evasions: None,
@@ -347,6 +356,7 @@ pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
         tally: Tally::default(),
         is_made: false,
         documented: None,
+        is_deprecated: false,
         successes: 0,
         latency: LogHistogram::new(),
         sizes: LogHistogram::new(),
@@ -363,21 +373,29 @@ pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
         logins: None,
         exposure: None,
         open_exposure: None,
+        leaks: None,
         credentials: [0; 4],
         evidence: Default::default(),
     }
 }
 
-/// The report of a response that exposes sensitive data. A token in the answer to a login is what was asked for.
+/// The report of a response that exposes personal data.
 fn exposed<'o>(observation: &Observation<'o>) -> Option<&'o BodyReport> {
     let report = observation.response.filter(|_| (200..300).contains(&observation.status))?;
-    let is_exposure = report.classes.iter().any(|class| class.class != DataClass::Jwt);
+    // Classes are sorted, and secrets are the last of them.
+    let is_exposure = report.classes.first().is_some_and(|class| !class.class.is_secret());
     is_exposure.then_some(report)
 }
 
-/// Distinct sensitive values in one response.
+/// Distinct personal values in one response.
 pub fn distinct_values(report: &BodyReport) -> u64 {
-    report.classes.iter().filter(|class| class.class != DataClass::Jwt).map(|class| class.distinct.len() as u64).sum()
+    let personal = report.classes.iter().filter(|class| !class.class.is_secret());
+    personal.map(|class| class.distinct.len() as u64).sum()
+}
+
+/// Rows of a successful response.
+fn rows(observation: &Observation<'_>) -> u64 {
+    observation.response.filter(|_| observation.is_success).map_or(0, |report| u64::from(report.records))
 }
 
 impl Tally {
@@ -410,12 +428,23 @@ impl Errors {
 
 impl Exposure {
     fn record(&mut self, observation: &Observation<'_>, report: &BodyReport, client: u64, shown: &mut Shown<'_, '_>) {
+        self.note(observation, report, client, shown);
+        for class in report.classes.iter().filter(|class| !class.class.is_secret()) {
+            self.add_class(class);
+        }
+    }
+
+    /// Counts a response, without the classes in it.
+    pub(super) fn note(
+        &mut self,
+        observation: &Observation<'_>,
+        report: &BodyReport,
+        client: u64,
+        shown: &mut Shown<'_, '_>,
+    ) {
         self.responses += 1;
         self.records += u64::from(report.records);
         self.bytes += observation.response_bytes;
-        for class in report.classes.iter().filter(|class| class.class != DataClass::Jwt) {
-            self.add_class(class);
-        }
         self.clients.insert(client);
         self.client_sample.insert(client, observation.client);
         self.moment.record(observation.started);

@@ -11,6 +11,7 @@ pub mod distinct;
 mod evasions;
 mod fill;
 pub mod histogram;
+mod leaks;
 pub mod sample;
 mod smuggling;
 
@@ -21,6 +22,7 @@ pub use aggregate::{
 };
 pub use evasions::Evasions;
 pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, client_key, new_client, pair_key};
+pub use leaks::Leaks;
 pub use smuggling::Smuggling;
 
 use crate::hash::{BuildIdentity, HashedMap};

@@ -1,9 +1,9 @@
-//! Endpoints that answer outsiders: one that nobody listed, one that forgot to ask for credentials.
+//! Endpoints that answer outsiders: one that nobody listed, one that forgot to ask for credentials, an old version.
 
 use super::super::exchange::Host;
 use super::super::random::Rng;
 use super::super::scenario::Scenario;
-use super::super::shop::{CUSTOMERS, dress, office};
+use super::super::shop::{CUSTOMERS, dress, office, write_list, write_product};
 use super::super::stage::{Actor, Caller, Stage};
 use super::{Plan, strike};
 use crate::time::Timestamp;
@@ -18,6 +18,9 @@ const UNGUARDED: [(Host, &str); 4] = [
     (Host::Admin, "/admin/customers"),
 ];
 
+/// Old versions of what the apps and the site call, which nobody switched off.
+const OUTLIVED: [&str; 3] = ["/v0/products", "/v0/search", "/v0/reviews"];
+
 struct Leak {
     plan: Plan,
     callers: Vec<Caller>,
@@ -30,8 +33,11 @@ struct Leak {
 pub fn cast(stage: &mut Stage<'_>, mut plan: Plan) {
     let callers = (0..plan.numbers.addresses.max(1)).map(|nth| plan.caller(stage, u64::from(nth))).collect();
     let mut rng = Rng::new(plan.rng.next_u64());
-    let (host, path) =
-        if plan.scenario == Scenario::ShadowEndpoint { (Host::Api, *rng.pick(&HIDDEN)) } else { *rng.pick(&UNGUARDED) };
+    let (host, path) = match plan.scenario {
+        Scenario::ShadowEndpoint => (Host::Api, *rng.pick(&HIDDEN)),
+        Scenario::ZombieEndpoint => (Host::Api, *rng.pick(&OUTLIVED)),
+        _ => *rng.pick(&UNGUARDED),
+    };
     let from = plan.from;
     stage.start(from, Box::new(Leak { plan, callers, host, path, rng, done: 0 }));
 }
@@ -49,10 +55,14 @@ impl Actor for Leak {
         let first = self.rng.below(CUSTOMERS - count);
         let exchange = &mut stage.exchange;
         exchange.ask("GET", self.host, self.path, format_args!("{}?offset={}&limit={count}", self.path, self.done));
-        if self.plan.scenario == Scenario::ShadowEndpoint {
-            office::leaked_customers(exchange, first, count);
-        } else {
-            office::identity_documents(exchange, first, count);
+        match self.plan.scenario {
+            Scenario::ShadowEndpoint => office::leaked_customers(exchange, first, count),
+            Scenario::ZombieEndpoint => {
+                exchange.reply_type = "application/json";
+                exchange.status = 200;
+                write_list(&mut exchange.reply, first..first + count, write_product);
+            }
+            _ => office::identity_documents(exchange, first, count),
         }
         dress(exchange, &mut self.rng);
         self.done += 1;

@@ -2,6 +2,7 @@
 
 mod evasion;
 mod exposure;
+mod insider;
 mod logins;
 mod protocol;
 mod servers;
@@ -40,11 +41,16 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::CredentialStuffing | Scenario::BruteForce | Scenario::PasswordSpraying => {
                 logins::cast(stage, plan)
             }
-            Scenario::ClientErrorSpike | Scenario::ServerErrorSpike | Scenario::ExcessiveDataExposure => {
-                servers::cast(stage, plan, profile)
-            }
+            Scenario::ClientErrorSpike
+            | Scenario::ServerErrorSpike
+            | Scenario::ExcessiveDataExposure
+            | Scenario::CredentialLeak
+            | Scenario::ResponseDrift => servers::cast(stage, plan, profile),
+            Scenario::DataExfiltration => insider::cast(stage, plan),
             Scenario::Scanner | Scenario::ObjectEnumeration => walks::cast(stage, plan),
-            Scenario::ShadowEndpoint | Scenario::UnauthenticatedDataExposure => exposure::cast(stage, plan),
+            Scenario::ShadowEndpoint | Scenario::UnauthenticatedDataExposure | Scenario::ZombieEndpoint => {
+                exposure::cast(stage, plan)
+            }
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
             Scenario::RequestSmuggling => smuggling::cast(stage, plan),

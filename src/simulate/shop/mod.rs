@@ -68,7 +68,7 @@ pub fn write_product(out: &mut Vec<u8>, product: u64) {
 }
 
 /// `[a,b,…]` of what `write` writes for each number.
-fn write_list(out: &mut Vec<u8>, items: impl Iterator<Item = u64>, write: impl Fn(&mut Vec<u8>, u64)) {
+pub fn write_list(out: &mut Vec<u8>, items: impl Iterator<Item = u64>, write: impl Fn(&mut Vec<u8>, u64)) {
     out.push(b'[');
     for (index, item) in items.enumerate() {
         if index > 0 {

@@ -68,6 +68,19 @@ pub fn customers(exchange: &mut Exchange, rng: &mut Rng) {
     takes(exchange, 45);
 }
 
+/// A page of the list of all customers.
+pub fn customer_page(exchange: &mut Exchange, first: u64, count: u64) {
+    exchange.ask(
+        "GET",
+        Host::Admin,
+        "/admin/customers",
+        format_args!("/admin/customers?q=&limit={count}&offset={first}"),
+    );
+    exchange.reply_type = "application/json";
+    super::write_list(&mut exchange.reply, first..first + count, |out, id| write_contact(out, Person(id as u32)));
+    takes(exchange, 45 + count / 4);
+}
+
 pub fn customer(exchange: &mut Exchange, rng: &mut Rng) {
     let person = Person(rng.below(CUSTOMERS) as u32);
     exchange.ask("GET", Host::Admin, "/admin/customers/{id}", format_args!("/admin/customers/{}", person.0));

@@ -1,0 +1,275 @@
+//! `data_exfiltration`: one client or principal takes far more than it did, and far more than others do.
+//!
+//! Sees: distinct personal values, rows and bytes in the answers to one address or one key, token or session, over minutes,
+//! hours and a day, against its own past and against what others take in that time. Who has no past is measured by the
+//! greediest of the others at the same host. Misses: what is spread over many keys and addresses, a trickle that its owner's past
+//! already holds, and batches that were as large while the sensor learned.
+
+use super::stats::rate_test;
+use super::unauthenticated_data_exposure::classes_in_words;
+use super::{Finding, Reasons, Scene, Spoiled, Subject, by_sensitivity, may_reach, span_in_words};
+use crate::baseline::state::{ExposureNormal, SubjectActivity, TakenNormal};
+use crate::baseline::{SPANS, Tiers, tier_of};
+use crate::inspect::DataClass;
+use crate::rule::Taking;
+use crate::window::{ClassExposure, LARGE_BYTES, LARGE_RECORDS};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// One client or principal, with what is known of it.
+struct Taker<'t> {
+    subject: Subject,
+    key: u64,
+    recent: &'t Tiers<SubjectActivity>,
+    exposure: Option<&'t ExposureNormal>,
+    taken: Option<&'t TakenNormal>,
+    spoiled: Spoiled,
+    rules: &'t Taking,
+}
+
+pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    let rules = &scene.rules.data_exfiltration;
+    if !rules.enabled || scene.is_learning {
+        return;
+    }
+    let before = findings.len();
+    for key in scene.touched.principals.iter().filter(|_| rules.principal.enabled) {
+        let Some(state) = scene.store.principals.get(key) else { continue };
+        let Some(recent) = state.recent.as_deref() else { continue };
+        let taker = Taker {
+            subject: Subject::Principal(*key),
+            key: *key,
+            recent,
+            exposure: state.exposure.as_deref(),
+            taken: state.taken.as_deref(),
+            spoiled: Spoiled::PrincipalExposure(*key),
+            rules: &rules.principal,
+        };
+        findings.extend(taker.finding(scene));
+    }
+    // A key says it better than the address that it comes from.
+    let told: BTreeSet<IpAddr> =
+        findings[before..].iter().flat_map(|finding| &finding.client_sample).copied().collect();
+    for key in scene.touched.clients.iter().filter(|_| rules.client.enabled) {
+        let Some(state) = scene.store.clients.get(key) else { continue };
+        let Some(recent) = state.recent.as_deref().filter(|_| !told.contains(&state.address)) else { continue };
+        let taker = Taker {
+            subject: Subject::Client(state.address),
+            key: *key,
+            recent,
+            exposure: state.exposure.as_deref(),
+            taken: state.taken.as_deref(),
+            spoiled: Spoiled::ClientExposure(state.address),
+            rules: &rules.client,
+        };
+        findings.extend(taker.finding(scene));
+    }
+}
+
+/// Personal values in all classes of a span: an upper bound of the distinct ones.
+fn values_in(activity: &SubjectActivity) -> u64 {
+    let classes = activity.exposure.iter().flat_map(|exposure| &exposure.classes);
+    classes.map(|class| class.values.count()).sum()
+}
+
+/// Distinct values of a class that its past lets expect of a span: as if it were active all the time, as far as it has
+/// been.
+fn expected_of(past: &ExposureNormal, class: DataClass, tier: usize) -> f64 {
+    let active = past.windows.max(1.0);
+    past.class(class).values / active * active.min(SPANS[tier] as f64)
+}
+
+fn is_at(activity: &SubjectActivity, host: &str) -> bool {
+    let mut shown = activity.exposure.iter().flat_map(|exposure| exposure.evidence.iter());
+    shown.any(|(_, shown)| shown.host == host)
+}
+
+impl Taker<'_> {
+    fn finding(&self, scene: &Scene<'_>) -> Option<Finding> {
+        self.rules.horizons_seconds.iter().find_map(|horizon| {
+            let found = self.personal(scene, *horizon).or_else(|| self.volume(scene, *horizon));
+            found.map(|finding| self.with_reasons(finding, *horizon))
+        })
+    }
+
+    /// Far more distinct personal values than its own past has, or, where it has none, than anybody else took.
+    fn personal(&self, scene: &Scene<'_>, horizon: u64) -> Option<Finding> {
+        let rules = &scene.rules.data_exfiltration;
+        let tier = tier_of(horizon);
+        let min_of = |class: DataClass| by_sensitivity(&rules.min_values, class.sensitivity());
+        let exposures = self.recent.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
+        if !may_reach(exposures, min_of) {
+            return None;
+        }
+        let exposure = self.recent.merged(tier, |activity| activity.exposure.as_deref())?;
+        let least = self.rules.min_baseline_responses as f64;
+        let past = self.exposure.filter(|normal| normal.responses >= least);
+        let over: Vec<(ClassExposure, f64)> = exposure
+            .classes
+            .iter()
+            .map(|class| (class.clone(), past.map_or(0.0, |past| expected_of(past, class.class, tier))))
+            .filter(|(class, expected)| {
+                let seen = class.values.count();
+                seen >= min_of(class.class) && seen as f64 >= self.rules.factor * expected
+            })
+            .collect();
+        let worst = over.iter().map(|(class, _)| class.class.sensitivity()).max()?;
+        let taken: u64 = exposure.classes.iter().map(|class| class.values.count()).sum();
+        let host = exposure.evidence.first().map(|(_, shown)| shown.host.as_str())?;
+        let of_others =
+            self.of_others(scene, tier, |activity| if is_at(activity, host) { values_in(activity) } else { 0 });
+        if (taken as f64) < self.bound_of_others(scene, &of_others, past.is_some())? {
+            return None;
+        }
+        let (over, expected, probability) = match past {
+            Some(past) => self.unlikely(scene, past, over, tier)?,
+            None => (over.into_iter().map(|(class, _)| class).collect(), "no past to go by".to_owned(), None),
+        };
+        let severity = by_sensitivity(&rules.severity, worst);
+        let finding = Finding::new("data_exfiltration", self.subject.clone(), severity, exposure.moment);
+        let mut finding = finding.with_evidence(&exposure.evidence);
+        finding.client_count = exposure.clients.count();
+        finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
+        finding.client = finding.client.or_else(|| only(&finding.client_sample));
+        finding.count = exposure.responses;
+        finding.probability = probability;
+        finding.observed = format!(
+            "{} in {} answers with {} records in {}",
+            classes_in_words(&over),
+            exposure.responses,
+            exposure.records,
+            span_in_words(&exposure.moment)
+        );
+        finding.expected = Some(format!("{expected}; {}", others_in_words(&of_others, "such values")));
+        Some(finding)
+    }
+
+    /// Of classes with what was expected of each, those of which its past makes so much unlikely; what was expected; and how
+    /// unlikely it is.
+    fn unlikely(
+        &self,
+        scene: &Scene<'_>,
+        past: &ExposureNormal,
+        classes: Vec<(ClassExposure, f64)>,
+        tier: usize,
+    ) -> Option<(Vec<ClassExposure>, String, Option<f64>)> {
+        let (mut lowest, mut usual, mut over) = (None::<f64>, 0.0, Vec::new());
+        for (class, expected) in classes {
+            let (seen, taught) = (class.values.count(), past.class(class.class).values as u64);
+            let (windows, active) = (SPANS[tier] as f64, past.windows.max(1.0));
+            let chance = rate_test(seen, windows, taught, active, self.rules.prior_strength);
+            let Some(chance) = scene.rare("data_exfiltration.values", self.key, chance) else { continue };
+            lowest = Some(lowest.map_or(chance, |lowest| lowest.min(chance)));
+            usual += expected;
+            over.push(class);
+        }
+        let expected = format!("about {usual:.0} such values in that time, by its own past");
+        (!over.is_empty()).then_some((over, expected, lowest))
+    }
+
+    /// Far more rows or bytes than its own past has, whatever they are.
+    fn volume(&self, scene: &Scene<'_>, horizon: u64) -> Option<Finding> {
+        type Part = fn(&SubjectActivity) -> u64;
+        let rules = &scene.rules.data_exfiltration;
+        let normal = self.taken.filter(|normal| rules.volume.enabled && normal.windows >= MIN_TAKING_WINDOWS)?;
+        let tier = tier_of(horizon);
+        let (windows, active) = (SPANS[tier] as f64, normal.windows);
+        let records: Part = |activity| activity.records;
+        let bytes: Part = |activity| activity.bytes;
+        let parts = [
+            ("records", records, normal.records, rules.volume.min_records, LARGE_RECORDS),
+            ("bytes", bytes, normal.bytes, rules.volume.min_bytes, LARGE_BYTES),
+        ];
+        parts.into_iter().find_map(|(unit, part, taught, floor, large)| {
+            let seen = self.recent.sum(tier, part);
+            let expected = taught / active * windows.min(active);
+            if seen < floor || (seen as f64) < self.rules.factor * expected {
+                return None;
+            }
+            // Rows and bytes come by the answer, so not they are counted, but the large answers that they would fill.
+            let answers = |sum: u64| sum / large;
+            let strength = self.rules.prior_strength;
+            let chance = rate_test(answers(seen), windows, answers(taught as u64), active, strength);
+            let of_others = self.of_others(scene, tier, part);
+            // Most rows are a catalogue's, and some read all of it: here the greediest of the others is the measure.
+            let most = of_others.last().copied().unwrap_or(0) as f64;
+            if (seen as f64) < rules.peers.factor * most {
+                return None;
+            }
+            let chance = scene.rare("data_exfiltration.volume", self.key, chance)?;
+            let moment = self.recent.merged(tier, |activity| Some(&activity.moment))?;
+            let severity = rules.alert.severity;
+            let mut finding = Finding::new("data_exfiltration", self.subject.clone(), severity, moment);
+            finding.client_count = 1;
+            finding.client_sample = finding.client.into_iter().collect();
+            finding.count = self.recent.sum(tier, |activity| activity.requests);
+            finding.probability = Some(chance);
+            finding.observed =
+                format!("{seen} {unit} in answers to {} requests in {}", finding.count, span_in_words(&moment));
+            let others = others_in_words(&of_others, unit);
+            finding.expected = Some(format!("about {expected:.0} {unit} in that time, by its own past; {others}"));
+            Some(finding)
+        })
+    }
+
+    /// What each other of its kind took within a span, ascending; who took nothing is not counted. Only for those who
+    /// took much: it looks at all.
+    fn of_others(&self, scene: &Scene<'_>, tier: usize, part: impl Fn(&SubjectActivity) -> u64 + Copy) -> Vec<u64> {
+        let mut taken: Vec<u64> = match self.subject {
+            Subject::Principal(_) => {
+                let others = scene.store.principals.iter().filter(|entry| *entry.key() != self.key);
+                others.filter_map(|state| Some(state.recent.as_deref()?.sum(tier, part))).collect()
+            }
+            _ => {
+                let others = scene.store.clients.iter().filter(|entry| *entry.key() != self.key);
+                others.filter_map(|state| Some(state.recent.as_deref()?.sum(tier, part))).collect()
+            }
+        };
+        taken.retain(|taken| *taken > 0);
+        taken.sort_unstable();
+        taken
+    }
+
+    /// What it must have taken to stand out from others; `None` where they say nothing of one without a past.
+    fn bound_of_others(&self, scene: &Scene<'_>, others: &[u64], has_past: bool) -> Option<f64> {
+        let peers = &scene.rules.data_exfiltration.peers;
+        let is_enough = others.len() as u64 >= peers.min_peers;
+        match (has_past, is_enough) {
+            (true, false) => Some(0.0),
+            (true, true) => Some(peers.factor * quantile(others, peers.quantile) as f64),
+            (false, false) => None,
+            (false, true) => Some(peers.stranger_factor * quantile(others, 1.0) as f64),
+        }
+    }
+
+    fn with_reasons(&self, mut finding: Finding, horizon: u64) -> Finding {
+        let responses = self.exposure.map_or(0.0, |past| past.responses);
+        let least = self.rules.min_baseline_responses as f64;
+        finding.reasons = Reasons::over(horizon);
+        if responses >= least {
+            finding.reasons = finding.reasons.floor("min_baseline_responses", least, responses);
+        }
+        finding.spoils = vec![self.spoiled];
+        finding
+    }
+}
+
+/// Windows of a past in which it took something, below which its volume is not known.
+const MIN_TAKING_WINDOWS: f64 = 30.0;
+
+fn only(clients: &[IpAddr]) -> Option<IpAddr> {
+    (clients.len() == 1).then(|| clients.first().copied()).flatten()
+}
+
+/// Of ascending values; 0 of none.
+fn quantile(sorted: &[u64], quantile: f64) -> u64 {
+    let at = (quantile * sorted.len() as f64).ceil() as usize;
+    sorted.get(at.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0)
+}
+
+fn others_in_words(others: &[u64], unit: &str) -> String {
+    match others.last() {
+        Some(most) => format!("of {} others at most {most} {unit}", others.len()),
+        None => "nobody else took any".to_owned(),
+    }
+}
