@@ -88,7 +88,7 @@ impl Taker<'_> {
     fn finding(&self, scene: &Scene<'_>) -> Option<Finding> {
         self.rules.horizons_seconds.iter().find_map(|horizon| {
             let found = self.personal(scene, *horizon).or_else(|| self.volume(scene, *horizon));
-            found.map(|finding| self.with_reasons(finding, *horizon))
+            found.map(|finding| self.with_reasons(scene, finding, *horizon))
         })
     }
 
@@ -102,6 +102,9 @@ impl Taker<'_> {
             return None;
         }
         let exposure = self.recent.merged(tier, |activity| activity.exposure.as_deref())?;
+        if exposure.responses < rules.min_answers {
+            return None;
+        }
         let least = self.rules.min_baseline_responses as f64;
         let past = self.exposure.filter(|normal| normal.responses >= least);
         let over: Vec<(ClassExposure, f64)> = exposure
@@ -171,7 +174,8 @@ impl Taker<'_> {
     fn volume(&self, scene: &Scene<'_>, horizon: u64) -> Option<Finding> {
         type Part = fn(&SubjectActivity) -> u64;
         let rules = &scene.rules.data_exfiltration;
-        let normal = self.taken.filter(|normal| rules.volume.enabled && normal.windows >= MIN_TAKING_WINDOWS)?;
+        let least = rules.min_baseline_windows as f64;
+        let normal = self.taken.filter(|normal| rules.volume.enabled && normal.windows >= least)?;
         let tier = tier_of(horizon);
         let (windows, active) = (SPANS[tier] as f64, normal.windows);
         let records: Part = |activity| activity.records;
@@ -242,10 +246,11 @@ impl Taker<'_> {
         }
     }
 
-    fn with_reasons(&self, mut finding: Finding, horizon: u64) -> Finding {
+    fn with_reasons(&self, scene: &Scene<'_>, mut finding: Finding, horizon: u64) -> Finding {
         let responses = self.exposure.map_or(0.0, |past| past.responses);
         let least = self.rules.min_baseline_responses as f64;
-        finding.reasons = Reasons::over(horizon);
+        let (rules, answers) = (&scene.rules.data_exfiltration, finding.count as f64);
+        finding.reasons = Reasons::over(horizon).floor("min_answers", rules.min_answers as f64, answers);
         if responses >= least {
             finding.reasons = finding.reasons.floor("min_baseline_responses", least, responses);
         }
@@ -253,9 +258,6 @@ impl Taker<'_> {
         finding
     }
 }
-
-/// Windows of a past in which it took something, below which its volume is not known.
-const MIN_TAKING_WINDOWS: f64 = 30.0;
 
 fn only(clients: &[IpAddr]) -> Option<IpAddr> {
     (clients.len() == 1).then(|| clients.first().copied()).flatten()

@@ -50,8 +50,8 @@ fn as_many_failures_as_ever_are_nothing() {
 }
 
 #[test]
-fn nine_failures_are_nothing_yet_and_ten_are_a_spike() {
-    for (failures, expected) in [(9, &[][..]), (10, &["server_error_spike"])] {
+fn nine_failures_are_nothing_yet_and_fourteen_are_a_spike() {
+    for (failures, expected) in [(9, &[][..]), (14, &["server_error_spike"])] {
         let found = learned().voices(1, |nth, traffic| {
             for request in 0..failures {
                 traffic.tally(person_of(request), PAY, "POST", "/payments", 500, true);

@@ -10,7 +10,7 @@ use crate::baseline::state::EndpointState;
 use crate::baseline::tier_of;
 use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::Severity;
-use crate::window::{ClassExposure, Exposure};
+use crate::window::{ClassExposure, Exposure, pair_key};
 
 /// Values of one class that one person may have: an address of his own and one of his work.
 const VALUES_OF_ONE_PERSON: u64 = 2;
@@ -40,7 +40,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             let over: Vec<ClassExposure> = exposure
                 .classes
                 .iter()
-                .filter(|class| is_too_much(scene, &state, &exposure, successes, class))
+                .filter(|class| is_too_much(scene, (*key, &state), &exposure, successes, class))
                 .cloned()
                 .collect();
             (!over.is_empty()).then_some((exposure, over))
@@ -53,7 +53,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 
 fn is_too_much(
     scene: &Scene<'_>,
-    state: &EndpointState,
+    (key, state): (u64, &EndpointState),
     exposure: &Exposure,
     successes: u64,
     class: &ClassExposure,
@@ -62,7 +62,7 @@ fn is_too_much(
     if rules.ignored_classes.iter().any(|name| name == class.class.name()) {
         return false;
     }
-    let is_new = is_new_here(scene, state, class, successes);
+    let is_new = is_new_here(scene, (key, state), class, successes);
     let floors = if is_new { &rules.min_values } else { &rules.min_values_where_usual };
     class.values.count() >= by_sensitivity(floors, class.class.sensitivity())
         && (is_guarded(scene, state) || !is_own_data(exposure, class))
@@ -80,7 +80,7 @@ pub(super) fn is_own_data(exposure: &Exposure, class: &ClassExposure) -> bool {
 }
 
 /// Whether giving this class without credentials is new at this endpoint.
-fn is_new_here(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure, successes: u64) -> bool {
+fn is_new_here(scene: &Scene<'_>, (key, state): (u64, &EndpointState), class: &ClassExposure, successes: u64) -> bool {
     let usual = &state.open_exposure;
     if scene.is_learning || usual.class(class.class).values > 0.0 {
         return false;
@@ -92,7 +92,8 @@ fn is_new_here(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure, 
     // people wrote has a telephone number in it now and then.
     let base = usual.responses as u64;
     let chance = ratio_test(class.responses, successes, 0, base, base as f64);
-    base > 0 && chance.value() <= scene.rules.unauthenticated_data_exposure.max_probability
+    base > 0
+        && scene.rare("unauthenticated_data_exposure.new_class", pair_key(key, class.class as u64), chance).is_some()
 }
 
 fn finding_of(

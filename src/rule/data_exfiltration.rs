@@ -17,6 +17,10 @@ pub(super) struct DataExfiltrationFile {
 #[serde(deny_unknown_fields)]
 pub struct DataExfiltration {
     pub enabled: bool,
+    /// Answers with personal values within a horizon.
+    pub min_answers: u64,
+    /// Windows of a past in which it took anything, before the rows and bytes of it are a measure.
+    pub min_baseline_windows: u64,
     /// Distinct values of a class within a horizon, below which they are not reported.
     pub min_values: BySensitivity<u64>,
     pub volume: Volume,
@@ -70,6 +74,8 @@ pub struct Taking {
 
 impl DataExfiltration {
     pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.at_least("min_answers", self.min_answers, 1);
+        check.at_least("min_baseline_windows", self.min_baseline_windows, 1);
         self.min_values.check("min_values", check);
         check.table("volume", |check| {
             check.at_least("min_records", self.volume.min_records, 1);

@@ -158,8 +158,6 @@ pub struct UnauthenticatedDataExposure {
     pub horizons_seconds: Vec<u64>,
     /// Baseline requests with credentials / baseline requests, from which on an answer without them is new.
     pub min_authenticated_share: f64,
-    /// Of `stats::ratio_test`, for a class at an endpoint that is open anyway.
-    pub max_probability: f64,
     /// Whether login endpoints are left out.
     pub except_login_endpoints: bool,
     /// Names of data classes that do not count.
@@ -179,7 +177,6 @@ impl UnauthenticatedDataExposure {
     pub(super) fn check(&self, check: &mut Check<'_>) {
         check.horizons("horizons_seconds", &self.horizons_seconds);
         check.share("min_authenticated_share", self.min_authenticated_share);
-        check.probability("max_probability", self.max_probability);
         check.names("ignored_classes", &self.ignored_classes);
         self.min_values.check("min_values", check);
         self.min_values_where_usual.check("min_values_where_usual", check);

@@ -191,12 +191,6 @@ impl<'a> Check<'a> {
         self.within(key, value, 0.0, 1.0);
     }
 
-    pub fn probability(&mut self, key: &'static str, value: f64) {
-        if !(value > 0.0 && value <= MAX_PROBABILITY) {
-            self.fail(key, &format!("`{key}` is {value}; it must be above 0 and at most {MAX_PROBABILITY}"));
-        }
-    }
-
     /// How many times the normal.
     pub fn factor(&mut self, key: &'static str, value: f64) {
         self.within(key, value, 1.0, 1e6);
@@ -256,8 +250,6 @@ impl<'a> Check<'a> {
     }
 }
 
-/// A test that fires more often than one in a hundred windows by chance is none.
-const MAX_PROBABILITY: f64 = 0.01;
 /// The spans of the tiers that the store keeps: nothing else can be judged.
 pub(crate) const SPANS_SECONDS: [u64; 4] = [600, 3_600, 21_600, 86_400];
 const MAX_HORIZONS: usize = SPANS_SECONDS.len();
