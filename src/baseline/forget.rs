@@ -122,7 +122,10 @@ fn scrub_endpoint(activity: &mut EndpointActivity, address: IpAddr) -> bool {
 fn scrub_subject(activity: &mut SubjectActivity, address: IpAddr) -> bool {
     let errors = [&mut activity.errors, &mut activity.failures];
     let errors = errors.into_iter().flatten().fold(false, |any, one| scrub_errors(one, address) | any);
-    activity.exposure.as_deref_mut().is_some_and(|exposure| scrub_exposure(exposure, address)) | errors
+    let evasions = activity.evasions.iter_mut().map(|evasions| &mut evasions.evidence);
+    let smuggling = activity.smuggling.iter_mut().map(|smuggling| &mut smuggling.evidence);
+    let shown = evasions.chain(smuggling).fold(false, |any, one| scrub_evidence(one, address) | any);
+    activity.exposure.as_deref_mut().is_some_and(|exposure| scrub_exposure(exposure, address)) | errors | shown
 }
 
 fn scrub_errors(errors: &mut Errors, address: IpAddr) -> bool {
