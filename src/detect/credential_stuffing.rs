@@ -57,8 +57,9 @@ pub fn judge(scene: &Scene<'_>, guessed: &Guessed, findings: &mut Vec<Finding>) 
             visitors.entry(endpoint).or_default().push(visitor);
         }
     }
-    for (key, visitors) in &visitors {
+    for (key, visitors) in &mut visitors {
         let Some(state) = scene.store.endpoints.get(key) else { continue };
+        excuse_nonsense(scene, &state, visitors);
         undecided
             .extend(visitors.iter().filter_map(|visitor| visitor.held.map(|moment| held_back(visitor.client, moment))));
         judge_endpoint(scene, *key, &state, visitors, guessed.get(key), findings, &mut undecided);
@@ -89,6 +90,22 @@ fn visitor_of(scene: &Scene<'_>, recent: &Tiers<Attempts>) -> Option<Visitor> {
         suspicious.is_none() && (HELD_FAILURES..HELD_FAILURES * 10).contains(&failures) && passwords * 2 >= failures;
     let held = if is_held { recent.buckets(0).next().map(|attempts| attempts.moment) } else { None };
     Some(Visitor { client, failures, held, suspicious })
+}
+
+/// Where a login refuses many as requests that make no sense, so much less of what each client failed counts.
+fn excuse_nonsense(scene: &Scene<'_>, endpoint: &EndpointState, visitors: &mut [Visitor]) {
+    if visitors.iter().all(|visitor| visitor.suspicious.is_none()) {
+        return;
+    }
+    let floors = &scene.rules.credential_stuffing.client;
+    let tier = tier_of(floors.window_seconds);
+    let Some(attempts) = endpoint.recent.merged(tier, |activity| activity.logins.as_deref()) else { return };
+    let nonsense = nonsense_in(endpoint, &attempts, tier);
+    let sense = 1.0 - nonsense as f64 / attempts.failures.max(nonsense).max(1) as f64;
+    let is_attack = |attempts: &Attempts| attempts.failures as f64 * sense >= floors.min_failures as f64;
+    for visitor in visitors {
+        visitor.suspicious.take_if(|attempts| nonsense > 0 && !is_attack(attempts));
+    }
 }
 
 fn judge_endpoint(

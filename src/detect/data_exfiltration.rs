@@ -7,7 +7,9 @@
 
 use super::stats::rate_test;
 use super::unauthenticated_data_exposure::classes_in_words;
-use super::{Finding, Reasons, Scene, Spoiled, Subject, by_sensitivity, may_reach, span_in_words};
+use super::{
+    Finding, Reasons, Scene, Spoiled, Subject, by_sensitivity, excessive_data_exposure, may_reach, span_in_words,
+};
 use crate::baseline::state::{ExposureNormal, SubjectActivity, TakenNormal};
 use crate::baseline::{SPANS, Tiers, tier_of};
 use crate::inspect::DataClass;
@@ -121,7 +123,14 @@ impl Taker<'_> {
         let host = exposure.evidence.first().map(|(_, shown)| shown.host.as_str())?;
         let of_others =
             self.of_others(scene, tier, |activity| if is_at(activity, host) { values_in(activity) } else { 0 });
-        if (taken as f64) < self.bound_of_others(scene, &of_others, past.is_some())? {
+        let bound = self.bound_of_others(scene, &of_others, past.is_some())?;
+        if (taken as f64) < bound {
+            return None;
+        }
+        // What an endpoint has begun to give to everybody is not what somebody takes.
+        let given = excessive_data_exposure::values_not_told_yet(scene, host, tier);
+        let least = over.iter().map(|(class, _)| min_of(class.class)).min().unwrap_or(0);
+        if given > 0 && (taken.saturating_sub(given) as f64) < bound.max(least as f64) {
             return None;
         }
         let (over, expected, probability) = match past {

@@ -8,8 +8,8 @@ use super::unauthenticated_data_exposure::classes_in_words;
 use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
 use crate::baseline::state::{EndpointActivity, EndpointState};
 use crate::baseline::tier_of;
-use crate::inspect::DataClass;
-use crate::rule::Severity;
+use crate::inspect::{DataClass, Sensitivity};
+use crate::rule::{ExcessiveDataExposure, Severity};
 use crate::window::histogram::LogHistogram;
 use crate::window::{ClassExposure, Exposure, LARGE_BYTES, LARGE_RECORDS};
 use std::collections::BTreeSet;
@@ -58,20 +58,40 @@ fn excess_of_values(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
     let rules = &scene.rules.excessive_data_exposure;
     let exposures = || state.recent.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
     let worst = exposures().flat_map(|exposure| &exposure.classes).map(|class| class.class.sensitivity()).max()?;
-    let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
-    let bound = (usual as f64 * rules.endpoint.factor) as u64;
-    let floor = by_sensitivity(&rules.min_values_per_response, worst).max(bound);
-    let above = state.recent.sum(tier, |activity| activity.sensitive_values.count_above(floor.saturating_sub(1)));
+    let above = answers_in_excess(state, tier, worst, rules);
     if above < MIN_RESPONSES {
         return None;
     }
+    let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
     let exposure = &state.recent.merged(tier, |activity| activity.exposure.as_deref())?;
-    let most = state.recent.buckets(tier).map(|activity| activity.sensitive_values.max()).max().unwrap_or(0);
+    let most = largest_answer(state, tier);
     let severity = severity_of(scene, &exposure.classes);
     let mut finding = of_exposure(Subject::Endpoint(key), severity, exposure);
     finding.client = only_taker(state, tier, above);
     finding.expected = Some(format!("at most {usual} sensitive values in 99 % of answers; now up to {most}"));
     Some(finding)
+}
+
+/// Answers with far more personal values than this endpoint's, `worst` among them.
+fn answers_in_excess(state: &EndpointState, tier: usize, worst: Sensitivity, rules: &ExcessiveDataExposure) -> u64 {
+    let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
+    let bound = (usual as f64 * rules.endpoint.factor) as u64;
+    let floor = by_sensitivity(&rules.min_values_per_response, worst).max(bound);
+    state.recent.sum(tier, |activity| activity.sensitive_values.count_above(floor.saturating_sub(1)))
+}
+
+fn largest_answer(state: &EndpointState, tier: usize) -> u64 {
+    state.recent.buckets(tier).map(|activity| activity.sensitive_values.max()).max().unwrap_or(0)
+}
+
+/// Personal values at most that a host's endpoints gave in answers in excess, too few yet to be told: whoever got them did
+/// not take them. For those who took much: it looks at all endpoints.
+pub(super) fn values_not_told_yet(scene: &Scene<'_>, host: &str, tier: usize) -> u64 {
+    let rules = &scene.rules.excessive_data_exposure;
+    let of_host = scene.store.endpoints.iter().filter(|state| *state.host == *host && state.is_learned);
+    let begun =
+        of_host.map(|state| (answers_in_excess(&state, tier, Sensitivity::High, rules), largest_answer(&state, tier)));
+    begun.filter(|(above, _)| *above < MIN_RESPONSES).map(|(above, largest)| above.saturating_mul(largest)).sum()
 }
 
 /// The client that took the excess, where it was one: what is known are the first takers of large answers, so all of so many

@@ -43,7 +43,7 @@ impl Reasons {
 
     /// With a floor that was reached.
     pub fn floor(mut self, key: &str, least: f64, found: f64) -> Reasons {
-        self.floors.push(Floor { key: key.to_owned(), least, found });
+        self.floors.push(Floor { key: key.to_owned(), least: writable(least), found: writable(found) });
         self
     }
 
@@ -57,14 +57,29 @@ impl Reasons {
 
     /// With the interval in which the figure was expected.
     pub fn interval(mut self, low: f64, high: f64) -> Reasons {
-        self.interval = Some([low, high]);
+        self.interval = Some([writable(low), writable(high)]);
         self
     }
+}
+
+/// Larger numbers say nothing more, and what is no number at all cannot be written as JSON: the odds of what never fails are
+/// infinite.
+const MOST: f64 = 1e9;
+
+fn writable(value: f64) -> f64 {
+    if value.is_nan() { 0.0 } else { value.clamp(-MOST, MOST) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_number_in_json_comes_back_all_the_same() {
+        let reasons = Reasons::over(600).floor("baseline_factor", 5.0, f64::INFINITY).interval(f64::NAN, f64::INFINITY);
+        let written = serde_json::to_string(&reasons).unwrap();
+        assert_eq!(serde_json::from_str::<Reasons>(&written).unwrap(), reasons, "{written}");
+    }
 
     #[test]
     fn three_facts_are_kept() {
