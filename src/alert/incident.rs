@@ -64,7 +64,6 @@ struct Voice {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(from = "Stored")]
 struct Incident {
     id: String,
     /// In the order in which they joined; never empty.
@@ -81,51 +80,44 @@ struct Incident {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Stored {
-    Now {
-        id: String,
-        voices: Vec<Voice>,
-        told: u64,
-        told_severity: Severity,
-        told_at: Timestamp,
-        is_acknowledged: bool,
-    },
-    Before {
-        id: String,
-        finding: Box<Finding>,
-        severity: Severity,
-        #[serde(default)]
-        told: u64,
-        told_count: u64,
-        told_severity: Severity,
-        told_at: Timestamp,
-        first_seen: Timestamp,
-        #[serde(default)]
-        is_acknowledged: bool,
-    },
+    Now(Incident),
+    Before(Box<SingleVoice>),
+}
+
+#[derive(Deserialize)]
+struct SingleVoice {
+    id: String,
+    finding: Finding,
+    severity: Severity,
+    #[serde(default)]
+    told: u64,
+    told_count: u64,
+    told_severity: Severity,
+    told_at: Timestamp,
+    first_seen: Timestamp,
+    #[serde(default)]
+    is_acknowledged: bool,
 }
 
 impl From<Stored> for Incident {
     fn from(stored: Stored) -> Incident {
-        match stored {
-            Stored::Now { id, voices, told, told_severity, told_at, is_acknowledged } => {
-                Incident { id, voices, told, told_severity, told_at, is_acknowledged }
-            }
-            Stored::Before {
-                id,
-                finding,
-                severity,
-                told,
-                told_count,
-                told_severity,
-                told_at,
-                first_seen,
-                is_acknowledged,
-            } => {
-                let voice =
-                    Voice { identity: identity_of(&finding), finding: *finding, severity, told_count, first_seen };
-                Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged }
-            }
-        }
+        let before = match stored {
+            Stored::Now(incident) => return incident,
+            Stored::Before(before) => *before,
+        };
+        let SingleVoice {
+            id,
+            finding,
+            severity,
+            told,
+            told_count,
+            told_severity,
+            told_at,
+            first_seen,
+            is_acknowledged,
+        } = before;
+        let voice = Voice { identity: identity_of(&finding), finding, severity, told_count, first_seen };
+        Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged }
     }
 }
 
@@ -215,7 +207,8 @@ impl Incidents {
 
     /// Goes on with the open incidents of an earlier run.
     pub fn restore(&mut self, json: &[u8]) -> serde_json::Result<()> {
-        self.open = serde_json::from_slice(json)?;
+        let stored: BTreeMap<String, Stored> = serde_json::from_slice(json)?;
+        self.open = stored.into_iter().map(|(name, stored)| (name, Incident::from(stored))).collect();
         self.open.retain(|_, incident| !incident.voices.is_empty());
         self.index();
         Ok(())
@@ -520,9 +513,8 @@ fn matters_of(finding: &Finding) -> Vec<String> {
     };
     let client = finding.client.map(|client| format!("client {client}"));
     let principal = finding.principal.map(|principal| format!("principal {principal:016x}"));
-    let mut matters = vec![subject];
-    matters.extend([client, principal].into_iter().flatten().filter(|other| *other != matters[0]).collect::<Vec<_>>());
-    matters
+    let others: Vec<String> = [client, principal].into_iter().flatten().filter(|other| *other != subject).collect();
+    [vec![subject], others].concat()
 }
 
 #[cfg(test)]

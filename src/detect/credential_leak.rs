@@ -48,9 +48,8 @@ fn finding_of(rules: &CredentialLeak, key: u64, leaks: &Leaks, classes: &[ClassE
         rules.alert.severity
     };
     let mut finding = Finding::new("credential_leak", Subject::Endpoint(key), severity, exposure.moment)
-        .with_evidence(&exposure.evidence);
-    finding.client_count = exposure.clients.count();
-    finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
+        .with_evidence(&exposure.evidence)
+        .with_clients(&exposure.clients, &exposure.client_sample);
     finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
     finding.count = exposure.responses;
     finding.observed = format!(

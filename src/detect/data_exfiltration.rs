@@ -139,9 +139,8 @@ impl Taker<'_> {
         };
         let severity = by_sensitivity(&rules.severity, worst);
         let finding = Finding::new("data_exfiltration", self.subject.clone(), severity, exposure.moment);
-        let mut finding = finding.with_evidence(&exposure.evidence);
-        finding.client_count = exposure.clients.count();
-        finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
+        let mut finding =
+            finding.with_evidence(&exposure.evidence).with_clients(&exposure.clients, &exposure.client_sample);
         finding.client = finding.client.or_else(|| only(&finding.client_sample));
         finding.count = exposure.responses;
         finding.probability = probability;

@@ -311,9 +311,7 @@ impl Spikes<'_> {
     pub fn finding_of(&self, subject: Subject, severity: Severity, floors: &ErrorShare, spike: &Spike) -> Finding {
         let Spike { errors, counts, probability, status } = spike;
         let finding = Finding::new(self.class.detector, subject, severity, errors.moment);
-        let mut finding = finding.with_evidence(&errors.evidence);
-        finding.client_count = errors.clients.count();
-        finding.client_sample = errors.client_sample.iter().map(|(_, address)| *address).collect();
+        let mut finding = finding.with_evidence(&errors.evidence).with_clients(&errors.clients, &errors.client_sample);
         finding.count = counts.errors;
         finding.probability = Some(*probability);
         let of_status = status.map_or(String::new(), |status| format!(" with status {status}"));

@@ -149,10 +149,9 @@ fn excess_of_volume(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
 }
 
 fn of_exposure(subject: Subject, severity: Severity, exposure: &Exposure) -> Finding {
-    let mut finding =
-        Finding::new("excessive_data_exposure", subject, severity, exposure.moment).with_evidence(&exposure.evidence);
-    finding.client_count = exposure.clients.count();
-    finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
+    let mut finding = Finding::new("excessive_data_exposure", subject, severity, exposure.moment)
+        .with_evidence(&exposure.evidence)
+        .with_clients(&exposure.clients, &exposure.client_sample);
     finding.count = exposure.responses;
     finding.observed = format!(
         "{} in {} answers with {} records in {}",

@@ -33,6 +33,8 @@ pub use voices::{Memory, spoiled_by};
 use crate::baseline::{Spoiled, Store, Touched};
 use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::{BySensitivity, Ruleset, Severity};
+use crate::window::distinct::DistinctSet;
+use crate::window::sample::BottomK;
 use crate::window::{ClassExposure, Evidence, EvidenceSample, Exposure, Moment, start_of};
 use serde::{Deserialize, Deserializer, Serialize};
 use stats::Probability;
@@ -130,6 +132,12 @@ impl Finding {
 
     pub fn with_evidence<const K: usize>(mut self, sample: &EvidenceSample<K>) -> Finding {
         self.evidence = sample.iter().map(|(_, evidence)| Arc::clone(evidence)).collect();
+        self
+    }
+
+    pub fn with_clients<const K: usize>(mut self, clients: &DistinctSet, sample: &BottomK<IpAddr, K>) -> Finding {
+        self.client_count = clients.count();
+        self.client_sample = sample.iter().map(|(_, address)| *address).collect();
         self
     }
 

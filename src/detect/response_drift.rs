@@ -60,9 +60,8 @@ fn drift_of(scene: &Scene<'_>, key: u64, state: &EndpointState, horizon: u64) ->
     let most = new.iter().map(|class| class.responses).max()?;
     let severity = by_sensitivity(&rules.severity, worst);
     let mut finding = Finding::new("response_drift", Subject::Endpoint(key), severity, exposure.moment)
-        .with_evidence(&exposure.evidence);
-    finding.client_count = exposure.clients.count();
-    finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
+        .with_evidence(&exposure.evidence)
+        .with_clients(&exposure.clients, &exposure.client_sample);
     finding.count = most;
     finding.probability = probability;
     finding.observed = format!(

@@ -106,9 +106,8 @@ fn finding_of(
     let rules = &scene.rules.unauthenticated_data_exposure;
     let severity = over.iter().map(|class| severity_of(scene, state, class)).max().unwrap_or(rules.alert.severity);
     let mut finding = Finding::new("unauthenticated_data_exposure", Subject::Endpoint(key), severity, exposure.moment)
-        .with_evidence(&exposure.evidence);
-    finding.client_count = exposure.clients.count();
-    finding.client_sample = exposure.client_sample.iter().map(|(_, address)| *address).collect();
+        .with_evidence(&exposure.evidence)
+        .with_clients(&exposure.clients, &exposure.client_sample);
     finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
     finding.count = exposure.responses;
     finding.observed = format!(
