@@ -1,4 +1,4 @@
-//! Login attempts: what was tried, and what came of it.
+//! What came of a login attempt, or of another request of an account flow.
 
 use super::snapshot::LoginHabit;
 use crate::http::{Field, Head, Message};
@@ -9,16 +9,6 @@ pub enum Outcome {
     Success,
     Failure,
     Unknown,
-}
-
-/// One login attempt. User and password are keyed hashes; the values are never kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Login {
-    pub user: Option<u64>,
-    pub password: Option<u64>,
-    pub outcome: Outcome,
-    /// The response opened a session: a cookie or a token.
-    pub opens_session: bool,
 }
 
 /// The outcome of an attempt, from the response to it.
@@ -33,7 +23,7 @@ pub fn outcome_of(
     let said = report.and_then(|report| report.outcome);
     let is_read = report.map_or(response.body_length == 0, |report| !report.truncated);
     match response.head.status() {
-        400 | 401 | 403 | 404 | 422 | 423 | 429 => Outcome::Failure,
+        400 | 401 | 403 | 404 | 409 | 410 | 422 | 423 | 429 => Outcome::Failure,
         200..=299 => match said {
             Some(false) => Outcome::Failure,
             _ if opens_session => Outcome::Success,

@@ -1,9 +1,10 @@
-//! What a transaction means: endpoint, client, principal, login, object, sensitive data.
+//! What a transaction means: endpoint, client, principal, attempt at an account, object, sensitive data.
 //!
 //! A transaction with what `inspect` found in its bodies in, one [`Observation`] out. Everything is decided from the
 //! transaction and an immutable [`Snapshot`]; the interpreter's own state only saves work. Nothing secret leaves it:
 //! credentials, user names and passwords are keyed hashes from here on.
 
+mod account;
 mod identity;
 mod login;
 pub mod openapi;
@@ -11,13 +12,14 @@ pub mod snapshot;
 pub mod template;
 pub mod url;
 
+pub use account::{AccountFlow, Attempt};
 pub use identity::{CredentialKind, Credentials};
-pub use login::{Login, Outcome};
+pub use login::Outcome;
 pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
 
 use crate::hash::HashKey;
 use crate::http::{Ambiguity, Field, Head, Marks, Message, Transaction};
-use crate::inspect::{BodyReport, DataClass};
+use crate::inspect::{AccountSaid, BodyReport, DataClass, LoginFields};
 use crate::packet::Peer;
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -59,7 +61,7 @@ pub struct Observation<'a> {
     pub may_have_credentials: bool,
     /// The principal, once the server accepted it.
     pub principal: Option<u64>,
-    pub login: Option<Login>,
+    pub attempt: Option<Attempt>,
     pub object: Option<Object>,
     pub latency: Option<Duration>,
     pub request_bytes: u64,
@@ -189,23 +191,40 @@ impl Interpreter {
         });
         let habit = snapshot.inventory.logins.get(&endpoint).copied();
         let configured = names.configured_login(&method, &host, path);
-        let attempt = match configured {
+        let sent = match configured {
             Some(false) => None,
             // Configured as a login: an attempt whatever it sends.
-            Some(true) => self.login_of(request, query, credentials, names).or(Some((None, None, false))),
-            None => self.login_of(request, query, credentials, names),
+            Some(true) => self.fields_of(request, query, credentials, names).or(Some(Sent::default())),
+            None => self.fields_of(request, query, credentials, names),
         };
-        let login = attempt.map(|(user, password, is_basic)| {
+        let report = response.and_then(|response| response.report.as_ref());
+        let attempt = sent.and_then(|Sent { fields, is_basic }| {
+            let flow = match configured {
+                Some(true) => AccountFlow::Login,
+                _ if is_basic => AccountFlow::Login,
+                _ => account::flow_of(&method, path, &fields)?,
+            };
+            let habit = habit.filter(|_| flow == AccountFlow::Login);
             let outcome = match login::outcome_of(path, response, opens_session, habit) {
                 // Basic credentials go with every request: whatever is not refused was accepted.
                 Outcome::Unknown if is_basic && (200..400).contains(&status) => Outcome::Success,
                 outcome if is_basic && outcome == Outcome::Failure && status != 401 => Outcome::Unknown,
+                // Who asks for an account has it by what he is told, and no session.
+                Outcome::Unknown if flow != AccountFlow::Login && (200..300).contains(&status) => Outcome::Success,
                 outcome => outcome,
             };
-            Login { user, password, outcome, opens_session }
+            let secret = match flow {
+                AccountFlow::Code => fields.code.map(|code| code.hash),
+                _ => fields.password,
+            };
+            let said = report.and_then(|report| report.account).or(match (flow, status) {
+                (AccountFlow::Registration, 409) => Some(AccountSaid::Taken),
+                (AccountFlow::Login | AccountFlow::Reset, 404 | 410) => Some(AccountSaid::Unknown),
+                _ => None,
+            });
+            Some(Attempt { flow, user: fields.user, secret, outcome, said, opens_session })
         });
 
-        let report = response.and_then(|response| response.report.as_ref());
         let says_no = report.is_some_and(|report| report.outcome == Some(false));
         let is_success = (200..300).contains(&status) && !says_no;
         let accepted = status != 0 && status != 401 && status != 403;
@@ -220,7 +239,7 @@ impl Interpreter {
             is_known: snapshot.inventory.endpoints.contains(&endpoint),
             makes_endpoint: is_success
                 || matches!(status, 401 | 403 | 405 | 422 | 429 | 500..=599)
-                || login.is_some()
+                || attempt.is_some()
                 || documented == Some(true),
             endpoint,
             path: path_hash,
@@ -230,7 +249,7 @@ impl Interpreter {
             principal: credentials.filter(|_| accepted).map(|credentials| credentials.principal),
             may_have_credentials: is_partial,
             credentials,
-            login,
+            attempt,
             object,
             latency: response.map(|response| response.started.since(request.ended)),
             request_bytes: request.body_length,
@@ -253,41 +272,53 @@ impl Interpreter {
         })
     }
 
-    /// User and password of an attempt, and whether they came as Basic credentials.
-    fn login_of(
+    /// What a request says of who sends it, where it may be for an account.
+    fn fields_of(
         &self,
         request: &Message<BodyReport>,
         query: Option<&str>,
         credentials: Option<Credentials>,
         names: &crate::rule::ApiNames,
-    ) -> Option<(Option<u64>, Option<u64>, bool)> {
+    ) -> Option<Sent> {
         if let Some((user, password)) = credentials.and_then(|credentials| credentials.basic) {
-            return Some((Some(user), Some(password), true));
+            let (user, password) = (Some(user), Some(password));
+            let fields = LoginFields { has_password: true, user, password, ..LoginFields::default() };
+            return Some(Sent { fields, is_basic: true });
         }
         if !login::may_be_login(&request.head) {
             return None;
         }
-        if let Some(report) = &request.report
-            && report.login.has_password
-        {
-            return Some((report.login.user, report.login.password, false));
-        }
-        let query = query?;
-        let mut user = None;
-        let mut password = None;
+        let of_body = request.report.as_ref().map(|report| report.login).filter(|fields| *fields != Default::default());
+        let fields = of_body.or_else(|| self.fields_of_query(query?, names))?;
+        Some(Sent { fields, is_basic: false })
+    }
+
+    fn fields_of_query(&self, query: &str, names: &crate::rule::ApiNames) -> Option<LoginFields> {
+        let mut fields = LoginFields::default();
         for (name, value) in url::QueryParameters::of(query) {
             let is = |known: &[&str], configured: &[String]| {
                 known.iter().any(|known| name.eq_ignore_ascii_case(known))
                     || configured.iter().any(|known| name.eq_ignore_ascii_case(known))
             };
             if is(&["password", "passwd", "pwd"], &names.login.password_fields) {
-                password = Some(self.key.secret("password", value.as_bytes()));
+                fields.has_password = true;
+                fields.password = Some(self.key.secret("password", value.as_bytes()));
             } else if is(&["user", "username", "login", "email"], &names.login.user_fields) {
-                user = Some(crate::inspect::user_hash(value.as_bytes(), &self.key));
+                fields.user = Some(crate::inspect::user_hash(value.as_bytes(), &self.key));
+                fields.is_user_certain = true;
+            } else if is(&["otp", "code"], &[]) {
+                fields.code = crate::inspect::code_of(value.as_bytes(), name.eq_ignore_ascii_case("otp"), &self.key);
             }
         }
-        password.map(|password| (user, Some(password), false))
+        (fields != LoginFields::default()).then_some(fields)
     }
+}
+
+/// Login fields of a request, and whether they came as Basic credentials.
+#[derive(Default)]
+struct Sent {
+    fields: LoginFields,
+    is_basic: bool,
 }
 
 /// The key under which an endpoint is counted.

@@ -9,7 +9,7 @@ use super::store::{Store, Touched};
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::histogram::{LogHistogram, StatusCounts};
-use crate::window::{EndpointWindow, Exposure, Merge};
+use crate::window::{Attempts, EndpointWindow, Exposure, Merge};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
@@ -129,6 +129,8 @@ pub struct EndpointLesson {
     pub logins: u64,
     pub login_successes: u64,
     pub login_sessions: u64,
+    /// Registrations, resets and lookups.
+    pub account_calls: u64,
     pub exposure: ExposureLesson,
     pub open_exposure: ExposureLesson,
     pub answers: Answers,
@@ -146,6 +148,7 @@ impl EndpointLesson {
             logins: logins.map_or(0, |logins| logins.total()),
             login_successes: logins.map_or(0, |logins| logins.successes),
             login_sessions: logins.map_or(0, |logins| logins.with_session),
+            account_calls: window.accounts.as_deref().map_or(0, Attempts::total),
             exposure: ExposureLesson::of(window.exposure.as_deref(), window.successes),
             open_exposure: ExposureLesson::of(window.open_exposure.as_deref(), window.open_successes),
             answers: Answers {
@@ -166,6 +169,9 @@ pub struct SubjectLesson {
     pub exposure: ExposureLesson,
     pub taken: TakenLesson,
 }
+
+/// Windows that a lesson stands for at most, where nothing happened in between: a week.
+const MOST_WINDOWS: i64 = 7 * 8640;
 
 /// Windows between two looks at a subject's reach: the shortest span.
 const REACH_WINDOWS: i64 = super::tiers::SPANS[0];
@@ -188,6 +194,7 @@ impl Store {
             state.login_failures.fade(passed);
             state.login_nonsense.fade(passed);
             state.login_sessions.fade(passed);
+            state.account_calls.fade(passed);
             state.exposure.fade(passed);
             state.open_exposure.fade(passed);
             let of_endpoint = [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
@@ -214,6 +221,12 @@ impl Store {
                 state.login_failures.retract();
             } else if lesson.logins > 0 {
                 state.login_failures.add(index, lesson.login_failures, lesson.logins, touched.is_learning);
+            }
+            if spoiled.contains(&Spoiled::Logins(*key)) {
+                state.account_calls.retract();
+            } else if lesson.account_calls > 0 || state.account_calls.is_known() {
+                let windows = if state.account_calls.is_known() { passed.clamp(1, MOST_WINDOWS) as u64 } else { 1 };
+                state.account_calls.add(index, lesson.account_calls, windows, touched.is_learning);
             }
             let carriers = lesson.login_successes.max(lesson.login_sessions);
             state.login_sessions.add(lesson.login_sessions, carriers);

@@ -112,7 +112,8 @@ fn scrub_evidence<const K: usize>(sample: &mut EvidenceSample<K>, address: IpAdd
 fn scrub_endpoint(activity: &mut EndpointActivity, address: IpAddr) -> bool {
     let errors = [&mut activity.errors, &mut activity.failures];
     let errors = errors.into_iter().flatten().fold(false, |any, one| scrub_errors(one, address) | any);
-    let logins = activity.logins.as_deref_mut().is_some_and(|logins| scrub_attempts(logins, address));
+    let attempts = [&mut activity.logins, &mut activity.accounts];
+    let logins = attempts.into_iter().flatten().fold(false, |any, one| scrub_attempts(one, address) | any);
     let exposures = [&mut activity.exposure, &mut activity.open_exposure];
     let exposures = exposures.into_iter().flatten().fold(false, |any, one| scrub_exposure(one, address) | any);
     let leaks = activity.leaks.as_deref_mut().is_some_and(|leaks| scrub_exposure(&mut leaks.exposure, address));

@@ -201,6 +201,8 @@ impl EndpointState {
         self.login_failures.add_share(&other.login_failures);
         self.login_nonsense.add_share(&other.login_nonsense);
         self.login_sessions.add_share(&other.login_sessions);
+        self.account_flow = self.account_flow.max(other.account_flow);
+        self.account_calls.add_share(&other.account_calls);
         self.last_window = self.last_window.max(other.last_window);
         if self.is_learned {
             self.stranger = None;

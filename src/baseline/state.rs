@@ -3,6 +3,7 @@
 use super::fold::{Answers, ExposureLesson, TakenLesson};
 use super::settling::{SettledShare, Settling};
 use super::tiers::Tiers;
+use crate::api::AccountFlow;
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::distinct::DistinctSet;
@@ -70,6 +71,9 @@ pub struct EndpointActivity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Box<Errors>>,
     pub logins: Option<Box<Attempts>>,
+    /// Registrations, resets or lookups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Box<Attempts>>,
     pub exposure: Option<Box<Exposure>>,
     pub open_exposure: Option<Box<Exposure>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +92,7 @@ impl Merge for EndpointActivity {
         self.errors.merge(other.errors);
         self.failures.merge(other.failures);
         self.logins.merge(other.logins);
+        self.accounts.merge(other.accounts);
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
         self.leaks.merge(other.leaks);
@@ -256,6 +261,11 @@ pub struct EndpointState {
     /// Of failed logins, those refused as requests that make no sense.
     pub login_nonsense: SettledShare,
     pub login_sessions: Share,
+    /// Whether it is for registrations, resets or lookups; and how many there were, by windows that passed.
+    #[serde(default)]
+    pub account_flow: Option<AccountFlow>,
+    #[serde(default)]
+    pub account_calls: SettledShare,
     pub exposure: ExposureNormal,
     pub open_exposure: ExposureNormal,
     /// Of `sizes`, `records` and `sensitive_values`.
@@ -317,6 +327,8 @@ impl EndpointState {
             login_failures: SettledShare::default(),
             login_nonsense: SettledShare::default(),
             login_sessions: Share::default(),
+            account_flow: None,
+            account_calls: SettledShare::default(),
             exposure: ExposureNormal::default(),
             open_exposure: ExposureNormal::default(),
             fresh_answers: Settling::default(),
@@ -332,8 +344,9 @@ impl EndpointState {
         format!("{} {}{}", self.method, self.host, self.template)
     }
 
-    pub fn is_login(&self) -> bool {
-        self.login_failures.is_known()
+    /// Whether it is where people log in or register: what it answers is about who asks.
+    pub fn is_entrance(&self) -> bool {
+        self.login_failures.is_known() || self.account_flow == Some(AccountFlow::Registration)
     }
 }
 
@@ -479,11 +492,13 @@ impl NetworkState {
     }
 }
 
-/// Attempts of one client, or for one account, at one login endpoint.
+/// Attempts of one client, or for one account, of one flow at one endpoint.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AttemptsState {
-    /// Key of the login endpoint.
+    /// Key of the endpoint.
     pub endpoint: Option<u64>,
+    #[serde(default)]
+    pub flow: AccountFlow,
     pub recent: Tiers<Attempts>,
     pub last_window: i64,
 }

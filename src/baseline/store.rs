@@ -108,14 +108,14 @@ impl Store {
         }
         for (key, attempts) in window.login_clients.into_sorted() {
             let mut state = self.login_clients.entry(key).or_default();
-            state.endpoint = Some(attempts.endpoint);
+            (state.endpoint, state.flow) = (Some(attempts.endpoint), attempts.flow);
             state.recent.add(index, attempts);
             state.last_window = index;
             touched.login_clients.push(key);
         }
         for (key, attempts) in window.login_accounts.into_sorted() {
             let mut state = self.login_accounts.entry(key).or_default();
-            state.endpoint = Some(attempts.endpoint);
+            (state.endpoint, state.flow) = (Some(attempts.endpoint), attempts.flow);
             state.recent.add(index, attempts);
             state.last_window = index;
             touched.login_accounts.push(key);
@@ -219,6 +219,9 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
         state.login_attempts += logins.failures + logins.successes + logins.unknown;
         state.failed_logins += logins.failures;
     }
+    if let Some(accounts) = &window.accounts {
+        state.account_flow = Some(accounts.flow);
+    }
     for (mine, theirs) in state.credentials.iter_mut().zip(window.credentials) {
         *mine += theirs;
     }
@@ -252,6 +255,7 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow
             errors: window.errors,
             failures: window.failures,
             logins: window.logins,
+            accounts: window.accounts,
             exposure: window.exposure,
             open_exposure: window.open_exposure,
             leaks: window.leaks,

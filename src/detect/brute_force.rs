@@ -1,12 +1,16 @@
-//! `brute_force`: many passwords for one account.
+//! `brute_force`: many passwords for one account; `otp_brute_force`: many one-time codes.
 //!
 //! Sees: the number of different passwords that failed for a user name at a login endpoint, over minutes and over hours;
-//! where logins have no user name (a PIN, a code), those of one client. Misses: logins whose password cannot be read.
+//! where logins have no user name (a PIN), those of one client. Codes likewise: for a user name, or for the session that
+//! waits for one; and those that one client tries for many accounts. Misses: logins whose password cannot be read, codes
+//! in paths, and a few codes for each of many accounts from as many addresses.
 
 use super::credential_stuffing::{in_words, sample_of};
 use super::reasons::Reasons;
-use super::{Finding, Scene, Spoiled, Subject};
+use super::{DetectorName, Finding, Scene, Spoiled, Subject};
+use crate::api::AccountFlow;
 use crate::baseline::{Tiers, tier_of};
+use crate::rule::BruteForce;
 use crate::window::Attempts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,37 +26,64 @@ pub struct Guesses {
 /// Guesses by login endpoint.
 pub type Guessed = BTreeMap<u64, Guesses>;
 
-pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
-    let mut guessed = Guessed::new();
-    if !scene.rules.brute_force.enabled {
-        return guessed;
+/// What is guessed, and the rules for it.
+struct Guess<'s> {
+    detector: DetectorName,
+    /// `password` or `code`.
+    what: &'static str,
+    rules: &'s BruteForce,
+}
+
+impl<'s> Guess<'s> {
+    fn of(scene: &Scene<'s>, flow: AccountFlow) -> Option<Guess<'s>> {
+        let guess = match flow {
+            AccountFlow::Login => Guess { detector: "brute_force", what: "password", rules: &scene.rules.brute_force },
+            AccountFlow::Code => {
+                Guess { detector: "otp_brute_force", what: "code", rules: &scene.rules.otp_brute_force }
+            }
+            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => return None,
+        };
+        guess.rules.enabled.then_some(guess)
     }
+}
+
+/// Gives the guesses at passwords.
+pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
+    let mut guessed: BTreeMap<(AccountFlow, u64), Guesses> = BTreeMap::new();
     for key in &scene.touched.login_accounts {
         let Some(state) = scene.store.login_accounts.get(key) else { continue };
-        let Some(attempts) = guesses_in(scene, &state.recent) else { continue };
-        let finding = finding_of(scene, Subject::Account(attempts.user.unwrap_or(0)), &attempts);
-        let guesses = guessed.entry(attempts.endpoint).or_default();
+        let Some(guess) = Guess::of(scene, state.flow) else { continue };
+        let Some(attempts) = guesses_in(guess.rules, &state.recent) else { continue };
+        let finding = finding_of(&guess, Subject::Account(attempts.user.unwrap_or(0)), &attempts);
+        let guesses = guessed.entry((state.flow, attempts.endpoint)).or_default();
         guesses.accounts.push(*key);
         guesses.clients.extend(&finding.client_sample);
         findings.push(finding);
     }
     for key in &scene.touched.login_clients {
         let Some(state) = scene.store.login_clients.get(key) else { continue };
-        let has_users = state.recent.buckets(0).any(|attempts| !attempts.failed_users.is_empty());
-        if has_users {
+        let Some(guess) = Guess::of(scene, state.flow) else { continue };
+        // Passwords for many accounts are no guesses at one; codes are guesses, whoever they are for.
+        let has_users = || state.recent.buckets(0).any(|attempts| !attempts.users.is_empty());
+        if state.flow == AccountFlow::Login && has_users() {
             continue;
         }
-        let Some(attempts) = guesses_in(scene, &state.recent) else { continue };
-        if let Some(client) = attempts.client.filter(|_| attempts.failed_users.is_empty()) {
-            findings.push(finding_of(scene, Subject::Client(client), &attempts));
+        let Some(attempts) = guesses_in(guess.rules, &state.recent) else { continue };
+        let is_told = |client: &IpAddr| {
+            let guesses = guessed.get(&(state.flow, attempts.endpoint));
+            guesses.is_some_and(|guesses| guesses.clients.contains(client))
+        };
+        let is_of_client = state.flow == AccountFlow::Code || attempts.users.is_empty();
+        if let Some(client) = attempts.client.filter(|client| is_of_client && !is_told(client)) {
+            findings.push(finding_of(&guess, Subject::Client(client), &attempts));
         }
     }
-    guessed
+    let of_passwords = guessed.into_iter().filter(|((flow, _), _)| *flow == AccountFlow::Login);
+    of_passwords.map(|((_, endpoint), guesses)| (endpoint, guesses)).collect()
 }
 
 /// The attempts within the shortest horizon in which they are guesses.
-fn guesses_in(scene: &Scene<'_>, recent: &Tiers<Attempts>) -> Option<Attempts> {
-    let rules = &scene.rules.brute_force;
+fn guesses_in(rules: &BruteForce, recent: &Tiers<Attempts>) -> Option<Attempts> {
     let horizons = [(rules.window_seconds, rules.min_failures), (rules.slow_window_seconds, rules.slow_min_failures)];
     horizons.iter().find_map(|(seconds, min_failures)| {
         let tier = tier_of(*seconds);
@@ -63,18 +94,19 @@ fn guesses_in(scene: &Scene<'_>, recent: &Tiers<Attempts>) -> Option<Attempts> {
             return None;
         }
         recent.view(tier).filter(|attempts| {
-            attempts.passwords.count() >= rules.min_passwords && attempts.failing_clients.count() <= rules.max_clients
+            attempts.passwords.count() >= rules.min_passwords && attempts.clients.count() <= rules.max_clients
         })
     })
 }
 
-fn finding_of(scene: &Scene<'_>, subject: Subject, attempts: &Attempts) -> Finding {
-    let rules = &scene.rules.brute_force;
+fn finding_of(guess: &Guess<'_>, subject: Subject, attempts: &Attempts) -> Finding {
+    let (rules, what) = (guess.rules, guess.what);
     let opened: Vec<u64> = attempts.succeeded.iter().map(|(user, _)| user).collect();
     let severity = if opened.is_empty() { rules.alert.severity } else { rules.success_severity };
-    let mut finding = Finding::new("brute_force", subject, severity, attempts.moment).with_evidence(&attempts.evidence);
+    let mut finding =
+        Finding::new(guess.detector, subject, severity, attempts.moment).with_evidence(&attempts.evidence);
     finding.endpoint = Some(attempts.endpoint);
-    finding.client_count = attempts.failing_clients.count();
+    finding.client_count = attempts.clients.count();
     finding.client_sample = sample_of(&[], attempts);
     finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
     finding.count = attempts.failures;
@@ -82,10 +114,13 @@ fn finding_of(scene: &Scene<'_>, subject: Subject, attempts: &Attempts) -> Findi
     finding.reasons = Reasons::default()
         .floor("min_failures", rules.min_failures.min(rules.slow_min_failures) as f64, attempts.failures as f64)
         .floor("min_passwords", rules.min_passwords as f64, attempts.passwords.count() as f64)
-        .fact(format!("{} different passwords for one account", attempts.passwords.count().min(attempts.failures)))
+        .fact(format!("{} different {what}s tried", attempts.passwords.count().min(attempts.failures)))
         .fact(format!("{} of {} attempts failed", attempts.failures, attempts.total()))
         .fact(format!("{} opened", if opened.is_empty() { "the account was not" } else { "the account was" }));
-    finding.expected = Some("people try a handful of passwords and then reset theirs".to_string());
+    finding.expected = Some(match guess.detector {
+        "otp_brute_force" => "people mistype a code once or twice and then ask for another".to_string(),
+        _ => "people try a handful of passwords and then reset theirs".to_string(),
+    });
     finding.spoils = vec![Spoiled::Logins(attempts.endpoint), Spoiled::EndpointErrors(attempts.endpoint)];
     finding.spoils.extend(finding.client_sample.iter().copied().map(Spoiled::ClientErrors));
     finding

@@ -1,14 +1,17 @@
-//! `credential_stuffing` and its relative `password_spraying`: logins of many users that mostly fail.
+//! `credential_stuffing` and its relatives `password_spraying` and, at logins, `user_enumeration`: logins of many users that
+//! mostly fail.
 //!
 //! Sees: many user names failing at a login endpoint, from one client, from one network, or (judged by the endpoint's
 //! own share of failures) from many clients. Few passwords for many users are a spray. Users and passwords are counted by
-//! keyed hash. Misses: attempts whose outcome the wire does not show.
+//! keyed hash. Where the answers mostly say that there is no such user, and the passwords are the same few, it is the names that
+//! are asked for. Misses: attempts whose outcome the wire does not show.
 
 use super::brute_force::{Guessed, Guesses};
 use super::reasons::Reasons;
 use super::stats::{odds_factor, ratio_interval, ratio_test};
 use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
-use crate::baseline::state::{EndpointActivity, EndpointState, Share};
+use crate::api::AccountFlow;
+use crate::baseline::state::{AttemptsState, EndpointActivity, EndpointState, Share};
 use crate::baseline::{SPANS, Tiers, network_of, not_understood, tier_of};
 use crate::rule::Severity;
 use crate::window::{Attempts, Merge, Moment, pair_key};
@@ -33,6 +36,8 @@ const USERS_OF_A_SOURCE: u64 = 3;
 /// Failures with always another password from which on a client's errors are not told as such yet: they are about to be
 /// called an attack on logins, and if ten times as many are not, they are errors like others.
 const HELD_FAILURES: u64 = 10;
+/// User names for each different password from which on it is the names that are asked for, where answers tell.
+const NAMES_PER_PASSWORD: f64 = 3.0;
 /// Times the failures of a spray up to which an attack may still turn out to be one.
 const UNDECIDED_FACTOR: f64 = 3.0;
 
@@ -52,7 +57,7 @@ pub fn judge(scene: &Scene<'_>, guessed: &Guessed, findings: &mut Vec<Finding>) 
     let mut visitors: BTreeMap<u64, Vec<Visitor>> = BTreeMap::new();
     for key in &scene.touched.login_clients {
         let Some(state) = scene.store.login_clients.get(key) else { continue };
-        let Some(endpoint) = state.endpoint else { continue };
+        let Some(endpoint) = state.endpoint.filter(|_| state.flow == AccountFlow::Login) else { continue };
         if let Some(visitor) = visitor_of(scene, &state.recent) {
             visitors.entry(endpoint).or_default().push(visitor);
         }
@@ -82,7 +87,7 @@ fn visitor_of(scene: &Scene<'_>, recent: &Tiers<Attempts>) -> Option<Visitor> {
         if failures < min_failures || (failures as f64) < floors.min_failure_share * total as f64 {
             return None;
         }
-        recent.view(tier).filter(|attempts| attempts.failed_users.count() >= min_users && is_of_many(scene, attempts))
+        recent.view(tier).filter(|attempts| attempts.users.count() >= min_users && is_of_many(scene, attempts))
     });
     // Always another password: a few more, and it is known whether they are for one account or for many.
     let passwords = recent.sum(tier_of(floors.window_seconds), |attempts| attempts.passwords.count());
@@ -134,8 +139,10 @@ fn judge_endpoint(
         return;
     };
     let (stuffing, spraying) = (&scene.rules.credential_stuffing, &scene.rules.password_spraying);
+    let enumeration = &scene.rules.user_enumeration;
     let (is_enabled, severity, success_severity) = match detector {
         "password_spraying" => (spraying.enabled, spraying.alert.severity, spraying.success_severity),
+        "user_enumeration" => (enumeration.enabled, enumeration.alert.severity, spraying.success_severity),
         _ => (stuffing.enabled, stuffing.alert.severity, stuffing.success_severity),
     };
     if !is_enabled {
@@ -149,7 +156,7 @@ fn judge_endpoint(
     if let Subject::Network(network) = &finding.subject {
         finding.network = Some(network.clone());
     }
-    finding.client_count = attempts.failing_clients.count();
+    finding.client_count = attempts.clients.count();
     finding.client_sample = sample_of(&suspects, &attempts);
     finding.count = attempts.failures;
     finding.probability = probability;
@@ -166,14 +173,14 @@ fn judge_endpoint(
 fn reasons_of(scene: &Scene<'_>, usual: &Share, attempts: &Attempts, opened: &[u64]) -> Reasons {
     let floors = &scene.rules.credential_stuffing.endpoint;
     let (failures, total) = (attempts.failures, attempts.total());
-    let users = attempts.failed_users.count().min(failures);
+    let users = attempts.users.count().min(failures);
     let mut reasons = Reasons::default();
     if usual.total >= 1.0 {
         let (hits, base) = (usual.hits as u64, usual.total as u64);
         let [low, high] = ratio_interval(total, hits, base, floors.prior_strength);
         reasons = reasons.interval(low as f64, high as f64);
     }
-    let clients = attempts.failing_clients.count();
+    let clients = attempts.clients.count();
     let share = failures as f64 / total.max(1) as f64;
     let per_client = users as f64 / clients.max(1) as f64;
     reasons
@@ -191,7 +198,7 @@ fn held_back(client: IpAddr, moment: Moment) -> Finding {
 
 /// Whether a client's failures are those of many accounts, and not of a few that are guessed or retried.
 fn is_of_many(scene: &Scene<'_>, attempts: &Attempts) -> bool {
-    let (users, passwords) = (attempts.failed_users.count(), attempts.passwords.count());
+    let (users, passwords) = (attempts.users.count(), attempts.passwords.count());
     let per_user = attempts.failures as f64 / users.max(1) as f64;
     let is_few = per_user > scene.rules.credential_stuffing.max_failures_per_user;
     // A long list of passwords is a spray all the same, where it is the same for all.
@@ -222,8 +229,12 @@ fn name_of(scene: &Scene<'_>, usual: &Share, suspects: &[&Attempts], all: &Attem
         true => (&of_suspects, 0.0),
         false => (all, all.successes as f64 * usual.share() / (1.0 - usual.share()).max(f64::EPSILON)),
     };
-    let (users, passwords) = (attempts.failed_users.count() as f64, attempts.passwords.count() as f64);
+    let (users, passwords) = (attempts.users.count() as f64, attempts.passwords.count() as f64);
     let failures = attempts.failures as f64;
+    let given_away = scene.rules.user_enumeration.min_given_away_share * failures;
+    if attempts.given_away > 0 && attempts.given_away as f64 >= given_away && passwords * NAMES_PER_PASSWORD <= users {
+        return Some("user_enumeration");
+    }
     let everyday = everyday.min(users - 1.0).min(passwords - 1.0).max(0.0);
     let is_repeating = passwords > 0.0 && passwords * 2.0 <= failures;
     if failures - everyday >= floors.min_failures as f64
@@ -247,12 +258,12 @@ fn opened_accounts(scene: &Scene<'_>, key: u64, suspects: &[&Attempts], of_all: 
     if of_all {
         let floors = &scene.rules.credential_stuffing.client;
         let tier = tier_of(floors.window_seconds);
-        for entry in scene.store.login_clients.iter().filter(|entry| entry.endpoint == Some(key)) {
-            if entry.recent.sum(tier, |attempts| attempts.failed_users.count()) < USERS_OF_A_SOURCE {
+        for entry in scene.store.login_clients.iter().filter(|entry| is_login_at(entry, key)) {
+            if entry.recent.sum(tier, |attempts| attempts.users.count()) < USERS_OF_A_SOURCE {
                 continue;
             }
             let Some(attempts) = entry.recent.view(tier) else { continue };
-            if attempts.failed_users.count() >= USERS_OF_A_SOURCE
+            if attempts.users.count() >= USERS_OF_A_SOURCE
                 && attempts.failures as f64 >= floors.min_failure_share * attempts.total() as f64
             {
                 opened.extend(attempts.succeeded.iter().map(|(user, _)| user));
@@ -262,11 +273,15 @@ fn opened_accounts(scene: &Scene<'_>, key: u64, suspects: &[&Attempts], of_all: 
     opened.into_iter().collect()
 }
 
+fn is_login_at(state: &AttemptsState, key: u64) -> bool {
+    state.endpoint == Some(key) && state.flow == AccountFlow::Login
+}
+
 /// Whether those who fail are the endpoint's own users: about one account an address, and most of the addresses have been
 /// here before, for other things than to log in. A release that breaks the login looks like this; a campaign comes from
 /// addresses that nobody knows, or tries many accounts from each.
 fn are_own_users(scene: &Scene<'_>, key: u64, attempts: &Attempts) -> bool {
-    if attempts.failed_users.count() > USERS_PER_PERSON * attempts.failing_clients.count() {
+    if attempts.users.count() > USERS_PER_PERSON * attempts.clients.count() {
         return false;
     }
     let known = attempts.client_sample.iter().filter(|(client, _)| {
@@ -284,7 +299,7 @@ fn are_own_users(scene: &Scene<'_>, key: u64, attempts: &Attempts) -> bool {
 /// where those who fail may be anybody, a few accounts an address. That is a broken release, which others speak of.
 fn nonsense_in(endpoint: &EndpointState, attempts: &Attempts, tier: usize) -> u64 {
     let usual = endpoint.login_nonsense.usual();
-    let may_be_anybody = attempts.failed_users.count() <= USERS_BEHIND_ADDRESS * attempts.failing_clients.count();
+    let may_be_anybody = attempts.users.count() <= USERS_BEHIND_ADDRESS * attempts.clients.count();
     if !may_be_anybody || usual.total < 1.0 || usual.share() > RARELY {
         return 0;
     }
@@ -317,7 +332,7 @@ fn endpoint_campaign(
         });
         attempts.failures = attempts.failures.saturating_sub(of_guesses.sum());
         attempts.failures = attempts.failures.saturating_sub(nonsense_in(endpoint, &attempts, tier));
-        let users = attempts.failed_users.count();
+        let users = attempts.users.count();
         let total = attempts.total();
         let share = attempts.failures as f64 / total.max(1) as f64;
         let per_user = attempts.failures as f64 / users.max(1) as f64;
@@ -346,7 +361,7 @@ fn plain_campaign(scene: &Scene<'_>, endpoint: &EndpointState) -> Option<Attempt
         return None;
     }
     let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
-    let (users, clients) = (attempts.failed_users.count(), attempts.failing_clients.count());
+    let (users, clients) = (attempts.users.count(), attempts.clients.count());
     let is_campaign = attempts.failures as f64 >= floors.min_failure_share_without_baseline * attempts.total() as f64
         && users >= floors.min_users
         && users > USERS_PER_PERSON * clients
@@ -368,7 +383,7 @@ fn network_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState, visit
     if networks.is_empty() || endpoint.recent.sum(tier, failures_in) < floors.min_failures {
         return None;
     }
-    for entry in scene.store.login_clients.iter().filter(|entry| entry.endpoint == Some(key)) {
+    for entry in scene.store.login_clients.iter().filter(|entry| is_login_at(entry, key)) {
         let client = entry.recent.buckets(tier).find_map(|attempts| attempts.client);
         if let Some(members) = client.and_then(|client| networks.get_mut(&network_of(client))) {
             members.push(*entry.key());
@@ -384,8 +399,7 @@ fn network_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState, visit
         }
         let of_members: Vec<Attempts> = states().filter_map(|state| state.recent.view(tier)).collect();
         let sum = sum_of(&of_members);
-        let is_campaign =
-            sum.failed_users.count() >= floors.min_users && sum.failing_clients.count() >= floors.min_clients;
+        let is_campaign = sum.users.count() >= floors.min_users && sum.clients.count() >= floors.min_clients;
         is_campaign.then_some(sum)
     })
 }
@@ -411,9 +425,7 @@ fn source_of(key: u64, attempts: &Attempts, visitors: &[Visitor]) -> Subject {
     }
     let of_sample: BTreeSet<IpAddr> = attempts.client_sample.iter().map(|(_, address)| network_of(*address)).collect();
     match networks.iter().find(|(_, failures)| most(**failures)) {
-        Some((address, _)) if of_sample.len() == 1 && attempts.failing_clients.count() > 1 => {
-            Subject::Network(cidr(*address))
-        }
+        Some((address, _)) if of_sample.len() == 1 && attempts.clients.count() > 1 => Subject::Network(cidr(*address)),
         _ => Subject::Endpoint(key),
     }
 }
@@ -433,7 +445,7 @@ pub(super) fn sample_of(suspects: &[&Attempts], attempts: &Attempts) -> Vec<IpAd
 }
 
 pub(super) fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
-    let users = attempts.failed_users.count().min(attempts.failures); // a large number of users is an estimate
+    let users = attempts.users.count().min(attempts.failures); // a large number of users is an estimate
     let mut words = format!(
         "{} failed logins for {users} user{} in {}",
         attempts.failures,

@@ -30,7 +30,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
     for key in scene.touched.endpoints.iter().filter(|_| rules.endpoint.enabled) {
         let Some(state) = scene.store.endpoints.get(key) else { continue };
-        if !state.is_learned || state.is_login() {
+        if !state.is_learned || state.is_entrance() {
             continue; // a stranger has no normal: others speak of it
         }
         let found = rules

@@ -3,6 +3,7 @@
 //! One file a detector. Each looks at the keys that the window touched, at the horizons its rules name. What several
 //! detectors see of one attack is sorted out by `voices`: one of them speaks, the others join.
 
+mod account_calls;
 mod brute_force;
 mod client_error_spike;
 mod credential_leak;
@@ -13,8 +14,10 @@ mod evasion;
 mod excessive_data_exposure;
 mod object_enumeration;
 mod odds;
+mod password_reset_abuse;
 mod protocol_abuse;
 mod reasons;
+mod registration_abuse;
 mod request_smuggling;
 mod response_drift;
 mod scanner;
@@ -23,6 +26,7 @@ mod server_error_spike;
 mod shadow_endpoint;
 pub mod stats;
 mod unauthenticated_data_exposure;
+mod user_enumeration;
 mod voices;
 mod zombie_endpoint;
 
@@ -185,6 +189,9 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     let mut findings = Vec::new();
     let guessed = brute_force::judge(scene, &mut findings);
     let undecided = credential_stuffing::judge(scene, &guessed, &mut findings);
+    user_enumeration::judge(scene, &mut findings);
+    registration_abuse::judge(scene, &mut findings);
+    password_reset_abuse::judge(scene, &mut findings);
     scanner::judge(scene, &mut findings);
     protocol_abuse::judge(scene, &mut findings);
     evasion::judge(scene, &mut findings);

@@ -23,7 +23,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 12] = [
+pub const TESTS: [&str; 15] = [
+    "user_enumeration.endpoint",
+    "registration_abuse.endpoint",
+    "password_reset_abuse.endpoint",
     "credential_stuffing.endpoint",
     "client_error_spike.client",
     "client_error_spike.endpoint",

@@ -20,7 +20,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     for key in &scene.touched.endpoints {
         let Some(state) = scene.store.endpoints.get(key) else { continue };
         let is_known = state.is_learned && state.exposure.responses >= rules.min_baseline_responses as f64;
-        if is_known && !state.is_login() {
+        if is_known && !state.is_entrance() {
             findings.extend(rules.horizons_seconds.iter().find_map(|horizon| drift_of(scene, *key, &state, *horizon)));
         }
     }

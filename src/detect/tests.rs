@@ -14,6 +14,8 @@ use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Error
 use crate::window::{Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
 use std::time::Duration;
 
+#[path = "account_tests.rs"]
+mod account;
 #[path = "credential_leak_tests.rs"]
 mod credential_leak;
 #[path = "data_exfiltration_tests.rs"]
@@ -235,9 +237,9 @@ impl Traffic {
                 attempts.succeeded.insert(mix(user), mix(user));
             } else {
                 attempts.failures = 1;
-                attempts.failed_users.insert(mix(user));
+                attempts.users.insert(mix(user));
                 attempts.passwords.insert(mix(password ^ 0xabc));
-                attempts.failing_clients.insert(key_of(client));
+                attempts.clients.insert(key_of(client));
                 attempts.client_sample.insert(key_of(client), client);
                 attempts.moment.record(now);
             }
@@ -586,7 +588,7 @@ fn guesses_without_a_user_name_are_guesses_of_the_client() {
                 let mut attempts = Attempts { endpoint: LOGIN, client: Some(attacker(1)), ..Attempts::default() };
                 attempts.failures = 1;
                 attempts.passwords.insert(mix(nth * 5 + pin));
-                attempts.failing_clients.insert(key_of(attacker(1)));
+                attempts.clients.insert(key_of(attacker(1)));
                 attempts.client_sample.insert(key_of(attacker(1)), attacker(1));
                 attempts.moment.record(traffic.now);
                 traffic.window.login_clients.put(pair_key(LOGIN, key_of(attacker(1))), attempts);

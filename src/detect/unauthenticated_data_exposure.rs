@@ -22,7 +22,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
     for key in &scene.touched.endpoints {
         let Some(state) = scene.store.endpoints.get(key) else { continue };
-        if rules.except_login_endpoints && state.is_login() {
+        if rules.except_login_endpoints && state.is_entrance() {
             continue;
         }
         let found = rules.horizons_seconds.iter().find_map(|horizon| {

@@ -114,12 +114,18 @@ impl Explained {
             let host =
                 finding.endpoint.and_then(|key| scene.store.endpoints.get(&key).map(|state| state.host.to_string()));
             match finding.detector {
-                "credential_stuffing" | "password_spraying" | "brute_force" => {
+                "credential_stuffing"
+                | "password_spraying"
+                | "brute_force"
+                | "otp_brute_force"
+                | "user_enumeration"
+                | "registration_abuse"
+                | "password_reset_abuse" => {
                     explained.error_endpoints.extend(finding.endpoint);
                     explained.error_hosts.extend(host);
                     explained.error_clients.extend(&finding.client_sample);
                     explained.failure_clients.extend(&finding.client_sample);
-                    if finding.detector != "brute_force" {
+                    if matches!(finding.detector, "credential_stuffing" | "password_spraying" | "user_enumeration") {
                         explained.campaigns.extend(finding.endpoint.map(|endpoint| (endpoint, finding.detector)));
                     }
                 }
@@ -207,7 +213,7 @@ impl Explained {
             ("response_drift", Subject::Endpoint(key)) => {
                 self.exposure_endpoints.contains(key) || self.generous_endpoints.contains(key)
             }
-            ("credential_stuffing" | "password_spraying", _) => finding
+            ("credential_stuffing" | "password_spraying" | "user_enumeration", _) => finding
                 .endpoint
                 .and_then(|endpoint| self.campaigns.get(&endpoint))
                 .is_some_and(|detector| *detector != finding.detector),

@@ -37,6 +37,7 @@ impl Hint {
     pub const USER: Hint = Hint(1 << 15);
     /// Names a user where nothing better does: `account`, `phone`, `client_id`.
     pub const USER_MAYBE: Hint = Hint(1 << 16);
+    /// May hold a one-time code: `code`.
     pub const OTP: Hint = Hint(1 << 17);
     /// A flag that says whether it worked: `success`, `ok`, `authenticated`.
     pub const SUCCESS: Hint = Hint(1 << 18);
@@ -58,6 +59,8 @@ impl Hint {
 
     /// Hints that make a value with few digits worth a look.
     pub const PERSONAL: Hint = Hint((1 << 10) - 1);
+    /// Holds a one-time code: `otp`, `verification_code`. The second bit says no more than that.
+    pub const OTP_CERTAIN: Hint = Hint(Hint::OTP.0 | Hint::PASSWORD_MAYBE.0);
     pub const LOGIN: Hint =
         Hint(Hint::PASSWORD.0 | Hint::PASSWORD_MAYBE.0 | Hint::USER.0 | Hint::USER_MAYBE.0 | Hint::OTP.0);
     pub const OUTCOME: Hint = Hint(Hint::SUCCESS.0 | Hint::ERROR.0 | Hint::STATUS.0 | Hint::MESSAGE.0);
@@ -65,6 +68,12 @@ impl Hint {
     #[inline(always)]
     pub const fn any(self, of: Hint) -> bool {
         self.0 & of.0 != 0
+    }
+
+    /// All of them.
+    #[inline(always)]
+    pub const fn has(self, all: Hint) -> bool {
+        self.0 & all.0 == all.0
     }
 
     #[inline(always)]
@@ -264,9 +273,11 @@ fn role_hint(name: &[u8]) -> Hint {
         b"password" | b"passwd" | b"pwd" | b"pass" | b"passcode" | b"passphrase" | b"userpassword" | b"jpassword"
         | b"userpass" | b"loginpassword" | b"pword" | b"passw" => Hint::PASSWORD,
         b"pin" | b"secret" | b"clientsecret" => Hint::PASSWORD_MAYBE,
-        b"otp" | b"totp" | b"mfa" | b"mfacode" | b"code" | b"verificationcode" | b"2fa" | b"2facode" | b"twofactor"
-        | b"twofactorcode" | b"onetimepassword" | b"smscode" | b"otpcode" | b"totpcode" | b"authcode" | b"mfatoken"
-        | b"passcode2" | b"securitycode" | b"verifycode" => Hint::OTP,
+        b"otp" | b"totp" | b"mfa" | b"mfacode" | b"verificationcode" | b"2fa" | b"2facode" | b"twofactor"
+        | b"twofactorcode" | b"onetimepassword" | b"onetimecode" | b"smscode" | b"otpcode" | b"totpcode"
+        | b"authcode" | b"mfatoken" | b"otptoken" | b"passcode2" | b"verifycode" | b"confirmationcode"
+        | b"resetcode" | b"recoverycode" | b"backupcode" | b"emailcode" | b"authenticatorcode" => Hint::OTP_CERTAIN,
+        b"code" => Hint::OTP,
         b"token"
         | b"accesstoken"
         | b"idtoken"
@@ -432,7 +443,9 @@ mod tests {
         assert!(!hint_of(b"password_reset_at").any(Hint::LOGIN));
         assert!(!hint_of(b"grant_type").any(Hint::LOGIN));
         assert!(hint_of(b"user_name").any(Hint::USER));
-        assert!(hint_of(b"otp").any(Hint::OTP));
+        assert!(hint_of(b"otp").has(Hint::OTP_CERTAIN));
+        assert!(hint_of(b"code").any(Hint::OTP) && !hint_of(b"code").has(Hint::OTP_CERTAIN));
+        assert!(!hint_of(b"securityCode").any(Hint::OTP), "that of a card");
     }
 
     #[test]

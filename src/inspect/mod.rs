@@ -44,8 +44,8 @@ pub use class::{DataClass, Sensitivity};
 pub use field::is_secret_name;
 pub use kind::BodyKind;
 pub use mask::mask;
-pub use report::{BodyReport, ClassReport, LoginFields};
-pub use verdict::user_hash;
+pub use report::{AccountSaid, BodyReport, ClassReport, CodeField, LoginFields};
+pub use verdict::{code_of, user_hash};
 
 use std::ops::Range;
 

@@ -17,6 +17,8 @@ pub struct BodyReport {
     pub login: LoginFields,
     /// What a response says of success; `None` where it says nothing.
     pub outcome: Option<bool>,
+    /// What a response gives away of an account.
+    pub account: Option<AccountSaid>,
     /// A response carries a session or access token in a field named so.
     pub has_token: bool,
     /// Fingerprint of the look of the document that ignores values: catch-all pages of different paths share it.
@@ -52,12 +54,31 @@ pub struct ClassReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoginFields {
     pub has_password: bool,
-    /// A one-time code was sent.
-    pub has_otp: bool,
+    pub code: Option<CodeField>,
     /// Keyed hash (purpose `user`) of the user name, trimmed and in lower case.
     pub user: Option<u64>,
+    /// Its field is named so that it can be nothing else; else it may be a device's.
+    pub is_user_certain: bool,
     /// Keyed hash (purpose `password`).
     pub password: Option<u64>,
+}
+
+/// A one-time code of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeField {
+    /// Keyed hash (purpose `code`).
+    pub hash: u64,
+    /// Its field is named so that it can be nothing else; else it may be a coupon's or a country's.
+    pub is_certain: bool,
+}
+
+/// What an answer gives away of the account that a request named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountSaid {
+    /// There is none of that name.
+    Unknown,
+    /// There is one already.
+    Taken,
 }
 
 /// Longest normalised value that is hashed, in bytes; of longer ones (a JWT) the head stands for the whole.

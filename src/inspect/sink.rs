@@ -125,8 +125,8 @@ impl Sink {
 
     /// Text that is shown to a person: it may say that a login was refused.
     pub fn shown(&mut self, text: &[u8]) {
-        if self.role == Role::Response && self.refusals.hold(text) {
-            self.outcome.refused();
+        if self.role == Role::Response {
+            self.outcome.said(self.refusals.read(text));
         }
     }
 

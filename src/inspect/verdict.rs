@@ -1,7 +1,7 @@
 //! What a response says of success, and what a request says of who logs in.
 
 use super::field::Hint;
-use super::report::LoginFields;
+use super::report::{AccountSaid, CodeField, LoginFields};
 use crate::hash::HashKey;
 use memchr::memmem::{self, Finder};
 
@@ -24,35 +24,90 @@ const REFUSALS: [(&[u8], &[&[u8]]); 7] = [
 ];
 /// How near, in bytes.
 const NEAR_BYTES: usize = 40;
-/// Shortest text that refuses anybody: `Unauthorized`.
-const REFUSAL_BYTES: usize = 12;
+/// Shortest text that says anything: `user exists`.
+const SHORTEST_BYTES: usize = 11;
+/// Longest text that may speak of an account, in bytes: pages do it in a line of theirs, which is not looked for.
+const LONGEST_BYTES: usize = 512;
 
-/// Finds refusals; built once, since building a search costs more than using it.
-pub(super) struct Refusals {
-    words: [(Finder<'static>, &'static [&'static [u8]]); REFUSALS.len()],
-    lower: Vec<u8>,
-}
+/// What stands for an account.
+const ACCOUNT: &[&[u8]] =
+    &[b"user", b"account", b"email", b"e-mail", b"mail address", b"customer", b"member", b"phone"];
+/// Words that say there is no such account.
+const UNKNOWN: [(&[u8], &[&[u8]]); 9] = [
+    (b"not found", ACCOUNT),
+    (b"no such", ACCOUNT),
+    (b"unknown", ACCOUNT),
+    (b"not exist", ACCOUNT),
+    (b"n't exist", ACCOUNT),
+    (b"t find", ACCOUNT),
+    (b"not registered", &[b""]),
+    (b"no account", &[b""]),
+    (b"no user", &[b""]),
+];
+/// Words that say there is one already.
+const TAKEN: [(&[u8], &[&[u8]]); 4] = [
+    (b"already", &[b"exist", b"registered", b"taken", b"in use", b"been used", b"have an account", b"has an account"]),
+    (b"taken", ACCOUNT),
+    (b"exists", ACCOUNT),
+    (b"not available", ACCOUNT),
+];
 
-impl Refusals {
-    pub fn new() -> Refusals {
-        Refusals { words: REFUSALS.map(|(word, companions)| (Finder::new(word), companions)), lower: Vec::new() }
+/// Words that are looked for, each with what must stand near it.
+struct Phrases(Vec<(Finder<'static>, &'static [&'static [u8]])>);
+
+impl Phrases {
+    fn of(phrases: &'static [(&'static [u8], &'static [&'static [u8]])]) -> Phrases {
+        Phrases(phrases.iter().map(|(word, companions)| (Finder::new(word), *companions)).collect())
     }
 
-    /// Whether text says that a login was refused.
-    pub fn hold(&mut self, text: &[u8]) -> bool {
-        if text.len() < REFUSAL_BYTES {
-            return false;
-        }
-        self.lower.clear();
-        self.lower.extend(text.iter().map(u8::to_ascii_lowercase));
-        let lower = &self.lower;
-        self.words.iter().any(|(word, companions)| {
+    fn are_in(&self, lower: &[u8]) -> bool {
+        self.0.iter().any(|(word, companions)| {
             word.find_iter(lower).any(|at| {
                 let from = at.saturating_sub(NEAR_BYTES);
                 let around = lower.get(from..lower.len().min(at + NEAR_BYTES)).unwrap_or_default();
                 companions.iter().any(|companion| memmem::find(around, companion).is_some())
             })
         })
+    }
+}
+
+/// What a text says of who logs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    refused: bool,
+    account: Option<AccountSaid>,
+}
+
+/// Reads refusals; built once, since building a search costs more than using it.
+pub(super) struct Refusals {
+    refusals: Phrases,
+    unknown: Phrases,
+    taken: Phrases,
+    lower: Vec<u8>,
+}
+
+impl Refusals {
+    pub fn new() -> Refusals {
+        let (refusals, unknown, taken) = (Phrases::of(&REFUSALS), Phrases::of(&UNKNOWN), Phrases::of(&TAKEN));
+        Refusals { refusals, unknown, taken, lower: Vec::new() }
+    }
+
+    /// Whether text says that a login was refused, and what of the account. Words may be joined as in `EMAIL_NOT_FOUND`.
+    pub fn read(&mut self, text: &[u8]) -> Said {
+        if text.len() < SHORTEST_BYTES {
+            return Said::default();
+        }
+        self.lower.clear();
+        self.lower.extend(text.iter().map(|byte| if *byte == b'_' { b' ' } else { byte.to_ascii_lowercase() }));
+        let lower = &self.lower;
+        // "Unknown user or wrong password" gives nothing away.
+        let tells = lower.len() <= LONGEST_BYTES && memmem::find(lower, b"password").is_none();
+        let account = match tells {
+            true if self.unknown.are_in(lower) => Some(AccountSaid::Unknown),
+            true if self.taken.are_in(lower) => Some(AccountSaid::Taken),
+            _ => None,
+        };
+        Said { refused: self.refusals.are_in(lower), account }
     }
 }
 
@@ -64,6 +119,7 @@ pub(super) struct Outcome {
     error: bool,
     refused: bool,
     token: bool,
+    account: Option<AccountSaid>,
 }
 
 impl Outcome {
@@ -84,8 +140,13 @@ impl Outcome {
         self.token
     }
 
-    pub fn refused(&mut self) {
-        self.refused = true;
+    pub fn account(&self) -> Option<AccountSaid> {
+        self.account
+    }
+
+    pub fn said(&mut self, said: Said) {
+        self.refused |= said.refused;
+        self.account = self.account.or(said.account);
     }
 
     pub fn error(&mut self) {
@@ -128,8 +189,8 @@ impl Outcome {
         if hint.any(Hint::ERROR) && !matches!(lower, b"" | b"none" | b"null" | b"false" | b"0" | b"ok") {
             self.error = true;
         }
-        if hint.any(Hint::MESSAGE.with(Hint::ERROR)) && refusals.hold(lower) {
-            self.refused = true;
+        if hint.any(Hint::MESSAGE.with(Hint::ERROR)) {
+            self.said(refusals.read(lower));
         }
     }
 
@@ -152,7 +213,6 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Login {
     pub fields: LoginFields,
-    user_is_certain: bool,
     password_is_certain: bool,
 }
 
@@ -161,7 +221,12 @@ impl Login {
         if value.is_empty() || value.len() > CREDENTIAL_BYTES {
             return;
         }
-        if hint.any(Hint::PASSWORD.with(Hint::PASSWORD_MAYBE)) {
+        if hint.any(Hint::OTP) {
+            let code = code_of(value, hint.has(Hint::OTP_CERTAIN), key);
+            if self.fields.code.is_none_or(|known| !known.is_certain && code.is_some_and(|code| code.is_certain)) {
+                self.fields.code = code;
+            }
+        } else if hint.any(Hint::PASSWORD.with(Hint::PASSWORD_MAYBE)) {
             let certain = hint.any(Hint::PASSWORD);
             self.fields.has_password = true;
             if self.fields.password.is_none() || certain && !self.password_is_certain {
@@ -171,16 +236,10 @@ impl Login {
         }
         if hint.any(Hint::USER.with(Hint::USER_MAYBE)) {
             let certain = hint.any(Hint::USER);
-            if self.fields.user.is_none() || certain && !self.user_is_certain {
+            if self.fields.user.is_none() || certain && !self.fields.is_user_certain {
                 self.fields.user = Some(user_hash(value, key));
-                self.user_is_certain = certain;
+                self.fields.is_user_certain = certain;
             }
-        }
-        if hint.any(Hint::OTP) {
-            let value = value.trim_ascii();
-            self.fields.has_otp |= OTP_BYTES.contains(&value.len())
-                && value.iter().all(|byte| byte.is_ascii_alphanumeric())
-                && value.iter().any(u8::is_ascii_digit);
         }
     }
 
@@ -188,6 +247,15 @@ impl Login {
     pub fn take(&mut self) -> LoginFields {
         std::mem::take(self).fields
     }
+}
+
+/// A one-time code: a few digits, and letters where its name is certain.
+pub fn code_of(value: &[u8], is_certain: bool, key: &HashKey) -> Option<CodeField> {
+    let value = value.trim_ascii();
+    let is_code = OTP_BYTES.contains(&value.len())
+        && value.iter().all(|byte| byte.is_ascii_digit() || is_certain && byte.is_ascii_alphanumeric())
+        && value.iter().any(u8::is_ascii_digit);
+    is_code.then(|| CodeField { hash: key.secret("code", value), is_certain })
 }
 
 /// The keyed hash of a user name: trimmed and in lower case (of ASCII; other letters as they are).

@@ -122,7 +122,7 @@ impl CredentialStuffing {
     }
 }
 
-/// One account or very few, many passwords.
+/// One account or very few, many passwords; or many one-time codes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BruteForce {
@@ -132,7 +132,7 @@ pub struct BruteForce {
     pub min_failures: u64,
     /// Client addresses that share the work on one account at most.
     pub max_clients: u64,
-    /// Different passwords among the failures: a program with an old password has one.
+    /// Different passwords, or codes, among the failures: a program with an old password has one.
     pub min_passwords: u64,
     /// Failed logins / logins of the account from these clients.
     pub min_failure_share: f64,

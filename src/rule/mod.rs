@@ -5,6 +5,7 @@
 //! unknown files and keys, values out of range. Units stand in the names (`window_seconds`, `min_bytes`); shares and
 //! probabilities go from 0 to 1.
 
+mod account_abuse;
 mod alert;
 mod client_errors;
 mod credential_leak;
@@ -26,6 +27,9 @@ mod source;
 mod suppress;
 mod zombie_endpoint;
 
+pub use account_abuse::{
+    CallsForAccount, CallsOfClient, CallsOfEndpoint, PasswordResetAbuse, RegistrationAbuse, UserEnumeration,
+};
 pub use alert::{AlertText, SIGNATURE_IDS};
 pub use client_errors::{ClientErrorSpike, ErrorShare, Scanner};
 pub use credential_leak::CredentialLeak;
@@ -61,7 +65,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 17] = [
+const EMBEDDED: [(&str, &str); 18] = [
+    ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_leak.toml", include_str!("../../rules/credential_leak.toml")),
@@ -81,7 +86,7 @@ const EMBEDDED: [(&str, &str); 17] = [
     ("zombie_endpoint.toml", include_str!("../../rules/zombie_endpoint.toml")),
 ];
 
-const DETECTORS: [&str; 23] = [
+const DETECTORS: [&str; 27] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -105,6 +110,10 @@ const DETECTORS: [&str; 23] = [
     "data_exfiltration",
     "response_drift",
     "zombie_endpoint",
+    "otp_brute_force",
+    "user_enumeration",
+    "registration_abuse",
+    "password_reset_abuse",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -127,6 +136,10 @@ pub struct Ruleset {
     pub data_exfiltration: DataExfiltration,
     pub response_drift: ResponseDrift,
     pub zombie_endpoint: ZombieEndpoint,
+    pub otp_brute_force: BruteForce,
+    pub user_enumeration: UserEnumeration,
+    pub registration_abuse: RegistrationAbuse,
+    pub password_reset_abuse: PasswordResetAbuse,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -181,6 +194,10 @@ impl Ruleset {
             "data_exfiltration" => &self.data_exfiltration.alert,
             "response_drift" => &self.response_drift.alert,
             "zombie_endpoint" => &self.zombie_endpoint.alert,
+            "otp_brute_force" => &self.otp_brute_force.alert,
+            "user_enumeration" => &self.user_enumeration.alert,
+            "registration_abuse" => &self.registration_abuse.alert,
+            "password_reset_abuse" => &self.password_reset_abuse.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -266,6 +283,8 @@ impl Ruleset {
             files.read("zombie_endpoint.toml", |file: &zombie_endpoint::ZombieEndpointFile, check| {
                 check.table("zombie_endpoint", |check| file.zombie_endpoint.check(check));
             })?;
+        let accounts: account_abuse::AccountAbuseFile =
+            files.read("account_abuse.toml", |file: &account_abuse::AccountAbuseFile, check| file.check(check))?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -287,6 +306,10 @@ impl Ruleset {
             data_exfiltration: exfiltration.data_exfiltration,
             response_drift: drift.response_drift,
             zombie_endpoint: zombie.zombie_endpoint,
+            otp_brute_force: accounts.otp_brute_force,
+            user_enumeration: accounts.user_enumeration,
+            registration_abuse: accounts.registration_abuse,
+            password_reset_abuse: accounts.password_reset_abuse,
             sensor,
             names,
             false_alarms_per_day: 1.0,

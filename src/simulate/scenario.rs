@@ -23,6 +23,10 @@ pub enum Scenario {
     DataExfiltration,
     ResponseDrift,
     ZombieEndpoint,
+    OtpBruteForce,
+    UserEnumeration,
+    RegistrationAbuse,
+    PasswordResetAbuse,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -70,7 +74,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 17] = [
+static SCENARIOS: [ScenarioInfo; 21] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -224,6 +228,38 @@ static SCENARIOS: [ScenarioInfo; 17] = [
         detectors: &["zombie_endpoint"],
         may: &["shadow_endpoint"],
         levels: [level(3, 100, minutes(5), 0.0, 20), level(1, 20, minutes(10), 0.0, 10), level(1, 3, None, 0.0, 5)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::OtpBruteForce,
+        name: "otp_brute_force",
+        what: "one-time codes guessed for one account",
+        detectors: &["otp_brute_force"],
+        may: &["client_error_spike"],
+        levels: [level(1, 600, minutes(5), 0.0, 0), level(1, 120, minutes(15), 0.0, 0), level(4, 60, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::UserEnumeration,
+        name: "user_enumeration",
+        what: "names asked for, where a question, a reset or a registration tells which have an account",
+        detectors: &["user_enumeration"],
+        may: &["client_error_spike"],
+        levels: [level(1, 600, minutes(5), 0.0, 0), level(10, 300, minutes(15), 0.0, 0), level(40, 240, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::RegistrationAbuse,
+        name: "registration_abuse",
+        what: "accounts made in bulk, with one password for all",
+        detectors: &["registration_abuse"],
+        may: &[],
+        levels: [level(1, 120, minutes(5), 0.0, 0), level(20, 120, minutes(15), 0.0, 0), level(100, 150, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::PasswordResetAbuse,
+        name: "password_reset_abuse",
+        what: "password resets asked for in bulk, for one account after the other",
+        detectors: &["password_reset_abuse"],
+        may: &[],
+        levels: [level(1, 200, minutes(5), 0.0, 0), level(10, 200, minutes(15), 0.0, 0), level(60, 180, None, 0.0, 0)],
     },
 ];
 

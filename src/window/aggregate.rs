@@ -4,6 +4,7 @@ use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
 use super::{Abuses, Evasions, Leaks, Smuggling};
+use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
 use crate::time::Timestamp;
@@ -133,24 +134,31 @@ impl Merge for Errors {
     }
 }
 
-/// Login attempts: at an endpoint, of a client there, or for an account there.
+/// Attempts of one account flow: at an endpoint, of a client there, or for an account there. Users, secrets, clients, moment
+/// and evidence are those of attempts that count: of logins and codes the failed ones, of the other flows all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attempts {
     /// The endpoint's key, and the address or the user this is about, where it is about one.
     pub endpoint: u64,
     pub client: Option<IpAddr>,
     pub user: Option<u64>,
+    #[serde(default)]
+    pub flow: AccountFlow,
     pub failures: u64,
     pub successes: u64,
     /// Attempts whose outcome is not known.
     pub unknown: u64,
     /// Successes that came with a session cookie or a token.
     pub with_session: u64,
-    /// Users of failed attempts.
-    pub failed_users: DistinctSet,
-    /// Passwords of failed attempts.
+    /// Answers that gave away whether there is such an account: that there is none; at a registration that there is.
+    #[serde(default)]
+    pub given_away: u64,
+    #[serde(alias = "failed_users")]
+    pub users: DistinctSet,
+    /// Passwords, or codes.
     pub passwords: DistinctSet,
-    pub failing_clients: DistinctSet,
+    #[serde(alias = "failing_clients")]
+    pub clients: DistinctSet,
     pub client_sample: BottomK<IpAddr, 16>,
     /// Users that got in.
     pub succeeded: BottomK<u64, 8>,
@@ -169,13 +177,15 @@ impl Merge for Attempts {
         self.endpoint = self.endpoint.max(other.endpoint);
         self.client = self.client.max(other.client);
         self.user = self.user.max(other.user);
+        self.flow = self.flow.max(other.flow);
         self.failures += other.failures;
         self.successes += other.successes;
         self.unknown += other.unknown;
         self.with_session += other.with_session;
-        self.failed_users.merge(&other.failed_users);
+        self.given_away += other.given_away;
+        self.users.merge(&other.users);
         self.passwords.merge(&other.passwords);
-        self.failing_clients.merge(&other.failing_clients);
+        self.clients.merge(&other.clients);
         self.client_sample.merge(&other.client_sample);
         self.succeeded.merge(&other.succeeded);
         self.moment.merge(other.moment);
@@ -306,6 +316,8 @@ pub struct EndpointWindow {
     /// Answers with 5XX.
     pub failures: Option<Box<Errors>>,
     pub logins: Option<Box<Attempts>>,
+    /// Registrations, resets or lookups; an endpoint is for one of them.
+    pub accounts: Option<Box<Attempts>>,
     pub exposure: Option<Box<Exposure>>,
     /// The part of the exposure that went to clients without credentials.
     pub open_exposure: Option<Box<Exposure>>,
@@ -337,6 +349,7 @@ impl Merge for EndpointWindow {
         self.errors.merge(other.errors);
         self.failures.merge(other.failures);
         self.logins.merge(other.logins);
+        self.accounts.merge(other.accounts);
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
         self.leaks.merge(other.leaks);

@@ -7,9 +7,9 @@ use super::aggregate::{
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
 use super::{Evasions, Window, WindowLimits};
-use crate::api::{Login, Observation, Outcome};
+use crate::api::{AccountFlow, Attempt, Observation, Outcome};
 use crate::hash::{HashKey, mix};
-use crate::inspect::BodyReport;
+use crate::inspect::{AccountSaid, BodyReport};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,6 +32,14 @@ pub fn client_key(key: &HashKey, client: IpAddr) -> u64 {
 /// The key of a pair, such as a client at an endpoint.
 pub fn pair_key(first: u64, second: u64) -> u64 {
     mix(first.rotate_left(17) ^ second)
+}
+
+/// The key of the attempts of a client, or for an account, in a flow at an endpoint: it may serve several flows.
+pub fn attempts_key(endpoint: u64, flow: AccountFlow, subject: u64) -> u64 {
+    match flow {
+        AccountFlow::Login => pair_key(endpoint, subject),
+        flow => pair_key(mix(endpoint ^ flow as u64), subject),
+    }
 }
 
 /// Requests of a subject for objects of an endpoint, within a window, from which on they are shown as evidence.
@@ -96,8 +104,8 @@ impl Window {
         if let Some(principal) = observation.principal {
             self.record_principal(observation, principal, client, filling, &mut shown);
         }
-        if let Some(login) = &observation.login {
-            self.record_login(observation, login, client, filling, &mut shown);
+        if let Some(attempt) = &observation.attempt {
+            self.record_attempt(observation, attempt, client, filling, &mut shown);
         }
         self.record_reach(observation, client, filling, &mut shown);
     }
@@ -174,7 +182,7 @@ impl Window {
         aggregate.tally.record(observation);
         aggregate.records += rows(observation);
         aggregate.endpoints.insert(observation.endpoint);
-        if observation.is_disputed && (observation.login.is_some() || observation.credentials.is_some()) {
+        if observation.is_disputed && (observation.attempt.is_some() || observation.credentials.is_some()) {
             aggregate.evasions.get_or_insert_default().record(observation, shown);
         }
         if observation.is_client_error() {
@@ -240,37 +248,48 @@ impl Window {
         }
     }
 
-    fn record_login(
+    fn record_attempt(
         &mut self,
         observation: &Observation<'_>,
-        login: &Login,
+        attempt: &Attempt,
         client: u64,
         filling: &Filling<'_>,
         shown: &mut Shown<'_, '_>,
     ) {
+        let (endpoint, flow) = (observation.endpoint, attempt.flow);
         let new = |client: Option<IpAddr>, user: Option<u64>| Attempts {
-            endpoint: observation.endpoint,
+            endpoint,
             client,
             user,
+            flow,
             ..Attempts::default()
         };
-        if let Some(endpoint) =
-            self.endpoints.entry(observation.endpoint, true, filling.limits.endpoints, || new_endpoint(observation))
+        if let Some(window) =
+            self.endpoints.entry(endpoint, true, filling.limits.endpoints, || new_endpoint(observation))
         {
-            let attempts = endpoint.logins.get_or_insert_with(|| Box::new(new(None, None)));
-            attempts.record(observation, login, client, shown);
+            let attempts = match flow {
+                AccountFlow::Login => Some(&mut window.logins),
+                AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => Some(&mut window.accounts),
+                AccountFlow::Code => None,
+            };
+            if let Some(attempts) = attempts {
+                let attempts = attempts.get_or_insert_with(|| Box::new(new(None, None)));
+                attempts.record(observation, attempt, client, shown);
+            }
         }
-        let key = pair_key(observation.endpoint, client);
+        let key = attempts_key(endpoint, flow, client);
         if let Some(attempts) =
             self.login_clients.entry(key, false, filling.limits.keys, || new(Some(observation.client), None))
         {
-            attempts.record(observation, login, client, shown);
+            attempts.record(observation, attempt, client, shown);
         }
-        if let Some(user) = login.user {
-            let key = pair_key(observation.endpoint, user);
+        // Where a code names nobody, it is for the session that waits for it.
+        let account = attempt.user.or(observation.principal.filter(|_| flow == AccountFlow::Code));
+        if let Some(user) = account {
+            let key = attempts_key(endpoint, flow, user);
             if let Some(attempts) = self.login_accounts.entry(key, false, filling.limits.keys, || new(None, Some(user)))
             {
-                attempts.record(observation, login, client, shown);
+                attempts.record(observation, attempt, client, shown);
             }
         }
     }
@@ -284,7 +303,7 @@ impl Window {
     ) {
         let Some(object) = observation.object else { return };
         // Only a login by its nature names many users; its attempts are counted as such.
-        if observation.login.is_some() || (!observation.is_known && !observation.makes_endpoint) {
+        if observation.attempt.is_some() || (!observation.is_known && !observation.makes_endpoint) {
             return;
         }
         let subject = observation.principal.unwrap_or(client);
@@ -371,6 +390,7 @@ pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
         errors: None,
         failures: None,
         logins: None,
+        accounts: None,
         exposure: None,
         open_exposure: None,
         leaks: None,
@@ -454,7 +474,7 @@ impl Exposure {
 
 impl Evasions {
     fn record(&mut self, observation: &Observation<'_>, shown: &mut Shown<'_, '_>) {
-        match observation.login {
+        match observation.attempt {
             Some(_) => self.logins += 1,
             None => self.authorised += 1,
         }
@@ -464,29 +484,38 @@ impl Evasions {
 }
 
 impl Attempts {
-    fn record(&mut self, observation: &Observation<'_>, login: &Login, client: u64, shown: &mut Shown<'_, '_>) {
-        self.with_session += u64::from(login.opens_session);
-        match login.outcome {
+    fn record(&mut self, observation: &Observation<'_>, attempt: &Attempt, client: u64, shown: &mut Shown<'_, '_>) {
+        self.with_session += u64::from(attempt.opens_session);
+        let counts = match attempt.flow {
+            AccountFlow::Login | AccountFlow::Code => attempt.outcome == Outcome::Failure,
+            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => true,
+        };
+        match attempt.outcome {
             Outcome::Unknown => self.unknown += 1,
             Outcome::Success => {
                 self.successes += 1;
-                if let Some(user) = login.user {
+                if let Some(user) = attempt.user {
                     self.succeeded.insert(user, user);
                 }
             }
-            Outcome::Failure => {
-                self.failures += 1;
-                if let Some(user) = login.user {
-                    self.failed_users.insert(user);
-                }
-                if let Some(password) = login.password {
-                    self.passwords.insert(password);
-                }
-                self.failing_clients.insert(client);
-                self.client_sample.insert(client, observation.client);
-                self.moment.record(observation.started);
-                shown.offer(&mut self.evidence);
-            }
+            Outcome::Failure => self.failures += 1,
         }
+        self.given_away += u64::from(match attempt.flow {
+            AccountFlow::Registration => attempt.said == Some(AccountSaid::Taken),
+            _ => attempt.said == Some(AccountSaid::Unknown),
+        });
+        if !counts {
+            return;
+        }
+        if let Some(user) = attempt.user {
+            self.users.insert(user);
+        }
+        if let Some(secret) = attempt.secret {
+            self.passwords.insert(secret);
+        }
+        self.clients.insert(client);
+        self.client_sample.insert(client, observation.client);
+        self.moment.record(observation.started);
+        shown.offer(&mut self.evidence);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::aggregate::{Exposure, Merge};
 use super::fill::Shown;
-use crate::api::Observation;
+use crate::api::{AccountFlow, Observation};
 use crate::inspect::{BodyReport, ClassReport, DataClass};
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,10 @@ pub(super) fn leaked<'o>(observation: &Observation<'o>) -> Option<&'o BodyReport
 }
 
 fn is_leak(observation: &Observation<'_>, report: &BodyReport, class: &ClassReport) -> bool {
-    let signs_in = observation.login.is_some();
+    let signs_in = observation.attempt.is_some_and(|attempt| match attempt.flow {
+        AccountFlow::Login | AccountFlow::Code | AccountFlow::Registration => true,
+        AccountFlow::Reset | AccountFlow::Lookup => false,
+    });
     let writes = matches!(&*observation.method, "POST" | "PUT" | "PATCH");
     is_out_of_place(signs_in, writes, report, class)
 }

@@ -21,7 +21,7 @@ pub use aggregate::{
     HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,
 };
 pub use evasions::Evasions;
-pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, client_key, new_client, pair_key};
+pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key};
 pub use leaks::Leaks;
 pub use smuggling::Smuggling;
 

@@ -1,7 +1,7 @@
 //! Whole bodies in, reports out.
 
 use crate::hash::HashKey;
-use crate::inspect::{BodyKind, BodyReport, BodyScan, DataClass, Limits, Role, user_hash};
+use crate::inspect::{AccountSaid, BodyKind, BodyReport, BodyScan, CodeField, DataClass, Limits, Role, user_hash};
 
 pub(super) const KEY: HashKey = HashKey::new([7; 16]);
 
@@ -129,10 +129,46 @@ fn escapes_in_strings_and_names_are_undone() {
 }
 
 #[test]
+fn an_answer_may_give_an_account_away() {
+    let account = |body: &str| response(body).account;
+    for unknown in [
+        r#"{"message":"User not found"}"#,
+        r#"{"error":{"code":400,"message":"EMAIL_NOT_FOUND"}}"#,
+        r#"{"error":"No account with that e-mail"}"#,
+        r#"{"detail":"This email address is not registered"}"#,
+        r#"{"message":"Given Email is not registered! "}"#,
+        r#"{"msg":"user doesn't exist"}"#,
+    ] {
+        assert_eq!(account(unknown), Some(AccountSaid::Unknown), "{unknown}");
+    }
+    for taken in [
+        r#"{"message":"Email already registered! Try Again"}"#,
+        r#"{"error":"EMAIL_EXISTS"}"#,
+        r#"{"error":"user_exists"}"#,
+        r#"{"message":"This username is taken."}"#,
+    ] {
+        assert_eq!(account(taken), Some(AccountSaid::Taken), "{taken}");
+    }
+    for neither in [
+        r#"{"error":"invalid_credentials","message":"Wrong e-mail or password"}"#,
+        r#"{"message":"Unknown user or wrong password"}"#,
+        r#"{"error":"order not found"}"#,
+        r#"{"name":"User not found"}"#,
+    ] {
+        assert_eq!(account(neither), None, "{neither}");
+    }
+    let page = report(Role::Response, BodyKind::Text, b"Sorry, we could not find an account for jane@example.com");
+    assert_eq!(page.account, Some(AccountSaid::Unknown));
+}
+
+#[test]
 fn login_fields_are_taken_from_requests_alone() {
     let body = r#"{"username":" Jane@Example.com ","password":"hunter2","otp":"123456"}"#;
     let login = request(body).login;
-    assert!(login.has_password && login.has_otp);
+    assert!(login.has_password);
+    assert_eq!(login.code, Some(CodeField { hash: KEY.secret("code", b"123456"), is_certain: true }));
+    assert!(request(r#"{"code":"123456"}"#).login.code.is_some_and(|code| !code.is_certain));
+    assert_eq!(request(r#"{"code":"SAVE10"}"#).login.code, None, "a coupon");
     assert_eq!(login.user, Some(user_hash(b"jane@example.com", &KEY)));
     assert_eq!(login.password, Some(KEY.secret("password", b"hunter2")));
     assert!(!response(body).login.has_password);

@@ -1,5 +1,7 @@
 //! Everybody who means harm, and the servers' faults that do it without an attacker.
 
+mod accounts;
+mod campaign;
 mod evasion;
 mod exposure;
 mod insider;
@@ -41,6 +43,10 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::CredentialStuffing | Scenario::BruteForce | Scenario::PasswordSpraying => {
                 logins::cast(stage, plan)
             }
+            Scenario::OtpBruteForce
+            | Scenario::UserEnumeration
+            | Scenario::RegistrationAbuse
+            | Scenario::PasswordResetAbuse => accounts::cast(stage, plan),
             Scenario::ClientErrorSpike
             | Scenario::ServerErrorSpike
             | Scenario::ExcessiveDataExposure

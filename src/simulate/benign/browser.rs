@@ -4,9 +4,10 @@
 use super::super::exchange::Host;
 use super::super::people::Person;
 use super::super::random::Rng;
+use super::super::shop::CUSTOMERS;
 use super::super::shop::login::{self, LoginStyle};
 use super::super::shop::site::Files;
-use super::super::shop::{api, site};
+use super::super::shop::{account, api, site};
 use super::super::stage::{Actor, Caller, Stage};
 use super::{Release, act, forgotten, mistyped, think};
 use crate::time::Timestamp;
@@ -16,6 +17,9 @@ use std::time::Duration;
 /// Sessions that come through an office's proxy, and how many people work there.
 const OFFICE_SHARE: f64 = 0.12;
 const OFFICES: u64 = 3;
+/// Share of those who come to the login page to make an account; and of these, who have one.
+const NEWCOMERS: f64 = 0.12;
+const FORGETFUL: f64 = 0.15;
 /// Pages whose tab is closed before they are there.
 const CLOSED_TAB: f64 = 0.003;
 
@@ -33,6 +37,11 @@ enum Phase {
         left: u32,
     },
     LoginPage {
+        left: u32,
+    },
+    /// Who has no account makes one: the form asks whether the address is free.
+    SignUp {
+        asked: bool,
         left: u32,
     },
     SignIn {
@@ -96,6 +105,11 @@ impl Browser {
             files: files.clone(),
             caller: Caller::new(address, lines, rng),
         }
+    }
+
+    /// Who makes an account; or the customer of that address, where it is taken.
+    fn newcomer(&self, free: bool) -> Person {
+        if free { Person(self.person.0 + CUSTOMERS as u32) } else { self.person }
     }
 
     fn left(&mut self) -> u32 {
@@ -202,12 +216,31 @@ impl Actor for Browser {
             }
             Phase::LoginPage { left } => {
                 site::login_page(&mut stage.exchange, &self.files, &mut self.caller.rng);
+                if self.caller.rng.chance(NEWCOMERS) {
+                    self.phase = Phase::SignUp { asked: false, left };
+                    let pause = self.caller.rng.millis(8000, 40_000);
+                    self.cookies(stage);
+                    return Some(act(stage, &mut self.caller, now, pause).1);
+                }
                 let (failures, resets) = forgotten(&mut self.caller.rng);
                 pause = self.caller.rng.millis(5000, 20_000);
                 self.phase = Phase::SignIn { attempt: 0, failures, resets, left };
             }
+            Phase::SignUp { asked: false, left } => {
+                // Some have forgotten that they have one.
+                let free = !self.caller.rng.chance(FORGETFUL);
+                account::is_free(&mut stage.exchange, &self.newcomer(free).email(), free);
+                pause = self.caller.rng.millis(4000, 30_000);
+                self.phase = Phase::SignUp { asked: free, left };
+            }
+            Phase::SignUp { asked: true, left } => {
+                let newcomer = self.newcomer(true);
+                let (email, password) = (newcomer.email(), newcomer.password());
+                account::register(&mut stage.exchange, &email, &password, newcomer.0, true);
+                self.phase = Phase::Page { left };
+            }
             Phase::SignIn { attempt, failures, resets: true, left } if attempt >= failures => {
-                login::reset_password(&mut stage.exchange, self.person);
+                account::reset_password(&mut stage.exchange, &self.person.email());
                 pause = self.caller.rng.millis(40_000, 120_000);
                 self.phase = Phase::SignIn { attempt, failures, resets: false, left };
             }

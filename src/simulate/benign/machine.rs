@@ -6,7 +6,7 @@ use super::super::people::{Person, uuid};
 use super::super::random::{Rng, scatter};
 use super::super::shop::login::{self, LoginStyle};
 use super::super::shop::site::Files;
-use super::super::shop::{api, dress, office, popular_product, site, slug};
+use super::super::shop::{account, api, dress, office, popular_product, site, slug};
 use super::super::stage::{Actor, Caller, Stage};
 use crate::time::Timestamp;
 use std::rc::Rc;
@@ -164,12 +164,12 @@ fn monitored(turn: u64, now: Timestamp, exchange: &mut Exchange, rng: &mut Rng) 
     let person = MONITOR_ACCOUNT;
     let cart = uuid(0xca27, 0xaa);
     let (user, password) = (person.email(), person.password());
-    match turn % 24 {
+    match turn % 28 {
         0 => api::config(exchange, false),
         1 => login::login(exchange, LoginStyle::Refusal, person, &user, &password, true, now.seconds()),
         2 => login::login(exchange, LoginStyle::AlwaysOk, person, &user, &password, true, now.seconds()),
         3 => login::refresh_token(exchange, person, now.seconds()),
-        4 => login::reset_password(exchange, person),
+        4 => account::reset_password(exchange, &person.email()),
         5 => api::profile(exchange, person),
         6 => api::change_profile(exchange, person),
         7 => api::user(exchange, person),
@@ -188,6 +188,10 @@ fn monitored(turn: u64, now: Timestamp, exchange: &mut Exchange, rng: &mut Rng) 
         20 => api::reviews(exchange, rng),
         21 => api::notifications(exchange, now.seconds() - 600, rng),
         22 => api::upload(exchange, rng),
+        23 => account::is_free(exchange, &user, false),
+        24 => account::register(exchange, &user, &password, person.0, false),
+        25 => account::old_reset(exchange, &user, true),
+        26 => account::second_factor(exchange, person, &account::code(person, now.seconds()), true, now.seconds()),
         _ => api::logout(exchange),
     }
 }

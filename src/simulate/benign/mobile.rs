@@ -3,8 +3,8 @@
 use super::super::exchange::Exchange;
 use super::super::people::{Person, uuid};
 use super::super::random::Rng;
-use super::super::shop::api;
 use super::super::shop::login::{self, LoginStyle};
+use super::super::shop::{account, api};
 use super::super::stage::{Actor, Caller, Stage};
 use super::deploy::NEW_VERSION;
 use super::{Release, act, bearer, forgotten, mistyped, think};
@@ -16,6 +16,9 @@ const OLD_APP_SHARE: f64 = 0.12;
 /// Sessions that begin with a password; the others still have a refresh token.
 const PASSWORD_SHARE: f64 = 0.3;
 
+/// Codes that are mistyped.
+const MISTYPED_CODE: f64 = 0.1;
+
 /// Requests that meet no network, and tokens that have just expired.
 const NO_NETWORK: f64 = 0.006;
 const EXPIRED: f64 = 0.008;
@@ -23,6 +26,7 @@ const EXPIRED: f64 = 0.008;
 enum Phase {
     Config,
     SignIn { attempt: u32, failures: u32, resets: bool },
+    SecondFactor { mistyped: bool },
     Refresh,
     Browse { left: u32 },
     CheckOut { step: u32 },
@@ -148,7 +152,10 @@ impl Actor for Mobile {
                 self.phase = Phase::SignIn { attempt: attempt + 1, failures, resets };
             }
             Phase::SignIn { attempt, failures, resets: true } => {
-                login::reset_password(&mut stage.exchange, self.person);
+                match self.style {
+                    LoginStyle::AlwaysOk => account::old_reset(&mut stage.exchange, &self.person.email(), true),
+                    _ => account::reset_password(&mut stage.exchange, &self.person.email()),
+                }
                 pause = self.caller.rng.millis(40_000, 120_000);
                 self.phase = Phase::SignIn { attempt, failures, resets: false };
             }
@@ -156,7 +163,22 @@ impl Actor for Mobile {
                 let (user, password) = (self.person.email(), self.person.password());
                 login::login(&mut stage.exchange, self.style, self.person, &user, &password, true, now.seconds());
                 self.token = self.person.token(now.seconds(), "customer");
-                self.phase = Phase::Browse { left: self.caller.rng.exponential(12.0) as u32 + 2 };
+                self.phase = if self.style == LoginStyle::Refusal && account::has_second_factor(self.person) {
+                    pause = self.caller.rng.millis(4000, 20_000);
+                    Phase::SecondFactor { mistyped: self.caller.rng.chance(MISTYPED_CODE) }
+                } else {
+                    Phase::Browse { left: self.caller.rng.exponential(12.0) as u32 + 2 }
+                };
+            }
+            Phase::SecondFactor { mistyped } => {
+                let code = account::code(self.person, now.seconds() + if mistyped { 86_400 } else { 0 });
+                account::second_factor(&mut stage.exchange, self.person, &code, !mistyped, now.seconds());
+                self.phase = if mistyped {
+                    pause = self.caller.rng.millis(3000, 15_000);
+                    Phase::SecondFactor { mistyped: self.caller.rng.chance(MISTYPED_CODE) }
+                } else {
+                    Phase::Browse { left: self.caller.rng.exponential(12.0) as u32 + 2 }
+                };
             }
             Phase::Refresh => {
                 login::refresh_token(&mut stage.exchange, self.person, now.seconds());

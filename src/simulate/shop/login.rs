@@ -82,13 +82,6 @@ pub fn login(
     takes(exchange, 110); // a password hash takes its time
 }
 
-/// Asks for a mail with which to choose a new password.
-pub fn reset_password(exchange: &mut Exchange, person: Person) {
-    exchange.ask("POST", Host::Api, "/v1/password/reset", format_args!("/v1/password/reset"));
-    exchange.json_body(format_args!(r#"{{"email":"{}"}}"#, person.email()));
-    exchange.json(202, format_args!(r#"{{"status":"sent"}}"#));
-}
-
 pub fn refresh_token(exchange: &mut Exchange, person: Person, issued: i64) {
     exchange.ask("POST", Host::Api, "/v1/token/refresh", format_args!("/v1/token/refresh"));
     exchange.json_body(format_args!(r#"{{"refresh_token":"{}"}}"#, person.session(issued - 86_400)));

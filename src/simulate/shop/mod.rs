@@ -3,6 +3,7 @@
 //! Four hosts: the web site, the API of the apps, the staff's back office, the partners' API. What the actors vary
 //! (who asks, whether it succeeds) are arguments; sizes and details come from the generator they pass.
 
+pub mod account;
 pub mod api;
 pub mod login;
 pub mod office;

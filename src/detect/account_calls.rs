@@ -1,0 +1,229 @@
+//! Who calls an account flow too often: one client, many clients together, or anybody for one account.
+//!
+//! In go the attempts of a flow (registrations, resets, lookups), and what a detector counts of them. Out come [`Crowd`]s: each
+//! with what was called and, where it was compared with the endpoint's own rate, how unlikely that is. What it is called is
+//! the detectors' matter.
+//!
+//! A client is judged by floors alone, since it has no history of its own; people behind one address are known by all the
+//! other things they do. Many clients are judged by the rate of the endpoint (gamma-Poisson, see `stats`), where most of
+//! those who call came for nothing else: a campaign in the news brings people, who look around.
+
+use super::reasons::Reasons;
+use super::stats::{rate_interval, rate_test};
+use super::{Finding, Scene, Spoiled, Subject};
+use crate::api::AccountFlow;
+use crate::baseline::state::EndpointState;
+use crate::baseline::{SPANS, Tiers, tier_of};
+use crate::rule::{CallsForAccount, CallsOfClient, CallsOfEndpoint};
+use crate::window::{Attempts, attempts_key};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Times the floor from which on an address is nobody's, whatever else it asked for.
+const NOBODYS: u64 = 3;
+/// Share of an endpoint's calls from which on one client is said to be their source.
+const SOURCE_SHARE: f64 = 0.8;
+/// Windows that the baseline must have seen: five minutes.
+const LEAST_WINDOWS: f64 = 30.0;
+
+/// Calls that are too many.
+pub struct Crowd {
+    pub subject: Subject,
+    pub endpoint: u64,
+    pub flow: AccountFlow,
+    pub calls: Attempts,
+    /// What the detector counts of them.
+    pub count: u64,
+    pub probability: Option<f64>,
+    /// Within the same span usually; of endpoints only.
+    pub usual: Option<f64>,
+    reasons: Reasons,
+}
+
+/// How a detector counts calls.
+pub type Count = fn(&Attempts) -> u64;
+
+/// Clients, and endpoints with many, that call a flow too often. Where an endpoint is called by many, its clients are not each
+/// told; where one client makes most of the calls, it is told alone.
+pub fn crowds(
+    scene: &Scene<'_>,
+    flows: &[AccountFlow],
+    of_client: &CallsOfClient,
+    of_endpoint: (&'static str, &CallsOfEndpoint),
+    count: Count,
+) -> Vec<Crowd> {
+    let mut crowds = clients(scene, flows, of_client, count);
+    for crowd in endpoints(scene, flows, of_endpoint, count) {
+        if has_one_source(scene, &crowd, count) {
+            continue;
+        }
+        crowds.retain(|one| one.endpoint != crowd.endpoint);
+        crowds.push(crowd);
+    }
+    crowds
+}
+
+/// Whether one client makes most of the calls of an endpoint; it need not be calling now.
+fn has_one_source(scene: &Scene<'_>, crowd: &Crowd, count: Count) -> bool {
+    crowd.calls.client_sample.iter().any(|(client, _)| {
+        let own = scene.store.login_clients.get(&attempts_key(crowd.endpoint, crowd.flow, client));
+        let calls = own.map_or(0, |own| own.recent.sum(SPANS.len() - 1, count));
+        calls as f64 >= SOURCE_SHARE * crowd.count as f64
+    })
+}
+
+fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &CallsOfClient, count: Count) -> Vec<Crowd> {
+    let horizons = [(floors.window_seconds, floors.min_calls), (floors.slow_window_seconds, floors.slow_min_calls)];
+    let touched = scene.touched.login_clients.iter();
+    let judged = touched.filter_map(|key| {
+        let state = scene.store.login_clients.get(key)?;
+        if !flows.contains(&state.flow) {
+            return None;
+        }
+        let (endpoint, flow) = (state.endpoint?, state.flow);
+        let (seconds, least, calls) = within(&state.recent, &horizons, count)?;
+        let client = calls.client?;
+        let count = count(&calls);
+        if count < NOBODYS * least && is_peoples(scene, &calls, floors.max_requests_per_call) {
+            return None;
+        }
+        let reasons = Reasons::over(seconds).floor("min_calls", least as f64, count as f64);
+        let subject = Subject::Client(client);
+        Some(Crowd { subject, endpoint, flow, calls, count, probability: None, usual: None, reasons })
+    });
+    judged.collect()
+}
+
+/// Calls for one account, whoever makes them.
+pub fn for_accounts(scene: &Scene<'_>, flow: AccountFlow, floors: &CallsForAccount) -> Vec<Crowd> {
+    let horizons = [(floors.window_seconds, floors.min_calls), (floors.slow_window_seconds, floors.slow_min_calls)];
+    let touched = scene.touched.login_accounts.iter();
+    let judged = touched.filter_map(|key| {
+        let state = scene.store.login_accounts.get(key).filter(|state| state.flow == flow)?;
+        let (seconds, least, calls) = within(&state.recent, &horizons, Attempts::total)?;
+        let (endpoint, count) = (state.endpoint?, calls.total());
+        if is_peoples(scene, &calls, floors.max_requests_per_call) {
+            return None;
+        }
+        let reasons = Reasons::over(seconds).floor("min_calls", least as f64, count as f64);
+        let subject = Subject::Account(calls.user?);
+        Some(Crowd { subject, endpoint, flow, calls, count, probability: None, usual: None, reasons })
+    });
+    judged.collect()
+}
+
+/// The calls of the shortest horizon in which they reach its floor.
+fn within(recent: &Tiers<Attempts>, horizons: &[(u64, u64)], count: Count) -> Option<(u64, u64, Attempts)> {
+    horizons.iter().find_map(|&(seconds, least)| {
+        let tier = tier_of(seconds);
+        // Of distinct things the sum is an upper bound, and costs no copy.
+        if recent.sum(tier, count) < least {
+            return None;
+        }
+        recent.view(tier).filter(|calls| count(calls) >= least).map(|calls| (seconds, least, calls))
+    })
+}
+
+fn endpoints(
+    scene: &Scene<'_>,
+    flows: &[AccountFlow],
+    (test, floors): (&'static str, &CallsOfEndpoint),
+    count: Count,
+) -> Vec<Crowd> {
+    if scene.is_learning {
+        return Vec::new();
+    }
+    let judged = scene.touched.endpoints.iter().filter_map(|key| {
+        let state = scene.store.endpoints.get(key)?;
+        let flow = state.account_flow.filter(|flow| flows.contains(flow))?;
+        floors.horizons_seconds.iter().find_map(|seconds| {
+            let (calls, count, usual, probability) = rush(scene, *key, &state, (test, floors), *seconds, count)?;
+            let most = count.saturating_mul(2).max(floors.min_calls);
+            let settled = state.account_calls.usual();
+            let windows = SPANS[tier_of(*seconds)] as f64;
+            let [low, high] = rate_interval(windows, settled.hits as u64, settled.total, floors.prior_strength, most);
+            let reasons = Reasons::over(*seconds)
+                .interval(low as f64, high as f64)
+                .floor("min_calls", floors.min_calls as f64, count as f64)
+                .floor("baseline_factor", floors.baseline_factor, count as f64 / usual.max(f64::EPSILON));
+            let (subject, usual) = (Subject::Endpoint(*key), Some(usual));
+            Some(Crowd { subject, endpoint: *key, flow, calls, count, probability: Some(probability), usual, reasons })
+        })
+    });
+    judged.collect()
+}
+
+/// The calls of an endpoint within a span, how many they are, how many are usual, and how unlikely that is.
+fn rush(
+    scene: &Scene<'_>,
+    key: u64,
+    state: &EndpointState,
+    (test, floors): (&'static str, &CallsOfEndpoint),
+    seconds: u64,
+    count: Count,
+) -> Option<(Attempts, u64, f64, f64)> {
+    let tier = tier_of(seconds);
+    let usual = state.account_calls.usual();
+    if usual.total < LEAST_WINDOWS
+        || state.recent.sum(tier, |activity| activity.accounts.as_deref().map_or(0, count)) < floors.min_calls
+    {
+        return None;
+    }
+    let calls = state.recent.merged(tier, |activity| activity.accounts.as_deref())?;
+    let count = count(&calls);
+    // A span holds between half of its windows and all of them.
+    let windows = SPANS[tier] as f64;
+    let expected = usual.share() * windows;
+    if count < floors.min_calls || (count as f64) < floors.baseline_factor * expected {
+        return None;
+    }
+    let chance = rate_test(count, windows, usual.hits as u64, usual.total, floors.prior_strength);
+    let probability = scene.rare(test, key, chance)?;
+    came_for_nothing_else(scene, &calls).then_some((calls, count, expected, probability))
+}
+
+/// Whether most of those who call came for nothing else.
+fn came_for_nothing_else(scene: &Scene<'_>, calls: &Attempts) -> bool {
+    const REQUESTS_PER_CALL: u64 = 4;
+    let each = calls.total().div_ceil(calls.clients.count().max(1));
+    let sample = calls.client_sample.iter();
+    let strangers = sample.filter(|(key, _)| requests_of(scene, *key) < REQUESTS_PER_CALL * each.max(1));
+    strangers.count() * 2 > calls.client_sample.len()
+}
+
+/// Whether those who call do so much else that they are people, or a monitor.
+fn is_peoples(scene: &Scene<'_>, calls: &Attempts, requests_per_call: f64) -> bool {
+    let requests: u64 = calls.client_sample.iter().map(|(key, _)| requests_of(scene, key)).sum();
+    requests as f64 >= requests_per_call * calls.total() as f64
+}
+
+/// All requests of a client so far, by its key.
+fn requests_of(scene: &Scene<'_>, client: u64) -> u64 {
+    scene.store.clients.get(&client).map_or(0, |state| state.requests)
+}
+
+impl Crowd {
+    /// The finding of a detector about it, without what is its own.
+    pub fn finding(&self, detector: super::DetectorName, severity: crate::rule::Severity) -> Finding {
+        let mut finding = Finding::new(detector, self.subject.clone(), severity, self.calls.moment)
+            .with_evidence(&self.calls.evidence)
+            .with_clients(&self.calls.clients, &self.calls.client_sample);
+        finding.endpoint = Some(self.endpoint);
+        finding.count = self.count;
+        finding.probability = self.probability;
+        finding.reasons = self.reasons.clone();
+        finding.expected = self.usual.map(|usual| format!("about {usual:.1} in that time at this endpoint"));
+        finding.spoils = vec![Spoiled::Logins(self.endpoint), Spoiled::EndpointErrors(self.endpoint)];
+        let clients: BTreeSet<IpAddr> = finding.client_sample.iter().copied().collect();
+        finding.spoils.extend(clients.into_iter().map(Spoiled::ClientErrors));
+        finding
+    }
+
+    /// How many clients called, in words.
+    pub fn by_whom(&self) -> String {
+        match self.calls.clients.count() {
+            0 | 1 => "one client".to_string(),
+            clients => format!("{clients} clients"),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Rules of the detectors of what is done to accounts besides guessing passwords: `account_abuse.toml`.
+
+use super::alert::AlertText;
+use super::login::BruteForce;
+use super::source::Check;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountAbuseFile {
+    pub otp_brute_force: BruteForce,
+    pub user_enumeration: UserEnumeration,
+    pub registration_abuse: RegistrationAbuse,
+    pub password_reset_abuse: PasswordResetAbuse,
+}
+
+/// Calls of one address within a window; what is counted is said by each detector.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallsOfClient {
+    pub window_seconds: u64,
+    pub min_calls: u64,
+    pub slow_window_seconds: u64,
+    /// Calls within the slow window.
+    pub slow_min_calls: u64,
+    /// Requests for each call from which on an address is people's; three times the calls are nobody's.
+    pub max_requests_per_call: f64,
+}
+
+/// Calls of an endpoint, against how often it is called.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallsOfEndpoint {
+    /// Spans of event time, each judged by itself, ascending.
+    pub horizons_seconds: Vec<u64>,
+    /// Calls within a horizon.
+    pub min_calls: u64,
+    /// Calls / usual number of calls.
+    pub baseline_factor: f64,
+    /// Calls that the baseline weighs at most in the test of its rate.
+    pub prior_strength: f64,
+}
+
+/// Calls for one account, whoever makes them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallsForAccount {
+    pub window_seconds: u64,
+    pub min_calls: u64,
+    pub slow_window_seconds: u64,
+    /// Calls within the slow window.
+    pub slow_min_calls: u64,
+    /// Requests for each call from which on those who ask do other things.
+    pub max_requests_per_call: f64,
+}
+
+/// Somebody asks which accounts there are.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserEnumeration {
+    pub enabled: bool,
+    /// Answers to logins that give away that there is no such account / failed logins.
+    pub min_given_away_share: f64,
+    /// Answers of resets and registrations that give something away.
+    pub min_given_away: u64,
+    pub client: CallsOfClient,
+    pub endpoint: CallsOfEndpoint,
+    pub alert: AlertText,
+}
+
+/// Accounts are made in bulk.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistrationAbuse {
+    pub enabled: bool,
+    pub client: CallsOfClient,
+    pub endpoint: CallsOfEndpoint,
+    pub alert: AlertText,
+}
+
+/// Resets are asked for in bulk.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordResetAbuse {
+    pub enabled: bool,
+    pub client: CallsOfClient,
+    pub account: CallsForAccount,
+    pub endpoint: CallsOfEndpoint,
+    pub alert: AlertText,
+}
+
+impl AccountAbuseFile {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.table("otp_brute_force", |check| self.otp_brute_force.check(check));
+        check.table("user_enumeration", |check| {
+            let rule = &self.user_enumeration;
+            check.share("min_given_away_share", rule.min_given_away_share);
+            check.at_least("min_given_away", rule.min_given_away, 1);
+            rule.client.check(check);
+            rule.endpoint.check(check);
+            rule.alert.check(check);
+        });
+        check.table("registration_abuse", |check| {
+            let rule = &self.registration_abuse;
+            rule.client.check(check);
+            rule.endpoint.check(check);
+            rule.alert.check(check);
+        });
+        check.table("password_reset_abuse", |check| {
+            let rule = &self.password_reset_abuse;
+            rule.client.check(check);
+            rule.account.check(check);
+            rule.endpoint.check(check);
+            rule.alert.check(check);
+        });
+    }
+}
+
+impl CallsOfClient {
+    fn check(&self, check: &mut Check<'_>) {
+        check.table("client", |check| {
+            check.seconds("window_seconds", self.window_seconds);
+            check.at_least("min_calls", self.min_calls, 2);
+            check.at_least("slow_window_seconds", self.slow_window_seconds, self.window_seconds);
+            check.seconds("slow_window_seconds", self.slow_window_seconds);
+            check.at_least("slow_min_calls", self.slow_min_calls, self.min_calls);
+            check.factor("max_requests_per_call", self.max_requests_per_call);
+        });
+    }
+}
+
+impl CallsOfEndpoint {
+    fn check(&self, check: &mut Check<'_>) {
+        check.table("endpoint", |check| {
+            check.horizons("horizons_seconds", &self.horizons_seconds);
+            check.at_least("min_calls", self.min_calls, 2);
+            check.factor("baseline_factor", self.baseline_factor);
+            check.strength("prior_strength", self.prior_strength);
+        });
+    }
+}
+
+impl CallsForAccount {
+    fn check(&self, check: &mut Check<'_>) {
+        check.table("account", |check| {
+            check.seconds("window_seconds", self.window_seconds);
+            check.at_least("min_calls", self.min_calls, 2);
+            check.at_least("slow_window_seconds", self.slow_window_seconds, self.window_seconds);
+            check.seconds("slow_window_seconds", self.slow_window_seconds);
+            check.at_least("slow_min_calls", self.slow_min_calls, self.min_calls);
+            check.factor("max_requests_per_call", self.max_requests_per_call);
+        });
+    }
+}
