@@ -51,8 +51,11 @@ impl Store {
             ),
             self.lighten(
                 (Kind::Principal, &self.principals, limits.remarkable),
-                |state| state.recent.is_some().then_some((state.requests > 1, state.last_window)),
-                |state| state.recent = None,
+                |state| {
+                    let is_heavy = state.recent.is_some() || state.places.is_some();
+                    is_heavy.then_some((state.requests > 1, state.last_window))
+                },
+                |state| (state.recent, state.places) = (None, None),
             ),
             self.evict(
                 (Kind::Endpoint, &self.endpoints, limits.endpoints),
@@ -117,7 +120,8 @@ impl Store {
             }
         }
         for mut state in self.principals.iter_mut() {
-            if state.recent.take_if(|recent| recent.is_spent(index)).is_some() {
+            let are_spent = state.places.take_if(|places| places.is_spent(index)).is_some();
+            if state.recent.take_if(|recent| recent.is_spent(index)).is_some() || are_spent {
                 self.changes.note(Kind::Principal, [*state.key()]);
             }
         }

@@ -6,6 +6,7 @@
 use super::persist::Kind;
 use super::state::{ExposureNormal, Share, TakenNormal};
 use super::store::{Store, Touched};
+use super::tiers::tier_of;
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::histogram::{LogHistogram, StatusCounts};
@@ -29,6 +30,8 @@ pub enum Spoiled {
     ClientExposure(IpAddr),
     PrincipalExposure(u64),
     Reach(u64),
+    /// The places of a principal.
+    Places(u64),
     /// Nothing: the endpoint was told of as a zombie, as this bad, and is not again.
     Zombie(u64, Severity),
 }
@@ -263,6 +266,15 @@ impl Store {
         }
         for (key, lesson) in &touched.principal_lessons {
             let Some(mut state) = self.principals.get_mut(key) else { continue };
+            if touched.is_learning
+                && let Some(places) = &state.places
+            {
+                let networks = places.sum(tier_of(3600), |places| places.networks.count());
+                state.usual_networks = state.usual_networks.max(networks);
+            }
+            if spoiled.contains(&Spoiled::Places(*key)) {
+                state.places.iter_mut().for_each(|places| places.tell());
+            }
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let is_spoiled = spoiled.contains(&Spoiled::PrincipalExposure(*key));
             teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);

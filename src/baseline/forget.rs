@@ -57,7 +57,10 @@ impl Store {
         scrubbed += self.scrub(Kind::Principal, &self.principals, |state| {
             let recent = state.recent.as_deref_mut();
             let recent = recent.is_some_and(|recent| scrub_all(recent, |activity| scrub_subject(activity, address)));
-            state.client_sample.remove(&address) | recent
+            let places = state.places.as_deref_mut().is_some_and(|places| {
+                scrub_all(places, |one| scrub_evidence(&mut one.evidence, address) | one.sample.remove(&address))
+            });
+            state.client_sample.remove(&address) | recent | places
         });
         scrubbed += self.scrub(Kind::Host, &self.hosts, |state| {
             scrub_all(&mut state.recent, |activity| scrub_subject(activity, address))

@@ -10,7 +10,7 @@ use crate::window::distinct::DistinctSet;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
 use crate::window::{
-    Abuses, Attempts, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Leaks, Merge, Moment, Reach,
+    Abuses, Attempts, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Leaks, Merge, Moment, Places, Reach,
     Smuggling, Tally,
 };
 use hdrhistogram::Histogram;
@@ -431,10 +431,37 @@ pub struct PrincipalState {
     pub exposure: Option<Box<ExposureNormal>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken: Option<Box<TakenNormal>>,
+    /// Network and program that it was last used with, while it was one of each.
+    #[serde(default)]
+    pub place: (u64, u64),
+    /// Once there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<Box<Tiers<Places>>>,
+    /// Most networks within an hour, while it was learned.
+    #[serde(default)]
+    pub usual_networks: u64,
     pub recent: Option<Box<Tiers<SubjectActivity>>>,
     pub last_window: i64,
     /// The last window that taught.
     pub taught: i64,
+}
+
+impl PrincipalState {
+    /// Takes in where it was used. Most credentials are used from one place: only of others is more kept.
+    pub fn absorb_places(&mut self, index: i64, mut places: Places) {
+        let known = std::mem::take(&mut self.place);
+        if let Some(only) = places.only() {
+            self.place = only;
+            if self.places.is_none() && (known == (0, 0) || known == only) {
+                return;
+            }
+        }
+        if self.places.is_none() && known != (0, 0) {
+            places.networks.insert(known.0);
+            places.agents.insert(known.1);
+        }
+        self.places.get_or_insert_default().add(index, places);
+    }
 }
 
 /// One host.

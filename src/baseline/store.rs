@@ -186,7 +186,7 @@ impl Store {
             (state.last_window, state.taught) = (0, i64::MAX);
         }
         for mut state in self.principals.iter_mut() {
-            state.recent = None;
+            (state.recent, state.places) = (None, None);
             (state.last_window, state.taught) = (0, i64::MAX);
         }
         for mut state in self.hosts.iter_mut() {
@@ -332,6 +332,9 @@ fn new_principal() -> PrincipalState {
         client_sample: Default::default(),
         exposure: None,
         taken: None,
+        place: (0, 0),
+        places: None,
+        usual_networks: 0,
         recent: None,
         last_window: 0,
         taught: 0,
@@ -343,6 +346,7 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
     state.requests += window.tally.requests;
     state.clients.merge(&window.clients);
     state.client_sample.merge(&window.client_sample);
+    state.absorb_places(index, window.places);
     state.last_window = index;
     let activity = SubjectActivity {
         requests: window.tally.requests,

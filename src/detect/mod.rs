@@ -23,6 +23,7 @@ mod response_drift;
 mod scanner;
 pub mod sensor;
 mod server_error_spike;
+mod session_anomaly;
 mod shadow_endpoint;
 pub mod stats;
 mod unauthenticated_data_exposure;
@@ -192,6 +193,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     user_enumeration::judge(scene, &mut findings);
     registration_abuse::judge(scene, &mut findings);
     password_reset_abuse::judge(scene, &mut findings);
+    session_anomaly::judge(scene, &mut findings);
     scanner::judge(scene, &mut findings);
     protocol_abuse::judge(scene, &mut findings);
     evasion::judge(scene, &mut findings);

@@ -24,6 +24,8 @@ mod data_exfiltration;
 mod response_drift;
 #[path = "server_error_spike_tests.rs"]
 mod server_error_spike;
+#[path = "session_anomaly_tests.rs"]
+mod session_anomaly;
 #[path = "zombie_endpoint_tests.rs"]
 mod zombie_endpoint;
 

@@ -22,6 +22,7 @@ mod request_smuggling;
 mod response_drift;
 mod sensor;
 mod server_errors;
+mod session_anomaly;
 mod severity;
 mod source;
 mod suppress;
@@ -49,6 +50,7 @@ pub use request_smuggling::RequestSmuggling;
 pub use response_drift::ResponseDrift;
 pub use sensor::SensorRules;
 pub use server_errors::ServerErrorSpike;
+pub use session_anomaly::SessionAnomaly;
 pub use severity::Severity;
 #[cfg(test)]
 pub(crate) use source::SPANS_SECONDS;
@@ -65,7 +67,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 18] = [
+const EMBEDDED: [(&str, &str); 19] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
@@ -80,13 +82,14 @@ const EMBEDDED: [(&str, &str); 18] = [
     ("response_drift.toml", include_str!("../../rules/response_drift.toml")),
     ("sensor.toml", include_str!("../../rules/sensor.toml")),
     ("server_error_spike.toml", include_str!("../../rules/server_error_spike.toml")),
+    ("session_anomaly.toml", include_str!("../../rules/session_anomaly.toml")),
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
     ("zombie_endpoint.toml", include_str!("../../rules/zombie_endpoint.toml")),
 ];
 
-const DETECTORS: [&str; 27] = [
+const DETECTORS: [&str; 28] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -114,6 +117,7 @@ const DETECTORS: [&str; 27] = [
     "user_enumeration",
     "registration_abuse",
     "password_reset_abuse",
+    "session_anomaly",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -140,6 +144,7 @@ pub struct Ruleset {
     pub user_enumeration: UserEnumeration,
     pub registration_abuse: RegistrationAbuse,
     pub password_reset_abuse: PasswordResetAbuse,
+    pub session_anomaly: SessionAnomaly,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -198,6 +203,7 @@ impl Ruleset {
             "user_enumeration" => &self.user_enumeration.alert,
             "registration_abuse" => &self.registration_abuse.alert,
             "password_reset_abuse" => &self.password_reset_abuse.alert,
+            "session_anomaly" => &self.session_anomaly.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -285,6 +291,10 @@ impl Ruleset {
             })?;
         let accounts: account_abuse::AccountAbuseFile =
             files.read("account_abuse.toml", |file: &account_abuse::AccountAbuseFile, check| file.check(check))?;
+        let session: session_anomaly::SessionAnomalyFile =
+            files.read("session_anomaly.toml", |file: &session_anomaly::SessionAnomalyFile, check| {
+                check.table("session_anomaly", |check| file.session_anomaly.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -310,6 +320,7 @@ impl Ruleset {
             user_enumeration: accounts.user_enumeration,
             registration_abuse: accounts.registration_abuse,
             password_reset_abuse: accounts.password_reset_abuse,
+            session_anomaly: session.session_anomaly,
             sensor,
             names,
             false_alarms_per_day: 1.0,

@@ -27,6 +27,7 @@ pub enum Scenario {
     UserEnumeration,
     RegistrationAbuse,
     PasswordResetAbuse,
+    SessionAnomaly,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -74,7 +75,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 21] = [
+static SCENARIOS: [ScenarioInfo; 22] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -260,6 +261,14 @@ static SCENARIOS: [ScenarioInfo; 21] = [
         detectors: &["password_reset_abuse"],
         may: &[],
         levels: [level(1, 200, minutes(5), 0.0, 0), level(10, 200, minutes(15), 0.0, 0), level(60, 180, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::SessionAnomaly,
+        name: "session_anomaly",
+        what: "a customer's token that got away is used by others, from many networks",
+        detectors: &["session_anomaly"],
+        may: &["object_enumeration"],
+        levels: [level(30, 300, minutes(5), 0.0, 0), level(8, 80, minutes(15), 0.0, 0), level(4, 24, None, 0.0, 0)],
     },
 ];
 

@@ -3,7 +3,7 @@
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
-use super::{Abuses, Evasions, Leaks, Smuggling};
+use super::{Abuses, Evasions, Leaks, Places, Smuggling};
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
@@ -400,6 +400,7 @@ pub struct PrincipalWindow {
     pub exposure: Option<Box<Exposure>>,
     /// Rows of successful responses.
     pub records: u64,
+    pub places: Places,
 }
 
 impl Merge for PrincipalWindow {
@@ -409,6 +410,7 @@ impl Merge for PrincipalWindow {
         self.client_sample.merge(&other.client_sample);
         self.exposure.merge(other.exposure);
         self.records += other.records;
+        self.places.merge(other.places);
     }
 }
 

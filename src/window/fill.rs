@@ -6,7 +6,7 @@ use super::aggregate::{
 };
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
-use super::{Evasions, Window, WindowLimits};
+use super::{Evasions, Places, Window, WindowLimits};
 use crate::api::{AccountFlow, Attempt, Observation, Outcome};
 use crate::hash::{HashKey, mix};
 use crate::inspect::{AccountSaid, BodyReport};
@@ -237,10 +237,12 @@ impl Window {
             client_sample: Default::default(),
             exposure: None,
             records: 0,
+            places: Places::default(),
         });
         let Some(aggregate) = entry else { return };
         aggregate.tally.record(observation);
         aggregate.records += rows(observation);
+        aggregate.places.record(observation, filling.key, shown);
         aggregate.clients.insert(client);
         aggregate.client_sample.insert(client, observation.client);
         if let Some(report) = exposed(observation) {

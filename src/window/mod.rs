@@ -12,6 +12,7 @@ mod evasions;
 mod fill;
 pub mod histogram;
 mod leaks;
+mod places;
 pub mod sample;
 mod smuggling;
 
@@ -23,6 +24,7 @@ pub use aggregate::{
 pub use evasions::Evasions;
 pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key};
 pub use leaks::Leaks;
+pub use places::Places;
 pub use smuggling::Smuggling;
 
 use crate::hash::{BuildIdentity, HashedMap};

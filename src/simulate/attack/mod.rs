@@ -8,6 +8,7 @@ mod insider;
 mod logins;
 mod protocol;
 mod servers;
+mod sessions;
 mod smuggling;
 mod walks;
 
@@ -43,6 +44,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::CredentialStuffing | Scenario::BruteForce | Scenario::PasswordSpraying => {
                 logins::cast(stage, plan)
             }
+            Scenario::SessionAnomaly => sessions::cast(stage, plan),
             Scenario::OtpBruteForce
             | Scenario::UserEnumeration
             | Scenario::RegistrationAbuse
@@ -95,11 +97,11 @@ impl Plan {
     /// An attacker's client, with the tools attackers use.
     fn caller(&mut self, stage: &Stage<'_>, nth: u64) -> Caller {
         let agent = match self.numbers.lasts {
-            // Who is slow also dresses up.
-            None => {
+            // Who is slow also dresses up; those who share a token each have their own.
+            None if self.scenario != Scenario::SessionAnomaly => {
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
             }
-            Some(_) => *self.rng.pick(&["python-requests/2.31.0", "Go-http-client/1.1", "okhttp/4.9.3", "axios/1.7.2"]),
+            _ => *self.rng.pick(&["python-requests/2.31.0", "Go-http-client/1.1", "okhttp/4.9.3", "axios/1.7.2"]),
         };
         let lines = format!("User-Agent: {agent}\r\nAccept: */*\r\n");
         Caller::new(stage.world.attacker(self.index, nth), lines, Rng::new(self.rng.next_u64()))

@@ -1,0 +1,57 @@
+//! `session_anomaly`: one session, token or key is used from many networks, or with other programs besides.
+//!
+//! Sees: a credential that within an hour or a day comes from more providers' networks than a person with a phone and two
+//! computers has, with more than one program; or from so many that it can only have been handed out. What a key did while the
+//! sensor learned is its own: a partner with machines everywhere. Misses: a stolen cookie used from one more network with
+//! the same `User-Agent`.
+
+use super::reasons::Reasons;
+use super::{Finding, Scene, Spoiled, Subject, span_in_words};
+use crate::baseline::state::PrincipalState;
+use crate::baseline::tier_of;
+
+pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    let rules = &scene.rules.session_anomaly;
+    if !rules.enabled || scene.is_learning {
+        return;
+    }
+    for key in &scene.touched.principals {
+        let Some(state) = scene.store.principals.get(key) else { continue };
+        findings.extend(rules.horizons_seconds.iter().find_map(|horizon| anomaly_of(scene, *key, &state, *horizon)));
+    }
+}
+
+fn anomaly_of(scene: &Scene<'_>, key: u64, state: &PrincipalState, horizon: u64) -> Option<Finding> {
+    let rules = &scene.rules.session_anomaly;
+    let recent = state.places.as_deref()?;
+    let tier = tier_of(horizon);
+    let least = rules.min_networks.max((rules.factor * state.usual_networks as f64).ceil() as u64);
+    if recent.sum(tier, |places| places.networks.count()) < least {
+        return None;
+    }
+    let places = recent.view(tier)?;
+    let (networks, agents) = (places.networks.count(), places.agents.count());
+    let is_handed_out = networks >= rules.min_networks_alone.max(least);
+    if networks < least || (agents < rules.min_agents && !is_handed_out) {
+        return None;
+    }
+    let mut finding = Finding::new("session_anomaly", Subject::Principal(key), rules.alert.severity, places.moment)
+        .with_evidence(&places.evidence)
+        .with_clients(&state.clients, &places.sample);
+    finding.count = networks;
+    finding.observed = format!(
+        "one credential from {networks} networks with {agents} program{} in {}",
+        if agents == 1 { "" } else { "s" },
+        span_in_words(&places.moment)
+    );
+    finding.expected = Some(match state.usual_networks {
+        0 | 1 => "a session or key is used from one network, or a few".to_string(),
+        usual => format!("up to {usual} networks within an hour"),
+    });
+    finding.reasons = Reasons::over(horizon)
+        .floor("min_networks", least as f64, networks as f64)
+        .fact(format!("{networks} networks"))
+        .fact(format!("{agents} different User-Agents"));
+    finding.spoils = vec![Spoiled::Places(key)];
+    Some(finding)
+}

@@ -1,0 +1,39 @@
+//! Rules of the detector of credentials that are used from many places: `session_anomaly.toml`.
+
+use super::alert::AlertText;
+use super::source::Check;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionAnomalyFile {
+    pub session_anomaly: SessionAnomaly,
+}
+
+/// One credential is used from many networks.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionAnomaly {
+    pub enabled: bool,
+    /// Spans of event time, each judged by itself, ascending.
+    pub horizons_seconds: Vec<u64>,
+    /// Networks, where there are several programs.
+    pub min_networks: u64,
+    pub min_agents: u64,
+    /// Networks with one program alone.
+    pub min_networks_alone: u64,
+    /// Networks / most networks within an hour while it was learned.
+    pub factor: f64,
+    pub alert: AlertText,
+}
+
+impl SessionAnomaly {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.horizons("horizons_seconds", &self.horizons_seconds);
+        check.at_least("min_networks", self.min_networks, 2);
+        check.at_least("min_agents", self.min_agents, 1);
+        check.at_least("min_networks_alone", self.min_networks_alone, self.min_networks);
+        check.factor("factor", self.factor);
+        self.alert.check(check);
+    }
+}
