@@ -48,7 +48,8 @@ impl Store {
                 let evidence = scrub_evidence(&mut stranger.evidence, address);
                 stranger.clients.remove(&address) | evidence
             });
-            stranger | scrub_all(&mut state.recent, |activity| scrub_endpoint(activity, address))
+            let parameters = state.parameters.as_deref_mut().is_some_and(|parameters| parameters.forget(address));
+            stranger | parameters | scrub_all(&mut state.recent, |activity| scrub_endpoint(activity, address))
         });
         scrubbed += self.scrub(Kind::Client, &self.clients, |state| {
             let recent = state.recent.as_deref_mut();
@@ -57,7 +58,8 @@ impl Store {
         scrubbed += self.scrub(Kind::Principal, &self.principals, |state| {
             let recent = state.recent.as_deref_mut();
             let recent = recent.is_some_and(|recent| scrub_all(recent, |activity| scrub_subject(activity, address)));
-            state.client_sample.remove(&address) | recent
+            let lasting = state.lasting.as_deref_mut().is_some_and(|lasting| lasting.forget(address));
+            state.client_sample.remove(&address) | recent | lasting
         });
         scrubbed += self.scrub(Kind::Host, &self.hosts, |state| {
             scrub_all(&mut state.recent, |activity| scrub_subject(activity, address))

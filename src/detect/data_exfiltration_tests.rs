@@ -22,6 +22,7 @@ impl Traffic {
             client_sample: Default::default(),
             exposure: exposure.clone(),
             records: 1,
+            lasting: None,
         };
         self.window.principals.put(mix(principal), taker);
         self.window.clients.put(key_of(client), ClientWindow { exposure, ..new_client(client) });
