@@ -65,6 +65,7 @@ fn the_templates_of_the_description_are_used() {
     let listed: Vec<(&str, Option<bool>, u64)> = records
         .iter()
         .map(|record| &record["apitap"])
+        .filter(|detail| detail["requests"] != 0)
         .map(|detail| {
             (detail["template"].as_str().unwrap(), detail["documented"].as_bool(), detail["requests"].as_u64().unwrap())
         })
@@ -86,6 +87,35 @@ fn the_templates_of_the_description_are_used() {
         record["apitap"]["flags"].as_array().unwrap().contains(&"shadow_endpoint".into())
     };
     assert!(flagged("/v1/debug/dump") && !flagged("/v1/rates") && !flagged("/v1/missing1"));
+}
+
+#[test]
+fn operations_that_nobody_asked_for_are_listed_and_counted() {
+    let folder = Folder::new();
+    let (file, description) = (folder.write("a.pcap", traffic()), folder.write("bank.yaml", DESCRIPTION));
+    let records = apitap(&["inventory", &file, "--openapi", &description, "--format", "json"]).with_status(0).records();
+    let orphans: Vec<_> = records.iter().filter(|record| record["apitap"]["requests"] == 0).collect();
+    let orphan = &orphans[0]["apitap"];
+    assert_eq!((orphans.len(), &orphan["method"], &orphan["template"]), (1, &"POST".into(), &"/v1/rates".into()));
+    assert_eq!((&orphan["host"], &orphan["documented"]), (&HOST.into(), &true.into()));
+    assert!(orphan.get("first_seen").is_none(), "{orphan}");
+    let table = apitap(&["inventory", &file, "--openapi", &description]).with_status(0);
+    let line = table.out.lines().find(|line| line.starts_with("POST")).unwrap();
+    assert!(line.contains("/v1/rates") && line.contains("never") && line.ends_with("unused"), "{line}");
+    let replay = apitap(&["replay", &file, "--openapi", &description]).with_status(0);
+    assert!(replay.err.contains("1 of 3 documented operations were never asked for"), "{}", replay.err);
+    let without = apitap(&["replay", &file]).with_status(0);
+    assert!(!without.err.contains("never asked for"), "{}", without.err);
+}
+
+#[test]
+fn a_host_that_the_description_leaves_open_is_any() {
+    let folder = Folder::new();
+    let open = DESCRIPTION.replace("https://api.bank.example/v1", "/v1").replace("/rates:", "/prices:");
+    let (file, description) = (folder.write("a.pcap", traffic()), folder.write("bank.yaml", open));
+    let table = apitap(&["inventory", &file, "--openapi", &description]).with_status(0).out;
+    let unused: Vec<&str> = table.lines().filter(|line| line.ends_with("unused")).collect();
+    assert!(unused.len() == 2 && unused.iter().all(|line| line.contains(" */v1/prices ")), "{table}");
 }
 
 #[test]

@@ -2,10 +2,58 @@
 
 use super::record::{EndpointDetail, EndpointRecord, EveRecord, EventType, Latency};
 use crate::api::CredentialKind;
+use crate::api::openapi::{Catalogue, Orphan};
 use crate::baseline::state::EndpointState;
 use crate::baseline::{Store, data_of};
 use crate::time::Timestamp;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// All endpoints, and the operations that a description names and nobody asked for, by host, template and method.
+pub fn inventory_records(store: &Store, catalogue: &Catalogue, now: Timestamp) -> Vec<EndpointRecord> {
+    let mut records = endpoint_records(store, now);
+    let orphans = orphans_of(store, catalogue).into_iter().map(|orphan| detail_of_orphan(&orphan));
+    records.extend(orphans.map(|detail| EveRecord::new(now, EventType::Endpoint, detail)));
+    records.sort_by(by_place);
+    records
+}
+
+/// The operations that a description names and nobody asked for.
+pub fn orphans_of<'c>(store: &Store, catalogue: &'c Catalogue) -> Vec<Orphan<'c>> {
+    if catalogue.is_empty() {
+        return Vec::new();
+    }
+    let seen = store.endpoints.iter().filter(|state| state.documented == Some(true));
+    catalogue.orphans(seen.map(|state| (state.method.to_string(), state.host.to_string(), state.template.to_string())))
+}
+
+/// What it is called where a description leaves its host open.
+const ANY_HOST: &str = "*";
+
+fn detail_of_orphan(orphan: &Orphan<'_>) -> EndpointDetail {
+    EndpointDetail {
+        method: orphan.method.to_owned(),
+        host: orphan.host.unwrap_or(ANY_HOST).to_owned(),
+        template: orphan.template.clone(),
+        methods: Vec::new(),
+        status: BTreeMap::new(),
+        requests: 0,
+        rate_per_minute: 0.0,
+        latency_ms: None,
+        credentials: BTreeMap::new(),
+        data: BTreeMap::new(),
+        first_seen: None,
+        last_seen: None,
+        documented: Some(true),
+    }
+}
+
+fn by_place(one: &EndpointRecord, other: &EndpointRecord) -> Ordering {
+    let place = |record: &EndpointRecord| {
+        (record.apitap.host.clone(), record.apitap.template.clone(), record.apitap.method.clone())
+    };
+    place(one).cmp(&place(other))
+}
 
 /// All endpoints, by host, template and method.
 pub fn endpoint_records(store: &Store, now: Timestamp) -> Vec<EndpointRecord> {
@@ -22,12 +70,7 @@ pub fn endpoint_records(store: &Store, now: Timestamp) -> Vec<EndpointRecord> {
             EveRecord::new(now, EventType::Endpoint, detail_of(&entry, of_place))
         })
         .collect();
-    records.sort_by(|one, other| {
-        let place = |record: &EndpointRecord| {
-            (record.apitap.host.clone(), record.apitap.template.clone(), record.apitap.method.clone())
-        };
-        place(one).cmp(&place(other))
-    });
+    records.sort_by(by_place);
     records
 }
 
@@ -55,8 +98,8 @@ fn detail_of(state: &EndpointState, methods: Option<&BTreeSet<String>>) -> Endpo
         latency_ms: (!state.latency.is_empty()).then(|| Latency { p50: milliseconds(0.5), p99: milliseconds(0.99) }),
         credentials,
         data: data_of(&state.data_values).map(|(class, count)| (class.name().to_string(), count)).collect(),
-        first_seen: state.moment.first,
-        last_seen: state.moment.last,
+        first_seen: Some(state.moment.first),
+        last_seen: Some(state.moment.last),
         documented: state.documented,
     }
 }

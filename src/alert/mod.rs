@@ -10,5 +10,5 @@ pub mod record;
 pub mod sink;
 
 pub use backwards::{LINE_BYTES_MOST, lines_backwards};
-pub use endpoints::endpoint_records;
+pub use endpoints::{endpoint_records, inventory_records, orphans_of};
 pub use incident::{IncidentTally, Incidents, OpenIncident, told_since};

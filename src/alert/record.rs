@@ -368,10 +368,11 @@ pub struct EndpointDetail {
     pub credentials: BTreeMap<String, u64>,
     /// Sensitive values by class.
     pub data: BTreeMap<String, u64>,
-    #[serde(with = "eve_time")]
-    pub first_seen: Timestamp,
-    #[serde(with = "eve_time")]
-    pub last_seen: Timestamp,
+    /// Absent for an operation that a description names and nobody asked for.
+    #[serde(default, with = "eve_time_if_any", skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<Timestamp>,
+    #[serde(default, with = "eve_time_if_any", skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
     /// Absent where no OpenAPI description was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub documented: Option<bool>,
@@ -433,6 +434,22 @@ pub fn write_printable<W: ?Sized + io::Write>(writer: &mut W, json: &str) -> io:
         printed = at + c.len_utf8();
     }
     writer.write_all(&json.as_bytes()[printed..]) // as above
+}
+
+/// The same, where there is one; it is left out where there is none.
+mod eve_time_if_any {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => eve_time::serialize(time, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        eve_time::deserialize(deserializer).map(Some)
+    }
 }
 
 /// `#[serde(with = "eve_time")]`: a [`Timestamp`] as its `Display` text. Written out by hand: formatting machinery costs more than the rest of a line.

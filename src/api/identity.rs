@@ -4,13 +4,17 @@ use super::snapshot::Settings;
 use crate::hash::{HashKey, HashedMap};
 use crate::http::{Field, Head};
 use crate::rule::ApiNames;
+use crate::time::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Kinds of credentials.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CredentialKind {
     Basic,
     Bearer,
@@ -39,6 +43,8 @@ pub struct Credentials {
     pub principal: u64,
     /// User name and password of Basic authentication.
     pub basic: Option<(u64, u64)>,
+    /// It outlives sessions: an API key, a Basic account, a token that is no person's.
+    pub is_lasting: bool,
 }
 
 /// Entries of each memory below; at the bound it is emptied. It only saves work: what it answers is a pure function.
@@ -47,8 +53,28 @@ const REMEMBERED: usize = 4096;
 /// Remembers what tokens and cookie names were found to be, so that a long-lived one is taken apart once.
 #[derive(Default)]
 pub struct Memory {
-    bearers: HashedMap<u64>,
+    bearers: HashedMap<(u64, bool)>,
     cookies: HashMap<Box<[u8]>, bool>,
+    /// When lasting credentials were seen last.
+    seen: HashedMap<Timestamp>,
+}
+
+/// What was seen so lately is no news.
+const LATELY: Duration = Duration::from_secs(3600);
+
+impl Memory {
+    /// Whether a credential was not seen lately; from now on it was. It may have been, elsewhere or before the bound: it only
+    /// chooses which transactions are shown.
+    pub fn is_news(&mut self, credentials: &Credentials, now: Timestamp) -> bool {
+        if let Some(last) = self.seen.get_mut(&credentials.principal) {
+            return now.since(std::mem::replace(last, now)) >= LATELY;
+        }
+        if self.seen.len() >= REMEMBERED {
+            self.seen.clear();
+        }
+        self.seen.insert(credentials.principal, now);
+        true
+    }
 }
 
 /// The credentials a request carries; the most specific kind where there are several.
@@ -68,6 +94,7 @@ pub fn credentials_of(
         kind: CredentialKind::ApiKey,
         principal: key.secret("api_key", value),
         basic: None,
+        is_lasting: true,
     };
     if let Some(value) = head.get(Field::ApiKey).filter(|value| !value.is_empty()) {
         return Some(by_key(value));
@@ -83,6 +110,7 @@ pub fn credentials_of(
         kind: CredentialKind::Session,
         principal: key.secret("session", value),
         basic: None,
+        is_lasting: false,
     })
 }
 
@@ -97,38 +125,64 @@ fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Cre
         let colon = decoded.iter().position(|byte| *byte == b':')?;
         let user = crate::inspect::user_hash(&decoded[..colon], key);
         let password = key.secret("password", &decoded[colon + 1..]);
-        return Some(Credentials { kind: CredentialKind::Basic, principal: user, basic: Some((user, password)) });
+        let basic = Some((user, password));
+        return Some(Credentials { kind: CredentialKind::Basic, principal: user, basic, is_lasting: true });
     }
     // Every other scheme carries something that stands for the caller: Bearer, Token, Digest, AWS4-HMAC-SHA256 ...
     let token = key.hash(rest);
-    let principal = match memory.bearers.get(&token) {
-        Some(principal) => *principal,
+    let (principal, is_lasting) = match memory.bearers.get(&token) {
+        Some(known) => *known,
         None => {
-            let principal = match jwt_subject(rest) {
-                Some(subject) => key.secret("subject", subject.as_bytes()),
-                None => key.secret("bearer", rest),
+            let known = match claims_of(rest) {
+                Some(claims) => match subject(&claims) {
+                    Some(subject) => (key.secret("subject", subject.as_bytes()), is_machine(&claims, &subject)),
+                    None => (key.secret("bearer", rest), false),
+                },
+                // Signatures (Digest, AWS4-HMAC-SHA256) differ from one request to the next.
+                None => (key.secret("bearer", rest), OPAQUE.iter().any(|name| scheme.eq_ignore_ascii_case(name))),
             };
             if memory.bearers.len() >= REMEMBERED {
                 memory.bearers.clear();
             }
-            memory.bearers.insert(token, principal);
-            principal
+            memory.bearers.insert(token, known);
+            known
         }
     };
-    Some(Credentials { kind: CredentialKind::Bearer, principal, basic: None })
+    Some(Credentials { kind: CredentialKind::Bearer, principal, basic: None, is_lasting })
 }
 
-/// The `sub` claim of a JWT (RFC 7519 §4.1.2), read and not verified. Client credentials tokens name a client instead.
-fn jwt_subject(token: &[u8]) -> Option<String> {
+/// Schemes whose credential is a token that stays the same.
+const OPAQUE: [&[u8]; 5] = [b"bearer", b"token", b"apikey", b"api-key", b"key"];
+
+type Claims = serde_json::Map<String, serde_json::Value>;
+
+/// What a JWT says (RFC 7519), read and not verified.
+fn claims_of(token: &[u8]) -> Option<Claims> {
     let mut parts = token.split(|byte| *byte == b'.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     let decoded = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    let claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&decoded).ok()?;
-    ["sub", "client_id", "azp", "user_id", "email"].iter().find_map(|name| match claims.get(*name)? {
+    serde_json::from_slice(&decoded).ok()
+}
+
+fn claim(claims: &Claims, name: &str) -> Option<String> {
+    match claims.get(name)? {
         serde_json::Value::String(text) if !text.is_empty() => Some(text.clone()),
         serde_json::Value::Number(number) => Some(number.to_string()),
         _ => None,
-    })
+    }
+}
+
+/// The `sub` claim (RFC 7519 §4.1.2). Client credentials tokens may name a client instead.
+fn subject(claims: &Claims) -> Option<String> {
+    ["sub", "client_id", "azp", "user_id", "email"].iter().find_map(|name| claim(claims, name))
+}
+
+/// Whether a token was given to a client of its own account, by the client credentials grant: its subject is the client
+/// itself (RFC 9068 §2.2), or it says so. A person's comes back after any holiday.
+fn is_machine(claims: &Claims, subject: &str) -> bool {
+    let is_client = |name| claim(claims, name).is_some_and(|client| client == subject);
+    let says_so = |name| claim(claims, name).is_some_and(|grant| grant.replace('-', "_") == "client_credentials");
+    is_client("client_id") || is_client("azp") || says_so("gty") || says_so("grant_type")
 }
 
 fn session_cookie<'h>(head: &'h Head, names: &ApiNames, memory: &mut Memory) -> Option<&'h [u8]> {

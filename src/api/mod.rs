@@ -1,13 +1,14 @@
 //! What a transaction means: endpoint, client, principal, attempt at an account, object, sensitive data.
 //!
 //! A transaction with what `inspect` found in its bodies in, one [`Observation`] out. Everything is decided from the
-//! transaction and an immutable [`Snapshot`]; the interpreter's own state only saves work. Nothing secret leaves it:
+//! transaction and an immutable [`Snapshot`]; the interpreter's own state only saves work, and chooses what is shown. Nothing secret leaves it:
 //! credentials, user names and passwords are keyed hashes from here on.
 
 mod account;
 mod identity;
 mod login;
 pub mod openapi;
+pub mod parameters;
 pub mod snapshot;
 pub mod template;
 pub mod url;
@@ -22,6 +23,8 @@ use crate::http::{Ambiguity, Field, Head, Marks, Message, Transaction};
 use crate::inspect::{AccountSaid, BodyReport, DataClass, LoginFields};
 use crate::packet::Peer;
 use crate::time::Timestamp;
+use parameters::Stray;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -62,7 +65,11 @@ pub struct Observation<'a> {
     /// The principal, once the server accepted it.
     pub principal: Option<u64>,
     pub attempt: Option<Attempt>,
+    /// Its credentials last, and were not seen lately: worth showing.
+    pub is_waking: bool,
     pub object: Option<Object>,
+    /// Parameters of an accepted request that its operation does not declare, or that ask for more than users have.
+    pub strays: SmallVec<[Stray; 1]>,
     pub latency: Option<Duration>,
     pub request_bytes: u64,
     pub response_bytes: u64,
@@ -185,6 +192,8 @@ impl Interpreter {
 
         let names = &settings.names;
         let credentials = identity::credentials_of(&request.head, query, names, &self.key, &mut self.memory);
+        let is_waking = credentials
+            .is_some_and(|credentials| credentials.is_lasting && self.memory.is_news(&credentials, request.started));
         let opens_session = response.is_some_and(|response| {
             response.report.as_ref().is_some_and(|report| report.has_token)
                 || identity::sets_session(&response.head, names, &mut self.memory)
@@ -227,6 +236,15 @@ impl Interpreter {
 
         let says_no = report.is_some_and(|report| report.outcome == Some(false));
         let is_success = (200..300).contains(&status) && !says_no;
+        // What logins and registrations send is their own affair.
+        let is_accepted = is_success && attempt.is_none();
+        let strays = match is_accepted && (query.is_some() || request.report.is_some()) {
+            true => {
+                let members = request.report.iter().flat_map(BodyReport::members);
+                parameters::strays(query, members, operation, names)
+            }
+            false => SmallVec::new(),
+        };
         let accepted = status != 0 && status != 401 && status != 403;
         Some(Observation {
             time: response.map_or(request.ended, |response| response.ended.max(request.ended)),
@@ -250,7 +268,9 @@ impl Interpreter {
             may_have_credentials: is_partial,
             credentials,
             attempt,
+            is_waking,
             object,
+            strays,
             latency: response.map(|response| response.started.since(request.ended)),
             request_bytes: request.body_length,
             response_bytes: response.map_or(0, |response| response.body_length),

@@ -14,12 +14,13 @@ mod catalogue;
 mod document;
 mod locate;
 mod operations;
+mod properties;
 mod server;
 mod shape;
 mod trie;
 mod yaml;
 
-pub use catalogue::{Catalogue, Match};
+pub use catalogue::{Catalogue, Match, Orphan};
 
 use std::path::{Path, PathBuf};
 
@@ -71,6 +72,10 @@ pub struct Operation {
     pub security: Vec<Vec<String>>,
     /// Location (`path`, `query`, `header`, `cookie`, `body`, `formData`) and name; the path item's included.
     pub parameters: Vec<(String, String)>,
+    /// Names of query parameters; `None` where the description leaves them open.
+    pub query: Option<Vec<String>>,
+    /// Top-level properties of the bodies that it takes; `None` where the description leaves them open.
+    pub properties: Option<Vec<String>>,
     /// Status codes, ranges (`4XX`) and `default`.
     pub responses: Vec<String>,
     pub has_body: bool,

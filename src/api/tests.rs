@@ -35,3 +35,29 @@ fn a_request_that_is_known_in_part_is_judged_only_where_it_names_its_endpoint() 
     // Its credentials may be among what is unknown.
     assert!(observation.credentials.is_none() && !observation.is_anonymous());
 }
+
+#[test]
+fn keys_and_machines_outlive_sessions_and_people_do_not() {
+    let jwt = |claims: &str| {
+        use base64::Engine;
+        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        format!("Authorization: Bearer {}.{}.c2ln", part(r#"{"alg":"none"}"#), part(claims))
+    };
+    for (line, is_lasting) in [
+        ("X-API-Key: pk_1234567890abcdef".to_owned(), true),
+        ("Authorization: Basic YTpi".to_owned(), true),
+        ("Authorization: Bearer 2YotnFZFEjr1zCsicMWpAA".to_owned(), true),
+        ("Authorization: AWS4-HMAC-SHA256 Credential=A/2026, Signature=fe5f80".to_owned(), false),
+        (jwt(r#"{"sub":"u7"}"#), false),
+        (jwt(r#"{"sub":"u7","client_id":"web"}"#), false),
+        (jwt(r#"{"sub":"batch","client_id":"batch"}"#), true),
+        (jwt(r#"{"client_id":"batch"}"#), true),
+        (jwt(r#"{"sub":"x@clients","gty":"client-credentials"}"#), true),
+        ("Cookie: session=0123456789abcdef0".to_owned(), false),
+    ] {
+        let head = parse_request(format!("GET /a HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n").as_bytes()).unwrap();
+        let (names, key) = (crate::rule::Ruleset::default().names, HashKey::new([1; 16]));
+        let found = identity::credentials_of(&head, None, &names, &key, &mut Default::default());
+        assert_eq!(found.map(|found| found.is_lasting), Some(is_lasting), "{line}");
+    }
+}

@@ -6,8 +6,7 @@
 use super::persist::Kind;
 use super::state::{ClientState, EndpointState, NetworkState};
 use super::store::{Map, REMEMBERED_REACH, REMEMBERED_WINDOWS, Store};
-use crate::hash::mix;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::window::{network_hash, network_of};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoreLimits {
@@ -69,7 +68,8 @@ impl Store {
             ),
             self.evict(
                 (Kind::Principal, &self.principals, limits.principals),
-                |state| (state.requests > 1, state.last_window),
+                // Sessions come by the thousand and die; of a key its long silence is what there is to know.
+                |state| (state.lasting.is_some(), state.requests > 1, state.last_window),
                 drop,
             ),
             self.evict((Kind::Host, &self.hosts, limits.hosts), |state| (state.requests > 1, state.last_window), drop),
@@ -139,10 +139,10 @@ impl Store {
     }
 
     /// Brings a map down to nine tenths of its limit, lowest rank first.
-    fn evict<V>(
+    fn evict<V, R: Ord>(
         &self,
         (kind, map, limit): (Kind, &Map<V>, usize),
-        rank: impl Fn(&V) -> (bool, i64),
+        rank: impl Fn(&V) -> R,
         fold: impl Fn(V),
     ) -> u64 {
         if map.len() <= limit {
@@ -181,7 +181,7 @@ impl Store {
 
     fn fold_client(&self, state: &ClientState) {
         let network = network_of(state.address);
-        let key = network_key(network);
+        let key = network_hash(network);
         let mut kept = self.networks.entry(key).or_insert_with(|| NetworkState::new(network));
         kept.folded.add(state.requests, state.errors.hits as u64, state.moment);
         kept.last_window = kept.last_window.max(state.last_window);
@@ -189,26 +189,9 @@ impl Store {
     }
 }
 
-/// The /24 or /64 an address is in.
-pub fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & !0 << 8).into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !0 << 64).into(),
-    }
-}
-
-/// The 64 bits of a network's prefix, spread: networks are evicted like anything else, so a crafted one gains nothing.
-fn network_key(network: IpAddr) -> u64 {
-    match network {
-        IpAddr::V4(address) => mix(u64::from(address.to_bits())),
-        IpAddr::V6(address) => mix((address.to_bits() >> 64) as u64),
-    }
-}
-
 /// Of what has a rank, the keys of the lowest, where there are more than `limit`: as many as leave nine tenths of it.
-fn lowest<V>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> Option<(bool, i64)>) -> Vec<u64> {
-    let mut ranked: Vec<((bool, i64), u64)> =
-        map.iter().filter_map(|entry| Some((rank(entry.value())?, *entry.key()))).collect();
+fn lowest<V, R: Ord>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> Option<R>) -> Vec<u64> {
+    let mut ranked: Vec<(R, u64)> = map.iter().filter_map(|entry| Some((rank(entry.value())?, *entry.key()))).collect();
     if ranked.len() <= limit {
         return Vec::new();
     }

@@ -34,6 +34,10 @@ pub enum Spoiled {
     Places(u64),
     /// Nothing: the endpoint was told of as a zombie, as this bad, and is not again.
     Zombie(u64, Severity),
+    /// Nothing: the parameter of an endpoint, by its name's hash, was told of, as this bad.
+    Parameter(u64, u64, Severity),
+    /// Where the principal comes from and what it asks for, in this awakening: it was told of, as this bad.
+    Awakening(u64, Severity),
 }
 
 /// Sensitive data of one window, as far as it teaches.
@@ -183,9 +187,27 @@ impl Store {
     /// Folds a judged window into the baselines, except where it was spoiled.
     pub fn fold(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
         for told in spoiled {
-            let Spoiled::Zombie(key, severity) = told else { continue };
-            if let Some(mut state) = self.endpoints.get_mut(key) {
-                state.told_as_zombie = Some(*severity);
+            match told {
+                Spoiled::Zombie(key, severity) => {
+                    if let Some(mut state) = self.endpoints.get_mut(key) {
+                        state.told_as_zombie = Some(*severity);
+                    }
+                }
+                Spoiled::Parameter(key, name, severity) => {
+                    if let Some(mut state) = self.endpoints.get_mut(key)
+                        && let Some(parameters) = &mut state.parameters
+                    {
+                        parameters.tell(*name, *severity);
+                    }
+                }
+                Spoiled::Awakening(key, severity) => {
+                    if let Some(mut state) = self.principals.get_mut(key)
+                        && let Some(awakening) = state.lasting.as_mut().and_then(|lasting| lasting.awakening.as_mut())
+                    {
+                        awakening.told = Some(*severity);
+                    }
+                }
+                _ => {}
             }
         }
         for (key, lesson) in &touched.endpoint_lessons {

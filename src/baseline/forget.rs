@@ -48,7 +48,8 @@ impl Store {
                 let evidence = scrub_evidence(&mut stranger.evidence, address);
                 stranger.clients.remove(&address) | evidence
             });
-            stranger | scrub_all(&mut state.recent, |activity| scrub_endpoint(activity, address))
+            let parameters = state.parameters.as_deref_mut().is_some_and(|parameters| parameters.forget(address));
+            stranger | parameters | scrub_all(&mut state.recent, |activity| scrub_endpoint(activity, address))
         });
         scrubbed += self.scrub(Kind::Client, &self.clients, |state| {
             let recent = state.recent.as_deref_mut();
@@ -60,7 +61,8 @@ impl Store {
             let places = state.places.as_deref_mut().is_some_and(|places| {
                 scrub_all(places, |one| scrub_evidence(&mut one.evidence, address) | one.sample.remove(&address))
             });
-            state.client_sample.remove(&address) | recent | places
+            let lasting = state.lasting.as_deref_mut().is_some_and(|lasting| lasting.forget(address));
+            state.client_sample.remove(&address) | recent | places | lasting
         });
         scrubbed += self.scrub(Kind::Host, &self.hosts, |state| {
             scrub_all(&mut state.recent, |activity| scrub_subject(activity, address))

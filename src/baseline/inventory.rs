@@ -203,6 +203,9 @@ impl EndpointState {
         self.login_sessions.add_share(&other.login_sessions);
         self.account_flow = self.account_flow.max(other.account_flow);
         self.account_calls.add_share(&other.account_calls);
+        if let Some(parameters) = other.parameters {
+            self.parameters.get_or_insert_default().join(*parameters);
+        }
         self.last_window = self.last_window.max(other.last_window);
         if self.is_learned {
             self.stranger = None;

@@ -1,6 +1,8 @@
 //! What is kept of each key between windows: recent activity in tiers, and what is normal.
 
 use super::fold::{Answers, ExposureLesson, TakenLesson};
+use super::lasting::Lasting;
+use super::parameters::Parameters;
 use super::settling::{SettledShare, Settling};
 use super::tiers::Tiers;
 use crate::api::AccountFlow;
@@ -276,6 +278,9 @@ pub struct EndpointState {
     pub taught: i64,
     /// First clients that were answered with success, and their first transactions, while it is a stranger.
     pub stranger: Option<Box<Stranger>>,
+    /// Parameters that are out of place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Box<Parameters>>,
 }
 
 /// What is gathered about an endpoint that nobody listed, until it is told of.
@@ -336,6 +341,7 @@ impl EndpointState {
             last_window: 0,
             taught: 0,
             stranger: None,
+            parameters: None,
         }
     }
 
@@ -440,6 +446,9 @@ pub struct PrincipalState {
     /// Most networks within an hour, while it was learned.
     #[serde(default)]
     pub usual_networks: u64,
+    /// Where its credential outlives sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<Box<Lasting>>,
     pub recent: Option<Box<Tiers<SubjectActivity>>>,
     pub last_window: i64,
     /// The last window that taught.

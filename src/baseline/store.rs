@@ -3,8 +3,10 @@
 //! Merged windows in ([`Store::absorb`]), touched keys out. One map a kind of key, so that readers (metrics, inventory,
 //! checkpoints) never stop who writes. How it is kept within its limits is in `bounds.rs`.
 
+use super::Watched;
 use super::changes::Changes;
 use super::fold::{EndpointLesson, ExposureLesson, SubjectLesson, TakenLesson};
+use super::lasting::Lasting;
 use super::persist::Kind;
 use super::state::{
     AttemptsState, ClientState, EndpointActivity, EndpointState, Folded, HostKnown, HostState, NetworkState,
@@ -18,7 +20,7 @@ use crate::window::{
 };
 use dashmap::DashMap;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub type Map<V> = DashMap<u64, V, BuildIdentity>;
 
@@ -33,6 +35,8 @@ pub struct Store {
     pub reaches: Map<ReachState>,
     /// What is left of clients past the limit.
     pub networks: Map<NetworkState>,
+    /// When there was traffic.
+    watched: Mutex<Watched>,
     pub changes: Changes,
 }
 
@@ -65,6 +69,7 @@ impl Store {
     /// Takes in the merged window. While `is_learning`, new endpoints are no strangers.
     pub fn absorb(&self, index: i64, window: Window, is_learning: bool) -> Touched {
         let mut touched = Touched { is_learning, ..Touched::default() };
+        self.watched().note(index);
         let mut known_hosts: BTreeMap<Arc<str>, HostKnown> = BTreeMap::new();
         for (key, endpoint) in window.endpoints.into_sorted() {
             let is_new = !self.endpoints.contains_key(&key);
@@ -77,7 +82,7 @@ impl Store {
             });
             let mut state = self.endpoints.entry(key).or_insert_with(|| EndpointState::new(&endpoint, is_learning));
             touched.endpoint_lessons.push((key, EndpointLesson::of(&endpoint)));
-            absorb_endpoint(&mut state, index, endpoint);
+            absorb_endpoint(&mut state, index, endpoint, is_learning);
             if let (Some(stranger), Some(known)) = (state.stranger.as_deref_mut(), known) {
                 stranger.known = known;
             }
@@ -130,6 +135,11 @@ impl Store {
         touched
     }
 
+    /// When there was traffic.
+    pub fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner) // spans are whole at any time
+    }
+
     fn note_touched(&self, touched: &Touched) {
         for (kind, keys) in [
             (Kind::Endpoint, &touched.endpoints),
@@ -179,6 +189,7 @@ impl Store {
         });
         for mut state in self.endpoints.iter_mut() {
             state.recent = Tiers::default();
+            state.parameters.iter_mut().for_each(|parameters| parameters.forget_recent());
             (state.last_window, state.taught) = (0, i64::MAX);
         }
         for mut state in self.clients.iter_mut() {
@@ -207,7 +218,11 @@ fn lesson_of(tally: &Tally, exposure: Option<&Exposure>, records: u64) -> Subjec
     }
 }
 
-fn absorb_endpoint(state: &mut EndpointState, index: i64, window: EndpointWindow) {
+fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWindow, is_learning: bool) {
+    if let Some(strays) = window.strays.take() {
+        let before = if is_learning { 0 } else { state.tally.requests };
+        state.parameters.get_or_insert_default().absorb(index, *strays, before);
+    }
     state.documented = window.documented.or(state.documented);
     if window.documented.is_some() {
         state.is_deprecated = window.is_deprecated; // what the newest description says
@@ -335,6 +350,7 @@ fn new_principal() -> PrincipalState {
         place: (0, 0),
         places: None,
         usual_networks: 0,
+        lasting: None,
         recent: None,
         last_window: 0,
         taught: 0,
@@ -342,6 +358,10 @@ fn new_principal() -> PrincipalState {
 }
 
 fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWindow) {
+    if let Some(used) = &window.lasting {
+        let lasting = state.lasting.get_or_insert_with(|| Box::new(Lasting::new(used.kind)));
+        lasting.absorb(&state.moment, &window, used);
+    }
     state.moment.merge(window.tally.moment);
     state.requests += window.tally.requests;
     state.clients.merge(&window.clients);

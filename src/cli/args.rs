@@ -218,7 +218,7 @@ impl FromStr for Since {
   apitap inventory                                     what the running daemon knows
   apitap inventory traffic.pcap
   apitap inventory --state /var/lib/apitap --format json
-  apitap inventory traffic.pcap --openapi api.yaml     which endpoints are not documented
+  apitap inventory traffic.pcap --openapi api.yaml     which endpoints are not documented, and which nobody asks for
 
 Without FILE a running daemon is asked; the state folder itself is opened where none has it."
 )]

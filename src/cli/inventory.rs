@@ -5,10 +5,10 @@ use super::daemon::{asked, folder_of, with_socket_hint};
 use super::replay::output::Output;
 use super::replay::run::{self, Hall, Setup};
 use super::replay::threads_of;
-use crate::alert::endpoint_records;
 use crate::alert::escape::{escape, push_padded};
 use crate::alert::human::second_of;
 use crate::alert::record::{EndpointRecord, write_line};
+use crate::alert::{endpoint_records, inventory_records};
 use crate::baseline::persist::probe;
 use crate::baseline::{State, Store};
 use crate::config::Config;
@@ -58,6 +58,7 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
     let config = Config::load(args.config.as_deref())?;
     let rules = Arc::new(Ruleset::load(config.rules.folder.as_deref())?);
     let settings = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
+    let described = Arc::clone(&settings);
     let setup = Setup {
         tunnels: config.tunnels(),
         packet_limits: config.packet_limits(),
@@ -84,7 +85,8 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
     let nobody: Hall = Arc::new(Mutex::new(Output::quiet()));
     let outcome = run::run(setup, &[], &args.files, &nobody)?;
     outcome.errors.iter().for_each(|error| super::note(&error.to_string()));
-    let records = endpoint_records(outcome.judge.store(), outcome.last_frame.unwrap_or(Timestamp(0)));
+    let now = outcome.last_frame.unwrap_or(Timestamp(0));
+    let records = inventory_records(outcome.judge.store(), &described.catalogue, now);
     Ok((records, !outcome.errors.is_empty()))
 }
 
@@ -123,9 +125,10 @@ fn row_of(record: &EndpointRecord) -> Vec<String> {
         detail.latency_ms.map_or("-".into(), |latency| format!("{:.1}", latency.p99)),
         pairs(&mut detail.credentials.iter().map(|(kind, count)| format!("{kind}×{count}"))),
         pairs(&mut detail.data.iter().map(|(class, count)| format!("{class}×{count}"))),
-        second_of(detail.first_seen),
+        detail.first_seen.map_or("never".into(), second_of),
         match detail.documented {
             None => "-",
+            Some(true) if detail.requests == 0 => "unused",
             Some(true) => "yes",
             Some(false) => "NO",
         }

@@ -12,9 +12,9 @@ use super::stats::{odds_factor, ratio_interval, ratio_test};
 use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::api::AccountFlow;
 use crate::baseline::state::{AttemptsState, EndpointActivity, EndpointState, Share};
-use crate::baseline::{SPANS, Tiers, network_of, not_understood, tier_of};
+use crate::baseline::{SPANS, Tiers, not_understood, tier_of};
 use crate::rule::Severity;
-use crate::window::{Attempts, Merge, Moment, pair_key};
+use crate::window::{Attempts, Merge, Moment, network_of, pair_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 

@@ -23,6 +23,7 @@ impl Traffic {
             exposure: exposure.clone(),
             records: 1,
             places: Default::default(),
+            lasting: None,
         };
         self.window.principals.put(mix(principal), taker);
         self.window.clients.put(key_of(client), ClientWindow { exposure, ..new_client(client) });

@@ -20,12 +20,16 @@ mod account;
 mod credential_leak;
 #[path = "data_exfiltration_tests.rs"]
 mod data_exfiltration;
+#[path = "idle_api_key_tests.rs"]
+mod idle_api_key;
 #[path = "response_drift_tests.rs"]
 mod response_drift;
 #[path = "server_error_spike_tests.rs"]
 mod server_error_spike;
 #[path = "session_anomaly_tests.rs"]
 mod session_anomaly;
+#[path = "undocumented_parameter_tests.rs"]
+mod undocumented_parameter;
 #[path = "zombie_endpoint_tests.rs"]
 mod zombie_endpoint;
 

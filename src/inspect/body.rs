@@ -154,6 +154,7 @@ impl BodyScan {
             bytes: self.bytes,
             truncated: self.truncated,
             is_cut: sink.is_cut,
+            members: (!sink.members.is_empty()).then(|| sink.members.as_slice().into()),
         };
         // Whatever is fed before the next `begin` belongs to no body.
         self.kind = BodyKind::Unknown;

@@ -37,6 +37,9 @@ impl Form {
         let (name, value) = (carry.get(..equals).unwrap_or_default(), carry.get(equals + 1..).unwrap_or_default());
         unescape(name, &mut self.scratch);
         let field = sink.names.look(&self.scratch);
+        if !self.scratch.is_empty() {
+            sink.member(&self.scratch);
+        }
         unescape(value, &mut self.scratch);
         if !value.is_empty() {
             sink.value(field, &self.scratch, Some(1));

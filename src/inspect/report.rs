@@ -15,6 +15,8 @@ pub struct BodyReport {
     /// Sorted by class.
     pub classes: SmallVec<[ClassReport; 2]>,
     pub login: LoginFields,
+    /// Names of a request's top-level fields, a zero byte behind each; the first, and the beginnings of long ones.
+    pub members: Option<Box<[u8]>>,
     /// What a response says of success; `None` where it says nothing.
     pub outcome: Option<bool>,
     /// What a response gives away of an account.
@@ -31,6 +33,12 @@ pub struct BodyReport {
 }
 
 impl BodyReport {
+    /// Names of a request's top-level fields: of JSON and of forms.
+    pub fn members(&self) -> impl Iterator<Item = &[u8]> {
+        let names = self.members.iter().flat_map(|members| members.split(|byte| *byte == 0));
+        names.filter(|name| !name.is_empty())
+    }
+
     pub fn class(&self, class: DataClass) -> Option<&ClassReport> {
         self.classes.iter().find(|report| report.class == class)
     }

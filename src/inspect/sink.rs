@@ -13,6 +13,9 @@ use crate::hash::{HashKey, mix};
 const OUTCOME_DEPTH: u32 = 2;
 /// Login fields lie this deep or less: GraphQL puts them at `variables.input`.
 const LOGIN_DEPTH: u32 = 4;
+/// Longest name of a field that is told of, and all of them together, in bytes.
+const MEMBER_BYTES: usize = 64;
+const MEMBERS_BYTES: usize = 2048;
 /// Digits of an unquoted number that is looked at without a promise: a card number has more.
 const LONG_NUMBER: usize = 12;
 /// Longest unquoted scalar that is looked at, in bytes.
@@ -30,6 +33,8 @@ pub(super) struct Sink {
     pub shape: u64,
     /// Rows so far; also the number of the row that values belong to.
     pub records: u64,
+    /// Names of a request's top-level fields, a zero byte behind each.
+    pub members: Vec<u8>,
     /// Something was passed over at a limit.
     pub is_cut: bool,
     /// Hints that always deserve a look in this role.
@@ -48,6 +53,7 @@ impl Sink {
             names: FieldCache::new(),
             shape: 0,
             records: 0,
+            members: Vec::new(),
             is_cut: false,
             forced: Hint::NONE,
         }
@@ -60,12 +66,23 @@ impl Sink {
         self.outcome = Outcome::default();
         self.shape = 0;
         self.records = 0;
+        self.members.clear();
         self.is_cut = false;
         let secrets = Hint::HASH.with(Hint::API_KEY);
         self.forced = match role {
             Role::Request => Hint::LOGIN.with(secrets),
             Role::Response => Hint::OUTCOME.with(Hint::TOKEN).with(Hint::PASSWORD).with(secrets),
         };
+    }
+
+    /// The name of a top-level field of a request.
+    #[inline]
+    pub fn member(&mut self, name: &[u8]) {
+        let name = name.get(..name.len().min(MEMBER_BYTES)).unwrap_or_default();
+        if self.role == Role::Request && self.members.len() + name.len() < MEMBERS_BYTES {
+            self.members.extend(name.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }));
+            self.members.push(0);
+        }
     }
 
     /// Whether values under this hint are to be handed in whatever they look like.

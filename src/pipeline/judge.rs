@@ -216,6 +216,10 @@ impl Judge {
         &self.options.rules
     }
 
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.options.settings
+    }
+
     /// From the next window on, judge by these rules, and read with these settings.
     pub fn adopt(&mut self, rules: Arc<Ruleset>, settings: Arc<Settings>) {
         self.options.rules = rules;

@@ -13,6 +13,7 @@ mod data_exfiltration;
 mod enumeration;
 mod evasion;
 mod exposure;
+mod idle_api_key;
 mod login;
 mod names;
 mod nearest;
@@ -26,6 +27,7 @@ mod session_anomaly;
 mod severity;
 mod source;
 mod suppress;
+mod undocumented_parameter;
 mod zombie_endpoint;
 
 pub use account_abuse::{
@@ -40,6 +42,7 @@ pub use evasion::Evasion;
 pub use exposure::{
     BySensitivity, ExcessOfEndpoint, ExcessiveDataExposure, ShadowEndpoint, UnauthenticatedDataExposure,
 };
+pub use idle_api_key::{IdleApiKey, SHORTEST_SLEEP};
 pub use login::{
     BruteForce, CredentialStuffing, PasswordSpraying, StuffingFromClient, StuffingFromNetwork, StuffingOfEndpoint,
 };
@@ -57,6 +60,7 @@ pub(crate) use source::SPANS_SECONDS;
 pub(crate) use source::{Check, Source, parse};
 pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
+pub use undocumented_parameter::UndocumentedParameter;
 pub use zombie_endpoint::ZombieEndpoint;
 
 use crate::time::Timestamp;
@@ -67,7 +71,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 19] = [
+const EMBEDDED: [(&str, &str); 21] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
@@ -76,6 +80,7 @@ const EMBEDDED: [(&str, &str); 19] = [
     ("data_exfiltration.toml", include_str!("../../rules/data_exfiltration.toml")),
     ("evasion.toml", include_str!("../../rules/evasion.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
+    ("idle_api_key.toml", include_str!("../../rules/idle_api_key.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
     ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
     ("request_smuggling.toml", include_str!("../../rules/request_smuggling.toml")),
@@ -86,10 +91,12 @@ const EMBEDDED: [(&str, &str); 19] = [
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
+    ("undocumented_parameter.toml", include_str!("../../rules/undocumented_parameter.toml")),
     ("zombie_endpoint.toml", include_str!("../../rules/zombie_endpoint.toml")),
 ];
 
-const DETECTORS: [&str; 28] = [
+/// In the order of their signature ids.
+const DETECTORS: [&str; 30] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -118,6 +125,8 @@ const DETECTORS: [&str; 28] = [
     "registration_abuse",
     "password_reset_abuse",
     "session_anomaly",
+    "idle_api_key",
+    "undocumented_parameter",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -145,6 +154,8 @@ pub struct Ruleset {
     pub registration_abuse: RegistrationAbuse,
     pub password_reset_abuse: PasswordResetAbuse,
     pub session_anomaly: SessionAnomaly,
+    pub idle_api_key: IdleApiKey,
+    pub undocumented_parameter: UndocumentedParameter,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -204,6 +215,8 @@ impl Ruleset {
             "registration_abuse" => &self.registration_abuse.alert,
             "password_reset_abuse" => &self.password_reset_abuse.alert,
             "session_anomaly" => &self.session_anomaly.alert,
+            "idle_api_key" => &self.idle_api_key.alert,
+            "undocumented_parameter" => &self.undocumented_parameter.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -295,6 +308,16 @@ impl Ruleset {
             files.read("session_anomaly.toml", |file: &session_anomaly::SessionAnomalyFile, check| {
                 check.table("session_anomaly", |check| file.session_anomaly.check(check));
             })?;
+        let idle: idle_api_key::IdleApiKeyFile =
+            files.read("idle_api_key.toml", |file: &idle_api_key::IdleApiKeyFile, check| {
+                check.table("idle_api_key", |check| file.idle_api_key.check(check));
+            })?;
+        let parameter: undocumented_parameter::UndocumentedParameterFile = files.read(
+            "undocumented_parameter.toml",
+            |file: &undocumented_parameter::UndocumentedParameterFile, check| {
+                check.table("undocumented_parameter", |check| file.undocumented_parameter.check(check));
+            },
+        )?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -321,6 +344,8 @@ impl Ruleset {
             registration_abuse: accounts.registration_abuse,
             password_reset_abuse: accounts.password_reset_abuse,
             session_anomaly: session.session_anomaly,
+            idle_api_key: idle.idle_api_key,
+            undocumented_parameter: parameter.undocumented_parameter,
             sensor,
             names,
             false_alarms_per_day: 1.0,

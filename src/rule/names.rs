@@ -12,6 +12,7 @@ pub struct ApiNames {
     pub session: SessionNames,
     pub api_key: ApiKeyNames,
     pub redact: RedactedNames,
+    pub parameters: ParameterNames,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -48,6 +49,15 @@ pub struct RedactedNames {
     pub parameters: Vec<String>,
 }
 
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterNames {
+    /// Names that tell of rights or money, beside those known by themselves.
+    pub telling: Vec<String>,
+    /// Names that every server takes, whether or not a description lists them.
+    pub ignored: Vec<String>,
+}
+
 impl ApiNames {
     pub(super) fn check(&self, check: &mut Check<'_>) {
         check.table("login", |check| {
@@ -61,6 +71,10 @@ impl ApiNames {
             check.names("parameters", &self.api_key.parameters);
         });
         check.table("redact", |check| check.names("parameters", &self.redact.parameters));
+        check.table("parameters", |check| {
+            check.names("telling", &self.parameters.telling);
+            check.names("ignored", &self.parameters.ignored);
+        });
     }
 
     pub fn is_session_cookie(&self, name: &str) -> bool {
@@ -73,6 +87,18 @@ impl ApiNames {
 
     pub fn is_redacted_parameter(&self, name: &str) -> bool {
         pattern::any_matches(&self.redact.parameters, name)
+    }
+
+    /// Whether a site calls something so that tells of rights or money.
+    pub fn is_telling_parameter(&self, name: &[u8]) -> bool {
+        let telling = &self.parameters.telling;
+        !telling.is_empty() && std::str::from_utf8(name).is_ok_and(|name| pattern::any_matches(telling, name))
+    }
+
+    /// Whether a parameter of this name says nothing, though no description lists it.
+    pub fn is_ignored_parameter(&self, name: &[u8]) -> bool {
+        let is_ignored = |name| pattern::any_matches(&self.parameters.ignored, name) || self.is_api_key_parameter(name);
+        std::str::from_utf8(name).is_ok_and(is_ignored)
     }
 
     /// What the operator said about an endpoint (`METHOD host path`): `Some(true)` is a login, `Some(false)` is none.

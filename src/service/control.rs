@@ -5,7 +5,7 @@
 
 use super::Daemon;
 use super::suppressions::Added;
-use crate::alert::endpoint_records;
+use crate::alert::inventory_records;
 use crate::baseline::{Forget, Leave, State};
 use crate::pipeline::{Failure, Judge};
 use crate::rule::{Network, Ruleset, did_you_mean};
@@ -113,7 +113,8 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
         Request::Reload => Ok(json!(daemon.reload().map_err(|error| error.to_string())?)),
         Request::Inventory => {
             let now = daemon.board.reading().newest.unwrap_or(Timestamp(0));
-            value_of(&endpoint_records(&daemon.store, now))
+            let settings = daemon.on_judge(|judge| Arc::clone(judge.settings()))?;
+            value_of(&inventory_records(&daemon.store, &settings.catalogue, now))
         }
         Request::Incidents => {
             let store = Arc::clone(&daemon.store);

@@ -148,7 +148,23 @@ pub fn generate(options: &Options, pcap: &mut dyn io::Write, truth: &mut dyn io:
         http2: options.http2,
         rate: options.rate,
     };
-    let mut stage = stage::Stage::new(world, queue, truth, options.log_transactions);
+    let mut stage = stage::Stage::new(world.clone(), queue, truth, options.log_transactions);
+    if let Some(past) = attack::past_of(&options.scenarios) {
+        // An ordinary day's beginning, from which whoever watches learns; then weeks in which only machines go on.
+        let start = options.start.saturating_sub(past);
+        let weeks = start.saturating_add(options.quiet_first);
+        stage.world = world::World { start, end: weeks, attacks_from: weeks, ..world.clone() };
+        if options.rate > 0.0 {
+            benign::cast(&mut stage, options.profile);
+        }
+        attack::cast_past(&mut stage, &options.scenarios);
+        stage.play()?;
+        stage.world = world::World { start: weeks, end: options.start, attacks_from: options.start, ..world.clone() };
+        benign::cast_machines(&mut stage);
+        attack::cast_weeks(&mut stage, &options.scenarios);
+        stage.play()?;
+        stage.world = world;
+    }
     if options.rate > 0.0 {
         benign::cast(&mut stage, options.profile);
     }
@@ -157,6 +173,7 @@ pub fn generate(options: &Options, pcap: &mut dyn io::Write, truth: &mut dyn io:
         hostile::cast(&mut stage, options.hostile, options.hostile_kind);
     }
     stage.play()?;
+    stage.finish()?;
     let attacks = stage.records.iter().filter(|record| record.is_attack() && record.start().is_some()).count();
     let summary = Summary {
         transactions: stage.transactions,

@@ -28,6 +28,8 @@ pub enum Scenario {
     RegistrationAbuse,
     PasswordResetAbuse,
     SessionAnomaly,
+    IdleApiKey,
+    UndocumentedParameter,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -49,7 +51,7 @@ pub struct Numbers {
     pub lasts: Option<Duration>,
     /// A share, by scenario: of logins that succeed, of calls that fail, of calls that expose.
     pub share: f64,
-    /// Records in each exposing response; user names of a spray.
+    /// Records in each exposing response; user names of a spray; days that a key was idle.
     pub records: u32,
 }
 
@@ -75,7 +77,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 22] = [
+static SCENARIOS: [ScenarioInfo; 24] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -270,6 +272,22 @@ static SCENARIOS: [ScenarioInfo; 22] = [
         may: &["object_enumeration"],
         levels: [level(30, 300, minutes(5), 0.0, 0), level(8, 80, minutes(15), 0.0, 0), level(4, 24, None, 0.0, 0)],
     },
+    ScenarioInfo {
+        scenario: Scenario::IdleApiKey,
+        name: "idle_api_key",
+        what: "a partner's key that nobody used for weeks, while the sensor watched, reads again: from elsewhere; slowly, from its own network",
+        detectors: &["idle_api_key"],
+        may: &["data_exfiltration"],
+        levels: [level(1, 120, minutes(5), 0.0, 60), level(1, 20, minutes(10), 0.0, 45), level(1, 3, None, 0.0, 31)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::UndocumentedParameter,
+        name: "undocumented_parameter",
+        what: "a customer sends fields that no form has (role, balance, debug), and the server takes them; slowly, one of them, twice",
+        detectors: &["undocumented_parameter"],
+        may: &[],
+        levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 10, minutes(10), 0.0, 0), level(1, 2, None, 0.0, 0)],
+    },
 ];
 
 /// All scenarios, in the order in which they are listed.
@@ -296,6 +314,13 @@ impl Level {
 }
 
 impl ScenarioInfo {
+    /// How long before everything else it begins, where it needs a past.
+    pub fn past(&self, level: Level) -> Option<Duration> {
+        const DAY: u32 = 86_400;
+        let days = self.numbers(level).records;
+        (self.scenario == Scenario::IdleApiKey).then(|| Duration::from_secs(u64::from(days * DAY)))
+    }
+
     pub fn numbers(&self, level: Level) -> &Numbers {
         &self.levels[level as usize] // three levels, three entries
     }

@@ -153,7 +153,7 @@ impl<'a> Stage<'a> {
         self.records.len() - 1
     }
 
-    /// Plays until nobody acts any more, and writes everything.
+    /// Plays until nobody acts any more.
     pub fn play(&mut self) -> io::Result<()> {
         while let Some(Waiting { at, order, mut actor }) = self.waiting.pop() {
             self.queue.write_until(at)?;
@@ -165,6 +165,11 @@ impl<'a> Stage<'a> {
                 self.log.clear();
             }
         }
+        Ok(())
+    }
+
+    /// Writes all that is left, and what every record came to.
+    pub fn finish(&mut self) -> io::Result<()> {
         self.queue.finish()?;
         self.records.sort_by_key(Record::start);
         for line in self.records.iter().filter_map(Record::line) {

@@ -3,7 +3,7 @@
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
-use super::{Abuses, Evasions, Leaks, Places, Smuggling};
+use super::{Abuses, Evasions, LastingUse, Leaks, Places, Smuggling, Strays};
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
@@ -323,6 +323,8 @@ pub struct EndpointWindow {
     pub open_exposure: Option<Box<Exposure>>,
     /// Secrets in responses.
     pub leaks: Option<Box<Leaks>>,
+    /// Parameters that are out of place.
+    pub strays: Option<Box<Strays>>,
     /// Requests by kind of credentials, in the order of [`crate::api::CredentialKind::ALL`].
     pub credentials: [u64; 4],
     /// First successful transactions, and first large ones.
@@ -353,6 +355,7 @@ impl Merge for EndpointWindow {
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
         self.leaks.merge(other.leaks);
+        self.strays.merge(other.strays);
         for (mine, theirs) in self.credentials.iter_mut().zip(other.credentials) {
             *mine += theirs;
         }
@@ -401,6 +404,8 @@ pub struct PrincipalWindow {
     /// Rows of successful responses.
     pub records: u64,
     pub places: Places,
+    /// Where its credential outlives sessions.
+    pub lasting: Option<Box<LastingUse>>,
 }
 
 impl Merge for PrincipalWindow {
@@ -411,6 +416,7 @@ impl Merge for PrincipalWindow {
         self.exposure.merge(other.exposure);
         self.records += other.records;
         self.places.merge(other.places);
+        self.lasting.merge(other.lasting);
     }
 }
 

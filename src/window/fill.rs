@@ -6,7 +6,7 @@ use super::aggregate::{
 };
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
-use super::{Evasions, Places, Window, WindowLimits};
+use super::{Evasions, LastingUse, Places, Window, WindowLimits};
 use crate::api::{AccountFlow, Attempt, Observation, Outcome};
 use crate::hash::{HashKey, mix};
 use crate::inspect::{AccountSaid, BodyReport};
@@ -165,6 +165,9 @@ impl Window {
                 endpoint.open_exposure.get_or_insert_default().record(observation, report, client, shown);
             }
         }
+        for stray in &observation.strays {
+            endpoint.strays.get_or_insert_default().record(observation, stray, client, filling.key, shown);
+        }
         if let Some(report) = leaked(observation) {
             endpoint.leaks.get_or_insert_default().record(observation, report, client, shown);
         }
@@ -238,6 +241,7 @@ impl Window {
             exposure: None,
             records: 0,
             places: Places::default(),
+            lasting: None,
         });
         let Some(aggregate) = entry else { return };
         aggregate.tally.record(observation);
@@ -245,6 +249,10 @@ impl Window {
         aggregate.places.record(observation, filling.key, shown);
         aggregate.clients.insert(client);
         aggregate.client_sample.insert(client, observation.client);
+        if let Some(credentials) = observation.credentials.filter(|credentials| credentials.is_lasting) {
+            let new = || Box::new(LastingUse::new(credentials.kind));
+            aggregate.lasting.get_or_insert_with(new).record(observation, shown);
+        }
         if let Some(report) = exposed(observation) {
             aggregate.exposure.get_or_insert_default().record(observation, report, client, shown);
         }
@@ -396,6 +404,7 @@ pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
         exposure: None,
         open_exposure: None,
         leaks: None,
+        strays: None,
         credentials: [0; 4],
         evidence: Default::default(),
     }

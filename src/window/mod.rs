@@ -11,10 +11,12 @@ pub mod distinct;
 mod evasions;
 mod fill;
 pub mod histogram;
+mod lasting;
 mod leaks;
 mod places;
 pub mod sample;
 mod smuggling;
+mod strays;
 
 pub use abuses::Abuses;
 pub use aggregate::{
@@ -23,9 +25,11 @@ pub use aggregate::{
 };
 pub use evasions::Evasions;
 pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key};
+pub use lasting::{LastingUse, NetworkSample, network_hash, network_of};
 pub use leaks::Leaks;
 pub use places::Places;
 pub use smuggling::Smuggling;
+pub use strays::{StrayUse, Strays};
 
 use crate::hash::{BuildIdentity, HashedMap};
 use std::collections::hash_map::Entry;

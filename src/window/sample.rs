@@ -34,6 +34,11 @@ impl<T: Ord, const K: usize> BottomK<T, K> {
         is_within::<_, _, K>(&self.items, &hash)
     }
 
+    /// Whether an item with this hash was never put in, beyond doubt: it would be here.
+    pub fn lacks(&self, hash: u64) -> bool {
+        self.would_keep(hash) && self.items.binary_search_by_key(&hash, |item| item.0).is_err()
+    }
+
     pub fn insert(&mut self, hash: u64, payload: T) {
         if !self.would_keep(hash) {
             return;

@@ -103,8 +103,8 @@ pub fn endpoint() -> EndpointRecord {
         latency_ms: Some(Latency { p50: 3.1, p99: 41.0 }),
         credentials: BTreeMap::from([("bearer".to_owned(), 960), ("none".to_owned(), 2)]),
         data: BTreeMap::from([("email".to_owned(), 950)]),
-        first_seen: second(0),
-        last_seen: second(3600),
+        first_seen: Some(second(0)),
+        last_seen: Some(second(3600)),
         documented: Some(true),
     };
     EveRecord::new(second(3600), EventType::Endpoint, detail)

@@ -23,6 +23,16 @@ pub struct Match<'a> {
     pub description: &'a Description,
 }
 
+/// An operation that is described, and that nobody asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Orphan<'a> {
+    /// `None` where the description leaves it open.
+    pub host: Option<&'a str>,
+    /// With base path, as the description writes it.
+    pub template: String,
+    pub method: &'a str,
+}
+
 /// The descriptions of a run.
 #[derive(Debug, Default)]
 pub struct Catalogue {
@@ -107,6 +117,32 @@ impl Catalogue {
         &self.descriptions
     }
 
+    /// The operations that are none of the endpoints seen (method, host and template), each once, under its first server.
+    pub fn orphans(&self, seen: impl Iterator<Item = (String, String, String)>) -> Vec<Orphan<'_>> {
+        let mut hosts: HashMap<(String, String), Vec<String>> = HashMap::new();
+        for (method, host, template) in seen {
+            hosts.entry((method, template)).or_default().push(host);
+        }
+        let mut orphans = Vec::new();
+        for description in &self.descriptions {
+            for operation in &description.operations {
+                let servers = if operation.servers.is_empty() { &description.servers } else { &operation.servers };
+                let template = |server: &Server| format!("{}{}", server.base_path, operation.path);
+                let is_seen = servers.iter().any(|server| {
+                    let asked = hosts.get(&(operation.method.clone(), template(server)));
+                    asked.is_some_and(|hosts| hosts.iter().any(|host| is_of(server, host)))
+                });
+                if let Some(server) = servers.first().filter(|_| !is_seen) {
+                    let host = server.host.as_deref().filter(|host| !is_developers_own(host));
+                    orphans.push(Orphan { host, template: template(server), method: &operation.method });
+                }
+            }
+        }
+        orphans.sort();
+        orphans.dedup();
+        orphans
+    }
+
     /// The tries that may know a host, most specific first.
     fn tries(&self, host: &str) -> impl Iterator<Item = &Trie> {
         let templates = self.templates.iter().filter(move |(template, _)| template.matches(host)).map(|(_, trie)| trie);
@@ -160,6 +196,15 @@ impl Catalogue {
     pub fn covers(&self, host: &str, path: &str) -> bool {
         let segments = PathSegments::of(path);
         self.tries(host).any(|trie| trie.covers(&segments.list))
+    }
+}
+
+/// Whether a host may be that of a server.
+fn is_of(server: &Server, host: &str) -> bool {
+    match server.host.as_deref().filter(|named| !is_developers_own(named)) {
+        None => true,
+        Some(named) if named.contains('{') => HostTemplate::of(named).matches(host),
+        Some(named) => named == host,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Works on any tree: what has the wrong type is skipped here, because [`super::shape`] has reported it. What only shows
 //! on following references (a reference to nothing) is added to the faults.
 
+use super::properties::{self, Properties};
 use super::{Description, Fault, Operation, server};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -64,15 +65,24 @@ pub fn version_of(root: &Value) -> Result<Version, String> {
 /// The description, and the slips: faults that a sensor can do without, such as a path parameter that is not declared.
 /// What makes the description useless is added to `faults`.
 pub fn describe(root: &Value, version: &Version, faults: &mut Vec<Fault>) -> (Description, Vec<Fault>) {
-    let mut walk =
-        Walk { root, edition: version.edition, faults, slips: Vec::new(), notes: Vec::new(), steps: MAX_STEPS };
+    let mut walk = Walk {
+        root,
+        edition: version.edition,
+        faults,
+        slips: Vec::new(),
+        notes: Vec::new(),
+        steps: MAX_STEPS,
+        properties: Properties::new(root),
+        keys: keys_in_query(root),
+    };
     let info = root.get("info");
     let servers = match version.edition {
         Edition::V2 => vec![server::of_swagger(root)],
         _ => server::of_list(root.get("servers")),
     };
     let nowhere = super::Server { host: None, base_path: String::new() };
-    let operations = walk.operations();
+    let mut operations = walk.operations();
+    leave_open(&mut operations, &walk.keys);
     let description = Description {
         title: info.and_then(|info| info.get("title")).and_then(Value::as_str).unwrap_or_default().to_owned(),
         version: version.text.clone(),
@@ -92,6 +102,9 @@ struct Walk<'a> {
     slips: Vec<Fault>,
     notes: Vec<String>,
     steps: usize,
+    properties: Properties<'a>,
+    /// Query parameters that carry a key: every operation takes them.
+    keys: Vec<String>,
 }
 
 /// A path item: what it says itself goes before what it refers to.
@@ -203,8 +216,8 @@ impl<'a> Walk<'a> {
         &mut self,
         method: &str,
         path: &str,
-        item: &PathItem<'_>,
-        operation: &Value,
+        item: &PathItem<'a>,
+        operation: &'a Value,
         place: &Place<'_>,
     ) -> Operation {
         let mut parameters = self.parameters(item.get("parameters"), place);
@@ -215,6 +228,8 @@ impl<'a> Walk<'a> {
         }
         parameters.sort();
         self.check_path_parameters(path, &parameters, place);
+        let query = self.query_of(&parameters, item, operation);
+        let properties = self.properties_of(&parameters, item, operation);
         parameters.retain(|(location, _)| location != UNKNOWN);
         let security = security_of(operation.get("security").or_else(|| self.root.get("security")));
         let is_form = |(location, _): &(String, String)| matches!(location.as_str(), "body" | "formData");
@@ -232,8 +247,58 @@ impl<'a> Walk<'a> {
             parameters,
             responses: responses.into_iter().flat_map(Map::keys).filter(|k| !k.starts_with("x-")).cloned().collect(),
             has_body,
+            query,
+            properties,
             servers: if own_servers.is_empty() { server::of_list(item.get("servers")) } else { own_servers },
         }
+    }
+
+    /// Names of the query parameters, where all of them are known.
+    fn query_of(
+        &mut self,
+        parameters: &[(String, String)],
+        item: &PathItem<'a>,
+        operation: &'a Value,
+    ) -> Option<Vec<String>> {
+        if parameters.iter().any(|(location, _)| location == UNKNOWN) {
+            return None;
+        }
+        for entry in listed(item, operation) {
+            let parameter = self.properties.followed(entry)?;
+            let schema = parameter.get("schema").and_then(|schema| self.properties.followed(schema));
+            if properties::is_free(parameter, schema) {
+                return None;
+            }
+        }
+        let names = parameters.iter().filter(|(location, _)| location == "query").map(|(_, name)| name.clone());
+        Some(names.chain(self.keys.iter().cloned()).collect())
+    }
+
+    /// Names of the top-level properties of the bodies that an operation takes, where it declares any.
+    fn properties_of(
+        &mut self,
+        parameters: &[(String, String)],
+        item: &PathItem<'a>,
+        operation: &'a Value,
+    ) -> Option<Vec<String>> {
+        if let Some(body) = operation.get("requestBody") {
+            return Some(self.properties.of_request_body(body)?.into_iter().collect());
+        }
+        if parameters.iter().any(|(location, _)| location == UNKNOWN) {
+            return None;
+        }
+        let is_form = |(location, _): &&(String, String)| location == "formData";
+        let form: Vec<String> = parameters.iter().filter(is_form).map(|(_, name)| name.clone()).collect();
+        if !form.is_empty() {
+            return Some(form);
+        }
+        let mut bodies = listed(item, operation).filter_map(|entry| {
+            let parameter = self.properties.followed(entry)?;
+            (parameter.get("in")? == "body").then(|| parameter.get("schema")).flatten()
+        });
+        let schema = bodies.next()?;
+        drop(bodies);
+        Some(self.properties.of_schema(schema)?.into_iter().collect())
     }
 
     fn parameters(&mut self, list: Option<&Value>, place: &Place<'_>) -> Vec<(String, String)> {
@@ -302,6 +367,28 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The parameters of an operation and of its path, as they stand there.
+fn listed<'a>(item: &PathItem<'a>, operation: &'a Value) -> impl Iterator<Item = &'a Value> + use<'a> {
+    let lists = [operation.get("parameters"), item.get("parameters")];
+    lists.into_iter().flatten().filter_map(Value::as_array).flatten()
+}
+
+/// Names of the API keys that go in the query.
+fn keys_in_query(root: &Value) -> Vec<String> {
+    let schemes = [root.pointer("/components/securitySchemes"), root.get("securityDefinitions")];
+    let schemes = schemes.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::values);
+    let in_query = schemes.filter(|scheme| scheme.get("in").and_then(Value::as_str) == Some("query"));
+    in_query.filter_map(|scheme| Some(scheme.get("name")?.as_str()?.to_owned())).collect()
+}
+
+/// A description without a single query parameter does not describe them.
+fn leave_open(operations: &mut [Operation], keys: &[String]) {
+    let declares_any = |operation: &Operation| operation.query.as_ref().is_some_and(|names| names.len() > keys.len());
+    if !operations.iter().any(declares_any) {
+        operations.iter_mut().for_each(|operation| operation.query = None);
+    }
+}
+
 /// Location of a parameter that is not known here, because it lies in another file or past the bound.
 const UNKNOWN: &str = "$ref";
 
@@ -336,7 +423,7 @@ fn expressions(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A JSON pointer in a URI fragment is percent-encoded (RFC 6901 §6).
-fn decoded(pointer: &str) -> String {
+pub(super) fn decoded(pointer: &str) -> String {
     let mut scratch = Vec::new();
     String::from_utf8_lossy(crate::api::url::percent_decode(pointer.as_bytes(), false, &mut scratch)).into_owned()
 }

@@ -57,7 +57,10 @@ impl Cut {
     /// What changed in the store since the last cut.
     pub fn of(store: &Store, singles: &Singles, leave: Leave) -> Cut {
         let started = Instant::now();
-        let singles = singles_of(singles);
+        let mut singles = singles_of(singles);
+        // Numbers always become JSON.
+        let watched = serde_json::to_vec(&*store.watched()).unwrap_or_default();
+        singles.push(((Kind::Single, Single::Watched as u64), watched));
         let mut cut = Cut { leave, took: Duration::ZERO, singles, records: Records::default(), changed: 0 };
         for (kind, keys) in store.changes.take() {
             match kind {

@@ -56,6 +56,8 @@ impl Recovered {
         } else if of(Single::Odds) {
             singles.odds = value.to_vec();
             true
+        } else if of(Single::Watched) {
+            set(&mut *self.store.watched(), value)
         } else {
             false
         }

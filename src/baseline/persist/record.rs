@@ -76,6 +76,8 @@ pub enum Single {
     Judged,
     /// How rare is rare.
     Odds,
+    /// When there was traffic.
+    Watched,
 }
 
 /// Kind and key: the order of records.

@@ -7,8 +7,8 @@ mod summary;
 
 use super::args::{ReplayArgs, is_dash};
 use super::interrupt::{self, Signal};
-use crate::alert::endpoint_records;
 use crate::alert::record::{EveRecord, EventType, StatsDetail};
+use crate::alert::{endpoint_records, orphans_of};
 use crate::baseline::persist::probe;
 use crate::baseline::{Leave, State};
 use crate::capture::is_named_pipe;
@@ -108,7 +108,11 @@ pub fn threads_of(wished: Option<NonZeroUsize>) -> usize {
 
 fn summary_of(outcome: &Outcome, started: Instant) -> Summary {
     let judge = &outcome.judge;
+    let catalogue = &judge.settings().catalogue;
+    let operations = catalogue.descriptions().iter().map(|description| description.operations.len()).sum();
+    let described = (!catalogue.is_empty()).then(|| (operations, orphans_of(judge.store(), catalogue).len()));
     Summary {
+        described,
         packets: outcome.packets.clone(),
         counters: judge.counters().clone(),
         endpoints: judge.store().endpoints.len(),

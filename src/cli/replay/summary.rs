@@ -14,6 +14,8 @@ pub struct Summary {
     pub clients: usize,
     pub keys_evicted: u64,
     pub late_windows: u64,
+    /// Operations that descriptions name, and those of them that nobody asked for.
+    pub described: Option<(usize, usize)>,
     /// Path segments that turned out to be values.
     pub learned_parameters: usize,
     pub filtered_out: u64,
@@ -83,6 +85,12 @@ impl Summary {
                  --state, or a shorter --learn",
                 crate::alert::human::second_of(until),
                 if only { " (the whole capture)" } else { "" }
+            );
+        }
+        if let Some((described, unused)) = self.described {
+            let _ = writeln!(
+                text,
+                "{unused} of {described} documented operations were never asked for (`apitap inventory` lists them)"
             );
         }
         let named = self.named();

@@ -405,11 +405,21 @@ impl Json {
     /// A key, escapes and all.
     fn named(&mut self, text: &[u8], sink: &mut Sink) {
         if memchr::memchr(b'\\', text).is_none() {
+            self.member(text, sink);
             return self.name(sink.names.look(text), sink);
         }
         unescape(text, &mut self.scratch);
         let field = sink.names.look(&self.scratch);
+        self.member(&self.scratch, sink);
         self.name(field, sink);
+    }
+
+    /// A name that may be of a request's own field.
+    #[inline(always)]
+    fn member(&self, name: &[u8], sink: &mut Sink) {
+        if sink.role == Role::Request && self.depth == 1 && self.documents == 1 {
+            sink.member(name);
+        }
     }
 
     #[inline(always)]

@@ -192,6 +192,7 @@ fn key(json: &mut Json, bytes: &[u8], start: usize, end: usize, carry: &mut Vec<
         return json.key_is_at(start, end);
     }
     let field = sink.names.look_at(bytes, start, end);
+    json.member(bytes.get(start..end).unwrap_or_default(), sink);
     json.name(field, sink);
     json.scalar_done = json.behind_colon(bytes, end + 2, carry, sink).max(json.scalar_done);
 }

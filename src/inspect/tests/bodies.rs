@@ -12,6 +12,24 @@ pub(super) fn report(role: Role, kind: BodyKind, body: &[u8]) -> BodyReport {
     scan.finish()
 }
 
+fn members(kind: BodyKind, body: &str) -> String {
+    let report = report(Role::Request, kind, body.as_bytes());
+    let names: Vec<String> = report.members().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    names.join(" ")
+}
+
+#[test]
+fn the_top_level_fields_of_a_request_are_named_and_no_others() {
+    let json = r#"{"a":1, "b\u0063":{"inner":2}, "list":[{"x":1},{"y":2}], "e":null}"#;
+    assert_eq!(members(BodyKind::Json, json), "a bc list e");
+    assert_eq!(members(BodyKind::Json, r#"[{"a":1}]"#), "");
+    assert_eq!(members(BodyKind::Form, "a=1&is%5Fadmin=1&&b"), "a is_admin b");
+    let many: String = (0..500).map(|n| format!(r#""field_{n}":1,"#)).collect();
+    let kept = members(BodyKind::Json, &format!("{{{many}\"last\":1}}"));
+    assert!(kept.len() < 2048 && kept.starts_with("field_0 field_1 "), "{}", kept.len());
+    assert_eq!(response(json).members().count(), 0);
+}
+
 fn response(body: &str) -> BodyReport {
     report(Role::Response, BodyKind::Json, body.as_bytes())
 }

@@ -1,9 +1,11 @@
 //! Everybody who means harm, and the servers' faults that do it without an attacker.
 
 mod accounts;
+mod assignment;
 mod campaign;
 mod evasion;
 mod exposure;
+mod idle;
 mod insider;
 mod logins;
 mod protocol;
@@ -22,6 +24,25 @@ use super::stage::{Caller, Stage};
 use super::truth::Matter;
 use crate::time::Timestamp;
 use std::time::Duration;
+
+/// How long before everything else the traffic begins, where an attack needs a past.
+pub fn past_of(scenarios: &[(Scenario, Level)]) -> Option<Duration> {
+    scenarios.iter().filter_map(|(scenario, level)| scenario.info().past(*level)).max()
+}
+
+/// Puts on the stage who was there in the past.
+pub fn cast_past(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)]) {
+    if past_of(scenarios).is_some() {
+        idle::cast_past(stage);
+    }
+}
+
+/// And who was there in the weeks since.
+pub fn cast_weeks(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)]) {
+    if past_of(scenarios).is_some() {
+        idle::cast_weeks(stage);
+    }
+}
 
 /// One attack as planned: when, how large, where its truth is kept.
 #[derive(Clone, Debug)]
@@ -59,6 +80,8 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::ShadowEndpoint | Scenario::UnauthenticatedDataExposure | Scenario::ZombieEndpoint => {
                 exposure::cast(stage, plan)
             }
+            Scenario::IdleApiKey => idle::cast(stage, plan),
+            Scenario::UndocumentedParameter => assignment::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
             Scenario::RequestSmuggling => smuggling::cast(stage, plan),

@@ -45,6 +45,12 @@ pub fn cast(stage: &mut Stage<'_>, profile: Profile) {
     }
 }
 
+/// Puts only machines on the stage, for weeks in which nothing else happens: each acts every few hours.
+pub fn cast_machines(stage: &mut Stage<'_>) {
+    const RATE: f64 = 2e-4;
+    machine::cast(stage, RATE, &Rc::new(Files::new()));
+}
+
 fn people(stage: &mut Stage<'_>, release: Release, files: &Rc<Files>) {
     let kinds = [
         (Kind::Mobile, MOBILE_SHARE / MOBILE_SESSION),
