@@ -2,9 +2,13 @@
 
 mod bounds;
 mod changes;
+mod cusum;
 mod fold;
 mod forget;
+mod generations;
 mod inventory;
+pub mod pace;
+pub mod peers;
 pub mod persist;
 mod settling;
 pub mod state;

@@ -22,6 +22,8 @@ impl Traffic {
             client_sample: Default::default(),
             exposure: exposure.clone(),
             records: 1,
+            asked: Default::default(),
+            callers: None,
         };
         self.window.principals.put(mix(principal), taker);
         self.window.clients.put(key_of(client), ClientWindow { exposure, ..new_client(client) });

@@ -11,11 +11,13 @@ mod data_exfiltration;
 mod error_share;
 mod evasion;
 mod excessive_data_exposure;
+mod latency_anomaly;
 mod object_enumeration;
 mod odds;
 mod protocol_abuse;
 mod reasons;
 mod request_smuggling;
+mod resource_abuse;
 mod response_drift;
 mod scanner;
 pub mod sensor;
@@ -199,6 +201,8 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     zombie_endpoint::judge(scene, &mut findings);
     client_error_spike::judge(scene, &mut findings);
     server_error_spike::judge(scene, &mut findings);
+    resource_abuse::judge(scene, &mut findings);
+    latency_anomaly::judge(scene, &mut findings);
     voices::one_for_each_attack(scene, &mut findings, &undecided, memory);
     findings
 }

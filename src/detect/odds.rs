@@ -23,14 +23,18 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 12] = [
+pub const TESTS: [&str; 16] = [
     "credential_stuffing.endpoint",
     "client_error_spike.client",
     "client_error_spike.endpoint",
     "client_error_spike.host",
     "data_exfiltration.values",
     "data_exfiltration.volume",
+    "latency_anomaly.endpoint",
+    "latency_anomaly.host",
     "object_enumeration",
+    "resource_abuse.bytes",
+    "resource_abuse.requests",
     "response_drift",
     "server_error_spike.client",
     "server_error_spike.endpoint",

@@ -18,6 +18,10 @@ use std::time::Duration;
 mod credential_leak;
 #[path = "data_exfiltration_tests.rs"]
 mod data_exfiltration;
+#[path = "latency_anomaly_tests.rs"]
+mod latency_anomaly;
+#[path = "resource_abuse_tests.rs"]
+mod resource_abuse;
 #[path = "response_drift_tests.rs"]
 mod response_drift;
 #[path = "server_error_spike_tests.rs"]

@@ -12,12 +12,14 @@ mod data_exfiltration;
 mod enumeration;
 mod evasion;
 mod exposure;
+mod latency_anomaly;
 mod login;
 mod names;
 mod nearest;
 pub mod pattern;
 mod protocol_abuse;
 mod request_smuggling;
+mod resource_abuse;
 mod response_drift;
 mod sensor;
 mod server_errors;
@@ -35,6 +37,7 @@ pub use evasion::Evasion;
 pub use exposure::{
     BySensitivity, ExcessOfEndpoint, ExcessiveDataExposure, ShadowEndpoint, UnauthenticatedDataExposure,
 };
+pub use latency_anomaly::LatencyAnomaly;
 pub use login::{
     BruteForce, CredentialStuffing, PasswordSpraying, StuffingFromClient, StuffingFromNetwork, StuffingOfEndpoint,
 };
@@ -42,6 +45,7 @@ pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use nearest::did_you_mean;
 pub use protocol_abuse::ProtocolAbuse;
 pub use request_smuggling::RequestSmuggling;
+pub use resource_abuse::{LEAST_PAGE_ROWS, PageSizes, ResourceAbuse};
 pub use response_drift::ResponseDrift;
 pub use sensor::SensorRules;
 pub use server_errors::ServerErrorSpike;
@@ -61,7 +65,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 17] = [
+const EMBEDDED: [(&str, &str); 19] = [
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_leak.toml", include_str!("../../rules/credential_leak.toml")),
@@ -69,9 +73,11 @@ const EMBEDDED: [(&str, &str); 17] = [
     ("data_exfiltration.toml", include_str!("../../rules/data_exfiltration.toml")),
     ("evasion.toml", include_str!("../../rules/evasion.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
+    ("latency_anomaly.toml", include_str!("../../rules/latency_anomaly.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
     ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
     ("request_smuggling.toml", include_str!("../../rules/request_smuggling.toml")),
+    ("resource_abuse.toml", include_str!("../../rules/resource_abuse.toml")),
     ("response_drift.toml", include_str!("../../rules/response_drift.toml")),
     ("sensor.toml", include_str!("../../rules/sensor.toml")),
     ("server_error_spike.toml", include_str!("../../rules/server_error_spike.toml")),
@@ -81,7 +87,7 @@ const EMBEDDED: [(&str, &str); 17] = [
     ("zombie_endpoint.toml", include_str!("../../rules/zombie_endpoint.toml")),
 ];
 
-const DETECTORS: [&str; 23] = [
+const DETECTORS: [&str; 25] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -105,6 +111,8 @@ const DETECTORS: [&str; 23] = [
     "data_exfiltration",
     "response_drift",
     "zombie_endpoint",
+    "resource_abuse",
+    "latency_anomaly",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -127,6 +135,8 @@ pub struct Ruleset {
     pub data_exfiltration: DataExfiltration,
     pub response_drift: ResponseDrift,
     pub zombie_endpoint: ZombieEndpoint,
+    pub resource_abuse: ResourceAbuse,
+    pub latency_anomaly: LatencyAnomaly,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -181,6 +191,8 @@ impl Ruleset {
             "data_exfiltration" => &self.data_exfiltration.alert,
             "response_drift" => &self.response_drift.alert,
             "zombie_endpoint" => &self.zombie_endpoint.alert,
+            "resource_abuse" => &self.resource_abuse.alert,
+            "latency_anomaly" => &self.latency_anomaly.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -266,6 +278,14 @@ impl Ruleset {
             files.read("zombie_endpoint.toml", |file: &zombie_endpoint::ZombieEndpointFile, check| {
                 check.table("zombie_endpoint", |check| file.zombie_endpoint.check(check));
             })?;
+        let abuse_of_resources: resource_abuse::ResourceAbuseFile =
+            files.read("resource_abuse.toml", |file: &resource_abuse::ResourceAbuseFile, check| {
+                check.table("resource_abuse", |check| file.resource_abuse.check(check));
+            })?;
+        let latency: latency_anomaly::LatencyAnomalyFile =
+            files.read("latency_anomaly.toml", |file: &latency_anomaly::LatencyAnomalyFile, check| {
+                check.table("latency_anomaly", |check| file.latency_anomaly.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -287,6 +307,8 @@ impl Ruleset {
             data_exfiltration: exfiltration.data_exfiltration,
             response_drift: drift.response_drift,
             zombie_endpoint: zombie.zombie_endpoint,
+            resource_abuse: abuse_of_resources.resource_abuse,
+            latency_anomaly: latency.latency_anomaly,
             sensor,
             names,
             false_alarms_per_day: 1.0,

@@ -32,8 +32,8 @@ fn every_embedded_file_stands_by_itself_in_a_folder() {
 fn every_detector_has_its_own_signature() {
     let rules = Ruleset::default();
     let texts: Vec<_> = Ruleset::detectors().iter().map(|name| rules.alert_text(name).expect(name)).collect();
+    assert!(texts.is_sorted_by(|one, next| one.signature_id < next.signature_id));
     for (index, text) in texts.iter().enumerate() {
-        assert_eq!(text.signature_id, 9_000_001 + index as u32, "{}", text.signature);
         let is_of_sensor = Ruleset::detectors()[index].starts_with("sensor_");
         assert_eq!(text.owasp.as_ref().is_some_and(|owasp| owasp.starts_with("API")), !is_of_sensor);
         assert_eq!(text.attack.as_ref().is_some_and(|attack| attack.starts_with('T')), !is_of_sensor);

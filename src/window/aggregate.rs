@@ -3,7 +3,7 @@
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
-use super::{Abuses, Evasions, Leaks, Smuggling};
+use super::{Abuses, AskedByHost, Callers, Evasions, Leaks, Pages, Smuggling};
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
 use crate::time::Timestamp;
@@ -311,6 +311,8 @@ pub struct EndpointWindow {
     pub open_exposure: Option<Box<Exposure>>,
     /// Secrets in responses.
     pub leaks: Option<Box<Leaks>>,
+    /// Sizes of pages that were asked for.
+    pub paged: Option<Box<Pages>>,
     /// Requests by kind of credentials, in the order of [`crate::api::CredentialKind::ALL`].
     pub credentials: [u64; 4],
     /// First successful transactions, and first large ones.
@@ -340,6 +342,7 @@ impl Merge for EndpointWindow {
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
         self.leaks.merge(other.leaks);
+        self.paged.merge(other.paged);
         for (mine, theirs) in self.credentials.iter_mut().zip(other.credentials) {
             *mine += theirs;
         }
@@ -362,6 +365,9 @@ pub struct ClientWindow {
     pub abuses: Option<Box<Abuses>>,
     pub evasions: Option<Box<Evasions>>,
     pub smuggling: Option<Box<Smuggling>>,
+    /// What it asked of each host, and who may be behind it.
+    pub asked: AskedByHost,
+    pub callers: Option<Box<Callers>>,
 }
 
 impl Merge for ClientWindow {
@@ -375,6 +381,8 @@ impl Merge for ClientWindow {
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
         self.smuggling.merge(other.smuggling);
+        self.asked.merge(other.asked);
+        self.callers.merge(other.callers);
     }
 }
 
@@ -387,6 +395,8 @@ pub struct PrincipalWindow {
     pub exposure: Option<Box<Exposure>>,
     /// Rows of successful responses.
     pub records: u64,
+    pub asked: AskedByHost,
+    pub callers: Option<Box<Callers>>,
 }
 
 impl Merge for PrincipalWindow {
@@ -396,6 +406,8 @@ impl Merge for PrincipalWindow {
         self.client_sample.merge(&other.client_sample);
         self.exposure.merge(other.exposure);
         self.records += other.records;
+        self.asked.merge(other.asked);
+        self.callers.merge(other.callers);
     }
 }
 

@@ -7,11 +7,13 @@
 
 mod abuses;
 mod aggregate;
+mod demand;
 pub mod distinct;
 mod evasions;
 mod fill;
 pub mod histogram;
 mod leaks;
+mod pages;
 pub mod sample;
 mod smuggling;
 
@@ -20,9 +22,11 @@ pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
     HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,
 };
+pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
 pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, client_key, new_client, pair_key};
 pub use leaks::Leaks;
+pub use pages::{LARGE_PAGE, Page, Pages, page_size};
 pub use smuggling::Smuggling;
 
 use crate::hash::{BuildIdentity, HashedMap};

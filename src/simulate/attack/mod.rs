@@ -2,6 +2,7 @@
 
 mod evasion;
 mod exposure;
+mod flood;
 mod insider;
 mod logins;
 mod protocol;
@@ -45,6 +46,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             | Scenario::ServerErrorSpike
             | Scenario::ExcessiveDataExposure
             | Scenario::CredentialLeak
+            | Scenario::LatencyAnomaly
             | Scenario::ResponseDrift => servers::cast(stage, plan, profile),
             Scenario::DataExfiltration => insider::cast(stage, plan),
             Scenario::Scanner | Scenario::ObjectEnumeration => walks::cast(stage, plan),
@@ -54,6 +56,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
             Scenario::RequestSmuggling => smuggling::cast(stage, plan),
+            Scenario::ResourceAbuse => flood::cast(stage, plan),
         }
     }
 }
