@@ -10,7 +10,7 @@ use super::tiers::tier_of;
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::histogram::{LogHistogram, StatusCounts};
-use crate::window::{Attempts, EndpointWindow, Exposure, Merge};
+use crate::window::{AskedByHost, Attempts, EndpointWindow, Exposure, Merge};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
@@ -32,6 +32,11 @@ pub enum Spoiled {
     Reach(u64),
     /// The places of a principal.
     Places(u64),
+    /// How much a client, or a principal, asks.
+    ClientDemand(IpAddr),
+    PrincipalDemand(u64),
+    PageSizes(u64),
+    EndpointPace(u64),
     /// Nothing: the endpoint was told of as a zombie, as this bad, and is not again.
     Zombie(u64, Severity),
     /// Nothing: the parameter of an endpoint, by its name's hash, was told of, as this bad.
@@ -69,6 +74,8 @@ impl Merge for ExposureLesson {
 /// What a client or principal took in one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TakenLesson {
+    #[serde(default)]
+    pub requests: u64,
     pub records: u64,
     pub bytes: u64,
     pub windows: u64,
@@ -76,6 +83,7 @@ pub struct TakenLesson {
 
 impl Merge for TakenLesson {
     fn merge(&mut self, other: Self) {
+        self.requests += other.requests;
         self.records += other.records;
         self.bytes += other.bytes;
         self.windows += other.windows;
@@ -141,6 +149,8 @@ pub struct EndpointLesson {
     pub exposure: ExposureLesson,
     pub open_exposure: ExposureLesson,
     pub answers: Answers,
+    pub page_sizes: Option<LogHistogram>,
+    pub latency: LogHistogram,
 }
 
 impl EndpointLesson {
@@ -163,6 +173,8 @@ impl EndpointLesson {
                 records: window.records.clone(),
                 sensitive_values: window.sensitive_values.clone(),
             },
+            latency: window.latency.clone(),
+            page_sizes: window.paged.as_deref().map(|paged| paged.asked.clone()),
         }
     }
 }
@@ -175,6 +187,8 @@ pub struct SubjectLesson {
     pub failures: u64,
     pub exposure: ExposureLesson,
     pub taken: TakenLesson,
+    /// Of clients.
+    pub asked: AskedByHost,
 }
 
 /// Windows that a lesson stands for at most, where nothing happened in between: a week.
@@ -253,6 +267,17 @@ impl Store {
                 let windows = if state.account_calls.is_known() { passed.clamp(1, MOST_WINDOWS) as u64 } else { 1 };
                 state.account_calls.add(index, lesson.account_calls, windows, touched.is_learning);
             }
+            if spoiled.contains(&Spoiled::EndpointPace(*key)) {
+                state.pace.retract();
+            } else {
+                state.pace.teach(index, &lesson.latency, touched.is_learning);
+            }
+            if spoiled.contains(&Spoiled::PageSizes(*key)) {
+                state.fresh_page_sizes.retract();
+            } else if let Some(sizes) = lesson.page_sizes.clone() {
+                let settled = if touched.is_learning { Some(sizes) } else { state.fresh_page_sizes.add(index, sizes) };
+                state.page_sizes.merge(settled.map(Box::new));
+            }
             let carriers = lesson.login_successes.max(lesson.login_sessions);
             state.login_sessions.add(lesson.login_sessions, carriers);
             if spoiled.contains(&Spoiled::EndpointExposure(*key)) {
@@ -282,6 +307,9 @@ impl Store {
             teach_failures(&mut state.failures, lesson, passed, is_spoiled);
             let is_spoiled = spoiled.contains(&Spoiled::ClientExposure(state.address));
             teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
+            let is_abuse = spoiled.contains(&Spoiled::ClientDemand(state.address));
+            self.teach_demand((index, *key), lesson, is_abuse, touched.is_learning);
+            let is_spoiled = is_spoiled || is_abuse;
             if state.recent.is_some() || state.taken.is_some() {
                 teach_taken(&mut state.taken, lesson.taken, (index, passed), is_spoiled, touched.is_learning);
             }
@@ -300,6 +328,7 @@ impl Store {
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let is_spoiled = spoiled.contains(&Spoiled::PrincipalExposure(*key));
             teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
+            let is_spoiled = is_spoiled || spoiled.contains(&Spoiled::PrincipalDemand(*key));
             if state.recent.is_some() || state.taken.is_some() {
                 teach_taken(&mut state.taken, lesson.taken, (index, passed), is_spoiled, touched.is_learning);
             }
@@ -331,6 +360,19 @@ impl Store {
             }
         }
         self.fold_reaches(index, touched, spoiled);
+    }
+
+    /// What a client, by its window and key, asked of each host: an example to go by, or none.
+    fn teach_demand(&self, (index, client): (i64, u64), lesson: &SubjectLesson, is_abuse: bool, is_learning: bool) {
+        for asked in lesson.asked.iter() {
+            let Some(mut host) = self.hosts.get_mut(&asked.host) else { continue };
+            host.demand.begin(index, is_learning);
+            if is_abuse {
+                host.demand.forget(client);
+            } else {
+                host.demand.add(client, &asked);
+            }
+        }
     }
 
     fn fold_reaches(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {

@@ -122,7 +122,11 @@ fn scrub_endpoint(activity: &mut EndpointActivity, address: IpAddr) -> bool {
     let exposures = [&mut activity.exposure, &mut activity.open_exposure];
     let exposures = exposures.into_iter().flatten().fold(false, |any, one| scrub_exposure(one, address) | any);
     let leaks = activity.leaks.as_deref_mut().is_some_and(|leaks| scrub_exposure(&mut leaks.exposure, address));
-    scrub_evidence(&mut activity.large, address) | errors | logins | exposures | leaks
+    let paged = activity
+        .paged
+        .as_deref_mut()
+        .is_some_and(|paged| paged.largest.retain(|page| page.client != address && !page.evidence.holds(address)));
+    scrub_evidence(&mut activity.large, address) | errors | logins | exposures | leaks | paged
 }
 
 fn scrub_subject(activity: &mut SubjectActivity, address: IpAddr) -> bool {
@@ -130,8 +134,13 @@ fn scrub_subject(activity: &mut SubjectActivity, address: IpAddr) -> bool {
     let errors = errors.into_iter().flatten().fold(false, |any, one| scrub_errors(one, address) | any);
     let evasions = activity.evasions.iter_mut().map(|evasions| &mut evasions.evidence);
     let smuggling = activity.smuggling.iter_mut().map(|smuggling| &mut smuggling.evidence);
+    let callers = activity.callers.iter_mut().map(|callers| &mut callers.evidence);
+    let callers = callers.fold(false, |any, one| scrub_evidence(one, address) | any);
     let shown = evasions.chain(smuggling).fold(false, |any, one| scrub_evidence(one, address) | any);
-    activity.exposure.as_deref_mut().is_some_and(|exposure| scrub_exposure(exposure, address)) | errors | shown
+    activity.exposure.as_deref_mut().is_some_and(|exposure| scrub_exposure(exposure, address))
+        | errors
+        | shown
+        | callers
 }
 
 fn scrub_errors(errors: &mut Errors, address: IpAddr) -> bool {

@@ -194,6 +194,8 @@ impl EndpointState {
         ] {
             let _ = mine.add(theirs);
         }
+        self.pace.join(&other.pace);
+        self.page_sizes.merge(other.page_sizes);
         self.exposure.join(&other.exposure);
         self.open_exposure.join(&other.open_exposure);
         self.errors.add_share(&other.errors);

@@ -2,11 +2,15 @@
 
 mod bounds;
 mod changes;
+mod cusum;
 mod fold;
 mod forget;
+mod generations;
 mod inventory;
 mod lasting;
+pub mod pace;
 mod parameters;
+pub mod peers;
 pub mod persist;
 mod settling;
 pub mod state;

@@ -7,6 +7,7 @@
 use super::state::Share;
 use super::tiers::SPANS;
 use crate::window::Merge;
+use crate::window::histogram::LogHistogram;
 use serde::{Deserialize, Serialize};
 
 /// Windows of a half-span: half of the shortest tier.
@@ -25,6 +26,12 @@ fn roll<T: Default>(fresh: &mut [T; 2], start: &mut i64, window: i64) -> [T; 2] 
     }
     fresh[1] = current;
     [before, T::default()]
+}
+
+impl Merge for LogHistogram {
+    fn merge(&mut self, other: Self) {
+        LogHistogram::merge(self, &other);
+    }
 }
 
 /// Lessons that have not settled.

@@ -2,7 +2,9 @@
 
 use super::fold::{Answers, ExposureLesson, TakenLesson};
 use super::lasting::Lasting;
+use super::pace::Pace;
 use super::parameters::Parameters;
+use super::peers::Demand;
 use super::settling::{SettledShare, Settling};
 use super::tiers::Tiers;
 use crate::api::AccountFlow;
@@ -12,8 +14,8 @@ use crate::window::distinct::DistinctSet;
 use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
 use crate::window::{
-    Abuses, Attempts, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Leaks, Merge, Moment, Places, Reach,
-    Smuggling, Tally,
+    Abuses, AskedByHost, Attempts, Callers, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Leaks, Merge,
+    Moment, Pages, Places, Reach, Smuggling, Tally,
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -80,11 +82,19 @@ pub struct EndpointActivity {
     pub open_exposure: Option<Box<Exposure>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaks: Option<Box<Leaks>>,
+    /// Sizes of pages that were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paged: Option<Box<Pages>>,
     /// Large answers: of many records or bytes.
     pub large: EvidenceSample,
     pub sizes: LogHistogram,
     pub records: LogHistogram,
     pub sensitive_values: LogHistogram,
+    /// Microseconds, and windows in which answers were slow.
+    #[serde(default, skip_serializing_if = "LogHistogram::is_empty")]
+    pub latency: LogHistogram,
+    #[serde(default)]
+    pub slow_windows: u64,
 }
 
 impl Merge for EndpointActivity {
@@ -98,10 +108,13 @@ impl Merge for EndpointActivity {
         self.exposure.merge(other.exposure);
         self.open_exposure.merge(other.open_exposure);
         self.leaks.merge(other.leaks);
+        self.paged.merge(other.paged);
         self.large.merge(&other.large);
         self.sizes.merge(&other.sizes);
         self.records.merge(&other.records);
         self.sensitive_values.merge(&other.sensitive_values);
+        self.latency.merge(&other.latency);
+        self.slow_windows += other.slow_windows;
     }
 }
 
@@ -183,10 +196,14 @@ impl ExposureNormal {
 /// How much a client or principal usually takes, whatever it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TakenNormal {
-    /// Rows and bytes of its answers, fading.
+    /// Requests, and rows and bytes of its answers, fading.
+    #[serde(default)]
+    pub requests: f64,
     pub records: f64,
     pub bytes: f64,
-    /// Windows in which it was active, fading.
+    /// Windows since requests are counted, and windows in which it was active, fading.
+    #[serde(default)]
+    pub counted: f64,
     pub windows: f64,
     fresh: Settling<TakenLesson>,
 }
@@ -196,6 +213,8 @@ impl TakenNormal {
     pub fn teach(&mut self, window: i64, lesson: TakenLesson, is_learning: bool) {
         let settled = if is_learning { Some(lesson) } else { self.fresh.add(window, lesson) };
         if let Some(settled) = settled {
+            self.requests += settled.requests as f64;
+            self.counted += settled.windows as f64;
             self.records += settled.records as f64;
             self.bytes += settled.bytes as f64;
             self.windows += settled.windows as f64;
@@ -209,7 +228,8 @@ impl TakenNormal {
 
     pub fn fade(&mut self, windows: i64) {
         let factor = 0.5f64.powf(windows.max(0) as f64 / HALF_LIFE_WINDOWS);
-        for sum in [&mut self.records, &mut self.bytes, &mut self.windows] {
+        let requests = [&mut self.requests, &mut self.counted];
+        for sum in [&mut self.records, &mut self.bytes, &mut self.windows].into_iter().chain(requests) {
             *sum *= factor;
         }
     }
@@ -270,6 +290,14 @@ pub struct EndpointState {
     pub account_calls: SettledShare,
     pub exposure: ExposureNormal,
     pub open_exposure: ExposureNormal,
+    /// How fast it answers.
+    #[serde(default)]
+    pub pace: Box<Pace>,
+    /// Sizes of pages that were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_sizes: Option<Box<LogHistogram>>,
+    #[serde(default)]
+    pub fresh_page_sizes: Settling<LogHistogram>,
     /// Of `sizes`, `records` and `sensitive_values`.
     pub fresh_answers: Settling<Answers>,
     pub recent: Tiers<EndpointActivity>,
@@ -336,6 +364,9 @@ impl EndpointState {
             account_calls: SettledShare::default(),
             exposure: ExposureNormal::default(),
             open_exposure: ExposureNormal::default(),
+            pace: Default::default(),
+            page_sizes: None,
+            fresh_page_sizes: Settling::default(),
             fresh_answers: Settling::default(),
             recent: Tiers::default(),
             last_window: 0,
@@ -399,6 +430,11 @@ pub struct SubjectActivity {
     pub evasions: Option<Box<Evasions>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smuggling: Option<Box<Smuggling>>,
+    /// What it asked of each host, and who may be behind it.
+    #[serde(default, skip_serializing_if = "AskedByHost::is_empty")]
+    pub asked: AskedByHost,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callers: Option<Box<Callers>>,
 }
 
 impl Merge for SubjectActivity {
@@ -415,6 +451,8 @@ impl Merge for SubjectActivity {
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
         self.smuggling.merge(other.smuggling);
+        self.asked.merge(other.asked);
+        self.callers.merge(other.callers);
     }
 
     /// There are many of them: one transaction each shows what was long ago.
@@ -422,6 +460,7 @@ impl Merge for SubjectActivity {
         self.errors.iter_mut().for_each(|errors| errors.evidence.keep_first(1));
         self.failures.iter_mut().for_each(|failures| failures.evidence.keep_first(1));
         self.smuggling.iter_mut().for_each(|smuggling| smuggling.evidence.keep_first(1));
+        self.callers.iter_mut().for_each(|callers| callers.evidence.keep_first(1));
         self.exposure.iter_mut().for_each(|exposure| exposure.evidence.keep_first(1));
         self.evasions.iter_mut().for_each(|evasions| evasions.condense());
     }
@@ -485,6 +524,9 @@ pub struct HostState {
     pub failures: SettledShare,
     /// Endpoints seen, and those of them seen once: how new a new one is here.
     pub endpoints: u64,
+    /// How much each of its clients asks.
+    #[serde(default)]
+    pub demand: Box<Demand>,
     /// Endpoints past the limit.
     #[serde(default)]
     pub folded: Folded,

@@ -93,7 +93,9 @@ impl Store {
         }
         for (key, client) in window.clients.into_sorted() {
             let mut state = self.clients.entry(key).or_insert_with(|| new_client(&client));
-            touched.client_lessons.push((key, lesson_of(&client.tally, client.exposure.as_deref(), client.records)));
+            let mut lesson = lesson_of(&client.tally, client.exposure.as_deref(), client.records);
+            lesson.asked = client.asked.clone();
+            touched.client_lessons.push((key, lesson));
             absorb_client(&mut state, index, client);
             touched.clients.push(key);
         }
@@ -190,6 +192,7 @@ impl Store {
         for mut state in self.endpoints.iter_mut() {
             state.recent = Tiers::default();
             state.parameters.iter_mut().for_each(|parameters| parameters.forget_recent());
+            state.pace.forget_recent();
             (state.last_window, state.taught) = (0, i64::MAX);
         }
         for mut state in self.clients.iter_mut() {
@@ -202,6 +205,7 @@ impl Store {
         }
         for mut state in self.hosts.iter_mut() {
             state.recent = Tiers::default();
+            state.demand.end();
             (state.last_window, state.taught) = (0, i64::MAX);
         }
     }
@@ -214,7 +218,8 @@ fn lesson_of(tally: &Tally, exposure: Option<&Exposure>, records: u64) -> Subjec
         errors: tally.statuses.class(4),
         failures: tally.statuses.class(5),
         exposure: ExposureLesson::of(exposure, successes),
-        taken: TakenLesson { records, bytes: tally.response_bytes, windows: 1 },
+        taken: TakenLesson { requests: tally.requests, records, bytes: tally.response_bytes, windows: 1 },
+        asked: Default::default(),
     }
 }
 
@@ -245,6 +250,7 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWi
     state.shapes.merge(&window.shapes);
     state.pages += window.pages;
     window.latency.into_hdr(&mut state.latency);
+    let slow_windows = u64::from(state.pace.look(index, &window.latency));
     let leaked = window.leaks.iter().flat_map(|leaks| &leaks.exposure.classes);
     for class in window.exposure.iter().flat_map(|exposure| &exposure.classes).chain(leaked) {
         state.data_values[class.class as usize] += class.values.count();
@@ -274,10 +280,13 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWi
             exposure: window.exposure,
             open_exposure: window.open_exposure,
             leaks: window.leaks,
+            paged: window.paged,
             large,
             sizes: window.sizes,
             records: window.records,
             sensitive_values: window.sensitive_values,
+            latency: window.latency,
+            slow_windows,
         },
     );
 }
@@ -300,8 +309,11 @@ fn new_client(window: &ClientWindow) -> ClientState {
 /// Rows that a client takes within a window, from which on it takes much.
 const MANY_RECORDS: u64 = 200;
 
-/// Only a client with errors, exposure, abuses, evasions or smuggling, or one that takes much, is interesting enough for
-/// recent activity of its own.
+/// Requests of a client within a window, from which on it asks much.
+const MANY_REQUESTS: u64 = 15;
+
+/// Only a client with errors, exposure, abuses, evasions or smuggling, or one that asks or takes much, is interesting enough
+/// for recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
     let is_interesting = activity.errors.is_some()
         || activity.failures.is_some()
@@ -309,6 +321,7 @@ fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, ac
         || activity.abuses.is_some()
         || activity.evasions.is_some()
         || activity.smuggling.is_some()
+        || activity.requests >= MANY_REQUESTS
         || activity.records >= MANY_RECORDS
         || activity.bytes >= LARGE_BYTES;
     if is_interesting || recent.is_some() {
@@ -335,6 +348,8 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         abuses: window.abuses,
         evasions: window.evasions,
         smuggling: window.smuggling,
+        asked: window.asked,
+        callers: window.callers,
     };
     add_activity(&mut state.recent, index, activity);
 }
@@ -381,6 +396,8 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         abuses: None,
         evasions: None,
         smuggling: None,
+        asked: window.asked,
+        callers: window.callers,
     };
     add_activity(&mut state.recent, index, activity);
 }
@@ -393,6 +410,7 @@ fn new_host(window: &HostWindow) -> HostState {
         errors: Default::default(),
         failures: Default::default(),
         endpoints: 0,
+        demand: Default::default(),
         folded: Folded::default(),
         recent: Tiers::default(),
         last_window: 0,
@@ -419,6 +437,8 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             abuses: None,
             evasions: None,
             smuggling: None,
+            asked: Default::default(),
+            callers: None,
         },
     );
 }

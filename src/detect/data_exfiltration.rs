@@ -47,7 +47,13 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             spoiled: Spoiled::PrincipalExposure(*key),
             rules: &rules.principal,
         };
-        findings.extend(taker.finding(scene));
+        let Some(mut finding) = taker.finding(scene) else { continue };
+        if finding.client_sample.is_empty() {
+            finding.client_count = state.clients.count();
+            finding.client_sample = state.client_sample.iter().map(|(_, address)| *address).collect();
+            finding.client = only(&finding.client_sample);
+        }
+        findings.push(finding);
     }
     // A key says it better than the address that it comes from.
     let told: BTreeSet<IpAddr> =

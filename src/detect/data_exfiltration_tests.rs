@@ -19,11 +19,9 @@ impl Traffic {
         let taker = PrincipalWindow {
             tally,
             clients: [key_of(client)].into_iter().collect(),
-            client_sample: Default::default(),
             exposure: exposure.clone(),
             records: 1,
-            places: Default::default(),
-            lasting: None,
+            ..PrincipalWindow::default()
         };
         self.window.principals.put(mix(principal), taker);
         self.window.clients.put(key_of(client), ClientWindow { exposure, ..new_client(client) });

@@ -29,10 +29,9 @@ impl Traffic {
         let window = PrincipalWindow {
             tally,
             clients: [key_of(client)].into_iter().collect(),
-            client_sample: Default::default(),
             exposure,
-            records: 0,
             lasting: Some(Box::new(used)),
+            ..PrincipalWindow::default()
         };
         self.window.principals.put(mix(key), window);
     }

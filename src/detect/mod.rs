@@ -13,6 +13,7 @@ mod error_share;
 mod evasion;
 mod excessive_data_exposure;
 mod idle_api_key;
+mod latency_anomaly;
 mod object_enumeration;
 mod odds;
 mod password_reset_abuse;
@@ -20,6 +21,7 @@ mod protocol_abuse;
 mod reasons;
 mod registration_abuse;
 mod request_smuggling;
+mod resource_abuse;
 mod response_drift;
 mod scanner;
 pub mod sensor;
@@ -212,6 +214,8 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     undocumented_parameter::judge(scene, &mut findings);
     client_error_spike::judge(scene, &mut findings);
     server_error_spike::judge(scene, &mut findings);
+    resource_abuse::judge(scene, &mut findings);
+    latency_anomaly::judge(scene, &mut findings);
     voices::one_for_each_attack(scene, &mut findings, &undecided, memory);
     findings
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 15] = [
+pub const TESTS: [&str; 19] = [
     "user_enumeration.endpoint",
     "registration_abuse.endpoint",
     "password_reset_abuse.endpoint",
@@ -33,7 +33,11 @@ pub const TESTS: [&str; 15] = [
     "client_error_spike.host",
     "data_exfiltration.values",
     "data_exfiltration.volume",
+    "latency_anomaly.endpoint",
+    "latency_anomaly.host",
     "object_enumeration",
+    "resource_abuse.bytes",
+    "resource_abuse.requests",
     "response_drift",
     "server_error_spike.client",
     "server_error_spike.endpoint",

@@ -1,7 +1,7 @@
 //! `session_anomaly`: one session, token or key is used from many networks, or with other programs besides.
 //!
-//! Sees: a credential that within an hour or a day comes from more providers' networks than a person with a phone and two
-//! computers has, with more than one program; or from so many that it can only have been handed out. What a key did while the
+//! Sees: a credential that within an hour comes from more providers' networks than a person with a phone and two computers has,
+//! with more than one program; or within a day from so many that it can only have been handed out. What a key did while the
 //! sensor learned is its own: a partner with machines everywhere. Misses: a stolen cookie used from one more network with
 //! the same `User-Agent`.
 
@@ -25,7 +25,10 @@ fn anomaly_of(scene: &Scene<'_>, key: u64, state: &PrincipalState, horizon: u64)
     let rules = &scene.rules.session_anomaly;
     let recent = state.places.as_deref()?;
     let tier = tier_of(horizon);
-    let least = rules.min_networks.max((rules.factor * state.usual_networks as f64).ceil() as u64);
+    // Within a day people get around.
+    let is_short = rules.horizons_seconds.first() == Some(&horizon);
+    let least = if is_short { rules.min_networks } else { rules.min_networks_alone };
+    let least = least.max((rules.factor * state.usual_networks as f64).ceil() as u64);
     if recent.sum(tier, |places| places.networks.count()) < least {
         return None;
     }

@@ -15,8 +15,7 @@ fn used(traffic: &mut Traffic, network: u64, agent: u64) {
     places.moment.record(traffic.now);
     let mut tally = Tally { requests: 1, with_credentials: 1, ..Tally::default() };
     tally.moment.record(traffic.now);
-    let (clients, client_sample) = (Default::default(), Default::default());
-    let window = PrincipalWindow { tally, clients, client_sample, exposure: None, records: 0, places, lasting: None };
+    let window = PrincipalWindow { tally, places, ..PrincipalWindow::default() };
     traffic.window.principals.put(KEY, window);
 }
 

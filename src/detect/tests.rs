@@ -22,6 +22,10 @@ mod credential_leak;
 mod data_exfiltration;
 #[path = "idle_api_key_tests.rs"]
 mod idle_api_key;
+#[path = "latency_anomaly_tests.rs"]
+mod latency_anomaly;
+#[path = "resource_abuse_tests.rs"]
+mod resource_abuse;
 #[path = "response_drift_tests.rs"]
 mod response_drift;
 #[path = "server_error_spike_tests.rs"]

@@ -3,6 +3,7 @@
 //! The order of precedence follows what an engineer would call it: logins before errors, a scan before errors, data given
 //! to strangers before too much data, a walk through objects before what it carried and what it missed.
 
+use super::error_share::errors_in;
 use super::{Finding, Scene, Spoiled, Subject};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -27,7 +28,7 @@ pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, undec
     let soon = Explained { campaigns: BTreeMap::new(), ..Explained::by(scene, undecided) };
     findings.retain(|finding| {
         let earlier = memory.windows.iter().map(|(_, earlier)| earlier);
-        !earlier.chain([&now, &soon]).any(|explained| explained.covers(finding))
+        !earlier.chain([&now, &soon]).any(|explained| explained.covers(scene, finding))
     });
     let told = Explained::by(scene, findings);
     if !told.is_empty() {
@@ -65,11 +66,11 @@ fn host_or_endpoints(scene: &Scene<'_>, findings: &mut Vec<Finding>, memory: &Me
     let many = |place: &Place| rising.get(place).is_some_and(|endpoints| endpoints.len() >= MANY_ENDPOINTS);
     let whole: BTreeSet<&Place> = now.rising_hosts.iter().filter(|place| was_told(place) || many(place)).collect();
     findings.retain(|finding| match (finding.detector, &finding.subject) {
-        (detector @ ("client_error_spike" | "server_error_spike"), Subject::Host(host)) => {
+        (detector @ ("client_error_spike" | "server_error_spike" | "latency_anomaly"), Subject::Host(host)) => {
             let place = (detector, host.clone());
             whole.contains(&place) || !rising.contains_key(&place)
         }
-        (detector @ ("client_error_spike" | "server_error_spike"), Subject::Endpoint(key)) => {
+        (detector @ ("client_error_spike" | "server_error_spike" | "latency_anomaly"), Subject::Endpoint(key)) => {
             let state = scene.store.endpoints.get(key);
             state.is_none_or(|state| !whole.contains(&(detector, state.host.to_string())))
         }
@@ -105,6 +106,13 @@ struct Explained {
     generous_endpoints: BTreeSet<u64>,
     /// Clients that take more than anybody: what only they took is no fault of the endpoint.
     takers: BTreeSet<IpAddr>,
+    /// Clients that are named for what they do: that they ask much for it is part of that.
+    named: BTreeSet<IpAddr>,
+    /// Clients that ask far more than others, and what they ask: it is slow for that.
+    demanding: BTreeSet<IpAddr>,
+    flooded_hosts: BTreeSet<String>,
+    /// Endpoints, and who asked them for pages far too large, without personal data in them.
+    large_pages: BTreeSet<(u64, IpAddr)>,
 }
 
 impl Explained {
@@ -113,6 +121,37 @@ impl Explained {
         for finding in findings {
             let host =
                 finding.endpoint.and_then(|key| scene.store.endpoints.get(&key).map(|state| state.host.to_string()));
+            match finding.detector {
+                // Its rows and bytes come of how often it asks.
+                "resource_abuse" => {
+                    explained.demanding.extend(finding.client);
+                    let page = finding.endpoint.filter(|key| !gives_personal_data(scene, *key)).zip(finding.client);
+                    explained.large_pages.extend(page);
+                    explained.flooded_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
+                }
+                "data_exfiltration" if is_volume(finding) => {}
+                "credential_stuffing"
+                | "password_spraying"
+                | "brute_force"
+                | "otp_brute_force"
+                | "user_enumeration"
+                | "registration_abuse"
+                | "password_reset_abuse"
+                | "scanner"
+                | "protocol_abuse"
+                | "request_smuggling"
+                | "object_enumeration"
+                | "unauthenticated_data_exposure"
+                | "data_exfiltration" => {
+                    explained.named.extend(&finding.client_sample);
+                    explained.named.extend(finding.client);
+                }
+                "client_error_spike" | "server_error_spike" => explained.named.extend(finding.client),
+                "excessive_data_exposure" if finding.endpoint.is_some_and(|key| gives_personal_data(scene, key)) => {
+                    explained.named.extend(finding.client);
+                }
+                _ => {}
+            }
             match finding.detector {
                 "credential_stuffing"
                 | "password_spraying"
@@ -166,7 +205,7 @@ impl Explained {
                     explained.takers.extend(finding.client);
                     explained.takers.extend(&finding.client_sample);
                 }
-                "client_error_spike" | "server_error_spike" => {
+                "client_error_spike" | "server_error_spike" | "latency_anomaly" => {
                     // The endpoint says it better than its host, and both better than each client.
                     let is_of_client = matches!(finding.subject, Subject::Client(_));
                     match &finding.subject {
@@ -183,7 +222,7 @@ impl Explained {
                     }
                     // Who provokes failures is mostly refused, too: his failures say it better.
                     match (finding.detector, is_of_client) {
-                        ("client_error_spike", true) => {}
+                        ("client_error_spike", true) | ("latency_anomaly", _) => {}
                         ("client_error_spike", false) | (_, true) => {
                             explained.error_clients.extend(&finding.client_sample)
                         }
@@ -200,7 +239,7 @@ impl Explained {
         *self == Explained::default()
     }
 
-    fn covers(&self, finding: &Finding) -> bool {
+    fn covers(&self, scene: &Scene<'_>, finding: &Finding) -> bool {
         match (finding.detector, &finding.subject) {
             ("client_error_spike", Subject::Endpoint(key)) => self.error_endpoints.contains(key),
             ("client_error_spike", Subject::Host(host)) => self.error_hosts.contains(host),
@@ -208,7 +247,9 @@ impl Explained {
             ("server_error_spike", Subject::Client(client)) => self.failure_clients.contains(client),
             ("excessive_data_exposure", Subject::Endpoint(key)) => {
                 self.exposure_endpoints.contains(key)
-                    || finding.client.is_some_and(|client| self.takers.contains(&client))
+                    || finding.client.is_some_and(|client| {
+                        self.takers.contains(&client) || self.large_pages.contains(&(*key, client))
+                    })
             }
             ("response_drift", Subject::Endpoint(key)) => {
                 self.exposure_endpoints.contains(key) || self.generous_endpoints.contains(key)
@@ -218,12 +259,39 @@ impl Explained {
                 .and_then(|endpoint| self.campaigns.get(&endpoint))
                 .is_some_and(|detector| *detector != finding.detector),
             ("data_exfiltration", Subject::Client(client)) => {
-                self.exposure_clients.contains(client) || self.is_of_exposing_host(finding)
+                self.exposure_clients.contains(client)
+                    || self.is_of_exposing_host(finding)
+                    || (is_volume(finding) && self.demanding.contains(client))
             }
             ("data_exfiltration", Subject::Principal(principal)) => {
                 self.exposure_principals.contains(principal)
                     || finding.client_sample.iter().any(|client| self.exposure_clients.contains(client))
                     || self.is_of_exposing_host(finding)
+                    || (is_volume(finding)
+                        && finding.client_sample.iter().any(|client| self.demanding.contains(client)))
+            }
+            // What fails is often slow as well: failures explain about as many slow answers.
+            ("latency_anomaly", Subject::Host(host)) => {
+                let state = scene.store.hosts.iter().find(|state| *state.host == **host);
+                let failures = state.map_or(0, |state| state.recent.sum(0, |a| errors_in(a.failures.as_deref())));
+                self.flooded_hosts.contains(host) || (self.fails_at(host, None) && 2 * failures >= finding.count)
+            }
+            ("latency_anomaly", Subject::Endpoint(key)) => {
+                let Some(state) = scene.store.endpoints.get(key) else { return false };
+                let failures = state.recent.sum(0, |activity| errors_in(activity.failures.as_deref()));
+                let fails = self.fails_at(&state.host, Some(*key)) && 2 * failures >= finding.count;
+                self.flooded_hosts.contains(&*state.host) || fails
+            }
+            ("resource_abuse", Subject::Client(client)) => {
+                self.named.contains(client)
+                    || finding.endpoint.is_some_and(|key| {
+                        gives_personal_data(scene, key)
+                            && (self.generous_endpoints.contains(&key) || self.exposure_endpoints.contains(&key))
+                    })
+            }
+            ("resource_abuse", _) => {
+                let clients = &finding.client_sample;
+                clients.iter().any(|client| self.named.contains(client))
             }
             ("object_enumeration", Subject::Client(client)) => self.scanners.contains(client),
             ("scanner", Subject::Client(client)) => {
@@ -233,9 +301,28 @@ impl Explained {
         }
     }
 
+    /// Whether server errors have risen at a host, or at an endpoint of it.
+    fn fails_at(&self, host: &str, endpoint: Option<u64>) -> bool {
+        let place = ("server_error_spike", host.to_owned());
+        let endpoints = self.rising.get(&place);
+        let is_rising = endpoints.is_some_and(|keys| endpoint.is_none_or(|key| keys.contains(&key)));
+        self.rising_hosts.contains(&place) || is_rising
+    }
+
     fn is_of_exposing_host(&self, finding: &Finding) -> bool {
         finding.evidence.iter().any(|evidence| self.exposure_hosts.contains(&evidence.host))
     }
+}
+
+/// Whether an endpoint gave personal data in the last minutes.
+fn gives_personal_data(scene: &Scene<'_>, endpoint: u64) -> bool {
+    let state = scene.store.endpoints.get(&endpoint);
+    state.is_some_and(|state| state.recent.buckets(0).any(|activity| activity.exposure.is_some()))
+}
+
+/// Rows and bytes, whatever they are: only personal data are shown as evidence.
+fn is_volume(finding: &Finding) -> bool {
+    finding.detector == "data_exfiltration" && finding.evidence.is_empty()
 }
 
 /// Everything that the findings of a window spoil, sorted.

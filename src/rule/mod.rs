@@ -14,12 +14,14 @@ mod enumeration;
 mod evasion;
 mod exposure;
 mod idle_api_key;
+mod latency_anomaly;
 mod login;
 mod names;
 mod nearest;
 pub mod pattern;
 mod protocol_abuse;
 mod request_smuggling;
+mod resource_abuse;
 mod response_drift;
 mod sensor;
 mod server_errors;
@@ -43,6 +45,7 @@ pub use exposure::{
     BySensitivity, ExcessOfEndpoint, ExcessiveDataExposure, ShadowEndpoint, UnauthenticatedDataExposure,
 };
 pub use idle_api_key::{IdleApiKey, SHORTEST_SLEEP};
+pub use latency_anomaly::LatencyAnomaly;
 pub use login::{
     BruteForce, CredentialStuffing, PasswordSpraying, StuffingFromClient, StuffingFromNetwork, StuffingOfEndpoint,
 };
@@ -50,6 +53,7 @@ pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use nearest::did_you_mean;
 pub use protocol_abuse::ProtocolAbuse;
 pub use request_smuggling::RequestSmuggling;
+pub use resource_abuse::{LEAST_PAGE_ROWS, PageSizes, ResourceAbuse};
 pub use response_drift::ResponseDrift;
 pub use sensor::SensorRules;
 pub use server_errors::ServerErrorSpike;
@@ -71,7 +75,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 21] = [
+const EMBEDDED: [(&str, &str); 23] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
@@ -81,9 +85,11 @@ const EMBEDDED: [(&str, &str); 21] = [
     ("evasion.toml", include_str!("../../rules/evasion.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
     ("idle_api_key.toml", include_str!("../../rules/idle_api_key.toml")),
+    ("latency_anomaly.toml", include_str!("../../rules/latency_anomaly.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
     ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
     ("request_smuggling.toml", include_str!("../../rules/request_smuggling.toml")),
+    ("resource_abuse.toml", include_str!("../../rules/resource_abuse.toml")),
     ("response_drift.toml", include_str!("../../rules/response_drift.toml")),
     ("sensor.toml", include_str!("../../rules/sensor.toml")),
     ("server_error_spike.toml", include_str!("../../rules/server_error_spike.toml")),
@@ -96,7 +102,7 @@ const EMBEDDED: [(&str, &str); 21] = [
 ];
 
 /// In the order of their signature ids.
-const DETECTORS: [&str; 30] = [
+const DETECTORS: [&str; 32] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -127,6 +133,8 @@ const DETECTORS: [&str; 30] = [
     "session_anomaly",
     "idle_api_key",
     "undocumented_parameter",
+    "resource_abuse",
+    "latency_anomaly",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -156,6 +164,8 @@ pub struct Ruleset {
     pub session_anomaly: SessionAnomaly,
     pub idle_api_key: IdleApiKey,
     pub undocumented_parameter: UndocumentedParameter,
+    pub resource_abuse: ResourceAbuse,
+    pub latency_anomaly: LatencyAnomaly,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -217,6 +227,8 @@ impl Ruleset {
             "session_anomaly" => &self.session_anomaly.alert,
             "idle_api_key" => &self.idle_api_key.alert,
             "undocumented_parameter" => &self.undocumented_parameter.alert,
+            "resource_abuse" => &self.resource_abuse.alert,
+            "latency_anomaly" => &self.latency_anomaly.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -318,6 +330,14 @@ impl Ruleset {
                 check.table("undocumented_parameter", |check| file.undocumented_parameter.check(check));
             },
         )?;
+        let abuse_of_resources: resource_abuse::ResourceAbuseFile =
+            files.read("resource_abuse.toml", |file: &resource_abuse::ResourceAbuseFile, check| {
+                check.table("resource_abuse", |check| file.resource_abuse.check(check));
+            })?;
+        let latency: latency_anomaly::LatencyAnomalyFile =
+            files.read("latency_anomaly.toml", |file: &latency_anomaly::LatencyAnomalyFile, check| {
+                check.table("latency_anomaly", |check| file.latency_anomaly.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -346,6 +366,8 @@ impl Ruleset {
             session_anomaly: session.session_anomaly,
             idle_api_key: idle.idle_api_key,
             undocumented_parameter: parameter.undocumented_parameter,
+            resource_abuse: abuse_of_resources.resource_abuse,
+            latency_anomaly: latency.latency_anomaly,
             sensor,
             names,
             false_alarms_per_day: 1.0,

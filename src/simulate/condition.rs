@@ -19,6 +19,8 @@ pub enum Effect {
     Fail(u16),
     /// The answer holds this many customers' records instead of the caller's own.
     Expose { records: u32 },
+    /// The server takes so many times as long.
+    Slow { times: u32 },
     /// The answer, a JSON object, has one field too many.
     Add(Field),
 }
@@ -90,6 +92,10 @@ impl Conditions {
         if found.effect == Effect::Nothing {
             return Some(found.record);
         }
+        if let Effect::Slow { times } = found.effect {
+            exchange.service *= times;
+            return Some(found.record);
+        }
         if let Effect::Add(field) = found.effect {
             add(field, &mut exchange.reply, rng);
             return Some(found.record);
@@ -98,7 +104,7 @@ impl Conditions {
         exchange.coding = Coding::Identity;
         exchange.framing = Framing::Length;
         match found.effect {
-            Effect::Nothing | Effect::Add(_) => {} // done above
+            Effect::Nothing | Effect::Slow { .. } | Effect::Add(_) => {} // done above
             Effect::Refuse(status) => exchange.json(
                 status,
                 format_args!(r#"{{"error":"validation_failed","field":"quantity","message":"expected integer"}}"#),

@@ -30,6 +30,8 @@ pub enum Scenario {
     SessionAnomaly,
     IdleApiKey,
     UndocumentedParameter,
+    ResourceAbuse,
+    LatencyAnomaly,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -49,9 +51,10 @@ pub struct Numbers {
     pub requests: u32,
     /// How long it lasts; `None` for all the time that is left.
     pub lasts: Option<Duration>,
-    /// A share, by scenario: of logins that succeed, of calls that fail, of calls that expose.
+    /// A share, by scenario: of logins that succeed, of calls that fail, of calls that expose, of attackers who ask for large
+    /// pages, of answers that are slow.
     pub share: f64,
-    /// Records in each exposing response; user names of a spray; days that a key was idle.
+    /// Records in each exposing response, or in a page; user names of a spray; days that a key was idle; how many times slower.
     pub records: u32,
 }
 
@@ -77,7 +80,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 24] = [
+static SCENARIOS: [ScenarioInfo; 26] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -287,6 +290,26 @@ static SCENARIOS: [ScenarioInfo; 24] = [
         detectors: &["undocumented_parameter"],
         may: &[],
         levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 10, minutes(10), 0.0, 0), level(1, 2, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ResourceAbuse,
+        name: "resource_abuse",
+        what: "one client asks as fast as it can; slowly, some requests a second for long, or pages of thousands of rows",
+        detectors: &["resource_abuse"],
+        may: &[],
+        levels: [
+            level(1, 12_000, minutes(1), 0.0, 20),
+            level(1, 8000, minutes(8), 0.25, 10_000),
+            level(1, 6000, None, 0.25, 2000),
+        ],
+    },
+    ScenarioInfo {
+        scenario: Scenario::LatencyAnomaly,
+        name: "latency_anomaly",
+        what: "a dependency becomes slow: an endpoint, or a whole host, takes many times as long to answer",
+        detectors: &["latency_anomaly"],
+        may: &[],
+        levels: [level(0, 0, minutes(15), 1.0, 10), level(0, 0, minutes(20), 0.6, 6), level(0, 0, None, 0.35, 4)],
     },
 ];
 

@@ -3,7 +3,7 @@
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
-use super::{Abuses, Evasions, LastingUse, Leaks, Places, Smuggling, Strays};
+use super::{Abuses, AskedByHost, Callers, Evasions, LastingUse, Leaks, Pages, Places, Smuggling, Strays};
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
@@ -325,6 +325,8 @@ pub struct EndpointWindow {
     pub leaks: Option<Box<Leaks>>,
     /// Parameters that are out of place.
     pub strays: Option<Box<Strays>>,
+    /// Sizes of pages that were asked for.
+    pub paged: Option<Box<Pages>>,
     /// Requests by kind of credentials, in the order of [`crate::api::CredentialKind::ALL`].
     pub credentials: [u64; 4],
     /// First successful transactions, and first large ones.
@@ -356,6 +358,7 @@ impl Merge for EndpointWindow {
         self.open_exposure.merge(other.open_exposure);
         self.leaks.merge(other.leaks);
         self.strays.merge(other.strays);
+        self.paged.merge(other.paged);
         for (mine, theirs) in self.credentials.iter_mut().zip(other.credentials) {
             *mine += theirs;
         }
@@ -378,6 +381,9 @@ pub struct ClientWindow {
     pub abuses: Option<Box<Abuses>>,
     pub evasions: Option<Box<Evasions>>,
     pub smuggling: Option<Box<Smuggling>>,
+    /// What it asked of each host, and who may be behind it.
+    pub asked: AskedByHost,
+    pub callers: Option<Box<Callers>>,
 }
 
 impl Merge for ClientWindow {
@@ -391,11 +397,13 @@ impl Merge for ClientWindow {
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
         self.smuggling.merge(other.smuggling);
+        self.asked.merge(other.asked);
+        self.callers.merge(other.callers);
     }
 }
 
 /// One principal: an API key, token subject, session or Basic user, by its keyed hash.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrincipalWindow {
     pub tally: Tally,
     pub clients: DistinctSet,
@@ -406,6 +414,8 @@ pub struct PrincipalWindow {
     pub places: Places,
     /// Where its credential outlives sessions.
     pub lasting: Option<Box<LastingUse>>,
+    pub asked: AskedByHost,
+    pub callers: Option<Box<Callers>>,
 }
 
 impl Merge for PrincipalWindow {
@@ -417,6 +427,8 @@ impl Merge for PrincipalWindow {
         self.records += other.records;
         self.places.merge(other.places);
         self.lasting.merge(other.lasting);
+        self.asked.merge(other.asked);
+        self.callers.merge(other.callers);
     }
 }
 

@@ -4,9 +4,11 @@ use super::aggregate::{
     Attempts, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure, HostWindow,
     PrincipalWindow, Reach, Tally,
 };
+use super::demand::{SAMPLE, SHOWN};
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
-use super::{Evasions, LastingUse, Places, Window, WindowLimits};
+use super::pages::{LARGE_PAGE, Page, page_size};
+use super::{Asked, AskedByHost, Callers, Evasions, LastingUse, Pages, Window, WindowLimits};
 use crate::api::{AccountFlow, Attempt, Observation, Outcome};
 use crate::hash::{HashKey, mix};
 use crate::inspect::{AccountSaid, BodyReport};
@@ -64,14 +66,19 @@ impl<'a, 'b> Shown<'a, 'b> {
     }
 
     pub(super) fn offer<const K: usize>(&mut self, sample: &mut EvidenceSample<K>) {
-        let observation = self.observation;
-        let key: EvidenceKey = (observation.started, observation.flow_id, observation.index);
-        if !sample.would_keep(&key) {
-            return;
+        let key = self.key();
+        if sample.would_keep(&key) {
+            sample.insert(key, self.evidence());
         }
-        let filling = self.filling;
-        let built = self.built.get_or_insert_with(|| Arc::new(evidence_of(observation, filling)));
-        sample.insert(key, Arc::clone(built));
+    }
+
+    fn key(&self) -> EvidenceKey {
+        (self.observation.started, self.observation.flow_id, self.observation.index)
+    }
+
+    fn evidence(&mut self) -> Arc<Evidence> {
+        let (observation, filling) = (self.observation, self.filling);
+        Arc::clone(self.built.get_or_insert_with(|| Arc::new(evidence_of(observation, filling))))
     }
 }
 
@@ -97,12 +104,13 @@ impl Window {
     pub fn record(&mut self, observation: &Observation<'_>, filling: &Filling<'_>) {
         self.transactions += 1;
         let client = client_key(filling.key, observation.client);
+        let host = filling.key.hash(observation.host.as_bytes());
         let mut shown = Shown::of(observation, filling);
         self.record_endpoint(observation, client, filling, &mut shown);
-        self.record_client(observation, client, filling, &mut shown);
-        self.record_host(observation, filling, client, &mut shown);
+        self.record_client(observation, (client, host), filling, &mut shown);
+        self.record_host(observation, (client, host), filling, &mut shown);
         if let Some(principal) = observation.principal {
-            self.record_principal(observation, principal, client, filling, &mut shown);
+            self.record_principal(observation, principal, (client, host), filling, &mut shown);
         }
         if let Some(attempt) = &observation.attempt {
             self.record_attempt(observation, attempt, client, filling, &mut shown);
@@ -147,8 +155,11 @@ impl Window {
             if !observation.is_known || is_large {
                 shown.offer(&mut endpoint.evidence);
             }
+            if let Some(asked) = page_size(&observation.target) {
+                endpoint.paged.get_or_insert_default().record(observation, asked, records, shown);
+            }
             if let Some(report) = observation.response {
-                endpoint.records.record(u64::from(report.records));
+                endpoint.records.record(records);
                 endpoint.shapes.insert(report.shape, report.shape);
             }
         }
@@ -176,7 +187,7 @@ impl Window {
     fn record_client(
         &mut self,
         observation: &Observation<'_>,
-        client: u64,
+        (client, host): (u64, u64),
         filling: &Filling<'_>,
         shown: &mut Shown<'_, '_>,
     ) {
@@ -185,6 +196,8 @@ impl Window {
         aggregate.tally.record(observation);
         aggregate.records += rows(observation);
         aggregate.endpoints.insert(observation.endpoint);
+        let requests = aggregate.tally.requests;
+        note_demand(&mut aggregate.asked, &mut aggregate.callers, observation, (host, requests), filling, shown);
         if observation.is_disputed && (observation.attempt.is_some() || observation.credentials.is_some()) {
             aggregate.evasions.get_or_insert_default().record(observation, shown);
         }
@@ -205,12 +218,11 @@ impl Window {
     fn record_host(
         &mut self,
         observation: &Observation<'_>,
+        (client, host): (u64, u64),
         filling: &Filling<'_>,
-        client: u64,
         shown: &mut Shown<'_, '_>,
     ) {
-        let key = filling.key.hash(observation.host.as_bytes());
-        let entry = self.hosts.entry(key, observation.is_known, filling.limits.endpoints, || HostWindow {
+        let entry = self.hosts.entry(host, observation.is_known, filling.limits.endpoints, || HostWindow {
             host: Arc::from(&*observation.host),
             tally: Tally::default(),
             errors: None,
@@ -230,23 +242,17 @@ impl Window {
         &mut self,
         observation: &Observation<'_>,
         principal: u64,
-        client: u64,
+        (client, host): (u64, u64),
         filling: &Filling<'_>,
         shown: &mut Shown<'_, '_>,
     ) {
-        let entry = self.principals.entry(principal, false, filling.limits.keys, || PrincipalWindow {
-            tally: Tally::default(),
-            clients: Default::default(),
-            client_sample: Default::default(),
-            exposure: None,
-            records: 0,
-            places: Places::default(),
-            lasting: None,
-        });
+        let entry = self.principals.entry(principal, false, filling.limits.keys, PrincipalWindow::default);
         let Some(aggregate) = entry else { return };
         aggregate.tally.record(observation);
         aggregate.records += rows(observation);
         aggregate.places.record(observation, filling.key, shown);
+        let requests = aggregate.tally.requests;
+        note_demand(&mut aggregate.asked, &mut aggregate.callers, observation, (host, requests), filling, shown);
         aggregate.clients.insert(client);
         aggregate.client_sample.insert(client, observation.client);
         if let Some(credentials) = observation.credentials.filter(|credentials| credentials.is_lasting) {
@@ -373,6 +379,8 @@ pub fn new_client(address: IpAddr) -> ClientWindow {
         abuses: None,
         evasions: None,
         smuggling: None,
+        asked: Default::default(),
+        callers: None,
     }
 }
 
@@ -405,8 +413,37 @@ pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
         open_exposure: None,
         leaks: None,
         strays: None,
+        paged: None,
         credentials: [0; 4],
         evidence: Default::default(),
+    }
+}
+
+/// What a request asks of its host, the `requests`-th of the subject here; of a sample, who calls.
+fn note_demand(
+    asked: &mut AskedByHost,
+    callers: &mut Option<Box<Callers>>,
+    observation: &Observation<'_>,
+    (host, requests): (u64, u64),
+    filling: &Filling<'_>,
+    shown: &mut Shown<'_, '_>,
+) {
+    asked.add(Asked { host, requests: 1, bytes: observation.response_bytes });
+    let is_sampled = mix(observation.flow_id ^ u64::from(observation.index)).is_multiple_of(SAMPLE);
+    if !is_sampled {
+        return;
+    }
+    let callers = callers.get_or_insert_default();
+    callers.sampled += 1;
+    if let Some(principal) = observation.principal {
+        callers.signed_in += 1;
+        callers.principals.insert(principal);
+    }
+    if let Some(agent) = &observation.user_agent {
+        callers.agents.insert(filling.key.hash(agent.as_bytes()));
+    }
+    if requests >= SHOWN {
+        shown.offer(&mut callers.evidence);
     }
 }
 
@@ -480,6 +517,18 @@ impl Exposure {
         self.client_sample.insert(client, observation.client);
         self.moment.record(observation.started);
         shown.offer(&mut self.evidence);
+    }
+}
+
+impl Pages {
+    fn record(&mut self, observation: &Observation<'_>, asked: u64, rows: u64, shown: &mut Shown<'_, '_>) {
+        self.asked.record(asked);
+        let key = (std::cmp::Reverse(rows), shown.key());
+        if rows < LARGE_PAGE || !self.largest.would_keep(&key) {
+            return;
+        }
+        let (client, principal) = (observation.client, observation.principal);
+        self.largest.insert(key, Page { asked, rows, client, principal, evidence: shown.evidence() });
     }
 }
 

@@ -7,12 +7,14 @@
 
 mod abuses;
 mod aggregate;
+mod demand;
 pub mod distinct;
 mod evasions;
 mod fill;
 pub mod histogram;
 mod lasting;
 mod leaks;
+mod pages;
 mod places;
 pub mod sample;
 mod smuggling;
@@ -23,10 +25,12 @@ pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
     HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,
 };
+pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
 pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key};
 pub use lasting::{LastingUse, NetworkSample, network_hash, network_of};
 pub use leaks::Leaks;
+pub use pages::{LARGE_PAGE, Page, Pages, page_size};
 pub use places::Places;
 pub use smuggling::Smuggling;
 pub use strays::{StrayUse, Strays};

@@ -5,6 +5,7 @@ mod assignment;
 mod campaign;
 mod evasion;
 mod exposure;
+mod flood;
 mod idle;
 mod insider;
 mod logins;
@@ -74,6 +75,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             | Scenario::ServerErrorSpike
             | Scenario::ExcessiveDataExposure
             | Scenario::CredentialLeak
+            | Scenario::LatencyAnomaly
             | Scenario::ResponseDrift => servers::cast(stage, plan, profile),
             Scenario::DataExfiltration => insider::cast(stage, plan),
             Scenario::Scanner | Scenario::ObjectEnumeration => walks::cast(stage, plan),
@@ -85,6 +87,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
             Scenario::RequestSmuggling => smuggling::cast(stage, plan),
+            Scenario::ResourceAbuse => flood::cast(stage, plan),
         }
     }
 }

@@ -53,17 +53,18 @@ pub fn cast(stage: &mut Stage<'_>, mut plan: Plan, profile: Profile) {
 /// A validation or a dependency that breaks, for one endpoint or the whole host: where, for which share of requests, how.
 fn failure(plan: &mut Plan, profile: Profile) -> (Option<(&'static str, &'static str)>, f64, Effect) {
     let numbers = plan.numbers;
-    let effect = if plan.scenario == Scenario::ServerErrorSpike {
-        Effect::Fail(*plan.rng.pick(&[500, 502, 503, 504]))
-    } else {
-        Effect::Refuse(*plan.rng.pick(&[400, 422]))
+    let effect = match plan.scenario {
+        Scenario::ServerErrorSpike => Effect::Fail(*plan.rng.pick(&[500, 502, 503, 504])),
+        Scenario::LatencyAnomaly => Effect::Slow { times: numbers.records },
+        _ => Effect::Refuse(*plan.rng.pick(&[400, 422])),
     };
     let endpoint = match profile {
         Profile::Day => *plan.rng.pick(&FRAGILE_BY_DAY),
         Profile::Mixed | Profile::Small | Profile::Bulk => *plan.rng.pick(&FRAGILE_IN_BENCHES),
     };
     if plan.rng.chance(WHOLE_HOST) {
-        (None, numbers.share * WHOLE_HOST_FACTOR, effect)
+        let factor = if matches!(effect, Effect::Slow { .. }) { 1.0 } else { WHOLE_HOST_FACTOR };
+        (None, numbers.share * factor, effect)
     } else {
         (Some(endpoint), numbers.share, effect)
     }

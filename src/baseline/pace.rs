@@ -1,0 +1,230 @@
+//! How fast an endpoint answers: what is usual, and whether it drifts.
+//!
+//! Latencies in microseconds in; out come the usual quantiles, how many answers of a window were slower than almost all
+//! before, and a cumulative sum over blocks of answers. What was told of as an anomaly does not become usual.
+
+use super::cusum::{Cusum, limit_for};
+use super::generations::Generations;
+use super::settling::Settling;
+use crate::window::Merge;
+use crate::window::histogram::LogHistogram;
+use serde::{Deserialize, Serialize};
+
+/// A generation of usual latencies lasts for a day, in windows.
+const GENERATION: i64 = 8640;
+/// A block of the cumulative sum: five minutes, and at least so many answers.
+const BLOCK_WINDOWS: i64 = 30;
+const BLOCK_ANSWERS: u64 = 20;
+/// Answers that are not usual yet: fewer say nothing of what is.
+const LEAST_USUAL: u64 = 100;
+/// The quantile whose exceedance is summed: a drift moves many answers, not only the slowest.
+const DRIFT_QUANTILE: f64 = 0.75;
+/// Answers that weigh in a block at most: those of one time are slow together.
+const INDEPENDENT: f64 = 30.0;
+/// Nothing changed, and yet the limit is crossed: once in so many blocks, ten years of an endpoint.
+const BLOCKS_BETWEEN_FALSE_ALARMS: f64 = 10.0 * 365.0 * BLOCKS_A_DAY;
+const BLOCKS_A_DAY: f64 = 288.0;
+/// Quantiles that answers are held against, and the share of a window's answers beyond them from which on it is a slow window:
+/// where some answers always were slow, those that are slow now show among the others.
+pub const FEW: f64 = 0.99;
+pub const BULK: f64 = 0.9;
+const SLOW_SHARES: [(f64, f64); 2] = [(FEW, 0.1), (BULK, 0.3)];
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    usual: Generations,
+    fresh: Settling<Lesson>,
+    /// Window in which the younger generation began.
+    since: i64,
+    /// Windows with answers, of the younger generation and the older.
+    windows: [u64; 2],
+    drift: Cusum,
+    /// The block being filled: answers, those above the quantile, what was expected of them, and its first window.
+    answers: u64,
+    above: u64,
+    expected: f64,
+    began: i64,
+}
+
+/// What has not settled.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Lesson {
+    latency: LogHistogram,
+    windows: u64,
+}
+
+impl Merge for Lesson {
+    fn merge(&mut self, other: Self) {
+        self.latency.merge(&other.latency);
+        self.windows += other.windows;
+    }
+}
+
+/// What is usual.
+pub struct Usual {
+    all: LogHistogram,
+    /// Answers in a window in which it answers.
+    pub a_window: f64,
+}
+
+impl Usual {
+    pub fn count(&self) -> u64 {
+        self.all.count()
+    }
+
+    /// Microseconds.
+    pub fn quantile(&self, quantile: f64) -> u64 {
+        self.all.quantile(quantile)
+    }
+
+    pub fn count_above(&self, microseconds: u64) -> u64 {
+        self.all.count_above(microseconds)
+    }
+}
+
+impl Pace {
+    pub fn usual(&self) -> Usual {
+        Usual {
+            all: self.usual.all(),
+            a_window: self.usual.count() as f64 / self.windows.iter().sum::<u64>().max(1) as f64,
+        }
+    }
+
+    /// The share of the way to the limit that the cumulative sum has gone; from 1 on answers have slowed down for good.
+    pub fn drift(&self) -> f64 {
+        self.drift.sum() / limit_for(BLOCKS_BETWEEN_FALSE_ALARMS)
+    }
+
+    pub fn is_drifting(&self) -> bool {
+        self.drift.sum() > 0.0 && self.drift() >= 1.0
+    }
+
+    /// The chance that the limit is crossed in a day though nothing has changed.
+    pub fn chance_of_drift(&self) -> f64 {
+        BLOCKS_A_DAY / BLOCKS_BETWEEN_FALSE_ALARMS
+    }
+
+    /// Takes in a window, before it is judged. Whether it was a slow one.
+    pub fn look(&mut self, window: i64, latency: &LogHistogram) -> bool {
+        if latency.is_empty() || self.usual.count() < LEAST_USUAL {
+            return false;
+        }
+        let usual = self.usual.all();
+        let bound = usual.quantile(DRIFT_QUANTILE);
+        let share = usual.count_above(bound) as f64 / usual.count() as f64;
+        if self.answers == 0 {
+            self.began = window;
+        }
+        self.answers += latency.count();
+        self.above += latency.count_above(bound);
+        self.expected += share * latency.count() as f64;
+        if window.saturating_sub(self.began) >= BLOCK_WINDOWS && self.answers >= BLOCK_ANSWERS {
+            self.close_block();
+        }
+        let beyond = |quantile: f64| latency.count_above(usual.quantile(quantile)) as f64;
+        SLOW_SHARES.iter().any(|(quantile, share)| beyond(*quantile) >= share * latency.count() as f64)
+    }
+
+    /// Deviation of the block, its answers being overdispersed as a beta-binomial's are.
+    fn close_block(&mut self) {
+        let answers = std::mem::take(&mut self.answers) as f64;
+        let above = std::mem::take(&mut self.above) as f64;
+        let expected = std::mem::take(&mut self.expected);
+        let share = (expected / answers).clamp(0.01, 0.99);
+        let variance = answers * share * (1.0 - share) * (1.0 + (answers - 1.0) / (INDEPENDENT + 1.0));
+        self.drift.add((above - expected) / variance.sqrt(), limit_for(BLOCKS_BETWEEN_FALSE_ALARMS));
+    }
+
+    /// Takes in what a window teaches; it settles later, except while learning.
+    pub fn teach(&mut self, window: i64, latency: &LogHistogram, is_learning: bool) {
+        if latency.is_empty() {
+            return;
+        }
+        if self.usual.count() == 0 {
+            self.since = window;
+        }
+        if window.saturating_sub(self.since) >= GENERATION {
+            self.usual.turn();
+            self.windows = [0, self.windows[0]];
+            self.since = window;
+        }
+        let lesson = Lesson { latency: latency.clone(), windows: 1 };
+        let settled = if is_learning { Some(lesson) } else { self.fresh.add(window, lesson) };
+        if let Some(settled) = settled {
+            self.usual.merge(&settled.latency);
+            self.windows[0] += settled.windows;
+        }
+    }
+
+    /// Takes back what has not settled.
+    pub fn retract(&mut self) {
+        self.fresh.retract();
+    }
+
+    /// Another capture follows, with another time.
+    pub fn forget_recent(&mut self) {
+        (self.answers, self.above, self.expected, self.since) = (0, 0, 0.0, 0);
+        self.drift = Cusum::default();
+    }
+
+    pub fn join(&mut self, other: &Pace) {
+        self.usual.merge(&other.usual.all());
+        self.windows[0] = self.windows[0].max(other.windows[0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(milliseconds: impl Iterator<Item = u64>) -> LogHistogram {
+        let mut latency = LogHistogram::new();
+        milliseconds.for_each(|milliseconds| latency.record(milliseconds * 1000));
+        latency
+    }
+
+    /// Ten answers between 10 and 109 ms a window.
+    fn usual_window(window: i64) -> LogHistogram {
+        answers((0..10).map(|nth| 10 + (window as u64 * 37 + nth * 61) % 100))
+    }
+
+    fn learned() -> Pace {
+        let mut pace = Pace::default();
+        (0..60).for_each(|window| pace.teach(window, &usual_window(window), true));
+        pace
+    }
+
+    #[test]
+    fn slow_windows_are_those_beyond_what_is_usual() {
+        let mut pace = learned();
+        assert!(!pace.look(60, &usual_window(60)));
+        assert!(pace.look(61, &answers([20, 30, 400].into_iter())));
+        let usual = pace.usual();
+        assert!((usual.quantile(0.5) as f64 / 60_000.0 - 1.0).abs() < 0.1 && (usual.a_window - 10.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn a_small_slowdown_that_lasts_is_a_drift_and_ordinary_days_are_none() {
+        let mut pace = learned();
+        (60..8000).for_each(|window| {
+            pace.look(window, &usual_window(window));
+        });
+        assert!(pace.drift() < 0.5, "{}", pace.drift());
+        let began = 8000;
+        let found = (began..began + 2000).find(|window| {
+            let slower = answers((0..10).map(|nth| (10 + (*window as u64 * 37 + nth * 61) % 100) * 8 / 5));
+            pace.look(*window, &slower);
+            pace.drift() >= 1.0
+        });
+        assert!(found.is_some_and(|window| window > began + 60), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_taken_back_is_not_usual() {
+        let mut pace = learned();
+        (60..70).for_each(|window| pace.teach(window, &answers([5000].into_iter()), false));
+        pace.retract();
+        (200..400).for_each(|window| pace.teach(window, &usual_window(window), false));
+        assert!(pace.usual().quantile(1.0) < 120_000);
+    }
+}
