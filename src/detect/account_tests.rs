@@ -11,7 +11,7 @@ const CODE: u64 = 604;
 
 /// What an answer to an attempt says.
 #[derive(Clone, Copy, PartialEq)]
-enum Answer {
+pub(super) enum Answer {
     Yes,
     No,
     /// No, and it gives the account away.
@@ -28,7 +28,14 @@ fn place(flow: AccountFlow) -> (u64, &'static str) {
     }
 }
 
-fn attempt(traffic: &mut Traffic, flow: AccountFlow, client: IpAddr, user: u64, secret: u64, answer: Answer) {
+pub(super) fn attempt(
+    traffic: &mut Traffic,
+    flow: AccountFlow,
+    client: IpAddr,
+    user: u64,
+    secret: u64,
+    answer: Answer,
+) {
     let (endpoint, path) = place(flow);
     let status = if answer == Answer::Yes { 200 } else { 400 };
     traffic.tally(client, endpoint, "POST", path, status, false);

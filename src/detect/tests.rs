@@ -24,6 +24,8 @@ mod data_exfiltration;
 mod idle_api_key;
 #[path = "latency_anomaly_tests.rs"]
 mod latency_anomaly;
+#[path = "property_tests.rs"]
+mod properties;
 #[path = "resource_abuse_tests.rs"]
 mod resource_abuse;
 #[path = "response_drift_tests.rs"]
