@@ -24,6 +24,7 @@ pub mod sensor;
 mod server_error_spike;
 mod shadow_endpoint;
 pub mod stats;
+mod traffic_drop;
 mod unauthenticated_data_exposure;
 mod voices;
 mod zombie_endpoint;
@@ -203,6 +204,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     server_error_spike::judge(scene, &mut findings);
     resource_abuse::judge(scene, &mut findings);
     latency_anomaly::judge(scene, &mut findings);
+    traffic_drop::judge(scene, &mut findings);
     voices::one_for_each_attack(scene, &mut findings, &undecided, memory);
     findings
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 16] = [
+pub const TESTS: [&str; 17] = [
     "credential_stuffing.endpoint",
     "client_error_spike.client",
     "client_error_spike.endpoint",
@@ -39,6 +39,7 @@ pub const TESTS: [&str; 16] = [
     "server_error_spike.client",
     "server_error_spike.endpoint",
     "server_error_spike.host",
+    "traffic_drop",
     "unauthenticated_data_exposure.new_class",
 ];
 

@@ -26,6 +26,8 @@ mod resource_abuse;
 mod response_drift;
 #[path = "server_error_spike_tests.rs"]
 mod server_error_spike;
+#[path = "traffic_drop_tests.rs"]
+mod traffic_drop;
 #[path = "zombie_endpoint_tests.rs"]
 mod zombie_endpoint;
 

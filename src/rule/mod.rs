@@ -26,6 +26,7 @@ mod server_errors;
 mod severity;
 mod source;
 mod suppress;
+mod traffic_drop;
 mod zombie_endpoint;
 
 pub use alert::{AlertText, SIGNATURE_IDS};
@@ -55,6 +56,7 @@ pub(crate) use source::SPANS_SECONDS;
 pub(crate) use source::{Check, Source, parse};
 pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
+pub use traffic_drop::{MOST_DROP_WINDOWS, TrafficDrop};
 pub use zombie_endpoint::ZombieEndpoint;
 
 use crate::time::Timestamp;
@@ -65,7 +67,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 19] = [
+const EMBEDDED: [(&str, &str); 20] = [
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_leak.toml", include_str!("../../rules/credential_leak.toml")),
@@ -83,11 +85,12 @@ const EMBEDDED: [(&str, &str); 19] = [
     ("server_error_spike.toml", include_str!("../../rules/server_error_spike.toml")),
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
+    ("traffic_drop.toml", include_str!("../../rules/traffic_drop.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
     ("zombie_endpoint.toml", include_str!("../../rules/zombie_endpoint.toml")),
 ];
 
-const DETECTORS: [&str; 25] = [
+const DETECTORS: [&str; 26] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -113,6 +116,7 @@ const DETECTORS: [&str; 25] = [
     "zombie_endpoint",
     "resource_abuse",
     "latency_anomaly",
+    "traffic_drop",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -137,6 +141,7 @@ pub struct Ruleset {
     pub zombie_endpoint: ZombieEndpoint,
     pub resource_abuse: ResourceAbuse,
     pub latency_anomaly: LatencyAnomaly,
+    pub traffic_drop: TrafficDrop,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -193,6 +198,7 @@ impl Ruleset {
             "zombie_endpoint" => &self.zombie_endpoint.alert,
             "resource_abuse" => &self.resource_abuse.alert,
             "latency_anomaly" => &self.latency_anomaly.alert,
+            "traffic_drop" => &self.traffic_drop.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -286,6 +292,10 @@ impl Ruleset {
             files.read("latency_anomaly.toml", |file: &latency_anomaly::LatencyAnomalyFile, check| {
                 check.table("latency_anomaly", |check| file.latency_anomaly.check(check));
             })?;
+        let dropped: traffic_drop::TrafficDropFile =
+            files.read("traffic_drop.toml", |file: &traffic_drop::TrafficDropFile, check| {
+                check.table("traffic_drop", |check| file.traffic_drop.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -309,6 +319,7 @@ impl Ruleset {
             zombie_endpoint: zombie.zombie_endpoint,
             resource_abuse: abuse_of_resources.resource_abuse,
             latency_anomaly: latency.latency_anomaly,
+            traffic_drop: dropped.traffic_drop,
             sensor,
             names,
             false_alarms_per_day: 1.0,
