@@ -66,7 +66,7 @@ mod tests {
             [(4.0, 0.0, 336.0), (5.0, 0.0, 930.0), (4.0, 1.0, 8.38), (5.0, 1.0, 10.4), (5.0, 2.0, 4.01)]
         {
             let found = average_run_length(0.5, limit, shift);
-            assert!((found / tabulated - 1.0).abs() < 0.03, "limit {limit} shift {shift}: {found}, not {tabulated}");
+            assert!((found / tabulated - 1.0).abs() < 0.04, "limit {limit} shift {shift}: {found}, not {tabulated}");
         }
     }
 

@@ -37,6 +37,7 @@ pub enum Spoiled {
     PrincipalDemand(u64),
     PageSizes(u64),
     EndpointPace(u64),
+    HostTraffic(u64),
     /// Nothing: the endpoint was told of as a zombie, as this bad, and is not again.
     Zombie(u64, Severity),
     /// Nothing: the parameter of an endpoint, by its name's hash, was told of, as this bad.
@@ -183,6 +184,7 @@ impl EndpointLesson {
 #[derive(Clone, Debug)]
 pub struct SubjectLesson {
     pub requests: u64,
+    pub answered: u64,
     pub errors: u64,
     pub failures: u64,
     pub exposure: ExposureLesson,
@@ -359,6 +361,7 @@ impl Store {
                 }
             }
         }
+        self.fold_habits(index, touched, spoiled);
         self.fold_reaches(index, touched, spoiled);
     }
 
@@ -372,6 +375,23 @@ impl Store {
             } else {
                 host.demand.add(client, &asked);
             }
+        }
+    }
+
+    /// What came in a window of each host, also where that was nothing. Where most requests have no answer, the sensor sees
+    /// one direction only: then it does not know.
+    fn fold_habits(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
+        let of_all =
+            |count: fn(&SubjectLesson) -> u64| touched.host_lessons.iter().map(|(_, one)| count(one)).sum::<u64>();
+        let (requests, answered) = (of_all(|lesson| lesson.requests), of_all(|lesson| lesson.answered));
+        if requests == 0 || 2 * answered < requests {
+            return;
+        }
+        for mut host in self.hosts.iter_mut() {
+            let key = *host.key();
+            let came = touched.host_lessons.binary_search_by_key(&key, |(key, _)| *key);
+            let requests = came.map_or(0, |at| touched.host_lessons[at].1.requests); // binary_search gives an index within
+            host.habit.pass(index, requests, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
         }
     }
 

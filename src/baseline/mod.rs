@@ -6,6 +6,7 @@ mod cusum;
 mod fold;
 mod forget;
 mod generations;
+pub mod habit;
 mod inventory;
 mod lasting;
 pub mod pace;

@@ -24,6 +24,8 @@ const INDEPENDENT: f64 = 30.0;
 /// Nothing changed, and yet the limit is crossed: once in so many blocks, ten years of an endpoint.
 const BLOCKS_BETWEEN_FALSE_ALARMS: f64 = 10.0 * 365.0 * BLOCKS_A_DAY;
 const BLOCKS_A_DAY: f64 = 288.0;
+/// Share of the way to the limit from which on there may be a drift.
+const SUSPECT: f64 = 0.5;
 /// Quantiles that answers are held against, and the share of a window's answers beyond them from which on it is a slow window:
 /// where some answers always were slow, those that are slow now show among the others.
 pub const FEW: f64 = 0.99;
@@ -135,9 +137,10 @@ impl Pace {
         self.drift.add((above - expected) / variance.sqrt(), limit_for(BLOCKS_BETWEEN_FALSE_ALARMS));
     }
 
-    /// Takes in what a window teaches; it settles later, except while learning.
+    /// Takes in what a window teaches; it settles later, except while learning. What may be a drift does not teach: it would
+    /// become usual as fast as it creeps.
     pub fn teach(&mut self, window: i64, latency: &LogHistogram, is_learning: bool) {
-        if latency.is_empty() {
+        if latency.is_empty() || (!is_learning && self.drift.sum() > 0.0 && self.drift() >= SUSPECT) {
             return;
         }
         if self.usual.count() == 0 {

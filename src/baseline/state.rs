@@ -1,6 +1,7 @@
 //! What is kept of each key between windows: recent activity in tiers, and what is normal.
 
 use super::fold::{Answers, ExposureLesson, TakenLesson};
+use super::habit::Habit;
 use super::lasting::Lasting;
 use super::pace::Pace;
 use super::parameters::Parameters;
@@ -527,6 +528,9 @@ pub struct HostState {
     /// How much each of its clients asks.
     #[serde(default)]
     pub demand: Box<Demand>,
+    /// How many requests it gets, and when.
+    #[serde(default)]
+    pub habit: Box<Habit>,
     /// Endpoints past the limit.
     #[serde(default)]
     pub folded: Folded,

@@ -206,6 +206,7 @@ impl Store {
         for mut state in self.hosts.iter_mut() {
             state.recent = Tiers::default();
             state.demand.end();
+            state.habit.forget_recent();
             (state.last_window, state.taught) = (0, i64::MAX);
         }
     }
@@ -215,6 +216,7 @@ fn lesson_of(tally: &Tally, exposure: Option<&Exposure>, records: u64) -> Subjec
     let successes = tally.statuses.class(2);
     SubjectLesson {
         requests: tally.requests,
+        answered: tally.statuses.total(),
         errors: tally.statuses.class(4),
         failures: tally.statuses.class(5),
         exposure: ExposureLesson::of(exposure, successes),
@@ -411,6 +413,7 @@ fn new_host(window: &HostWindow) -> HostState {
         failures: Default::default(),
         endpoints: 0,
         demand: Default::default(),
+        habit: Default::default(),
         folded: Folded::default(),
         recent: Tiers::default(),
         last_window: 0,

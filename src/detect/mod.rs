@@ -29,6 +29,7 @@ mod server_error_spike;
 mod session_anomaly;
 mod shadow_endpoint;
 pub mod stats;
+mod traffic_drop;
 mod unauthenticated_data_exposure;
 mod undocumented_parameter;
 mod user_enumeration;
@@ -216,6 +217,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     server_error_spike::judge(scene, &mut findings);
     resource_abuse::judge(scene, &mut findings);
     latency_anomaly::judge(scene, &mut findings);
+    traffic_drop::judge(scene, &mut findings);
     voices::one_for_each_attack(scene, &mut findings, &undecided, memory);
     findings
 }

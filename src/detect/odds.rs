@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 19] = [
+pub const TESTS: [&str; 20] = [
     "user_enumeration.endpoint",
     "registration_abuse.endpoint",
     "password_reset_abuse.endpoint",
@@ -42,6 +42,7 @@ pub const TESTS: [&str; 19] = [
     "server_error_spike.client",
     "server_error_spike.endpoint",
     "server_error_spike.host",
+    "traffic_drop",
     "unauthenticated_data_exposure.new_class",
 ];
 

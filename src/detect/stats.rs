@@ -152,6 +152,15 @@ pub fn gamma_poisson_tail(k: u64, exposure: f64, shape: f64, rate: f64) -> f64 {
     Probability::from_ln(ln_gamma_poisson_tail(k, exposure, shape, rate)).value()
 }
 
+/// P[X <= k] for X as in [`gamma_poisson_tail`].
+pub fn gamma_poisson_lower_tail(k: u64, exposure: f64, shape: f64, rate: f64) -> f64 {
+    if !is_positive(exposure) || !is_positive(shape) || !is_positive(rate) {
+        return 1.0;
+    }
+    let whole = exposure + rate;
+    Probability::from_ln(ln_incomplete_beta(shape, k as f64 + 1.0, rate / whole, exposure / whole)).value()
+}
+
 /// The natural logarithm of [`binomial_tail`], by the incomplete beta function (DLMF 8.17.5).
 pub fn ln_binomial_tail(k: u64, n: u64, p: f64) -> f64 {
     if k == 0 || !is_positive(p) || p >= 1.0 {
@@ -556,6 +565,19 @@ mod tests {
         assert!(rate_test(12, 10.0, 3_600, 3_600.0, 100.0).value() > 0.2);
         assert!(rate_test(60, 10.0, 3_600, 3_600.0, 100.0).value() < 1e-12);
         assert!(rate_test(60, 10.0, 3_600, 3_600.0, 1.0).value() > 1e-3, "a loose prior forgives more");
+    }
+
+    #[test]
+    fn the_lower_tail_is_what_the_upper_one_leaves() {
+        for (k, exposure, shape, rate) in [(0, 10.0, 1.0, 1.0), (3, 10.0, 2.5, 1.0), (40, 30.0, 20.0, 0.5)] {
+            let both =
+                gamma_poisson_lower_tail(k, exposure, shape, rate) + gamma_poisson_tail(k + 1, exposure, shape, rate);
+            assert!((both - 1.0).abs() < 1e-12, "{k}: {both}");
+        }
+        // Nothing comes: (rate / (rate + exposure)) to the power of the shape.
+        let none = gamma_poisson_lower_tail(0, 100.0, 20.0, 20.0);
+        assert!((none / (20.0f64 / 120.0).powi(20) - 1.0).abs() < 1e-9, "{none}");
+        assert_eq!(gamma_poisson_lower_tail(3, 0.0, 1.0, 1.0), 1.0);
     }
 
     #[test]

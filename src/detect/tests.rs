@@ -34,6 +34,8 @@ mod response_drift;
 mod server_error_spike;
 #[path = "session_anomaly_tests.rs"]
 mod session_anomaly;
+#[path = "traffic_drop_tests.rs"]
+mod traffic_drop;
 #[path = "undocumented_parameter_tests.rs"]
 mod undocumented_parameter;
 #[path = "zombie_endpoint_tests.rs"]

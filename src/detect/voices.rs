@@ -5,6 +5,8 @@
 
 use super::error_share::errors_in;
 use super::{Finding, Scene, Spoiled, Subject};
+use crate::baseline::state::SubjectActivity;
+use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
@@ -111,8 +113,8 @@ struct Explained {
     /// Clients that ask far more than others, and what they ask: it is slow for that.
     demanding: BTreeSet<IpAddr>,
     flooded_hosts: BTreeSet<String>,
-    /// Endpoints, and who asked them for pages far too large, without personal data in them.
-    large_pages: BTreeSet<(u64, IpAddr)>,
+    /// Endpoints that somebody asked for pages far too large, without personal data in them.
+    large_pages: BTreeSet<u64>,
 }
 
 impl Explained {
@@ -125,8 +127,7 @@ impl Explained {
                 // Its rows and bytes come of how often it asks.
                 "resource_abuse" => {
                     explained.demanding.extend(finding.client);
-                    let page = finding.endpoint.filter(|key| !gives_personal_data(scene, *key)).zip(finding.client);
-                    explained.large_pages.extend(page);
+                    explained.large_pages.extend(finding.endpoint.filter(|key| !gives_personal_data(scene, *key)));
                     explained.flooded_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
                 }
                 "data_exfiltration" if is_volume(finding) => {}
@@ -247,9 +248,8 @@ impl Explained {
             ("server_error_spike", Subject::Client(client)) => self.failure_clients.contains(client),
             ("excessive_data_exposure", Subject::Endpoint(key)) => {
                 self.exposure_endpoints.contains(key)
-                    || finding.client.is_some_and(|client| {
-                        self.takers.contains(&client) || self.large_pages.contains(&(*key, client))
-                    })
+                    || finding.client.is_some_and(|client| self.takers.contains(&client))
+                    || self.large_pages.contains(key)
             }
             ("response_drift", Subject::Endpoint(key)) => {
                 self.exposure_endpoints.contains(key) || self.generous_endpoints.contains(key)
@@ -282,6 +282,12 @@ impl Explained {
                 let fails = self.fails_at(&state.host, Some(*key)) && 2 * failures >= finding.count;
                 self.flooded_hosts.contains(&*state.host) || fails
             }
+            // Where requests still fail or are slow, that is the story; silence is its own.
+            ("traffic_drop", Subject::Host(host)) => {
+                let fails = self.fails_at(host, None) && has_failed_since(scene, host, finding.moment.first);
+                let place = ("latency_anomaly", host.clone());
+                fails || (finding.count > 0 && self.rising_hosts.contains(&place))
+            }
             ("resource_abuse", Subject::Client(client)) => {
                 self.named.contains(client)
                     || finding.endpoint.is_some_and(|key| {
@@ -312,6 +318,14 @@ impl Explained {
     fn is_of_exposing_host(&self, finding: &Finding) -> bool {
         finding.evidence.iter().any(|evidence| self.exposure_hosts.contains(&evidence.host))
     }
+}
+
+/// Whether a host failed since then.
+fn has_failed_since(scene: &Scene<'_>, host: &str, since: Timestamp) -> bool {
+    let state = scene.store.hosts.iter().find(|state| *state.host == *host);
+    let failed =
+        |activity: &SubjectActivity| activity.failures.as_ref().is_some_and(|errors| errors.moment.last >= since);
+    state.is_some_and(|state| state.recent.buckets(0).any(failed))
 }
 
 /// Whether an endpoint gave personal data in the last minutes.

@@ -29,6 +29,7 @@ mod session_anomaly;
 mod severity;
 mod source;
 mod suppress;
+mod traffic_drop;
 mod undocumented_parameter;
 mod zombie_endpoint;
 
@@ -64,6 +65,7 @@ pub(crate) use source::SPANS_SECONDS;
 pub(crate) use source::{Check, Source, parse};
 pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
+pub use traffic_drop::{MOST_DROP_WINDOWS, TrafficDrop};
 pub use undocumented_parameter::UndocumentedParameter;
 pub use zombie_endpoint::ZombieEndpoint;
 
@@ -75,7 +77,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 23] = [
+const EMBEDDED: [(&str, &str); 24] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
@@ -96,13 +98,14 @@ const EMBEDDED: [(&str, &str); 23] = [
     ("session_anomaly.toml", include_str!("../../rules/session_anomaly.toml")),
     ("shadow_endpoint.toml", include_str!("../../rules/shadow_endpoint.toml")),
     ("suppress.toml", include_str!("../../rules/suppress.toml")),
+    ("traffic_drop.toml", include_str!("../../rules/traffic_drop.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
     ("undocumented_parameter.toml", include_str!("../../rules/undocumented_parameter.toml")),
     ("zombie_endpoint.toml", include_str!("../../rules/zombie_endpoint.toml")),
 ];
 
 /// In the order of their signature ids.
-const DETECTORS: [&str; 32] = [
+const DETECTORS: [&str; 33] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -135,6 +138,7 @@ const DETECTORS: [&str; 32] = [
     "undocumented_parameter",
     "resource_abuse",
     "latency_anomaly",
+    "traffic_drop",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -166,6 +170,7 @@ pub struct Ruleset {
     pub undocumented_parameter: UndocumentedParameter,
     pub resource_abuse: ResourceAbuse,
     pub latency_anomaly: LatencyAnomaly,
+    pub traffic_drop: TrafficDrop,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -229,6 +234,7 @@ impl Ruleset {
             "undocumented_parameter" => &self.undocumented_parameter.alert,
             "resource_abuse" => &self.resource_abuse.alert,
             "latency_anomaly" => &self.latency_anomaly.alert,
+            "traffic_drop" => &self.traffic_drop.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -338,6 +344,10 @@ impl Ruleset {
             files.read("latency_anomaly.toml", |file: &latency_anomaly::LatencyAnomalyFile, check| {
                 check.table("latency_anomaly", |check| file.latency_anomaly.check(check));
             })?;
+        let dropped: traffic_drop::TrafficDropFile =
+            files.read("traffic_drop.toml", |file: &traffic_drop::TrafficDropFile, check| {
+                check.table("traffic_drop", |check| file.traffic_drop.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -368,6 +378,7 @@ impl Ruleset {
             undocumented_parameter: parameter.undocumented_parameter,
             resource_abuse: abuse_of_resources.resource_abuse,
             latency_anomaly: latency.latency_anomaly,
+            traffic_drop: dropped.traffic_drop,
             sensor,
             names,
             false_alarms_per_day: 1.0,

@@ -19,6 +19,8 @@ pub enum Effect {
     Fail(u16),
     /// The answer holds this many customers' records instead of the caller's own.
     Expose { records: u32 },
+    /// The request does not come.
+    Vanish,
     /// The server takes so many times as long.
     Slow { times: u32 },
     /// The answer, a JSON object, has one field too many.
@@ -60,7 +62,7 @@ impl Condition {
         endpoint
             && can_take
             && exchange.host == self.host
-            && exchange.status < 400
+            && (exchange.status < 400 || self.effect == Effect::Vanish)
             && (self.from..self.until).contains(&at)
     }
 }
@@ -85,15 +87,31 @@ impl Conditions {
         self.all.insert(0, condition);
     }
 
+    /// Whether the request in `exchange` does not come at all; gives the record that counts it.
+    pub fn vanishes(&mut self, exchange: &Exchange, at: Timestamp) -> Option<usize> {
+        let rng = &mut self.rng;
+        let mut all = self.all.iter().filter(|one| one.effect == Effect::Vanish);
+        all.find(|one| one.matches(exchange, at) && rng.chance(one.share)).map(|one| one.record)
+    }
+
+    /// Slows the answer of `exchange` down, whatever else is wrong with it; gives the record that counts it.
+    pub fn slow_down(&mut self, exchange: &mut Exchange, at: Timestamp) -> Option<usize> {
+        let Conditions { all, rng } = self;
+        all.iter().find_map(|one| match one.effect {
+            Effect::Slow { times } if one.matches(exchange, at) && rng.chance(one.share) => {
+                exchange.service *= times;
+                Some(one.record)
+            }
+            _ => None,
+        })
+    }
+
     /// Changes the answer of `exchange` if something is wrong; gives the record that counts it.
     pub fn apply(&mut self, exchange: &mut Exchange, at: Timestamp) -> Option<usize> {
         let rng = &mut self.rng;
-        let found = self.all.iter().find(|one| one.matches(exchange, at) && rng.chance(one.share))?;
+        let mut all = self.all.iter().filter(|one| !matches!(one.effect, Effect::Vanish | Effect::Slow { .. }));
+        let found = all.find(|one| one.matches(exchange, at) && rng.chance(one.share))?;
         if found.effect == Effect::Nothing {
-            return Some(found.record);
-        }
-        if let Effect::Slow { times } = found.effect {
-            exchange.service *= times;
             return Some(found.record);
         }
         if let Effect::Add(field) = found.effect {
@@ -104,7 +122,7 @@ impl Conditions {
         exchange.coding = Coding::Identity;
         exchange.framing = Framing::Length;
         match found.effect {
-            Effect::Nothing | Effect::Slow { .. } | Effect::Add(_) => {} // done above
+            Effect::Nothing | Effect::Vanish | Effect::Slow { .. } | Effect::Add(_) => {} // done above
             Effect::Refuse(status) => exchange.json(
                 status,
                 format_args!(r#"{{"error":"validation_failed","field":"quantity","message":"expected integer"}}"#),

@@ -32,6 +32,7 @@ pub enum Scenario {
     UndocumentedParameter,
     ResourceAbuse,
     LatencyAnomaly,
+    TrafficDrop,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -52,7 +53,8 @@ pub struct Numbers {
     /// How long it lasts; `None` for all the time that is left.
     pub lasts: Option<Duration>,
     /// A share, by scenario: of logins that succeed, of calls that fail, of calls that expose, of attackers who ask for large
-    /// pages, of answers that are slow.
+    /// pages, of answers that are slow, of
+    /// requests that do not come.
     pub share: f64,
     /// Records in each exposing response, or in a page; user names of a spray; days that a key was idle; how many times slower.
     pub records: u32,
@@ -80,7 +82,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 26] = [
+static SCENARIOS: [ScenarioInfo; 27] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -310,6 +312,14 @@ static SCENARIOS: [ScenarioInfo; 26] = [
         detectors: &["latency_anomaly"],
         may: &[],
         levels: [level(0, 0, minutes(15), 1.0, 10), level(0, 0, minutes(20), 0.6, 6), level(0, 0, None, 0.35, 4)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::TrafficDrop,
+        name: "traffic_drop",
+        what: "a host cannot be reached any more, by anybody or by most: their requests do not come",
+        detectors: &["traffic_drop"],
+        may: &[],
+        levels: [level(0, 0, minutes(15), 1.0, 0), level(0, 0, minutes(10), 0.9, 0), level(0, 0, minutes(15), 0.8, 0)],
     },
 ];
 

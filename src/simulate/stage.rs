@@ -223,12 +223,25 @@ impl<'a> Stage<'a> {
     pub fn pipeline(&mut self, caller: &mut Caller, at: Timestamp, exchanges: &mut [Exchange]) -> Outcome {
         let Some(host) = exchanges.first().map(|first| first.host) else { return Outcome { status: 0, end: at } };
         let counted_by = self.counted_by.take();
+        if let Some(first) = exchanges.first().filter(|first| first.label == exchange::BENIGN)
+            && let Some(record) = self.conditions.vanishes(first, at)
+        {
+            if let Some(record) = self.records.get_mut(record) {
+                record.note(at, caller.address, first.endpoint());
+            }
+            return Outcome { status: 0, end: at };
+        }
         let mut link = self.link(caller, host, at);
         let sent = at.max(link.connection.ready(Side::Client));
         let mut request = std::mem::take(&mut self.request);
         request.clear();
         for exchange in exchanges.iter_mut() {
-            let changed = if exchange.label == exchange::BENIGN { self.conditions.apply(exchange, sent) } else { None };
+            let changed = if exchange.label == exchange::BENIGN {
+                let slowed = self.conditions.slow_down(exchange, sent);
+                self.conditions.apply(exchange, sent).or(slowed)
+            } else {
+                None
+            };
             let told = Told { status: Some(exchange.status), complete: true, counted_by: changed.or(counted_by) };
             self.write_down(exchange, &link.connection, sent, told);
             link.request(exchange, &caller.lines, &mut request);

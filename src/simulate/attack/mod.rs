@@ -76,6 +76,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             | Scenario::ExcessiveDataExposure
             | Scenario::CredentialLeak
             | Scenario::LatencyAnomaly
+            | Scenario::TrafficDrop
             | Scenario::ResponseDrift => servers::cast(stage, plan, profile),
             Scenario::DataExfiltration => insider::cast(stage, plan),
             Scenario::Scanner | Scenario::ObjectEnumeration => walks::cast(stage, plan),

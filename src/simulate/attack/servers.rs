@@ -37,6 +37,7 @@ pub fn cast(stage: &mut Stage<'_>, mut plan: Plan, profile: Profile) {
             (Some((method, template)), numbers.share, Effect::Add(field))
         }
         Scenario::ResponseDrift => (Some(*plan.rng.pick(&IMPERSONAL)), numbers.share, Effect::Add(Field::Contact)),
+        Scenario::TrafficDrop => (None, numbers.share, Effect::Vanish),
         _ => failure(&mut plan, profile),
     };
     stage.conditions.add_first(Condition {

@@ -1,0 +1,225 @@
+//! How many requests a host gets as a habit, so that silence can be told from a quiet hour.
+//!
+//! In goes what came in each window that the sensor watched, also where that was nothing; out come what the last minutes
+//! brought, and what was to be expected: by the last hour and, once it is known, by this hour of the day and this day of the
+//! week, whichever is less. Both are medians or long means, so that a burst raises no expectation. Blocks settle before they
+//! are a measure, and not at all while a drop is told of. Windows in which nothing came of any host are not watched: a sensor
+//! that sees nothing knows nothing.
+
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// A block of the last hour: two minutes.
+const BLOCK: u64 = 12;
+/// Blocks that are a measure, and those that have not settled.
+const BLOCKS: usize = 30;
+const FRESH: usize = 5;
+/// The newest of the settled blocks, for a host whose traffic is falling anyway.
+const NEWEST: usize = 5;
+/// Windows of which each is remembered: the longest horizon.
+const REMEMBERED: usize = crate::rule::MOST_DROP_WINDOWS as usize;
+/// Windows of an hour of the day from which on it is known: another day than this one.
+const KNOWN_HOUR: f64 = 400.0;
+/// Windows that an hour of the day weighs at most (two weeks), and a day of the week (two months).
+const MOST_OF_HOUR: f64 = 14.0 * 360.0;
+const MOST_OF_DAY: f64 = 8.0 * 8640.0;
+/// Windows by which a day of the week is drawn to what is usual on any day.
+const POOLED: f64 = 2160.0;
+/// Relative variance that any traffic has from one block to another, beyond chance.
+const LEAST_VARIANCE: f64 = 0.02;
+/// Blocks so many times the median are bursts, which say nothing about how low it goes.
+const BURST: f64 = 3.0;
+const WINDOWS_A_DAY: i64 = 8640;
+const WINDOWS_AN_HOUR: i64 = 360;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Watched {
+    requests: f64,
+    windows: f64,
+}
+
+impl Watched {
+    fn add(&mut self, requests: u64, most: f64) {
+        self.requests += requests as f64;
+        self.windows += 1.0;
+        if self.windows > most {
+            self.requests /= 2.0;
+            self.windows /= 2.0;
+        }
+    }
+
+    fn rate(&self) -> f64 {
+        if self.windows > 0.0 { self.requests / self.windows } else { 0.0 }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Habit {
+    /// Requests of the last watched windows, the newest last.
+    windows: VecDeque<u32>,
+    /// Requests of settled blocks, and of those that have not settled, the newest last.
+    settled: VecDeque<u64>,
+    fresh: VecDeque<u64>,
+    /// The block being filled, and its windows.
+    block: u64,
+    filled: u64,
+    hours: [Watched; 24],
+    days: [Watched; 7],
+}
+
+/// What is to be expected of a host.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expected {
+    /// Requests in a window.
+    pub a_window: f64,
+    /// Shape of the gamma distribution of its rate.
+    pub shape: f64,
+    /// The quietest block, as a share of the median one: a host that sleeps now and then is not steady.
+    pub steadiness: f64,
+    /// Whether the hour of the day was known.
+    pub by_hour: bool,
+}
+
+impl Habit {
+    /// A watched window brought so many requests. What is told as a drop does not teach.
+    pub fn pass(&mut self, window: i64, requests: u64, is_drop: bool, is_learning: bool) {
+        self.windows.push_back(requests.min(u64::from(u32::MAX)) as u32);
+        if self.windows.len() > REMEMBERED {
+            self.windows.pop_front();
+        }
+        if is_drop {
+            self.fresh.clear();
+            (self.block, self.filled) = (0, 0);
+            return;
+        }
+        let (hour, day) = place_of(window);
+        self.hours[hour].add(requests, MOST_OF_HOUR); // below 24
+        self.days[day].add(requests, MOST_OF_DAY); // below 7
+        self.block += requests;
+        self.filled += 1;
+        if self.filled == BLOCK {
+            self.fresh.push_back(std::mem::take(&mut self.block));
+            self.filled = 0;
+        }
+        while self.fresh.len() > if is_learning { 0 } else { FRESH } {
+            self.settled.extend(self.fresh.pop_front());
+        }
+        while self.settled.len() > BLOCKS {
+            self.settled.pop_front();
+        }
+    }
+
+    /// Requests of the last so many watched windows; none where fewer are known.
+    pub fn last(&self, windows: usize) -> Option<u64> {
+        let from = self.windows.len().checked_sub(windows)?;
+        Some(self.windows.range(from..).map(|requests| u64::from(*requests)).sum())
+    }
+
+    /// What a window was to bring; none before that is known.
+    pub fn expected(&self, window: i64) -> Option<Expected> {
+        if self.settled.len() < NEWEST {
+            return None;
+        }
+        let median = median_of(self.settled.iter());
+        let newest = median_of(self.settled.range(self.settled.len() - NEWEST..));
+        let recent = median.min(newest) as f64 / BLOCK as f64;
+        let by_hour = self.by_hour(window);
+        Some(Expected {
+            a_window: by_hour.map_or(recent, |by_hour| by_hour.min(recent)),
+            shape: 1.0 / self.variance(median as f64),
+            steadiness: self.settled.iter().min().map_or(0.0, |least| *least as f64 / (median as f64).max(1.0)),
+            by_hour: by_hour.is_some(),
+        })
+    }
+
+    /// The rate of this hour of the day, drawn to that of this day of the week as far as that is known. Hours are those of
+    /// UTC, like all event time: a zone would only give them other names.
+    fn by_hour(&self, window: i64) -> Option<f64> {
+        let (hour, day) = place_of(window);
+        let (hour, day) = (self.hours[hour], self.days[day]); // below 24, below 7
+        let all = self.days.iter().fold(Watched::default(), |all, day| Watched {
+            requests: all.requests + day.requests,
+            windows: all.windows + day.windows,
+        });
+        if hour.windows < KNOWN_HOUR || all.rate() <= 0.0 {
+            return None;
+        }
+        let of_day = (day.requests + POOLED * all.rate()) / ((day.windows + POOLED) * all.rate());
+        Some(hour.rate() * of_day)
+    }
+
+    /// Relative variance of blocks beyond a Poisson's, without bursts.
+    fn variance(&self, median: f64) -> f64 {
+        let blocks = self.settled.iter().map(|block| (*block as f64).min(BURST * median));
+        let count = self.settled.len().max(2) as f64;
+        let mean = blocks.clone().sum::<f64>() / count;
+        let variance = blocks.map(|block| (block - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        ((variance - mean) / (mean * mean).max(1.0)).max(LEAST_VARIANCE)
+    }
+
+    /// Another capture follows, with another time.
+    pub fn forget_recent(&mut self) {
+        self.windows.clear();
+        self.fresh.clear();
+        (self.block, self.filled) = (0, 0);
+    }
+}
+
+/// Hour of the day, and day of the week, of a window.
+fn place_of(window: i64) -> (usize, usize) {
+    let hour = window.rem_euclid(WINDOWS_A_DAY) / WINDOWS_AN_HOUR;
+    let day = window.div_euclid(WINDOWS_A_DAY).rem_euclid(7);
+    (hour as usize, day as usize) // remainders of 24 hours and 7 days
+}
+
+fn median_of<'b>(blocks: impl Iterator<Item = &'b u64>) -> u64 {
+    let mut sorted: Vec<u64> = blocks.copied().collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steady(windows: i64, requests: impl Fn(i64) -> u64) -> Habit {
+        let mut habit = Habit::default();
+        (0..windows).for_each(|window| habit.pass(window, requests(window), false, true));
+        habit
+    }
+
+    #[test]
+    fn ten_minutes_tell_what_is_to_be_expected() {
+        assert_eq!(steady(59, |_| 10).expected(59), None);
+        let expected = steady(60, |window| 9 + window as u64 % 3).expected(60).unwrap();
+        assert!(
+            (expected.a_window - 10.0).abs() < 0.5 && expected.steadiness > 0.9 && !expected.by_hour,
+            "{expected:?}"
+        );
+        assert_eq!(expected.shape, 1.0 / LEAST_VARIANCE);
+    }
+
+    #[test]
+    fn a_burst_raises_no_expectation() {
+        let expected = steady(360, |window| if (100..130).contains(&window) { 500 } else { 10 }).expected(360).unwrap();
+        assert!((expected.a_window - 10.0).abs() < 0.5, "{expected:?}");
+    }
+
+    #[test]
+    fn what_is_told_as_a_drop_teaches_nothing() {
+        let mut habit = steady(120, |_| 10);
+        (120..130).for_each(|window| habit.pass(window, 0, false, false));
+        (130..600).for_each(|window| habit.pass(window, 0, true, false));
+        let expected = habit.expected(600).unwrap();
+        assert!((expected.a_window - 10.0).abs() < 0.5, "{expected:?}");
+        assert_eq!((habit.last(60), habit.last(61)), (Some(0), None));
+    }
+
+    #[test]
+    fn a_quiet_hour_is_known_on_the_second_day() {
+        let night = |window: i64| (window % WINDOWS_A_DAY) / WINDOWS_AN_HOUR < 6;
+        let habit = steady(2 * WINDOWS_A_DAY - 10, |window| if night(window) { 1 } else { 20 });
+        let expected = habit.expected(2 * WINDOWS_A_DAY).unwrap();
+        assert!(expected.by_hour && expected.a_window < 2.0, "the night is about to begin: {expected:?}");
+    }
+}
