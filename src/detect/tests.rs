@@ -58,7 +58,9 @@ struct Sensor {
 
 impl Sensor {
     fn new() -> Sensor {
-        let (store, rules) = (Store::default(), Ruleset::default());
+        let (store, mut rules) = (Store::default(), Ruleset::default());
+        // Who learned from ordinary traffic mostly has only what is odd afterwards, and that is silence to it.
+        rules.traffic_drop.enabled = false;
         Sensor { store, rules, memory: Memory::default(), odds: Odds::default(), window: 1000 }
     }
 

@@ -25,6 +25,13 @@ impl Traffic {
     }
 }
 
+/// A sensor that misses traffic.
+fn watching() -> Sensor {
+    let mut sensor = Sensor::new();
+    sensor.rules.traffic_drop.enabled = true;
+    sensor
+}
+
 /// Between nine and thirteen in a window.
 fn about_ten(nth: u64) -> u64 {
     9 + mix(nth) % 5
@@ -32,7 +39,7 @@ fn about_ten(nth: u64) -> u64 {
 
 /// Ten minutes of two hosts that get so many requests a window.
 fn learned(requests: impl Fn(u64) -> u64) -> Sensor {
-    let mut sensor = Sensor::new();
+    let mut sensor = watching();
     let found = sensor.voices(LEARNED as u64, |nth, traffic| {
         traffic.comes(HOST, requests(nth), true);
         traffic.comes(OTHER, 5, true);
@@ -76,7 +83,7 @@ fn a_fifth_is_a_drop_and_two_fifths_are_none() {
 
 #[test]
 fn nothing_is_said_while_learning() {
-    let found = Sensor::new().voices(LEARNED as u64, |nth, traffic| {
+    let found = watching().voices(LEARNED as u64, |nth, traffic| {
         traffic.comes(HOST, if nth < 30 { 10 } else { 0 }, true);
         traffic.comes(OTHER, 5, true);
     });
@@ -120,7 +127,7 @@ fn a_drop_goes_on_until_it_is_over() {
 
 #[test]
 fn a_client_that_made_most_of_it_may_end() {
-    let mut sensor = Sensor::new();
+    let mut sensor = watching();
     let batch = |traffic: &mut Traffic, requests: u64| {
         traffic.comes(HOST, requests + 2, true);
         traffic.comes(OTHER, 5, true);
