@@ -101,8 +101,6 @@ impl Sensor {
     /// Ten ordinary minutes: two logins in a window, of which one in twenty fails, and orders that people look at.
     fn learned() -> Sensor {
         let mut sensor = Sensor::new();
-        // What comes next is an attack alone, without the people of before: no outage.
-        sensor.rules.traffic_drop.enabled = false;
         let voices = sensor.voices(LEARNED as u64, |nth, traffic| {
             for person in 0..2 {
                 let user = nth * 2 + person;
