@@ -50,11 +50,9 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 fn of_client(spikes: &Spikes<'_>, key: u64, state: &ClientState) -> Option<Finding> {
     let rules = &spikes.scene.rules.server_error_spike;
     let spike = spikes.of_client(key, state)?;
-    if !is_alone(spikes, &spike) {
-        return None;
-    }
+    let served = others_served(spikes, &spike)?;
     let mut finding = spikes.finding_of(Subject::Client(state.address), rules.client_severity, &rules.client, &spike);
-    finding.reasons = finding.reasons.fact("others at the host are served".to_owned());
+    finding.reasons = finding.reasons.fact(served.to_owned());
     finding.spoils = vec![Spoiled::ClientFailures(state.address)];
     // What one client provokes is not normal for anybody.
     let hosts: Vec<&str> = spike.errors.evidence.iter().map(|(_, shown)| shown.host.as_str()).collect();
@@ -64,19 +62,26 @@ fn of_client(spikes: &Spikes<'_>, key: u64, state: &ClientState) -> Option<Findi
     Some(finding)
 }
 
-/// Whether the failures at the client's host are the client's, and others there are served all the while.
-fn is_alone(spikes: &Spikes<'_>, spike: &Spike) -> bool {
+/// That others at the client's host are served, where its failures are the client's: all the while, or, where hardly
+/// anybody else is there, as a rule.
+fn others_served(spikes: &Spikes<'_>, spike: &Spike) -> Option<&'static str> {
     let rules = &spikes.scene.rules.server_error_spike;
-    let Some((_, shown)) = spike.errors.evidence.first() else { return false };
-    let Some(host) = spikes.scene.store.hosts.iter().find(|host| *host.host == *shown.host) else { return false };
+    let (_, shown) = spike.errors.evidence.first()?;
+    let host = spikes.scene.store.hosts.iter().find(|host| *host.host == *shown.host)?;
     let tier = tier_of(rules.client.window_seconds);
     let failures = host.recent.sum(tier, |activity| errors_in(activity.failures.as_deref()));
     let requests = host.recent.sum(tier, |activity| activity.requests);
     let counts = &spike.counts;
     let others_failures = failures.saturating_sub(counts.errors);
     let others = requests.saturating_sub(counts.requests);
-    let others_share = others_failures as f64 / others.max(1) as f64;
-    others >= rules.min_others
-        && counts.errors as f64 >= rules.min_own_share * failures as f64
-        && odds_factor(counts.share(), others_share) >= rules.client.baseline_factor
+    let usual = host.failures.usual();
+    let (share, served) = if others >= rules.min_others {
+        (others_failures as f64 / others as f64, "others at the host are served")
+    } else if usual.total >= rules.min_others as f64 {
+        (usual.share(), "nobody else is there; others were served before")
+    } else {
+        return None;
+    };
+    let is_own = counts.errors as f64 >= rules.min_own_share * failures as f64;
+    (is_own && odds_factor(counts.share(), share) >= rules.client.baseline_factor).then_some(served)
 }

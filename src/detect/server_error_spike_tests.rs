@@ -90,6 +90,21 @@ fn who_alone_has_failures_where_others_are_served_is_named() {
 }
 
 #[test]
+fn who_probes_at_night_when_nobody_else_is_there_is_named() {
+    let mut sensor = learned();
+    let found: Vec<_> = (0..6)
+        .flat_map(|_| {
+            sensor.window(|traffic| {
+                (0..4).for_each(|_| traffic.tally(attacker(1), PAY, "POST", "/payments", 500, false));
+                (0..2).for_each(|_| traffic.tally(attacker(1), PAY, "POST", "/payments", 200, false));
+            })
+        })
+        .map(|finding| (finding.detector, finding.subject))
+        .collect();
+    assert!(found.contains(&("server_error_spike", Subject::Client(attacker(1)))), "{found:?}");
+}
+
+#[test]
 fn in_an_outage_nobody_is_named_however_often_he_tries_again() {
     let mut sensor = learned();
     for nth in 0..30 {
