@@ -6,6 +6,7 @@
 //! a reset that names nobody (the second step, with a token from a mail), a code whose field may hold a coupon's where
 //! the path says nothing.
 
+use super::identity::CredentialKind;
 use super::login::Outcome;
 use crate::inspect::{AccountSaid, LoginFields};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,19 @@ pub enum AccountFlow {
     Reset,
     /// Whether there is such an account.
     Lookup,
+}
+
+impl AccountFlow {
+    /// Whether it counts with these credentials. Who has a token and makes accounts, resets them or asks for them does it for
+    /// others, as staff and calendars do; a key may be that of an app, and a cookie anybody's.
+    pub(super) fn counts_with(self, credentials: Option<CredentialKind>) -> bool {
+        match self {
+            AccountFlow::Login | AccountFlow::Code => true,
+            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => {
+                credentials != Some(CredentialKind::Bearer)
+            }
+        }
+    }
 }
 
 /// One request of an account flow. User, password and code are keyed hashes; the values are never kept.
@@ -140,6 +154,14 @@ mod tests {
             is_user_certain: what.contains('u'),
             password: what.contains('p').then_some(2),
         }
+    }
+
+    #[test]
+    fn who_has_a_token_makes_accounts_for_others() {
+        use CredentialKind::*;
+        assert!(!AccountFlow::Registration.counts_with(Some(Bearer)) && !AccountFlow::Lookup.counts_with(Some(Bearer)));
+        assert!(AccountFlow::Registration.counts_with(None) && AccountFlow::Reset.counts_with(Some(ApiKey)));
+        assert!(AccountFlow::Code.counts_with(Some(Bearer)), "the session that waits for it");
     }
 
     /// `u`: names a user, `m`: maybe, `p`: sends a password, `c`: what may be a code, `cc`: what can be nothing else.

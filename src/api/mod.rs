@@ -213,6 +213,9 @@ impl Interpreter {
                 _ if is_basic => AccountFlow::Login,
                 _ => account::flow_of(&method, path, &fields)?,
             };
+            if !flow.counts_with(credentials.map(|credentials| credentials.kind)) {
+                return None;
+            }
             let habit = habit.filter(|_| flow == AccountFlow::Login);
             let outcome = match login::outcome_of(path, response, opens_session, habit) {
                 // Basic credentials go with every request: whatever is not refused was accepted.
