@@ -29,6 +29,9 @@ const POOLED: f64 = 2160.0;
 const LEAST_VARIANCE: f64 = 0.02;
 /// Blocks so many times the median are bursts, which say nothing about how low it goes.
 const BURST: f64 = 3.0;
+/// Windows of event time, an hour, for which a drop is told. Then what is there is the habit: a service that was moved away is not
+/// an outage for ever.
+const ADOPTED: i64 = 360;
 const WINDOWS_A_DAY: i64 = 8640;
 const WINDOWS_AN_HOUR: i64 = 360;
 
@@ -65,6 +68,9 @@ pub struct Habit {
     filled: u64,
     hours: [Watched; 24],
     days: [Watched; 7],
+    /// The window in which a drop was told that is not over.
+    #[serde(default)]
+    dropped: Option<i64>,
 }
 
 /// What is to be expected of a host.
@@ -88,6 +94,11 @@ impl Habit {
             self.windows.pop_front();
         }
         if is_drop {
+            let since = *self.dropped.get_or_insert(window);
+            if window.saturating_sub(since) >= ADOPTED {
+                *self = Habit::default();
+                return;
+            }
             self.fresh.clear();
             (self.block, self.filled) = (0, 0);
             return;
@@ -103,6 +114,7 @@ impl Habit {
         }
         while self.fresh.len() > if is_learning { 0 } else { FRESH } {
             self.settled.extend(self.fresh.pop_front());
+            self.dropped = None;
         }
         while self.settled.len() > BLOCKS {
             self.settled.pop_front();
@@ -182,6 +194,26 @@ fn median_of<'b>(blocks: impl Iterator<Item = &'b u64>) -> u64 {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_drop_that_stays_becomes_the_habit_also_where_little_comes_in_between() {
+        let mut habit = steady(400, |_| 10);
+        assert!(habit.expected(400).is_some());
+        for window in 400..760 {
+            habit.pass(window, u64::from(window % 7 == 0), window % 3 != 0, false);
+        }
+        habit.pass(761, 0, true, false);
+        assert_eq!(habit.expected(762), None);
+    }
+
+    #[test]
+    fn a_drop_that_is_over_is_forgotten() {
+        let mut habit = steady(400, |_| 10);
+        habit.pass(400, 0, true, false);
+        (401..1000).for_each(|window| habit.pass(window, 10, false, false));
+        habit.pass(1000, 0, true, false);
+        assert!(habit.expected(1001).is_some());
+    }
+
     fn steady(windows: i64, requests: impl Fn(i64) -> u64) -> Habit {
         let mut habit = Habit::default();
         (0..windows).for_each(|window| habit.pass(window, requests(window), false, true));
@@ -209,8 +241,8 @@ mod tests {
     fn what_is_told_as_a_drop_teaches_nothing() {
         let mut habit = steady(120, |_| 10);
         (120..130).for_each(|window| habit.pass(window, 0, false, false));
-        (130..600).for_each(|window| habit.pass(window, 0, true, false));
-        let expected = habit.expected(600).unwrap();
+        (130..480).for_each(|window| habit.pass(window, 0, true, false));
+        let expected = habit.expected(480).unwrap();
         assert!((expected.a_window - 10.0).abs() < 0.5, "{expected:?}");
         assert_eq!((habit.last(60), habit.last(61)), (Some(0), None));
     }
