@@ -114,7 +114,7 @@ fn word_of(segment: &str) -> Option<Word> {
     }
 }
 
-/// What the request wants. `names_user`: in its body or its query.
+/// What the request wants, by the login fields of its body, else of its query.
 pub fn flow_of(method: &str, path: &str, fields: &LoginFields) -> Option<AccountFlow> {
     let names_user = fields.user.is_some();
     let writes = matches!(method, "POST" | "PUT" | "PATCH");

@@ -1,8 +1,8 @@
 //! What a transaction means: endpoint, client, principal, attempt at an account, object, sensitive data.
 //!
 //! A transaction with what `inspect` found in its bodies in, one [`Observation`] out. Everything is decided from the
-//! transaction and an immutable [`Snapshot`]; the interpreter's own state only saves work, and chooses what is shown. Nothing secret leaves it:
-//! credentials, user names and passwords are keyed hashes from here on.
+//! transaction and an immutable [`Snapshot`]; the interpreter's own state only saves work, and chooses what is shown. Nothing
+//! secret leaves it: credentials, user names and passwords are keyed hashes from here on.
 
 mod account;
 mod identity;
@@ -18,7 +18,7 @@ pub use identity::{CredentialKind, Credentials};
 pub use login::Outcome;
 pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
 
-use crate::hash::HashKey;
+use crate::hash::{HashKey, mix};
 use crate::http::{Ambiguity, Field, Head, Marks, Message, Transaction};
 use crate::inspect::{AccountSaid, BodyReport, DataClass, LoginFields};
 use crate::packet::Peer;
@@ -103,6 +103,11 @@ impl Observation<'_> {
 
     pub fn is_server_error(&self) -> bool {
         (500..600).contains(&self.status)
+    }
+
+    /// Whether it is in a sample of one in so many transactions, which is the same whatever the order.
+    pub fn is_one_in(&self, count: u64) -> bool {
+        mix(self.flow_id ^ u64::from(self.index)).is_multiple_of(count)
     }
 
     /// A request without credentials, beyond doubt.

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use crate::window::{ClientWindow, Errors, Tally, Window, new_client};
 
-    fn clients(keys: std::ops::Range<u64>) -> Window {
+    fn failing_clients(keys: std::ops::Range<u64>) -> Window {
         let mut window = Window::default();
         for key in keys {
             let mut errors = Errors::default();
@@ -222,8 +222,8 @@ mod tests {
     #[test]
     fn at_the_limit_the_longest_unseen_lose_what_is_remarkable_and_keep_their_counts() {
         let store = Store::default();
-        store.absorb(1, clients(0..60), false);
-        store.absorb(2, clients(60..120), false);
+        store.absorb(1, failing_clients(0..60), false);
+        store.absorb(2, failing_clients(60..120), false);
         let limits = StoreLimits { remarkable: 50, ..StoreLimits::default() };
         assert_eq!(store.bound(2, &limits), 75);
         let kept: Vec<u64> =

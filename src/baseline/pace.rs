@@ -9,6 +9,7 @@ use super::settling::Settling;
 use crate::window::Merge;
 use crate::window::histogram::LogHistogram;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// A generation of usual latencies lasts for a day, in windows.
 const GENERATION: i64 = 8640;
@@ -24,6 +25,8 @@ const INDEPENDENT: f64 = 30.0;
 /// Nothing changed, and yet the limit is crossed: once in so many blocks, ten years of an endpoint.
 const BLOCKS_BETWEEN_FALSE_ALARMS: f64 = 10.0 * 365.0 * BLOCKS_A_DAY;
 const BLOCKS_A_DAY: f64 = 288.0;
+/// Of the cumulative sum.
+static LIMIT: LazyLock<f64> = LazyLock::new(|| limit_for(BLOCKS_BETWEEN_FALSE_ALARMS));
 /// Share of the way to the limit from which on there may be a drift.
 const SUSPECT: f64 = 0.5;
 /// Quantiles that answers are held against, and the share of a window's answers beyond them from which on it is a slow window:
@@ -94,11 +97,11 @@ impl Pace {
 
     /// The share of the way to the limit that the cumulative sum has gone; from 1 on answers have slowed down for good.
     pub fn drift(&self) -> f64 {
-        self.drift.sum() / limit_for(BLOCKS_BETWEEN_FALSE_ALARMS)
+        self.drift.sum() / *LIMIT
     }
 
     pub fn is_drifting(&self) -> bool {
-        self.drift.sum() > 0.0 && self.drift() >= 1.0
+        self.drift() >= 1.0
     }
 
     /// The chance that the limit is crossed in a day though nothing has changed.
@@ -134,13 +137,13 @@ impl Pace {
         let expected = std::mem::take(&mut self.expected);
         let share = (expected / answers).clamp(0.01, 0.99);
         let variance = answers * share * (1.0 - share) * (1.0 + (answers - 1.0) / (INDEPENDENT + 1.0));
-        self.drift.add((above - expected) / variance.sqrt(), limit_for(BLOCKS_BETWEEN_FALSE_ALARMS));
+        self.drift.add((above - expected) / variance.sqrt(), *LIMIT);
     }
 
     /// Takes in what a window teaches; it settles later, except while learning. What may be a drift does not teach: it would
     /// become usual as fast as it creeps.
     pub fn teach(&mut self, window: i64, latency: &LogHistogram, is_learning: bool) {
-        if latency.is_empty() || (!is_learning && self.drift.sum() > 0.0 && self.drift() >= SUSPECT) {
+        if latency.is_empty() || (!is_learning && self.drift() >= SUSPECT) {
             return;
         }
         if self.usual.count() == 0 {

@@ -14,7 +14,7 @@ use super::{Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;
 use crate::baseline::state::EndpointState;
 use crate::baseline::{SPANS, Tiers, tier_of};
-use crate::rule::{CallsForAccount, CallsOfClient, CallsOfEndpoint};
+use crate::rule::{Calls, CallsOfEndpoint};
 use crate::window::{Attempts, attempts_key};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -48,7 +48,7 @@ pub type Count = fn(&Attempts) -> u64;
 pub fn crowds(
     scene: &Scene<'_>,
     flows: &[AccountFlow],
-    of_client: &CallsOfClient,
+    of_client: &Calls,
     of_endpoint: (&'static str, &CallsOfEndpoint),
     count: Count,
 ) -> Vec<Crowd> {
@@ -72,8 +72,7 @@ fn has_one_source(scene: &Scene<'_>, crowd: &Crowd, count: Count) -> bool {
     })
 }
 
-fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &CallsOfClient, count: Count) -> Vec<Crowd> {
-    let horizons = [(floors.window_seconds, floors.min_calls), (floors.slow_window_seconds, floors.slow_min_calls)];
+fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &Calls, count: Count) -> Vec<Crowd> {
     let touched = scene.touched.login_clients.iter();
     let judged = touched.filter_map(|key| {
         let state = scene.store.login_clients.get(key)?;
@@ -81,7 +80,7 @@ fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &CallsOfClient, cou
             return None;
         }
         let (endpoint, flow) = (state.endpoint?, state.flow);
-        let (seconds, least, calls) = within(&state.recent, &horizons, count)?;
+        let (seconds, least, calls) = within(&state.recent, floors, count)?;
         let client = calls.client?;
         let count = count(&calls);
         if count < NOBODYS * least && is_peoples(scene, &calls, floors.max_requests_per_call) {
@@ -95,12 +94,11 @@ fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &CallsOfClient, cou
 }
 
 /// Calls for one account, whoever makes them.
-pub fn for_accounts(scene: &Scene<'_>, flow: AccountFlow, floors: &CallsForAccount) -> Vec<Crowd> {
-    let horizons = [(floors.window_seconds, floors.min_calls), (floors.slow_window_seconds, floors.slow_min_calls)];
+pub fn for_accounts(scene: &Scene<'_>, flow: AccountFlow, floors: &Calls) -> Vec<Crowd> {
     let touched = scene.touched.login_accounts.iter();
     let judged = touched.filter_map(|key| {
         let state = scene.store.login_accounts.get(key).filter(|state| state.flow == flow)?;
-        let (seconds, least, calls) = within(&state.recent, &horizons, Attempts::total)?;
+        let (seconds, least, calls) = within(&state.recent, floors, Attempts::total)?;
         let (endpoint, count) = (state.endpoint?, calls.total());
         if is_peoples(scene, &calls, floors.max_requests_per_call) {
             return None;
@@ -113,8 +111,9 @@ pub fn for_accounts(scene: &Scene<'_>, flow: AccountFlow, floors: &CallsForAccou
 }
 
 /// The calls of the shortest horizon in which they reach its floor.
-fn within(recent: &Tiers<Attempts>, horizons: &[(u64, u64)], count: Count) -> Option<(u64, u64, Attempts)> {
-    horizons.iter().find_map(|&(seconds, least)| {
+fn within(recent: &Tiers<Attempts>, floors: &Calls, count: Count) -> Option<(u64, u64, Attempts)> {
+    let horizons = [(floors.window_seconds, floors.min_calls), (floors.slow_window_seconds, floors.slow_min_calls)];
+    horizons.into_iter().find_map(|(seconds, least)| {
         let tier = tier_of(seconds);
         // Of distinct things the sum is an upper bound, and costs no copy.
         if recent.sum(tier, count) < least {

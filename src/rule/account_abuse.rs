@@ -14,16 +14,17 @@ pub(super) struct AccountAbuseFile {
     pub password_reset_abuse: PasswordResetAbuse,
 }
 
-/// Calls of one address within a window; what is counted is said by each detector.
+/// Calls of one address, or for one account, within a window; what is counted is said by each detector.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CallsOfClient {
+pub struct Calls {
     pub window_seconds: u64,
     pub min_calls: u64,
     pub slow_window_seconds: u64,
     /// Calls within the slow window.
     pub slow_min_calls: u64,
-    /// Requests for each call from which on an address is people's; three times the calls are nobody's.
+    /// Requests for each call from which on who calls does other things, as people and monitors do; of one address three times
+    /// the calls are nobody's.
     pub max_requests_per_call: f64,
 }
 
@@ -41,19 +42,6 @@ pub struct CallsOfEndpoint {
     pub prior_strength: f64,
 }
 
-/// Calls for one account, whoever makes them.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CallsForAccount {
-    pub window_seconds: u64,
-    pub min_calls: u64,
-    pub slow_window_seconds: u64,
-    /// Calls within the slow window.
-    pub slow_min_calls: u64,
-    /// Requests for each call from which on those who ask do other things.
-    pub max_requests_per_call: f64,
-}
-
 /// Somebody asks which accounts there are.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +51,7 @@ pub struct UserEnumeration {
     pub min_given_away_share: f64,
     /// Answers of resets and registrations that give something away.
     pub min_given_away: u64,
-    pub client: CallsOfClient,
+    pub client: Calls,
     pub endpoint: CallsOfEndpoint,
     pub alert: AlertText,
 }
@@ -73,7 +61,7 @@ pub struct UserEnumeration {
 #[serde(deny_unknown_fields)]
 pub struct RegistrationAbuse {
     pub enabled: bool,
-    pub client: CallsOfClient,
+    pub client: Calls,
     pub endpoint: CallsOfEndpoint,
     pub alert: AlertText,
 }
@@ -83,8 +71,8 @@ pub struct RegistrationAbuse {
 #[serde(deny_unknown_fields)]
 pub struct PasswordResetAbuse {
     pub enabled: bool,
-    pub client: CallsOfClient,
-    pub account: CallsForAccount,
+    pub client: Calls,
+    pub account: Calls,
     pub endpoint: CallsOfEndpoint,
     pub alert: AlertText,
 }
@@ -96,29 +84,29 @@ impl AccountAbuseFile {
             let rule = &self.user_enumeration;
             check.share("min_given_away_share", rule.min_given_away_share);
             check.at_least("min_given_away", rule.min_given_away, 1);
-            rule.client.check(check);
+            rule.client.check("client", check);
             rule.endpoint.check(check);
             rule.alert.check(check);
         });
         check.table("registration_abuse", |check| {
             let rule = &self.registration_abuse;
-            rule.client.check(check);
+            rule.client.check("client", check);
             rule.endpoint.check(check);
             rule.alert.check(check);
         });
         check.table("password_reset_abuse", |check| {
             let rule = &self.password_reset_abuse;
-            rule.client.check(check);
-            rule.account.check(check);
+            rule.client.check("client", check);
+            rule.account.check("account", check);
             rule.endpoint.check(check);
             rule.alert.check(check);
         });
     }
 }
 
-impl CallsOfClient {
-    fn check(&self, check: &mut Check<'_>) {
-        check.table("client", |check| {
+impl Calls {
+    fn check(&self, table: &'static str, check: &mut Check<'_>) {
+        check.table(table, |check| {
             check.seconds("window_seconds", self.window_seconds);
             check.at_least("min_calls", self.min_calls, 2);
             check.at_least("slow_window_seconds", self.slow_window_seconds, self.window_seconds);
@@ -136,19 +124,6 @@ impl CallsOfEndpoint {
             check.at_least("min_calls", self.min_calls, 2);
             check.factor("baseline_factor", self.baseline_factor);
             check.strength("prior_strength", self.prior_strength);
-        });
-    }
-}
-
-impl CallsForAccount {
-    fn check(&self, check: &mut Check<'_>) {
-        check.table("account", |check| {
-            check.seconds("window_seconds", self.window_seconds);
-            check.at_least("min_calls", self.min_calls, 2);
-            check.at_least("slow_window_seconds", self.slow_window_seconds, self.window_seconds);
-            check.seconds("slow_window_seconds", self.slow_window_seconds);
-            check.at_least("slow_min_calls", self.slow_min_calls, self.min_calls);
-            check.factor("max_requests_per_call", self.max_requests_per_call);
         });
     }
 }

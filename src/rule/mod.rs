@@ -33,9 +33,7 @@ mod traffic_drop;
 mod undocumented_parameter;
 mod zombie_endpoint;
 
-pub use account_abuse::{
-    CallsForAccount, CallsOfClient, CallsOfEndpoint, PasswordResetAbuse, RegistrationAbuse, UserEnumeration,
-};
+pub use account_abuse::{Calls, CallsOfEndpoint, PasswordResetAbuse, RegistrationAbuse, UserEnumeration};
 pub use alert::{AlertText, SIGNATURE_IDS};
 pub use client_errors::{ClientErrorSpike, ErrorShare, Scanner};
 pub use credential_leak::CredentialLeak;

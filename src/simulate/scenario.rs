@@ -53,8 +53,7 @@ pub struct Numbers {
     /// How long it lasts; `None` for all the time that is left.
     pub lasts: Option<Duration>,
     /// A share, by scenario: of logins that succeed, of calls that fail, of calls that expose, of attackers who ask for large
-    /// pages, of answers that are slow, of
-    /// requests that do not come.
+    /// pages, of answers that are slow, of requests that do not come.
     pub share: f64,
     /// Records in each exposing response, or in a page; user names of a spray; days that a key was idle; how many times slower.
     pub records: u32,

@@ -352,7 +352,7 @@ impl Window {
         reach.moment.record(observation.started);
         // Nearly every subject asks for an object or two, and nothing will ever be said of them: only of those that ask
         // for more, and of a sample, is evidence worth building.
-        let is_sampled = mix(observation.flow_id ^ u64::from(observation.index)).is_multiple_of(REACH_SAMPLE);
+        let is_sampled = observation.is_one_in(REACH_SAMPLE);
         if reach.requests >= REACH_SHOWN || is_sampled {
             shown.offer(&mut reach.evidence);
         }
@@ -429,8 +429,7 @@ fn note_demand(
     shown: &mut Shown<'_, '_>,
 ) {
     asked.add(Asked { host, requests: 1, bytes: observation.response_bytes });
-    let is_sampled = mix(observation.flow_id ^ u64::from(observation.index)).is_multiple_of(SAMPLE);
-    if !is_sampled {
+    if !observation.is_one_in(SAMPLE) {
         return;
     }
     let callers = callers.get_or_insert_default();

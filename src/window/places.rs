@@ -35,7 +35,7 @@ impl Places {
             self.agents.insert(key.hash(agent.as_bytes()));
         }
         self.moment.record(observation.started);
-        let is_sampled = mix(observation.flow_id ^ u64::from(observation.index)).is_multiple_of(SHOWN);
+        let is_sampled = observation.is_one_in(SHOWN);
         if self.sample.len() > 1 || is_sampled {
             shown.offer(&mut self.evidence);
         }
