@@ -193,6 +193,14 @@ pub struct SubjectLesson {
     pub asked: AskedByHost,
 }
 
+/// What a window says of a host.
+#[derive(Clone, Debug)]
+pub struct HostLesson {
+    pub of_all: SubjectLesson,
+    /// Different clients.
+    pub clients: u64,
+}
+
 /// Windows that a lesson stands for at most, where nothing happened in between: a week.
 const MOST_WINDOWS: i64 = 7 * 8640;
 
@@ -337,6 +345,7 @@ impl Store {
         }
         for (key, lesson) in &touched.host_lessons {
             let Some(mut state) = self.hosts.get_mut(key) else { continue };
+            let lesson = &lesson.of_all;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             state.errors.fade(passed);
             state.failures.fade(passed);
@@ -381,8 +390,9 @@ impl Store {
     /// What came in a window of each host, also where that was nothing. Where most requests have no answer, the sensor sees
     /// one direction only: then it does not know.
     fn fold_habits(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
-        let of_all =
-            |count: fn(&SubjectLesson) -> u64| touched.host_lessons.iter().map(|(_, one)| count(one)).sum::<u64>();
+        let of_all = |count: fn(&SubjectLesson) -> u64| {
+            touched.host_lessons.iter().map(|(_, one)| count(&one.of_all)).sum::<u64>()
+        };
         let (requests, answered) = (of_all(|lesson| lesson.requests), of_all(|lesson| lesson.answered));
         if requests == 0 || 2 * answered < requests {
             return;
@@ -390,8 +400,8 @@ impl Store {
         for mut host in self.hosts.iter_mut() {
             let key = *host.key();
             let came = touched.host_lessons.binary_search_by_key(&key, |(key, _)| *key);
-            let requests = came.map_or(0, |at| touched.host_lessons[at].1.requests); // binary_search gives an index within
-            host.habit.pass(index, requests, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
+            let clients = came.map_or(0, |at| touched.host_lessons[at].1.clients); // binary_search gives an index within
+            host.habit.pass(index, clients, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
         }
     }
 

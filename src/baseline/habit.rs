@@ -1,8 +1,9 @@
-//! How many requests a host gets as a habit, so that silence can be told from a quiet hour.
+//! How many clients use a host as a habit, so that silence can be told from a quiet hour.
 //!
-//! In goes what came in each window that the sensor watched, also where that was nothing; out come what the last minutes
-//! brought, and what was to be expected: by the last hour and, once it is known, by this hour of the day and this day of the
-//! week, whichever is less. Both are medians or long means, so that a burst raises no expectation. Blocks settle before they
+//! In goes how many clients came in each window that the sensor watched, also where that was none; out come what the last minutes
+//! brought, in visits, and what was to be expected: by the last hour and, once it is known, by this hour of the day and this day of the
+//! week, whichever is less. A visit is a client in a window, however much it asked: a crawler that ends its round is one visitor less.
+//! Both are medians or long means, so that a burst raises no expectation. Blocks settle before they
 //! are a measure, and not at all while a drop is told of. Windows in which nothing came of any host are not watched: a sensor
 //! that sees nothing knows nothing.
 
@@ -37,30 +38,30 @@ const WINDOWS_AN_HOUR: i64 = 360;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Watched {
-    requests: f64,
+    visits: f64,
     windows: f64,
 }
 
 impl Watched {
-    fn add(&mut self, requests: u64, most: f64) {
-        self.requests += requests as f64;
+    fn add(&mut self, visits: u64, most: f64) {
+        self.visits += visits as f64;
         self.windows += 1.0;
         if self.windows > most {
-            self.requests /= 2.0;
+            self.visits /= 2.0;
             self.windows /= 2.0;
         }
     }
 
     fn rate(&self) -> f64 {
-        if self.windows > 0.0 { self.requests / self.windows } else { 0.0 }
+        if self.windows > 0.0 { self.visits / self.windows } else { 0.0 }
     }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Habit {
-    /// Requests of the last watched windows, the newest last.
+    /// Visits of the last watched windows, the newest last.
     windows: VecDeque<u32>,
-    /// Requests of settled blocks, and of those that have not settled, the newest last.
+    /// Visits of settled blocks, and of those that have not settled, the newest last.
     settled: VecDeque<u64>,
     fresh: VecDeque<u64>,
     /// The block being filled, and its windows.
@@ -76,7 +77,7 @@ pub struct Habit {
 /// What is to be expected of a host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expected {
-    /// Requests in a window.
+    /// Visits in a window.
     pub a_window: f64,
     /// Shape of the gamma distribution of its rate.
     pub shape: f64,
@@ -87,9 +88,9 @@ pub struct Expected {
 }
 
 impl Habit {
-    /// A watched window brought so many requests. What is told as a drop does not teach.
-    pub fn pass(&mut self, window: i64, requests: u64, is_drop: bool, is_learning: bool) {
-        self.windows.push_back(requests.min(u64::from(u32::MAX)) as u32);
+    /// A watched window brought so many visits. What is told as a drop does not teach.
+    pub fn pass(&mut self, window: i64, visits: u64, is_drop: bool, is_learning: bool) {
+        self.windows.push_back(visits.min(u64::from(u32::MAX)) as u32);
         if self.windows.len() > REMEMBERED {
             self.windows.pop_front();
         }
@@ -104,9 +105,9 @@ impl Habit {
             return;
         }
         let (hour, day) = place_of(window);
-        self.hours[hour].add(requests, MOST_OF_HOUR); // below 24
-        self.days[day].add(requests, MOST_OF_DAY); // below 7
-        self.block += requests;
+        self.hours[hour].add(visits, MOST_OF_HOUR); // below 24
+        self.days[day].add(visits, MOST_OF_DAY); // below 7
+        self.block += visits;
         self.filled += 1;
         if self.filled == BLOCK {
             self.fresh.push_back(std::mem::take(&mut self.block));
@@ -121,10 +122,10 @@ impl Habit {
         }
     }
 
-    /// Requests of the last so many watched windows; none where fewer are known.
+    /// Visits of the last so many watched windows; none where fewer are known.
     pub fn last(&self, windows: usize) -> Option<u64> {
         let from = self.windows.len().checked_sub(windows)?;
-        Some(self.windows.range(from..).map(|requests| u64::from(*requests)).sum())
+        Some(self.windows.range(from..).map(|visits| u64::from(*visits)).sum())
     }
 
     /// What a window was to bring; none before that is known.
@@ -150,13 +151,13 @@ impl Habit {
         let (hour, day) = place_of(window);
         let (hour, day) = (self.hours[hour], self.days[day]); // below 24, below 7
         let all = self.days.iter().fold(Watched::default(), |all, day| Watched {
-            requests: all.requests + day.requests,
+            visits: all.visits + day.visits,
             windows: all.windows + day.windows,
         });
         if hour.windows < KNOWN_HOUR || all.rate() <= 0.0 {
             return None;
         }
-        let of_day = (day.requests + POOLED * all.rate()) / ((day.windows + POOLED) * all.rate());
+        let of_day = (day.visits + POOLED * all.rate()) / ((day.windows + POOLED) * all.rate());
         Some(hour.rate() * of_day)
     }
 

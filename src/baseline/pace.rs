@@ -20,6 +20,9 @@ const BLOCK_ANSWERS: u64 = 20;
 const LEAST_USUAL: u64 = 100;
 /// The quantile whose exceedance is summed: a drift moves many answers, not only the slowest.
 const DRIFT_QUANTILE: f64 = 0.75;
+/// Share of the usual load from which on a block counts. When the people sleep, machines are left, whose requests are others and
+/// may take longer.
+const LEAST_LOAD: f64 = 0.5;
 /// Answers that weigh in a block at most: those of one time are slow together.
 const INDEPENDENT: f64 = 30.0;
 /// Nothing changed, and yet the limit is crossed: once in so many blocks, ten years of an endpoint.
@@ -123,18 +126,30 @@ impl Pace {
         self.answers += latency.count();
         self.above += latency.count_above(bound);
         self.expected += share * latency.count() as f64;
-        if window.saturating_sub(self.began) >= BLOCK_WINDOWS && self.answers >= BLOCK_ANSWERS {
-            self.close_block();
+        let lasted = window.saturating_sub(self.began);
+        if lasted >= BLOCK_WINDOWS && self.answers >= BLOCK_ANSWERS {
+            self.close_block(LEAST_LOAD * self.usual_load(window) * lasted as f64);
         }
         let beyond = |quantile: f64| latency.count_above(usual.quantile(quantile)) as f64;
         SLOW_SHARES.iter().any(|(quantile, share)| beyond(*quantile) >= share * latency.count() as f64)
     }
 
-    /// Deviation of the block, its answers being overdispersed as a beta-binomial's are.
-    fn close_block(&mut self) {
+    /// Answers in a window, also counting those windows in which there are none.
+    fn usual_load(&self, window: i64) -> f64 {
+        let young = window.saturating_sub(self.since).max(1);
+        let old = if self.windows[1] > 0 { GENERATION } else { 0 };
+        self.usual.count() as f64 / (young + old) as f64
+    }
+
+    /// Deviation of the block, its answers being overdispersed as a beta-binomial's are; fewer than so many answers say
+    /// nothing.
+    fn close_block(&mut self, least: f64) {
         let answers = std::mem::take(&mut self.answers) as f64;
         let above = std::mem::take(&mut self.above) as f64;
         let expected = std::mem::take(&mut self.expected);
+        if answers < least {
+            return;
+        }
         let share = (expected / answers).clamp(0.01, 0.99);
         let variance = answers * share * (1.0 - share) * (1.0 + (answers - 1.0) / (INDEPENDENT + 1.0));
         self.drift.add((above - expected) / variance.sqrt(), *LIMIT);
@@ -223,6 +238,15 @@ mod tests {
             pace.drift() >= 1.0
         });
         assert!(found.is_some_and(|window| window > began + 60), "{found:?}");
+    }
+
+    #[test]
+    fn a_night_in_which_slow_requests_are_left_is_no_drift() {
+        let mut pace = learned();
+        (60..1500).filter(|window| window % 4 == 0).for_each(|window| {
+            pace.look(window, &answers((0..10).map(|nth| 80 + nth * 5)));
+        });
+        assert_eq!(pace.drift(), 0.0);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::Watched;
 use super::changes::Changes;
-use super::fold::{EndpointLesson, ExposureLesson, SubjectLesson, TakenLesson};
+use super::fold::{EndpointLesson, ExposureLesson, HostLesson, SubjectLesson, TakenLesson};
 use super::lasting::Lasting;
 use super::persist::Kind;
 use super::state::{
@@ -57,7 +57,7 @@ pub struct Touched {
     pub endpoint_lessons: Vec<(u64, EndpointLesson)>,
     pub client_lessons: Vec<(u64, SubjectLesson)>,
     pub principal_lessons: Vec<(u64, SubjectLesson)>,
-    pub host_lessons: Vec<(u64, SubjectLesson)>,
+    pub host_lessons: Vec<(u64, HostLesson)>,
 }
 
 /// Objects that a subject usually reaches, from which on it is remembered for a week: what a nightly or weekly job does
@@ -109,7 +109,8 @@ impl Store {
         }
         for (key, host) in window.hosts.into_sorted() {
             let mut state = self.hosts.entry(key).or_insert_with(|| new_host(&host));
-            touched.host_lessons.push((key, lesson_of(&host.tally, None, 0)));
+            let lesson = HostLesson { of_all: lesson_of(&host.tally, None, 0), clients: host.clients.count() };
+            touched.host_lessons.push((key, lesson));
             absorb_host(&mut state, index, host);
             touched.hosts.push(key);
         }

@@ -32,6 +32,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let shares = Rules {
         ignored_statuses: &rules.ignored_statuses,
         endpoint: &rules.endpoint,
+        slow: Some(("client_error_spike.slow", &rules.slow)),
         client: &rules.client,
         host: &rules.host,
         severity: rules.alert.severity,

@@ -316,7 +316,7 @@ fn endpoint_campaign(
     let floors = &scene.rules.credential_stuffing.endpoint;
     let usual = endpoint.login_failures.usual();
     if scene.is_learning || usual.total < floors.min_baseline_logins as f64 {
-        return plain_campaign(scene, endpoint).map(|attempts| (attempts, None));
+        return plain_campaign(scene, key, endpoint).map(|attempts| (attempts, None));
     }
     floors.horizons_seconds.iter().find_map(|horizon| {
         let tier = tier_of(*horizon);
@@ -353,19 +353,21 @@ fn endpoint_campaign(
     })
 }
 
-/// The endpoint's failures, where they need no baseline: most logins fail, and those who fail try many accounts each.
-fn plain_campaign(scene: &Scene<'_>, endpoint: &EndpointState) -> Option<Attempts> {
+/// The endpoint's failures, where they need no baseline: most logins fail, and those who fail try many accounts each, or are
+/// nobody who was here before. While the sensor learns, nobody was.
+fn plain_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState) -> Option<Attempts> {
     let floors = &scene.rules.credential_stuffing.endpoint;
     let tier = tier_of(*floors.horizons_seconds.first()?);
     if endpoint.recent.sum(tier, failures_in) < floors.min_failures_without_baseline {
         return None;
     }
     let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
-    let (users, clients) = (attempts.users.count(), attempts.clients.count());
+    let users = attempts.users.count();
+    let may_be_people = users <= USERS_PER_PERSON * attempts.clients.count();
     let is_campaign = attempts.failures as f64 >= floors.min_failure_share_without_baseline * attempts.total() as f64
         && users >= floors.min_users
-        && users > USERS_PER_PERSON * clients
-        && attempts.failures as f64 <= scene.rules.credential_stuffing.max_failures_per_user * users as f64;
+        && attempts.failures as f64 <= scene.rules.credential_stuffing.max_failures_per_user * users as f64
+        && !(may_be_people && (scene.is_learning || are_own_users(scene, key, &attempts)));
     is_campaign.then_some(attempts)
 }
 

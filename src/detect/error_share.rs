@@ -42,6 +42,8 @@ pub(super) struct ErrorClass {
 pub(super) struct Rules<'r> {
     pub ignored_statuses: &'r [u16],
     pub endpoint: &'r ErrorShare,
+    /// Of an endpoint, too, over a longer span: fewer among more. With the test.
+    pub slow: Option<(&'static str, &'r ErrorShare)>,
     pub client: &'r ErrorShare,
     pub host: &'r ErrorShare,
     pub severity: Severity,
@@ -80,8 +82,11 @@ impl Spikes<'_> {
     /// Spikes at the endpoints and hosts that the window touched.
     pub fn of_endpoints_and_hosts(&self, findings: &mut Vec<Finding>) {
         let (scene, rules) = (self.scene, self.rules);
-        for key in scene.touched.endpoints.iter().filter(|_| rules.endpoint.enabled) {
-            findings.extend(scene.store.endpoints.get(key).and_then(|state| self.of_endpoint(*key, &state)));
+        let spans = [Some((self.class.test_of_endpoint, rules.endpoint)), rules.slow];
+        let spans = || spans.into_iter().flatten().filter(|(_, floors)| floors.enabled);
+        for key in &scene.touched.endpoints {
+            let Some(state) = scene.store.endpoints.get(key) else { continue };
+            findings.extend(spans().find_map(|(test, floors)| self.of_endpoint(*key, &state, test, floors)));
         }
         for key in scene.touched.hosts.iter().filter(|_| rules.host.enabled) {
             findings.extend(scene.store.hosts.get(key).and_then(|state| self.of_host(*key, &state)));
@@ -89,8 +94,8 @@ impl Spikes<'_> {
     }
 
     /// A spike of the errors of all clients at an endpoint.
-    fn of_endpoint(&self, key: u64, state: &EndpointState) -> Option<Finding> {
-        let (class, floors) = (self.class, self.rules.endpoint);
+    fn of_endpoint(&self, key: u64, state: &EndpointState, test: &'static str, floors: &ErrorShare) -> Option<Finding> {
+        let class = self.class;
         let tier = tier_of(floors.window_seconds);
         let requests = state.recent.sum(tier, |activity| activity.tally.requests);
         let count = state.recent.sum(tier, |activity| errors_in((class.at_endpoint)(activity)));
@@ -112,7 +117,7 @@ impl Spikes<'_> {
         // Where only one client ever comes, its errors are all there is to see of the endpoint.
         let is_sole = class.sole_client_speaks_for_endpoint && state.clients.count() < floors.min_clients;
         let least_clients = if is_sole { 1 } else { floors.min_clients };
-        let all = self.rare(class.test_of_endpoint, key, &counts, floors, least_clients);
+        let all = self.rare(test, key, &counts, floors, least_clients);
         let all = all.map(|probability| (None, counts, probability));
         // A status that was never there stands out where others have always been.
         let found = all.or_else(|| {
@@ -124,12 +129,12 @@ impl Spikes<'_> {
                 let hits = state.tally.statuses.count(status).saturating_sub(errors.statuses.count(status)) as f64;
                 let mut counts = Counts { errors: count, usual: Share { hits, total: before }, ..counts };
                 self.borrow_from_host(&mut counts, &state.host, floors);
-                let probability = self.rare(class.test_of_endpoint, key, &counts, floors, least_clients)?;
+                let probability = self.rare(test, key, &counts, floors, least_clients)?;
                 Some((Some(status), counts, probability))
             })
         });
         let (status, counts, probability) = found?;
-        if !is_sole && self.is_of_one(&counts, class.test_of_endpoint, floors, is_here) {
+        if !is_sole && self.is_of_one(&counts, test, floors, is_here) {
             return None;
         }
         let spike = Spike { errors, counts, probability, status };

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 20] = [
+pub const TESTS: [&str; 21] = [
     "user_enumeration.endpoint",
     "registration_abuse.endpoint",
     "password_reset_abuse.endpoint",
@@ -31,6 +31,7 @@ pub const TESTS: [&str; 20] = [
     "client_error_spike.client",
     "client_error_spike.endpoint",
     "client_error_spike.host",
+    "client_error_spike.slow",
     "data_exfiltration.values",
     "data_exfiltration.volume",
     "latency_anomaly.endpoint",

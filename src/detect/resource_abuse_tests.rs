@@ -26,7 +26,10 @@ impl Traffic {
         let mut window = ClientWindow { tally: tally.clone(), callers: Some(Box::new(callers)), ..new_client(client) };
         window.asked.add(Asked { host: at(), requests, bytes: requests * 1000 });
         self.window.clients.put(key_of(client), window);
-        self.window.hosts.put(at(), HostWindow { host: Arc::from(HOST), tally, errors: None, failures: None });
+        self.window.hosts.put(
+            at(),
+            HostWindow { host: Arc::from(HOST), tally, clients: Default::default(), errors: None, failures: None },
+        );
     }
 
     /// A page of a list, asked for by its size.

@@ -35,6 +35,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let shares = Rules {
         ignored_statuses: &rules.ignored_statuses,
         endpoint: &rules.endpoint,
+        slow: None,
         client: &rules.client,
         host: &rules.host,
         severity: rules.alert.severity,

@@ -210,7 +210,9 @@ impl Traffic {
             ..new_client(client)
         };
         self.window.clients.put(key_of(client), client_window);
-        self.window.hosts.put(mix(77), HostWindow { host: Arc::from(HOST), tally, errors, failures });
+        self.window
+            .hosts
+            .put(mix(77), HostWindow { host: Arc::from(HOST), tally, clients: Default::default(), errors, failures });
     }
 
     /// A client does the same to exhaust a server, many times.

@@ -1,9 +1,9 @@
-//! `traffic_drop`: a steady host gets far fewer requests than it should, or none.
+//! `traffic_drop`: far fewer clients than there should be use a steady host, or none.
 //!
-//! Sees: requests of a minute, five or ten, against what the last hour and this hour of the day let expect, whichever is
+//! Sees: visits (a client in a window of ten seconds) of a minute, five or ten, against what the last hour and this hour of the day let expect, whichever is
 //! less, with the overdispersion that its traffic has (a gamma-Poisson's lower tail). Windows without a request of the host
-//! count. Misses: hosts with few or fitful requests, and new ones; a drop below a third only counts; hosts that live of one
-//! client; single endpoints. Silent where the sensor may be blind: where nothing came of any host, where requests come without
+//! count. Misses: hosts with few or fitful clients, and new ones; a drop below a third only counts; single
+//! endpoints. Silent where the sensor may be blind: where nothing came of any host, where requests come without
 //! answers, and while it leaves out packets, windows do not count (`sensor_silent` and the like speak). Errors and slow
 //! answers of the host say it better.
 
@@ -12,11 +12,7 @@ use super::stats::{Probability, gamma_poisson_lower_tail};
 use super::{Finding, Scene, Spoiled, Subject};
 use crate::baseline::habit::Expected;
 use crate::baseline::state::HostState;
-use crate::baseline::tier_of;
 use crate::window::{Moment, start_of};
-
-/// What one client made is looked at over an hour.
-const HOUR_SECONDS: u64 = 3600;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.traffic_drop;
@@ -56,25 +52,7 @@ fn of_host(scene: &Scene<'_>, key: u64, state: &HostState) -> Option<Finding> {
         let chance = scene.rare("traffic_drop", key, Probability::new(chance))?;
         Some((*windows, count, mean, chance))
     })?;
-    if is_of_one_client(scene, key, state) {
-        return None;
-    }
     Some(finding_of(scene, key, state, &expected, (windows, count, mean, chance)))
-}
-
-/// Whether most of the host's requests were one client's: then that client has ended.
-fn is_of_one_client(scene: &Scene<'_>, key: u64, state: &HostState) -> bool {
-    let tier = tier_of(HOUR_SECONDS);
-    let all = state.recent.sum(tier, |activity| activity.requests) as f64;
-    let asked_here = |asked: &crate::window::AskedByHost| {
-        asked.iter().filter(|asked| asked.host == key).map(|asked| asked.requests).sum::<u64>()
-    };
-    // Drops are rare: all clients may be looked at.
-    scene.store.clients.iter().any(|client| {
-        let recent = client.recent.as_deref();
-        let requests = recent.map_or(0, |recent| recent.sum(tier, |activity| asked_here(&activity.asked)));
-        requests as f64 > scene.rules.traffic_drop.max_client_share * all
-    })
 }
 
 fn finding_of(
@@ -94,11 +72,12 @@ fn finding_of(
     finding.observed = match count {
         0 => format!("no request in {seconds} s"),
         _ => {
-            format!("{count} requests in {seconds} s ({:.0} % of what was to be expected)", 100.0 * count as f64 / mean)
+            let share = 100.0 * count as f64 / mean;
+            format!("{count} visits in {seconds} s ({share:.0} % of what was to be expected)")
         }
     };
     let by = if expected.by_hour { "this hour of the day and the last hour" } else { "the last hour" };
-    finding.expected = Some(format!("about {mean:.0} requests, by {by}"));
+    finding.expected = Some(format!("about {mean:.0} visits (a client in ten seconds), by {by}"));
     finding.reasons = Reasons::over(seconds).floor("min_expected", rules.min_expected, mean).floor(
         "min_steadiness",
         rules.min_steadiness,

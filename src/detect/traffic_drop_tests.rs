@@ -1,7 +1,7 @@
 //! Facts about `traffic_drop`.
 
 use super::*;
-use crate::window::Asked;
+use crate::window::distinct::DistinctSet;
 
 const OTHER: &str = "other.example";
 
@@ -10,8 +10,12 @@ fn host_key(host: &str) -> u64 {
 }
 
 impl Traffic {
-    /// Requests to a host, answered or not.
+    /// Requests to a host, each of another client, answered or not.
     fn comes(&mut self, host: &str, requests: u64, are_answered: bool) {
+        self.come(host, requests, requests, are_answered);
+    }
+
+    fn come(&mut self, host: &str, came: u64, requests: u64, are_answered: bool) {
         if requests == 0 {
             return;
         }
@@ -20,7 +24,9 @@ impl Traffic {
             tally.statuses.record_n(200, requests as u32);
         }
         tally.moment.record(self.now);
-        let window = HostWindow { host: Arc::from(host), tally, errors: None, failures: None };
+        let mut clients = DistinctSet::default();
+        (0..came).for_each(|client| clients.insert(mix(client)));
+        let window = HostWindow { host: Arc::from(host), tally, clients, errors: None, failures: None };
         self.window.hosts.put(host_key(host), window);
     }
 }
@@ -128,18 +134,7 @@ fn a_drop_goes_on_until_it_is_over() {
 #[test]
 fn a_client_that_made_most_of_it_may_end() {
     let mut sensor = watching();
-    let batch = |traffic: &mut Traffic, requests: u64| {
-        traffic.comes(HOST, requests + 2, true);
-        traffic.comes(OTHER, 5, true);
-        if requests > 0 {
-            let mut window = ClientWindow {
-                tally: Tally { requests, moment: Moment { first: traffic.now, last: traffic.now }, ..Tally::default() },
-                ..new_client(attacker(1))
-            };
-            window.asked.add(Asked { host: host_key(HOST), requests, bytes: 0 });
-            traffic.window.clients.put(key_of(attacker(1)), window);
-        }
-    };
-    assert_eq!(sensor.voices(LEARNED as u64, |_, traffic| batch(traffic, 20)), SILENCE);
+    let batch = |traffic: &mut Traffic, requests: u64| traffic.come(HOST, 10, 10 + requests, true);
+    assert_eq!(sensor.voices(LEARNED as u64, |_, traffic| batch(traffic, 200)), SILENCE);
     assert_eq!(sensor.voices(60, |_, traffic| batch(traffic, 0)), SILENCE);
 }

@@ -22,6 +22,7 @@ pub struct ClientErrorSpike {
     /// Severity of one client's errors; those of an endpoint or a host have `alert.severity`.
     pub client_severity: Severity,
     pub endpoint: ErrorShare,
+    pub slow: ErrorShare,
     pub client: ErrorShare,
     pub host: ErrorShare,
     pub alert: AlertText,
@@ -52,6 +53,7 @@ impl ClientErrorSpike {
     pub(super) fn check(&self, check: &mut Check<'_>) {
         check.statuses("ignored_statuses", &self.ignored_statuses, 400..=499);
         check.table("endpoint", |check| self.endpoint.check(check));
+        check.table("slow", |check| self.slow.check(check));
         check.table("client", |check| self.client.check(check));
         check.table("host", |check| self.host.check(check));
         self.alert.check(check);

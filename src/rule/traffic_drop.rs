@@ -5,7 +5,7 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-/// Windows of which a host's requests are remembered one by one.
+/// Windows of which a host's visits are remembered one by one.
 pub const MOST_DROP_WINDOWS: u64 = 60;
 
 #[derive(Deserialize)]
@@ -14,21 +14,19 @@ pub(super) struct TrafficDropFile {
     pub traffic_drop: TrafficDrop,
 }
 
-/// A host gets far fewer requests than it should.
+/// Far fewer clients use a host than should.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrafficDrop {
     pub enabled: bool,
     /// Spans that are judged, in watched windows, ascending.
     pub horizons_windows: Vec<u64>,
-    /// Requests that a span was to bring.
+    /// Visits that a span was to bring.
     pub min_expected: f64,
-    /// Requests that came / those that were to be expected.
+    /// Visits that came / those that were to be expected.
     pub max_share: f64,
     /// Quietest block / median block of the last hour.
     pub min_steadiness: f64,
-    /// Share of one client in the requests of the last hour.
-    pub max_client_share: f64,
     pub silence_severity: Severity,
     pub alert: AlertText,
 }
@@ -44,7 +42,6 @@ impl TrafficDrop {
         check.strength("min_expected", self.min_expected);
         check.share("max_share", self.max_share);
         check.share("min_steadiness", self.min_steadiness);
-        check.share("max_client_share", self.max_client_share);
         self.alert.check(check);
     }
 }

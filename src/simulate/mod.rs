@@ -34,6 +34,7 @@ pub use hostile::Kind as HostileKind;
 pub use scenario::{Chosen, Level, Numbers, Scenario, ScenarioError, ScenarioInfo, scenarios};
 use std::io;
 use std::time::Duration;
+use truth::Matter;
 use wire::Tunnel;
 
 /// What kind of benign traffic.
@@ -160,6 +161,8 @@ pub fn generate(options: &Options, pcap: &mut dyn io::Write, truth: &mut dyn io:
         attack::cast_past(&mut stage, &options.scenarios);
         stage.play()?;
         stage.world = world::World { start: weeks, end: options.start, attacks_from: options.start, ..world.clone() };
+        let silence = Matter::Benign { name: "quiet_weeks", may: &["traffic_drop"], max_severity: "high" };
+        stage.record_silence(silence, weeks, options.start);
         benign::cast_machines(&mut stage);
         attack::cast_weeks(&mut stage, &options.scenarios);
         stage.play()?;

@@ -297,7 +297,7 @@ static SCENARIOS: [ScenarioInfo; 27] = [
         name: "resource_abuse",
         what: "one client asks as fast as it can; slowly, some requests a second for long, or pages of thousands of rows",
         detectors: &["resource_abuse"],
-        may: &[],
+        may: &["excessive_data_exposure"],
         levels: [
             level(1, 12_000, minutes(1), 0.0, 20),
             level(1, 8000, minutes(8), 0.25, 10_000),

@@ -153,6 +153,11 @@ impl<'a> Stage<'a> {
         self.records.len() - 1
     }
 
+    /// Notes a matter that no request shows: that there are none.
+    pub fn record_silence(&mut self, matter: Matter, from: Timestamp, until: Timestamp) {
+        self.records.push(Record::lasting(matter, from, until));
+    }
+
     /// Plays until nobody acts any more.
     pub fn play(&mut self) -> io::Result<()> {
         while let Some(Waiting { at, order, mut actor }) = self.waiting.pop() {

@@ -34,6 +34,10 @@ impl Record {
         Record { matter, span: None, clients: BTreeSet::new(), endpoints: BTreeSet::new(), transactions: 0 }
     }
 
+    pub fn lasting(matter: Matter, from: Timestamp, until: Timestamp) -> Record {
+        Record { span: Some((from, until)), ..Record::new(matter) }
+    }
+
     pub fn note(&mut self, at: Timestamp, client: IpAddr, endpoint: String) {
         let (first, last) = self.span.unwrap_or((at, at));
         self.span = Some((first.min(at), last.max(at)));

@@ -437,6 +437,7 @@ impl Merge for PrincipalWindow {
 pub struct HostWindow {
     pub host: Arc<str>,
     pub tally: Tally,
+    pub clients: DistinctSet<FEW_REGISTERS>,
     pub errors: Option<Box<Errors>>,
     pub failures: Option<Box<Errors>>,
 }
@@ -444,6 +445,7 @@ pub struct HostWindow {
 impl Merge for HostWindow {
     fn merge(&mut self, other: Self) {
         self.tally.merge(other.tally);
+        self.clients.merge(&other.clients);
         self.errors.merge(other.errors);
         self.failures.merge(other.failures);
     }

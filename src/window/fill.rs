@@ -225,11 +225,13 @@ impl Window {
         let entry = self.hosts.entry(host, observation.is_known, filling.limits.endpoints, || HostWindow {
             host: Arc::from(&*observation.host),
             tally: Tally::default(),
+            clients: Default::default(),
             errors: None,
             failures: None,
         });
         let Some(host) = entry else { return };
         host.tally.record(observation);
+        host.clients.insert(client);
         if observation.is_client_error() {
             host.errors.get_or_insert_default().record(observation, client, shown);
         }
