@@ -9,6 +9,7 @@
 //!
 //! Bounds: [`MAX_OPEN`] incidents of [`MOST_VOICES`] voices.
 
+mod known;
 mod telling;
 mod told;
 
@@ -21,6 +22,7 @@ use crate::hash::HashKey;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use crate::window::start_of;
+use known::Known;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -82,6 +84,14 @@ struct Incident {
 enum Stored {
     Now(Incident),
     Before(Box<SingleVoice>),
+}
+
+/// All that the next run goes on with: as it is kept now, and as it was before anything was known.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Saved {
+    Now { open: BTreeMap<String, Stored>, known: Known },
+    Before(BTreeMap<String, Stored>),
 }
 
 #[derive(Deserialize)]
@@ -169,6 +179,8 @@ pub struct IncidentTally {
     /// Incidents by the detector and severity of their worst voice.
     pub by_detector: BTreeMap<&'static str, BTreeMap<Severity, u64>>,
     pub suppressed: u64,
+    /// Findings of what somebody acknowledged before.
+    pub known: u64,
     /// Findings that were not told because too many incidents were open.
     pub over_limit: u64,
 }
@@ -191,23 +203,28 @@ pub struct Incidents {
     /// Which of them has a voice of an identity, and which is about a matter.
     by_identity: BTreeMap<String, String>,
     by_matter: BTreeMap<String, String>,
+    known: Known,
     tally: IncidentTally,
 }
 
 impl Incidents {
     pub fn new(key: HashKey) -> Incidents {
-        let (by_identity, by_matter) = Default::default();
-        Incidents { key, open: BTreeMap::new(), by_identity, by_matter, tally: IncidentTally::default() }
+        let (open, by_identity, by_matter) = Default::default();
+        Incidents { key, open, by_identity, by_matter, known: Known::default(), tally: IncidentTally::default() }
     }
 
-    /// The open incidents as JSON, for the next run.
+    /// The open incidents and what is known, as JSON for the next run.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&self.open)
+        serde_json::to_vec(&serde_json::json!({ "open": self.open, "known": self.known }))
     }
 
-    /// Goes on with the open incidents of an earlier run.
+    /// Goes on with what an earlier run left.
     pub fn restore(&mut self, json: &[u8]) -> serde_json::Result<()> {
-        let stored: BTreeMap<String, Stored> = serde_json::from_slice(json)?;
+        let (stored, known) = match serde_json::from_slice(json)? {
+            Saved::Now { open, known } => (open, known),
+            Saved::Before(open) => (open, Known::default()),
+        };
+        self.known = known;
         self.open = stored.into_iter().map(|(name, stored)| (name, Incident::from(stored))).collect();
         self.open.retain(|_, incident| !incident.voices.is_empty());
         self.index();
@@ -251,7 +268,7 @@ impl Incidents {
     }
 
     fn forget_voices(&mut self, is_about: impl Fn(&Finding) -> bool) -> u64 {
-        let mut gone = 0;
+        let mut gone = self.known.forget(&is_about);
         self.open.retain(|_, incident| {
             let before = incident.voices.len();
             incident.voices.retain(|voice| !is_about(&voice.finding));
@@ -302,13 +319,19 @@ impl Incidents {
         record_of(incident, voice, IncidentState::Updated, now, name_of(&voice.finding, store), rules)
     }
 
-    /// Somebody knows of an open one. False where there is none of that id.
+    /// Somebody knows of an open one, and of its voices when they are heard again. False where there is none of that id.
     pub fn acknowledge(&mut self, id: &str) -> bool {
         let found = self.open.values_mut().find(|incident| incident.id == id);
         found.is_some_and(|incident| {
             incident.is_acknowledged = true;
+            incident.voices.iter().for_each(|voice| self.known.learn(voice));
             true
         })
+    }
+
+    /// Whether a finding is one that somebody acknowledged: it is no news, and teaches.
+    pub fn is_known(&self, finding: &Finding) -> bool {
+        self.known.has(finding)
     }
 
     /// Closes an open one before its time. What goes on opens another.
@@ -329,6 +352,7 @@ impl Incidents {
             }
             records.extend(self.take(window, now, finding, name, rules));
         }
+        self.known.expire(now);
         self.close_quiet(now, store, rules, &mut records);
         records.sort_by_key(|one| (one.timestamp, one.flow_id));
         records
@@ -353,7 +377,13 @@ impl Incidents {
     ) -> Option<AlertRecord> {
         let identity = identity_of(&finding);
         if let Some(incident) = self.by_identity.get(&identity).and_then(|of| self.open.get_mut(of)) {
+            self.known.note(&finding);
             return goes_on(incident, &identity, now, finding, name, rules);
+        }
+        if self.known.has(&finding) {
+            self.known.note(&finding);
+            self.tally.known += 1;
+            return None;
         }
         let matters = matters_of(&finding);
         let joined = matters.iter().find_map(|matter| self.by_matter.get(matter)).cloned();

@@ -7,6 +7,7 @@ use super::cusum::{Cusum, limit_for};
 use super::generations::Generations;
 use super::settling::Settling;
 use crate::window::Merge;
+use crate::window::distinct::DistinctSet;
 use crate::window::histogram::LogHistogram;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -20,9 +21,9 @@ const BLOCK_ANSWERS: u64 = 20;
 const LEAST_USUAL: u64 = 100;
 /// The quantile whose exceedance is summed: a drift moves many answers, not only the slowest.
 const DRIFT_QUANTILE: f64 = 0.75;
-/// Share of the usual load from which on a block counts. When the people sleep, machines are left, whose requests are others and
-/// may take longer.
-const LEAST_LOAD: f64 = 0.5;
+/// Share of the usual callers from which on a block counts. When the people sleep, machines are left, whose requests are others
+/// and may take longer.
+const LEAST_CALLERS: f64 = 0.5;
 /// Answers that weigh in a block at most: those of one time are slow together.
 const INDEPENDENT: f64 = 30.0;
 /// Nothing changed, and yet the limit is crossed: once in so many blocks, ten years of an endpoint.
@@ -52,6 +53,13 @@ pub struct Pace {
     above: u64,
     expected: f64,
     began: i64,
+    #[serde(default)]
+    callers: DistinctSet,
+    /// Different callers of a block, by window, of the blocks of about a day; and how many blocks that were.
+    #[serde(default)]
+    usual_callers: f64,
+    #[serde(default)]
+    blocks: f64,
 }
 
 /// What has not settled.
@@ -112,8 +120,8 @@ impl Pace {
         BLOCKS_A_DAY / BLOCKS_BETWEEN_FALSE_ALARMS
     }
 
-    /// Takes in a window, before it is judged. Whether it was a slow one.
-    pub fn look(&mut self, window: i64, latency: &LogHistogram) -> bool {
+    /// Takes in a window and who called in it, before it is judged. Whether it was a slow one.
+    pub fn look(&mut self, window: i64, latency: &LogHistogram, callers: &DistinctSet) -> bool {
         if latency.is_empty() || self.usual.count() < LEAST_USUAL {
             return false;
         }
@@ -126,28 +134,25 @@ impl Pace {
         self.answers += latency.count();
         self.above += latency.count_above(bound);
         self.expected += share * latency.count() as f64;
+        self.callers.merge(callers);
         let lasted = window.saturating_sub(self.began);
         if lasted >= BLOCK_WINDOWS && self.answers >= BLOCK_ANSWERS {
-            self.close_block(LEAST_LOAD * self.usual_load(window) * lasted as f64);
+            self.close_block(lasted);
         }
         let beyond = |quantile: f64| latency.count_above(usual.quantile(quantile)) as f64;
         SLOW_SHARES.iter().any(|(quantile, share)| beyond(*quantile) >= share * latency.count() as f64)
     }
 
-    /// Answers in a window, also counting those windows in which there are none.
-    fn usual_load(&self, window: i64) -> f64 {
-        let young = window.saturating_sub(self.since).max(1);
-        let old = if self.windows[1] > 0 { GENERATION } else { 0 };
-        self.usual.count() as f64 / (young + old) as f64
-    }
-
-    /// Deviation of the block, its answers being overdispersed as a beta-binomial's are; fewer than so many answers say
-    /// nothing.
-    fn close_block(&mut self, least: f64) {
+    /// Deviation of the block, its answers being overdispersed as a beta-binomial's are; where few of the usual callers are
+    /// there it says nothing.
+    fn close_block(&mut self, lasted: i64) {
         let answers = std::mem::take(&mut self.answers) as f64;
         let above = std::mem::take(&mut self.above) as f64;
         let expected = std::mem::take(&mut self.expected);
-        if answers < least {
+        let callers = std::mem::take(&mut self.callers).count() as f64 / lasted as f64;
+        self.blocks = (self.blocks + 1.0).min(BLOCKS_A_DAY);
+        self.usual_callers += (callers - self.usual_callers) / self.blocks;
+        if callers < LEAST_CALLERS * self.usual_callers {
             return;
         }
         let share = (expected / answers).clamp(0.01, 0.99);
@@ -185,6 +190,7 @@ impl Pace {
     /// Another capture follows, with another time.
     pub fn forget_recent(&mut self) {
         (self.answers, self.above, self.expected, self.since) = (0, 0, 0.0, 0);
+        self.callers = DistinctSet::default();
         self.drift = Cusum::default();
     }
 
@@ -209,6 +215,12 @@ mod tests {
         answers((0..10).map(|nth| 10 + (window as u64 * 37 + nth * 61) % 100))
     }
 
+    fn of(count: u64) -> DistinctSet {
+        let mut callers = DistinctSet::default();
+        (0..count).for_each(|caller| callers.insert(crate::hash::mix(caller)));
+        callers
+    }
+
     fn learned() -> Pace {
         let mut pace = Pace::default();
         (0..60).for_each(|window| pace.teach(window, &usual_window(window), true));
@@ -218,8 +230,8 @@ mod tests {
     #[test]
     fn slow_windows_are_those_beyond_what_is_usual() {
         let mut pace = learned();
-        assert!(!pace.look(60, &usual_window(60)));
-        assert!(pace.look(61, &answers([20, 30, 400].into_iter())));
+        assert!(!pace.look(60, &usual_window(60), &of(5)));
+        assert!(pace.look(61, &answers([20, 30, 400].into_iter()), &of(3)));
         let usual = pace.usual();
         assert!((usual.quantile(0.5) as f64 / 60_000.0 - 1.0).abs() < 0.1 && (usual.a_window - 10.0).abs() < 0.1);
     }
@@ -228,13 +240,13 @@ mod tests {
     fn a_small_slowdown_that_lasts_is_a_drift_and_ordinary_days_are_none() {
         let mut pace = learned();
         (60..8000).for_each(|window| {
-            pace.look(window, &usual_window(window));
+            pace.look(window, &usual_window(window), &of(5));
         });
         assert!(pace.drift() < 0.5, "{}", pace.drift());
         let began = 8000;
         let found = (began..began + 2000).find(|window| {
             let slower = answers((0..10).map(|nth| (10 + (*window as u64 * 37 + nth * 61) % 100) * 8 / 5));
-            pace.look(*window, &slower);
+            pace.look(*window, &slower, &of(5));
             pace.drift() >= 1.0
         });
         assert!(found.is_some_and(|window| window > began + 60), "{found:?}");
@@ -243,10 +255,15 @@ mod tests {
     #[test]
     fn a_night_in_which_slow_requests_are_left_is_no_drift() {
         let mut pace = learned();
-        (60..1500).filter(|window| window % 4 == 0).for_each(|window| {
-            pace.look(window, &answers((0..10).map(|nth| 80 + nth * 5)));
+        (60..1500).for_each(|window| {
+            pace.look(window, &usual_window(window), &of(20));
         });
-        assert_eq!(pace.drift(), 0.0);
+        let before = pace.drift();
+        let night = answers((0..10).map(|nth| 80 + nth * 5));
+        (1500..2500).for_each(|window| {
+            pace.look(window, &night, &of(4));
+        });
+        assert!(pace.drift() < before.max(0.5), "{before}, then {}", pace.drift());
     }
 
     #[test]

@@ -253,7 +253,7 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWi
     state.shapes.merge(&window.shapes);
     state.pages += window.pages;
     window.latency.into_hdr(&mut state.latency);
-    let slow_windows = u64::from(state.pace.look(index, &window.latency));
+    let slow_windows = u64::from(state.pace.look(index, &window.latency, &window.clients));
     let leaked = window.leaks.iter().flat_map(|leaks| &leaks.exposure.classes);
     for class in window.exposure.iter().flat_map(|exposure| &exposure.classes).chain(leaked) {
         state.data_values[class.class as usize] += class.values.count();

@@ -33,7 +33,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 fn of_host(scene: &Scene<'_>, key: u64, state: &HostState) -> Option<Finding> {
     let rules = &scene.rules.traffic_drop;
     let expected = state.habit.expected(scene.window)?;
-    if expected.steadiness < rules.min_steadiness {
+    if expected.steadiness < rules.least_steadiness(expected.a_window).1 {
         return None;
     }
     let is_low = |windows: u64, count: u64| count as f64 <= rules.max_share * expected.a_window * windows as f64;
@@ -78,11 +78,9 @@ fn finding_of(
     };
     let by = if expected.by_hour { "this hour of the day and the last hour" } else { "the last hour" };
     finding.expected = Some(format!("about {mean:.0} visits (a client in ten seconds), by {by}"));
-    finding.reasons = Reasons::over(seconds).floor("min_expected", rules.min_expected, mean).floor(
-        "min_steadiness",
-        rules.min_steadiness,
-        expected.steadiness,
-    );
+    let (floor, least) = rules.least_steadiness(expected.a_window);
+    finding.reasons =
+        Reasons::over(seconds).floor("min_expected", rules.min_expected, mean).floor(floor, least, expected.steadiness);
     finding.spoils = vec![Spoiled::HostTraffic(key)];
     finding
 }

@@ -138,3 +138,10 @@ fn a_client_that_made_most_of_it_may_end() {
     assert_eq!(sensor.voices(LEARNED as u64, |_, traffic| batch(traffic, 200)), SILENCE);
     assert_eq!(sensor.voices(60, |_, traffic| batch(traffic, 0)), SILENCE);
 }
+
+#[test]
+fn a_handful_of_people_may_have_a_break_together_and_machines_may_not() {
+    let people = |nth: u64| 1 + nth / 12 % 3;
+    assert_eq!(told(&mut learned(people), 60, |_| 0), []);
+    assert_eq!(told(&mut learned(|_| 2), 60, |_| 0).last(), of_host(Severity::High).last());
+}

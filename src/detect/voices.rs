@@ -339,7 +339,7 @@ fn is_volume(finding: &Finding) -> bool {
     finding.detector == "data_exfiltration" && finding.evidence.is_empty()
 }
 
-/// Everything that the findings of a window spoil, sorted.
-pub fn spoiled_by(findings: &[Finding]) -> BTreeSet<Spoiled> {
-    findings.iter().flat_map(|finding| finding.spoils.iter().copied()).collect()
+/// Everything that findings of a window spoil, sorted.
+pub fn spoiled_by<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> BTreeSet<Spoiled> {
+    findings.into_iter().flat_map(|finding| finding.spoils.iter().copied()).collect()
 }

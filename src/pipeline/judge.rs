@@ -312,7 +312,7 @@ impl Judge {
             trials: RefCell::default(),
         };
         let findings = if self.is_baseline { Vec::new() } else { detect::judge(&scene, &mut self.memory) };
-        let spoiled = detect::spoiled_by(&findings);
+        let spoiled = detect::spoiled_by(findings.iter().filter(|finding| !self.incidents.is_known(finding)));
         let trials = scene.trials.take();
         if !self.is_baseline {
             let told = self.incidents.update(index, findings, &store, &self.options.rules);

@@ -27,11 +27,22 @@ pub struct TrafficDrop {
     pub max_share: f64,
     /// Quietest block / median block of the last hour.
     pub min_steadiness: f64,
+    /// Clients in ten seconds below which a host has few, and how steady it must be then.
+    pub few_clients: f64,
+    pub min_steadiness_of_few: f64,
     pub silence_severity: Severity,
     pub alert: AlertText,
 }
 
 impl TrafficDrop {
+    /// The floor of steadiness for a host that so many clients use in ten seconds, and its key.
+    pub fn least_steadiness(&self, clients: f64) -> (&'static str, f64) {
+        match clients < self.few_clients {
+            true => ("min_steadiness_of_few", self.min_steadiness_of_few),
+            false => ("min_steadiness", self.min_steadiness),
+        }
+    }
+
     pub(super) fn check(&self, check: &mut Check<'_>) {
         let is_ascending = self.horizons_windows.is_sorted_by(|one, next| one < next);
         let fits = |windows: &u64| (1..=MOST_DROP_WINDOWS).contains(windows);
@@ -42,6 +53,8 @@ impl TrafficDrop {
         check.strength("min_expected", self.min_expected);
         check.share("max_share", self.max_share);
         check.share("min_steadiness", self.min_steadiness);
+        check.strength("few_clients", self.few_clients);
+        check.share("min_steadiness_of_few", self.min_steadiness_of_few);
         self.alert.check(check);
     }
 }

@@ -128,7 +128,11 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
         Request::Acknowledge { id } => {
             let wanted = id.clone();
             let found = daemon.on_judge(move |judge| judge.incidents_mut().acknowledge(&wanted))?;
-            if found { Ok(json!(format!("{id} is acknowledged"))) } else { Err(unknown(&id)) }
+            if found {
+                Ok(json!(format!("{id} is acknowledged: what is found in it again, up to twice as much, is no news")))
+            } else {
+                Err(unknown(&id))
+            }
         }
         Request::Close { id } => {
             let (store, now, wanted) = (Arc::clone(&daemon.store), daemon.now(), id.clone());

@@ -80,6 +80,7 @@ pub fn counters_of(reading: &Reading, judged: &Judged) -> Vec<(&'static str, u64
     all.push(("learned_parameters", judged.learned_parameters as u64));
     all.push(("frames_filtered_out", reading.filtered_out));
     all.push(("findings_suppressed", judged.tally.suppressed));
+    all.push(("findings_known", judged.tally.known));
     all.push(("incidents_over_limit", judged.tally.over_limit));
     all
 }

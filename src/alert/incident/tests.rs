@@ -149,3 +149,58 @@ fn what_was_open_before_incidents_had_voices_goes_on() {
     again.restore(&json).unwrap();
     assert_eq!(again.list(&room.store)[0].id, "00aa");
 }
+
+/// Two weeks of nights; what each of them tells.
+fn nights(room: &mut Room, count: u64) -> Vec<AlertRecord> {
+    let mut told = Vec::new();
+    for _ in 0..14 {
+        room.window += 8640;
+        let batch = room.found("object_enumeration", About::Principal(7), Severity::Medium, count);
+        told.extend(room.window(vec![batch]));
+        room.window += 360;
+        told.extend(room.window(Vec::new()));
+    }
+    told
+}
+
+#[test]
+fn an_acknowledged_habit_is_no_news_until_it_grows() {
+    let mut room = Room::new();
+    assert_eq!(nights(&mut room, 100).len(), 28, "opened and closed each night");
+    let batch = room.found("object_enumeration", About::Principal(7), Severity::Medium, 100);
+    let opened = room.window(vec![batch.clone()]);
+    assert!(!room.incidents.is_known(&batch));
+    assert!(room.incidents.acknowledge(&opened[0].apitap.incident) && room.incidents.is_known(&batch));
+    room.window += 360;
+    room.window(Vec::new());
+    let json = room.incidents.to_json().unwrap();
+    room.incidents = Incidents::new(KEY);
+    room.incidents.restore(&json).unwrap();
+    assert_eq!(nights(&mut room, 200), []);
+    assert_eq!(room.incidents.tally().known, 14);
+    let grown = room.found("object_enumeration", About::Principal(7), Severity::Medium, 201);
+    let worse = room.found("object_enumeration", About::Principal(7), Severity::High, 10);
+    let other = room.found("object_enumeration", About::Principal(8), Severity::Medium, 10);
+    assert!(![grown, worse, other].iter().any(|finding| room.incidents.is_known(finding)));
+    room.window += 31 * 8640;
+    room.window(Vec::new());
+    assert!(!room.incidents.is_known(&batch), "it was away for a month");
+}
+
+#[test]
+fn who_acknowledges_an_attack_knows_of_that_one_only() {
+    let mut room = Room::new();
+    let scan = room.found("scanner", client(1), Severity::Low, 100);
+    let opened = room.window(vec![scan.clone()]);
+    assert!(room.incidents.acknowledge(&opened[0].apitap.incident) && !room.incidents.is_known(&scan));
+}
+
+#[test]
+fn who_is_forgotten_is_not_known() {
+    let mut room = Room::new();
+    let flood = room.found("resource_abuse", client(1), Severity::Low, 100);
+    let opened = room.window(vec![flood.clone()]);
+    assert!(room.incidents.acknowledge(&opened[0].apitap.incident) && room.incidents.is_known(&flood));
+    room.incidents.forget_client([192, 0, 2, 1].into());
+    assert!(!room.incidents.is_known(&flood));
+}

@@ -104,7 +104,10 @@ pub enum IncidentCommand {
         #[arg(long)]
         json: bool,
     },
-    /// You know of it: it is not told again unless it gets worse, nor when it goes on
+    /// You know of it: it is not told again unless it gets worse
+    ///
+    /// Where it is a habit of somebody (a nightly batch, a new field that is meant) it is learned: found again, no worse and at most
+    /// twice as much, it opens no incident until it was away for 30 days. Attacks on logins, scans and the like are told anew each time.
     Ack { id: String },
     /// Close it now; what goes on opens another
     Close { id: String },

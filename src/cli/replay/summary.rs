@@ -44,6 +44,7 @@ impl Summary {
         all.push(("clients", self.clients as u64));
         all.push(("incidents", self.tally.total()));
         all.push(("findings_suppressed", self.tally.suppressed));
+        all.push(("findings_known", self.tally.known));
         all.push(("incidents_over_limit", self.tally.over_limit));
         all.push(("lines_out_of_order", self.lines_out_of_order));
         all
