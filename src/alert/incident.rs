@@ -35,10 +35,13 @@ const QUIET: Duration = Duration::from_secs(600);
 const LOGINS_QUIET: Duration = Duration::from_secs(3600);
 /// An endpoint that nobody listed is no news each time somebody uses it.
 const ENDPOINT_QUIET: Duration = Duration::from_secs(86_400);
+/// Nor is a batch that comes back each night: a day, and what its start wanders.
+const BATCH_QUIET: Duration = Duration::from_secs(26 * 3600);
 
 fn quiet_of(finding: &Finding) -> Duration {
     match finding.detector {
         "shadow_endpoint" => ENDPOINT_QUIET,
+        "object_enumeration" | "data_exfiltration" => BATCH_QUIET,
         "credential_stuffing" | "password_spraying" | "brute_force" => LOGINS_QUIET,
         _ => QUIET,
     }

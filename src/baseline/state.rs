@@ -421,6 +421,9 @@ pub struct SubjectActivity {
     pub records: u64,
     #[serde(default)]
     pub moment: Moment,
+    /// Windows in which it asked for anything.
+    #[serde(default)]
+    pub windows: u64,
     pub errors: Option<Box<Errors>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Box<Errors>>,
@@ -446,6 +449,7 @@ impl Merge for SubjectActivity {
         self.bytes += other.bytes;
         self.records += other.records;
         self.moment.merge(other.moment);
+        self.windows += other.windows;
         self.errors.merge(other.errors);
         self.failures.merge(other.failures);
         self.exposure.merge(other.exposure);

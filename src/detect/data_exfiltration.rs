@@ -173,8 +173,8 @@ impl Taker<'_> {
         let (mut lowest, mut usual, mut over) = (None::<f64>, 0.0, Vec::new());
         for (class, expected) in classes {
             let (seen, taught) = (class.values.count(), past.class(class.class).values as u64);
-            let (windows, active) = (SPANS[tier] as f64, past.windows.max(1.0));
-            let chance = rate_test(seen, windows, taught, active, self.rules.prior_strength);
+            let active = past.windows.max(1.0);
+            let chance = rate_test(seen, self.active_in(tier), taught, active, self.rules.prior_strength);
             let Some(chance) = scene.rare("data_exfiltration.values", self.key, chance) else { continue };
             lowest = Some(lowest.map_or(chance, |lowest| lowest.min(chance)));
             usual += expected;
@@ -182,6 +182,12 @@ impl Taker<'_> {
         }
         let expected = format!("about {usual:.0} such values in that time, by its own past");
         (!over.is_empty()).then_some((over, expected, lowest))
+    }
+
+    /// Windows of a span in which it was active, as its past counts them; all of the span, where a state does not say.
+    fn active_in(&self, tier: usize) -> f64 {
+        let is_counted = self.recent.buckets(tier).all(|activity| activity.windows > 0);
+        if is_counted { self.recent.sum(tier, |activity| activity.windows) as f64 } else { SPANS[tier] as f64 }
     }
 
     /// Far more rows or bytes than its own past has, whatever they are.
@@ -207,7 +213,7 @@ impl Taker<'_> {
             // Rows and bytes come by the answer, so not they are counted, but the large answers that they would fill.
             let answers = |sum: u64| sum / large;
             let strength = self.rules.prior_strength;
-            let chance = rate_test(answers(seen), windows, answers(taught as u64), active, strength);
+            let chance = rate_test(answers(seen), self.active_in(tier), answers(taught as u64), active, strength);
             let of_others = self.of_others(scene, tier, part);
             // Most rows are a catalogue's, and some read all of it: here the greediest of the others is the measure.
             let most = of_others.last().copied().unwrap_or(0) as f64;

@@ -93,9 +93,9 @@ fn an_incident_gets_no_better_and_ends_when_all_of_it_is_quiet() {
     let mut room = Room::new();
     room.window(vec![room.found("scanner", client(1), Severity::High, 100)]);
     room.window = 150;
-    let joined = room.window(vec![room.found("object_enumeration", client(1), Severity::Low, 100)]);
+    let joined = room.window(vec![room.found("client_error_spike", client(1), Severity::Low, 100)]);
     assert_eq!((joined[0].apitap.severity, joined[0].apitap.timeline[1].severity), (Severity::High, Severity::Low));
-    // The scan is quiet for longer than ten minutes, the walk is not.
+    // The scan is quiet for longer than ten minutes, the errors are not.
     room.window = 190;
     assert_eq!(room.window(Vec::new()), []);
     room.window = 250;
@@ -151,11 +151,11 @@ fn what_was_open_before_incidents_had_voices_goes_on() {
 }
 
 /// Two weeks of nights; what each of them tells.
-fn nights(room: &mut Room, count: u64) -> Vec<AlertRecord> {
+fn nights(room: &mut Room, detector: &'static str, count: u64) -> Vec<AlertRecord> {
     let mut told = Vec::new();
     for _ in 0..14 {
         room.window += 8640;
-        let batch = room.found("object_enumeration", About::Principal(7), Severity::Medium, count);
+        let batch = room.found(detector, About::Principal(7), Severity::Medium, count);
         told.extend(room.window(vec![batch]));
         room.window += 360;
         told.extend(room.window(Vec::new()));
@@ -164,10 +164,17 @@ fn nights(room: &mut Room, count: u64) -> Vec<AlertRecord> {
 }
 
 #[test]
+fn a_batch_that_comes_back_each_night_is_one_incident() {
+    let mut room = Room::new();
+    let told = nights(&mut room, "object_enumeration", 100);
+    assert_eq!((told.len(), told[0].apitap.state), (1, IncidentState::Opened));
+}
+
+#[test]
 fn an_acknowledged_habit_is_no_news_until_it_grows() {
     let mut room = Room::new();
-    assert_eq!(nights(&mut room, 100).len(), 28, "opened and closed each night");
-    let batch = room.found("object_enumeration", About::Principal(7), Severity::Medium, 100);
+    assert_eq!(nights(&mut room, "resource_abuse", 100).len(), 28, "opened and closed each night");
+    let batch = room.found("resource_abuse", About::Principal(7), Severity::Medium, 100);
     let opened = room.window(vec![batch.clone()]);
     assert!(!room.incidents.is_known(&batch));
     assert!(room.incidents.acknowledge(&opened[0].apitap.incident) && room.incidents.is_known(&batch));
@@ -176,11 +183,11 @@ fn an_acknowledged_habit_is_no_news_until_it_grows() {
     let json = room.incidents.to_json().unwrap();
     room.incidents = Incidents::new(KEY);
     room.incidents.restore(&json).unwrap();
-    assert_eq!(nights(&mut room, 200), []);
+    assert_eq!(nights(&mut room, "resource_abuse", 200), []);
     assert_eq!(room.incidents.tally().known, 14);
-    let grown = room.found("object_enumeration", About::Principal(7), Severity::Medium, 201);
-    let worse = room.found("object_enumeration", About::Principal(7), Severity::High, 10);
-    let other = room.found("object_enumeration", About::Principal(8), Severity::Medium, 10);
+    let grown = room.found("resource_abuse", About::Principal(7), Severity::Medium, 201);
+    let worse = room.found("resource_abuse", About::Principal(7), Severity::High, 10);
+    let other = room.found("resource_abuse", About::Principal(8), Severity::Medium, 10);
     assert!(![grown, worse, other].iter().any(|finding| room.incidents.is_known(finding)));
     room.window += 31 * 8640;
     room.window(Vec::new());
