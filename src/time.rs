@@ -3,6 +3,8 @@
 //! The data path has no other clock. Formatting follows Suricata's EVE records
 //! (`2025-11-23T10:00:00.123456+0000`, always UTC, microseconds).
 
+pub mod zone;
+
 use std::fmt;
 use std::time::Duration;
 

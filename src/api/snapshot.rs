@@ -7,6 +7,7 @@ use super::openapi::Catalogue;
 use super::template::LearnedParameters;
 use crate::hash::BuildIdentity;
 use crate::rule::ApiNames;
+use crate::time::zone::Zone;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Settings {
     /// Host names beyond this many are not taken at their word (an attacker chooses them): they collapse to the
     /// server's address.
     pub max_hosts: usize,
+    /// Whose hours people live by.
+    pub zone: Zone,
 }
 
 impl Default for Settings {
@@ -57,6 +60,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             home_networks: Vec::new(),
             max_hosts: 1024,
+            zone: Zone::default(),
         }
     }
 }

@@ -370,7 +370,7 @@ impl Store {
                 }
             }
         }
-        self.fold_habits(index, touched, spoiled);
+        self.fold_habits(touched, spoiled);
         self.fold_reaches(index, touched, spoiled);
     }
 
@@ -389,7 +389,7 @@ impl Store {
 
     /// What came in a window of each host, also where that was nothing. Where most requests have no answer, the sensor sees
     /// one direction only: then it does not know.
-    fn fold_habits(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
+    fn fold_habits(&self, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
         let of_all = |count: fn(&SubjectLesson) -> u64| {
             touched.host_lessons.iter().map(|(_, one)| count(&one.of_all)).sum::<u64>()
         };
@@ -401,7 +401,7 @@ impl Store {
             let key = *host.key();
             let came = touched.host_lessons.binary_search_by_key(&key, |(key, _)| *key);
             let clients = came.map_or(0, |at| touched.host_lessons[at].1.clients); // binary_search gives an index within
-            host.habit.pass(index, clients, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
+            host.habit.pass(touched.local, clients, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
         }
     }
 

@@ -145,8 +145,8 @@ impl Habit {
         })
     }
 
-    /// The rate of this hour of the day, drawn to that of this day of the week as far as that is known. Hours are those of
-    /// UTC, like all event time: a zone would only give them other names.
+    /// The rate of this hour of the day, drawn to that of this day of the week as far as that is known. Windows are
+    /// those of the site's clock.
     fn by_hour(&self, window: i64) -> Option<f64> {
         let (hour, day) = place_of(window);
         let (hour, day) = (self.hours[hour], self.days[day]); // below 24, below 7

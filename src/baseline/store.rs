@@ -45,6 +45,8 @@ pub struct Store {
 pub struct Touched {
     /// Whether the window only teaches.
     pub is_learning: bool,
+    /// The window by the site's clock.
+    pub local: i64,
     pub endpoints: Vec<u64>,
     /// Of these, those that were not in the store before.
     pub new_endpoints: Vec<u64>,
@@ -68,7 +70,7 @@ pub(super) const REMEMBERED_WINDOWS: i64 = 8 * 8640;
 impl Store {
     /// Takes in the merged window. While `is_learning`, new endpoints are no strangers.
     pub fn absorb(&self, index: i64, window: Window, is_learning: bool) -> Touched {
-        let mut touched = Touched { is_learning, ..Touched::default() };
+        let mut touched = Touched { is_learning, local: index, ..Touched::default() };
         self.watched().note(index);
         let mut known_hosts: BTreeMap<Arc<str>, HostKnown> = BTreeMap::new();
         for (key, endpoint) in window.endpoints.into_sorted() {

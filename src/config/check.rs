@@ -5,6 +5,7 @@ use crate::alert::sink::settings::{Transport, host_and_port};
 use crate::capture::Filter;
 use crate::packet::PARTITIONS;
 use crate::rule::{Check, Ruleset, did_you_mean};
+use crate::time::zone::{self, Zone};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -20,8 +21,6 @@ const SOCKET_PATH_BYTES: usize = 107;
 const TUNNEL_PORTS: usize = 16;
 /// RFC 5424 §6.2.5.
 const APP_NAME_BYTES: usize = 48;
-/// Where the system keeps its time zones.
-const ZONES: &str = "/usr/share/zoneinfo";
 
 impl Config {
     pub(super) fn check(&self, check: &mut Check<'_>) {
@@ -58,12 +57,11 @@ impl Config {
             check.text("name", &self.site.name);
         }
         let zone = &self.site.time_zone;
-        let is_relative = zone.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-        let is_zone = || std::fs::read(Path::new(ZONES).join(zone)).is_ok_and(|bytes| bytes.starts_with(b"TZif"));
-        if zone != "UTC" && !(is_relative && is_zone()) {
+        if Zone::named(zone).is_none() {
             let message = format!(
-                "there is no time zone `{zone}` in {ZONES}; write a name such as Europe/Vienna, or UTC (Debian: the \
-                 zones are in the package tzdata)"
+                "there is no time zone `{zone}` in {}; write a name such as Europe/Vienna, or UTC (Debian: the zones are \
+                 in the package tzdata)",
+                zone::FOLDER
             );
             check.fail("time_zone", &message);
         }

@@ -5,6 +5,7 @@ use crate::api::openapi::{self, Catalogue, OpenApiError};
 use crate::api::{Settings, url};
 use crate::inspect::is_secret_name;
 use crate::rule::{ApiNames, Ruleset};
+use crate::time::zone::Zone;
 use std::path::PathBuf;
 
 impl Config {
@@ -24,6 +25,7 @@ impl Config {
             catalogue: Catalogue::new(descriptions),
             trusted_proxies: self.identity.trusted_proxies.clone(),
             home_networks: self.site.home_networks.clone(),
+            zone: Zone::named(&self.site.time_zone).unwrap_or_default(), // which a check has found
             ..Settings::default()
         };
         Ok((settings, notes))

@@ -32,7 +32,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 
 fn of_host(scene: &Scene<'_>, key: u64, state: &HostState) -> Option<Finding> {
     let rules = &scene.rules.traffic_drop;
-    let expected = state.habit.expected(scene.window)?;
+    let expected = state.habit.expected(scene.touched.local)?;
     if expected.steadiness < rules.least_steadiness(expected.a_window).1 {
         return None;
     }

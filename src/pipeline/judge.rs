@@ -6,12 +6,12 @@ use super::partition::{Counters, Harvest};
 use crate::alert::record::{AlertRecord, IncidentState};
 use crate::alert::{IncidentTally, Incidents};
 use crate::api::{Settings, Snapshot};
-use crate::baseline::{Cut, Forget, InventoryBuilder, Leave, Singles, Store, StoreLimits};
+use crate::baseline::{Cut, Forget, InventoryBuilder, Leave, Singles, Store, StoreLimits, Touched};
 use crate::detect::{self, Finding, Odds, Scene};
 use crate::hash::HashKey;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
-use crate::window::{Window, start_of, window_of};
+use crate::window::{WINDOW, Window, start_of, window_of};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -300,7 +300,8 @@ impl Judge {
         let is_learning = self.is_learning(index);
         self.inventory.settle(&mut window);
         let store = Arc::clone(&self.options.store);
-        let touched = store.absorb(index, window, is_learning);
+        let ahead = self.options.settings.zone.offset(start_of(index)) / WINDOW.as_secs() as i64;
+        let touched = Touched { local: index + ahead, ..store.absorb(index, window, is_learning) };
         let scene = Scene {
             store: &store,
             rules: &self.options.rules,
