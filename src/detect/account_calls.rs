@@ -12,10 +12,10 @@ use super::reasons::Reasons;
 use super::stats::{rate_interval, rate_test};
 use super::{Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;
-use crate::baseline::state::EndpointState;
+use crate::baseline::state::{EndpointState, Share};
 use crate::baseline::{SPANS, Tiers, tier_of};
 use crate::rule::{Calls, CallsOfEndpoint};
-use crate::window::{Attempts, attempts_key};
+use crate::window::{Attempts, attempts_key, window_of};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -138,7 +138,7 @@ fn endpoints(
         floors.horizons_seconds.iter().find_map(|seconds| {
             let (calls, count, usual, probability) = rush(scene, *key, &state, (test, floors), *seconds, count)?;
             let most = count.saturating_mul(2).max(floors.min_calls);
-            let settled = state.account_calls.usual();
+            let settled = usual_calls(scene, &state);
             let windows = SPANS[tier_of(*seconds)] as f64;
             let [low, high] = rate_interval(windows, settled.hits as u64, settled.total, floors.prior_strength, most);
             let reasons = Reasons::over(*seconds)
@@ -162,10 +162,11 @@ fn rush(
     count: Count,
 ) -> Option<(Attempts, u64, f64, f64)> {
     let tier = tier_of(seconds);
-    let usual = state.account_calls.usual();
-    if usual.total < LEAST_WINDOWS
-        || state.recent.sum(tier, |activity| activity.accounts.as_deref().map_or(0, count)) < floors.min_calls
-    {
+    if state.recent.sum(tier, |activity| activity.accounts.as_deref().map_or(0, count)) < floors.min_calls {
+        return None;
+    }
+    let usual = usual_calls(scene, state);
+    if usual.total < LEAST_WINDOWS {
         return None;
     }
     let calls = state.recent.merged(tier, |activity| activity.accounts.as_deref())?;
@@ -179,6 +180,17 @@ fn rush(
     let chance = rate_test(count, windows, usual.hits as u64, usual.total, floors.prior_strength);
     let probability = scene.rare(test, key, chance)?;
     came_for_nothing_else(scene, &calls).then_some((calls, count, expected, probability))
+}
+
+/// Calls that have settled, and in how many windows: where nobody called for long, all those in which somebody used the host.
+fn usual_calls(scene: &Scene<'_>, state: &EndpointState) -> Share {
+    let usual = state.account_calls.usual();
+    if usual.total >= LEAST_WINDOWS {
+        return usual;
+    }
+    let host = scene.store.hosts.iter().find(|host| host.host == state.host);
+    let watched = host.map_or(0, |host| scene.window.saturating_sub(window_of(host.moment.first)));
+    Share { hits: usual.hits, total: usual.total.max(watched as f64) }
 }
 
 /// Whether most of those who call came for nothing else.

@@ -122,6 +122,7 @@ fn judge_endpoint(
     findings: &mut Vec<Finding>,
     undecided: &mut Vec<Finding>,
 ) {
+    let floors = &scene.rules.credential_stuffing.endpoint;
     let usual = endpoint.login_failures.usual();
     let suspects: Vec<&Attempts> = visitors.iter().filter_map(|visitor| visitor.suspicious.as_ref()).collect();
     let campaign = endpoint_campaign(scene, key, endpoint, guesses);
@@ -138,35 +139,65 @@ fn judge_endpoint(
         undecided.push(held);
         return;
     };
-    let (stuffing, spraying) = (&scene.rules.credential_stuffing, &scene.rules.password_spraying);
-    let enumeration = &scene.rules.user_enumeration;
-    let (is_enabled, severity, success_severity) = match detector {
-        "password_spraying" => (spraying.enabled, spraying.alert.severity, spraying.success_severity),
-        "user_enumeration" => (enumeration.enabled, enumeration.alert.severity, spraying.success_severity),
-        _ => (stuffing.enabled, stuffing.alert.severity, stuffing.success_severity),
-    };
-    if !is_enabled {
-        return;
+    let campaign = Campaign { detector, attempts: &attempts, probability, suspects: &suspects };
+    findings.extend(campaign.finding(scene, (key, &usual), visitors));
+    // Who does something else at the same login, by himself and enough of it, is told of beside it.
+    let mut others: BTreeMap<DetectorName, Vec<&Attempts>> = BTreeMap::new();
+    for suspect in &suspects {
+        let name = name_of(scene, &usual, &[*suspect], suspect).filter(|name| *name != detector);
+        if let Some(name) = name.filter(|_| suspect.failures >= floors.min_failures) {
+            others.entry(name).or_default().push(*suspect);
+        }
     }
-    let opened = opened_accounts(scene, key, &suspects, suspects.is_empty());
-    let severity = if opened.is_empty() { severity } else { success_severity };
-    let mut finding = Finding::new(detector, source_of(key, &attempts, visitors), severity, attempts.moment)
-        .with_evidence(&attempts.evidence);
-    finding.endpoint = Some(key);
-    if let Subject::Network(network) = &finding.subject {
-        finding.network = Some(network.clone());
+    for (detector, suspects) in &others {
+        let attempts = sum_of(suspects.iter().copied());
+        let other = Campaign { detector, attempts: &attempts, probability: None, suspects };
+        findings.extend(other.finding(scene, (key, &usual), visitors));
     }
-    finding.client_count = attempts.clients.count();
-    finding.client_sample = sample_of(&suspects, &attempts);
-    finding.count = attempts.failures;
-    finding.probability = probability;
-    finding.observed = in_words(&attempts, &opened);
-    finding.expected =
-        (usual.total >= 1.0).then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
-    finding.reasons = reasons_of(scene, &usual, &attempts, &opened);
-    finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
-    finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientErrors));
-    findings.push(finding);
+}
+
+/// What failed at a login, under one name.
+struct Campaign<'c> {
+    detector: DetectorName,
+    attempts: &'c Attempts,
+    probability: Option<f64>,
+    /// Whose attempts are an attack by themselves.
+    suspects: &'c [&'c Attempts],
+}
+
+impl Campaign<'_> {
+    fn finding(&self, scene: &Scene<'_>, (key, usual): (u64, &Share), visitors: &[Visitor]) -> Option<Finding> {
+        let Campaign { detector, attempts, probability, suspects } = *self;
+        let (stuffing, spraying) = (&scene.rules.credential_stuffing, &scene.rules.password_spraying);
+        let enumeration = &scene.rules.user_enumeration;
+        let (is_enabled, severity, success_severity) = match detector {
+            "password_spraying" => (spraying.enabled, spraying.alert.severity, spraying.success_severity),
+            "user_enumeration" => (enumeration.enabled, enumeration.alert.severity, spraying.success_severity),
+            _ => (stuffing.enabled, stuffing.alert.severity, stuffing.success_severity),
+        };
+        if !is_enabled {
+            return None;
+        }
+        let opened = opened_accounts(scene, key, suspects, suspects.is_empty());
+        let severity = if opened.is_empty() { severity } else { success_severity };
+        let mut finding = Finding::new(detector, source_of(key, attempts, visitors), severity, attempts.moment)
+            .with_evidence(&attempts.evidence);
+        finding.endpoint = Some(key);
+        if let Subject::Network(network) = &finding.subject {
+            finding.network = Some(network.clone());
+        }
+        finding.client_count = attempts.clients.count();
+        finding.client_sample = sample_of(suspects, attempts);
+        finding.count = attempts.failures;
+        finding.probability = probability;
+        finding.observed = in_words(attempts, &opened);
+        finding.expected = (usual.total >= 1.0)
+            .then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
+        finding.reasons = reasons_of(scene, usual, attempts, &opened);
+        finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
+        finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientErrors));
+        Some(finding)
+    }
 }
 
 /// The numbers behind it.
@@ -315,8 +346,12 @@ fn endpoint_campaign(
 ) -> Option<(Attempts, Option<f64>)> {
     let floors = &scene.rules.credential_stuffing.endpoint;
     let usual = endpoint.login_failures.usual();
+    let is_young = usual.total < floors.prior_strength;
+    if let Some(attempts) = plain_campaign(scene, key, endpoint).filter(|_| scene.is_learning || is_young) {
+        return Some((attempts, None));
+    }
     if scene.is_learning || usual.total < floors.min_baseline_logins as f64 {
-        return plain_campaign(scene, key, endpoint).map(|attempts| (attempts, None));
+        return None;
     }
     floors.horizons_seconds.iter().find_map(|horizon| {
         let tier = tier_of(*horizon);
@@ -357,10 +392,8 @@ fn endpoint_campaign(
 /// nobody who was here before. While the sensor learns, nobody was.
 fn plain_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState) -> Option<Attempts> {
     let floors = &scene.rules.credential_stuffing.endpoint;
-    let tier = tier_of(*floors.horizons_seconds.first()?);
-    if endpoint.recent.sum(tier, failures_in) < floors.min_failures_without_baseline {
-        return None;
-    }
+    let enough = |tier: &usize| endpoint.recent.sum(*tier, failures_in) >= floors.min_failures_without_baseline;
+    let tier = floors.horizons_seconds.iter().map(|horizon| tier_of(*horizon)).find(enough)?;
     let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
     let users = attempts.users.count();
     let may_be_people = users <= USERS_PER_PERSON * attempts.clients.count();

@@ -18,6 +18,9 @@ use crate::window::{ClassExposure, LARGE_BYTES, LARGE_RECORDS};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+/// Windows that a burst counts for at least: five minutes. What a batch takes all day comes in its first seconds.
+const BURST_WINDOWS: u64 = 30;
+
 /// One client or principal, with what is known of it.
 struct Taker<'t> {
     subject: Subject,
@@ -184,10 +187,12 @@ impl Taker<'_> {
         (!over.is_empty()).then_some((over, expected, lowest))
     }
 
-    /// Windows of a span in which it was active, as its past counts them; all of the span, where a state does not say.
+    /// Windows of a span in which it was active, as its past counts them, a burst as if it had lasted; all of the span, where a
+    /// state does not say.
     fn active_in(&self, tier: usize) -> f64 {
         let is_counted = self.recent.buckets(tier).all(|activity| activity.windows > 0);
-        if is_counted { self.recent.sum(tier, |activity| activity.windows) as f64 } else { SPANS[tier] as f64 }
+        let windows = if is_counted { self.recent.sum(tier, |activity| activity.windows) } else { SPANS[tier] as u64 };
+        windows.max(BURST_WINDOWS) as f64
     }
 
     /// Far more rows or bytes than its own past has, whatever they are.

@@ -3,6 +3,7 @@
 #[path = "../support/cli.rs"]
 mod cli;
 mod site;
+mod tools;
 
 use serde_json::Value;
 use site::{MIRROR, PORT, SERVER, Site};

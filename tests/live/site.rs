@@ -25,11 +25,9 @@ pub struct Site {
 
 /// What is missing to make a site, if anything.
 pub fn missing() -> Option<String> {
-    for tool in ["ip", "tc", "nginx", "curl", "tcpdump", "python3", "wrk"] {
-        let found = Command::new("sh").args(["-c", &format!("PATH=$PATH:/usr/sbin:/sbin command -v {tool}")]).output();
-        if !found.is_ok_and(|output| output.status.success()) {
-            return Some(format!("{tool} is not installed"));
-        }
+    let tools = ["ip", "tc", "nginx", "curl", "tcpdump", "python3", "wrk"];
+    if let Some(missing) = tools.into_iter().find_map(missing_tool) {
+        return Some(missing);
     }
     static MAY: OnceLock<bool> = OnceLock::new();
     let may = *MAY.get_or_init(|| {
@@ -39,6 +37,12 @@ pub fn missing() -> Option<String> {
         may
     });
     (!may).then(|| "network namespaces need root".to_owned())
+}
+
+/// Why a tool cannot be used, if it cannot.
+pub fn missing_tool(tool: &str) -> Option<String> {
+    let found = run("sh", &["-c", &format!("command -v {tool}")]);
+    (!found.status.success()).then(|| format!("{tool} is not installed"))
 }
 
 pub fn run(program: &str, arguments: &[&str]) -> Output {
@@ -129,6 +133,12 @@ impl Site {
         let curl = ["netns", "exec", &self.clients, "curl", "-s", "--max-time", "10", "--interface", &address];
         let output = run("ip", &[&curl[..], arguments].concat());
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What a program does as the client 10.213.0.`host`, though it chooses no address of its own.
+    pub fn tool(&self, host: u8, program: &str, arguments: &[&str]) -> Output {
+        ip(&format!("-n {} route replace 10.213.0.0/24 dev wire src 10.213.0.{host}", self.clients));
+        run("ip", &[&["netns", "exec", &self.clients, "timeout", "60", program][..], arguments].concat())
     }
 
     /// Many requests of one client over one connection: curl reads them from a file, one block each.
