@@ -357,6 +357,20 @@ fn a_few_strangers_with_one_password_spray() {
 }
 
 #[test]
+fn a_spray_beside_stuffing_at_the_same_login_is_told_too() {
+    let mut sensor = Sensor::learned();
+    let stuffs = |nth: u64, traffic: &mut Traffic| {
+        (0..10).for_each(|pair| traffic.login(attacker(1), 5_000 + nth * 10 + pair, nth * 10 + pair, false));
+    };
+    assert_eq!(sensor.voices(15, stuffs), ["credential_stuffing"]);
+    let both = sensor.voices(15, |nth, traffic| {
+        stuffs(nth + 15, traffic);
+        (0..5).for_each(|user| traffic.login(attacker(2), 8_000 + nth * 5 + user, 42, false));
+    });
+    assert_eq!(both, ["credential_stuffing", "password_spraying"]);
+}
+
+#[test]
 fn a_spray_that_takes_one_user_after_the_other_is_no_stuffing() {
     let found = Sensor::learned().voices(20, |nth, traffic| {
         (0..3).for_each(|password| traffic.login(attacker(1), 8_000 + nth, password, false));

@@ -82,9 +82,9 @@ fn a_steady_host_that_falls_silent_is_told_of_within_two_minutes() {
 }
 
 #[test]
-fn a_fifth_is_a_drop_and_two_fifths_are_none() {
-    assert_eq!(told(&mut learned(about_ten), 60, |_| 2), of_host(Severity::Medium));
-    assert_eq!(told(&mut learned(about_ten), 60, |_| 4), []);
+fn two_fifths_are_a_drop_and_half_is_none() {
+    assert_eq!(told(&mut learned(about_ten), 60, |_| 4), of_host(Severity::Medium));
+    assert_eq!(told(&mut learned(about_ten), 60, |_| 5), []);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! to strangers before too much data, a walk through objects before what it carried and what it missed.
 
 use super::error_share::errors_in;
-use super::{Finding, Scene, Spoiled, Subject};
+use super::{DetectorName, Finding, Scene, Spoiled, Subject};
 use crate::baseline::state::SubjectActivity;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,14 +27,32 @@ pub fn one_for_each_attack(scene: &Scene<'_>, findings: &mut Vec<Finding>, undec
     memory.windows.retain(|(window, _)| scene.window.saturating_sub(*window) <= REMEMBERED_WINDOWS);
     host_or_endpoints(scene, findings, memory);
     let now = Explained::by(scene, findings);
-    let soon = Explained { campaigns: BTreeMap::new(), ..Explained::by(scene, undecided) };
+    let soon = Explained::by(scene, undecided);
     findings.retain(|finding| {
         let earlier = memory.windows.iter().map(|(_, earlier)| earlier);
-        !earlier.chain([&now, &soon]).any(|explained| explained.covers(scene, finding))
+        !memory.has_another_name(finding)
+            && !earlier.chain([&now, &soon]).any(|explained| explained.covers(scene, finding))
     });
     let told = Explained::by(scene, findings);
     if !told.is_empty() {
         memory.windows.push_back((scene.window, told));
+    }
+}
+
+impl Memory {
+    /// Whether a campaign at this login has been told under another name and not under this one. A client that does
+    /// something else there by himself is another attacker.
+    fn has_another_name(&self, finding: &Finding) -> bool {
+        let is_campaign = matches!(finding.detector, "credential_stuffing" | "password_spraying" | "user_enumeration");
+        let Some(endpoint) = finding.endpoint.filter(|_| is_campaign) else { return false };
+        let told = self.windows.iter().flat_map(|(_, earlier)| &earlier.campaigns);
+        let mut told = told.filter(|(at, _, _)| *at == endpoint);
+        let is_of_one = matches!(finding.subject, Subject::Client(_));
+        let mut has_other = false;
+        told.all(|(_, detector, of)| {
+            has_other |= !is_of_one || *of == finding.subject;
+            *detector != finding.detector
+        }) && has_other
     }
 }
 
@@ -100,8 +118,8 @@ struct Explained {
     scanners: BTreeSet<IpAddr>,
     /// Clients that walk through objects, and how many requests they made for it.
     walkers: BTreeMap<IpAddr, u64>,
-    /// Login endpoints under a campaign, and what it is called.
-    campaigns: BTreeMap<u64, &'static str>,
+    /// Login endpoints under a campaign, what it is called, and who it comes from.
+    campaigns: BTreeSet<(u64, DetectorName, Subject)>,
     /// Hosts of endpoints that give too much: those who took it are not each an incident.
     exposure_hosts: BTreeSet<String>,
     /// Endpoints that give more than they did: what they give is part of that.
@@ -166,7 +184,8 @@ impl Explained {
                     explained.error_clients.extend(&finding.client_sample);
                     explained.failure_clients.extend(&finding.client_sample);
                     if matches!(finding.detector, "credential_stuffing" | "password_spraying" | "user_enumeration") {
-                        explained.campaigns.extend(finding.endpoint.map(|endpoint| (endpoint, finding.detector)));
+                        let of = |endpoint| (endpoint, finding.detector, finding.subject.clone());
+                        explained.campaigns.extend(finding.endpoint.map(of));
                     }
                 }
                 "scanner" => {
@@ -254,10 +273,6 @@ impl Explained {
             ("response_drift", Subject::Endpoint(key)) => {
                 self.exposure_endpoints.contains(key) || self.generous_endpoints.contains(key)
             }
-            ("credential_stuffing" | "password_spraying" | "user_enumeration", _) => finding
-                .endpoint
-                .and_then(|endpoint| self.campaigns.get(&endpoint))
-                .is_some_and(|detector| *detector != finding.detector),
             ("data_exfiltration", Subject::Client(client)) => {
                 self.exposure_clients.contains(client)
                     || self.is_of_exposing_host(finding)
