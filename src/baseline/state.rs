@@ -330,7 +330,15 @@ pub struct HostKnown {
     pub singletons: u64,
 }
 
+/// Share of an endpoint's documents that are pages, from which on it is a page.
+const PAGE_SHARE: f64 = 0.9;
+
 impl EndpointState {
+    /// Whether its documents are pages, nearly all of them.
+    pub fn is_page(&self) -> bool {
+        self.pages as f64 >= PAGE_SHARE * self.successes as f64
+    }
+
     pub fn new(window: &EndpointWindow, is_learned: bool) -> EndpointState {
         EndpointState {
             method: Arc::clone(&window.method),

@@ -180,8 +180,9 @@ impl Campaign<'_> {
         }
         let opened = opened_accounts(scene, key, suspects, suspects.is_empty());
         let severity = if opened.is_empty() { severity } else { success_severity };
-        let mut finding = Finding::new(detector, source_of(key, attempts, visitors), severity, attempts.moment)
-            .with_evidence(&attempts.evidence);
+        let mut finding =
+            Finding::new(detector, source_of(key, attempts, suspects, visitors), severity, attempts.moment)
+                .with_evidence(&attempts.evidence);
         finding.endpoint = Some(key);
         if let Subject::Network(network) = &finding.subject {
             finding.network = Some(network.clone());
@@ -448,11 +449,13 @@ fn sum_of<'a>(all: impl IntoIterator<Item = &'a Attempts>) -> Attempts {
 }
 
 /// One client or one network, if it stands behind most of the failures; else the endpoint.
-fn source_of(key: u64, attempts: &Attempts, visitors: &[Visitor]) -> Subject {
+fn source_of(key: u64, attempts: &Attempts, suspects: &[&Attempts], visitors: &[Visitor]) -> Subject {
     let most = |failures: u64| failures as f64 >= SOURCE_SHARE * attempts.failures as f64;
     let of = |visitor: &Visitor| visitor.suspicious.as_ref().map_or(visitor.failures, |attempts| attempts.failures);
-    if let Some(visitor) = visitors.iter().find(|visitor| most(of(visitor))) {
-        return Subject::Client(visitor.client);
+    // Who guesses at one account beside it has failed as often.
+    let is_source = |suspect: &&&Attempts| most(suspect.failures);
+    if let Some(client) = suspects.iter().find(is_source).and_then(|suspect| suspect.client) {
+        return Subject::Client(client);
     }
     let mut networks: BTreeMap<IpAddr, u64> = BTreeMap::new();
     for visitor in visitors {

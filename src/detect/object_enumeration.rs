@@ -82,6 +82,9 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
     let authenticated = endpoint.tally.with_credentials as f64 / endpoint.tally.requests.max(1) as f64;
     let is_public = reach.principal.is_none() && reach.sensitive == 0 && authenticated < PUBLIC_SHARE;
+    if is_public && endpoint.successes > 0 && endpoint.is_page() {
+        return None; // a web site, which anybody may read page by page
+    }
     let severity = match () {
         _ if is_public => Severity::Low,
         // Who is never refused, and takes no personal data, may be a new program that is entitled to all of it.

@@ -12,8 +12,6 @@ use crate::baseline::state::{EndpointState, HostKnown, Stranger};
 use crate::rule::pattern;
 use std::time::Duration;
 
-/// Share of an endpoint's documents that are pages, from which on it is judged as a page.
-const PAGE_SHARE: f64 = 0.9;
 /// New endpoints in the later half of a host's time that are nothing yet; beyond these, and one in so many of those
 /// learned, new ones are everyday there.
 const FEW_NEW: u64 = 4;
@@ -59,7 +57,7 @@ fn finding_of(
     let rules = &scene.rules.shadow_endpoint;
     let is_open = stranger.open_successes > 0;
     // A page for everybody is what web sites are made of; data for everybody is another matter.
-    let is_page = state.pages as f64 >= PAGE_SHARE * state.successes as f64;
+    let is_page = state.is_page();
     let severity = match (is_open, data.is_empty()) {
         (true, true) if is_page => rules.alert.severity,
         (true, false) => rules.sensitive_without_credentials_severity,
@@ -133,7 +131,7 @@ fn is_young(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bo
 
 /// True where other paths of the host answer with pages of the same look: that page is the answer to everything.
 fn is_catch_all(scene: &Scene<'_>, key: u64, state: &EndpointState) -> bool {
-    if (state.pages as f64) < PAGE_SHARE * state.successes as f64 {
+    if !state.is_page() {
         return false;
     }
     let Some((shape, _)) = state.shapes.iter().next() else { return false };
