@@ -396,11 +396,23 @@ fn object_of(
         let named = url::QueryParameters::of(query?).find(|(name, value)| {
             !value.is_empty() && OBJECT_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known))
         });
-        let (_, value) = named?;
+        let (_, value) = named.filter(|(_, value)| may_name(value))?;
         scratch.extend_from_slice(value.as_bytes());
         number = trailing_number(value);
     }
     Some(Object { hash: key.hash(scratch), number })
+}
+
+/// Whether a raw value may be the name of a thing. What is tried against a database has spaces, quotes and brackets.
+fn may_name(value: &str) -> bool {
+    let mut rest = value.as_bytes();
+    while let Some((byte, length)) = url::decode_byte(rest) {
+        if rest.first() == Some(&b'+') || byte.is_ascii_whitespace() || b"'\"`()<>;*\\".contains(&byte) {
+            return false;
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    true
 }
 
 /// The number at the end of an identifier: 42 of `42`, 4711 of `INV-0004711`.

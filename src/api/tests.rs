@@ -4,6 +4,15 @@ use crate::packet::{FlowKey, Peer};
 use crate::stream::FlowInfo;
 
 #[test]
+fn what_is_tried_against_a_database_names_nothing() {
+    assert!(
+        ["42", "a%40b.example", "550e8400-e29b-41d4-a716-446655440000", "QUJD%3D", "inv_7|8"].into_iter().all(may_name)
+    );
+    let tried = ["1%20AND%201=1", "1+OR+1", "1'", "1%27--", "(SELECT", "1;DROP", "%2A"];
+    assert!(!tried.into_iter().any(may_name));
+}
+
+#[test]
 fn the_number_of_an_object_is_at_its_end() {
     assert_eq!(trailing_number("42"), Some(42));
     assert_eq!(trailing_number("INV-0004711"), Some(4711));
