@@ -174,10 +174,12 @@ const SLOWER: [(&str, f64); 7] = [
 #[test]
 fn all_attacks_at_once_over_an_ordinary_day_are_each_told_in_time() {
     let folder = Folder::new();
-    // The one that is left out needs a month before it.
-    let all = scenarios().iter().filter(|info| info.past(Level::Easy).is_none());
+    // The one that is left out needs a month before it. Two that change the answers to the same calls would exclude each other:
+    // by their names they do not.
+    let mut all: Vec<_> = scenarios().iter().filter(|info| info.past(Level::Easy).is_none()).collect();
+    all.sort_by_key(|info| info.name);
     let options = Options {
-        scenarios: all.map(|info| (info.scenario, Level::Easy)).collect(),
+        scenarios: all.iter().map(|info| (info.scenario, Level::Easy)).collect(),
         duration: Duration::from_secs(80 * 60),
         quiet_first: Duration::from_secs(20 * 60),
         rate: 15.0,
