@@ -29,7 +29,7 @@ fn browse(site: &Site, folder: &Path, round: u8) {
         let pages = [
             url("/"),
             url("/login"),
-            form(if round % 10 == 0 && host == 12 { "mistyped" } else { "right" }),
+            form(if round.is_multiple_of(10) && host == 12 { "mistyped" } else { "right" }),
             url("/pages/3"),
         ];
         site.requests(folder, host, searches.chain(pages).chain([login(&format!("u{host}"), "right")]));
