@@ -379,12 +379,11 @@ impl Incidents {
         rules: &Ruleset,
     ) -> Option<AlertRecord> {
         let identity = identity_of(&finding);
+        let is_known = self.known.note(&identity, &finding);
         if let Some(incident) = self.by_identity.get(&identity).and_then(|of| self.open.get_mut(of)) {
-            self.known.note(&finding);
             return goes_on(incident, &identity, now, finding, name, rules);
         }
-        if self.known.has(&finding) {
-            self.known.note(&finding);
+        if is_known {
             self.tally.known += 1;
             return None;
         }

@@ -1,9 +1,9 @@
 //! How many clients use a host as a habit, so that silence can be told from a quiet hour.
 //!
-//! In goes how many clients came in each window that the sensor watched, also where that was none; out come what the last minutes
-//! brought, in visits, and what was to be expected: by the last hour and, once it is known, by this hour of the day and this day of the
-//! week, whichever is less. A visit is a client in a window, however much it asked: a crawler that ends its round is one visitor less.
-//! Both are medians or long means, so that a burst raises no expectation. Blocks settle before they
+//! In goes how many clients came in each window that the sensor watched, also where that was none; out come what the last
+//! minutes brought, in visits, and what was to be expected: by the last hour and, once it is known, by this hour of the day and
+//! this day of the week, whichever is less. A visit is a client in a window, however much it asked: a crawler that ends its
+//! round is one visitor less. Both are medians or long means, so that a burst raises no expectation. Blocks settle before they
 //! are a measure, and not at all while a drop is told of. Windows in which nothing came of any host are not watched: a sensor
 //! that sees nothing knows nothing.
 

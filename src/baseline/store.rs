@@ -19,6 +19,7 @@ use crate::window::{
     ClientWindow, EndpointWindow, Exposure, HostWindow, LARGE_BYTES, Merge, Moment, PrincipalWindow, Tally, Window,
 };
 use dashmap::DashMap;
+use dashmap::mapref::multiple::RefMulti;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -138,6 +139,11 @@ impl Store {
         }
         self.note_touched(&touched);
         touched
+    }
+
+    /// A host by its name. Looks at all.
+    pub fn host_named(&self, name: &str) -> Option<RefMulti<'_, u64, HostState>> {
+        self.hosts.iter().find(|host| *host.host == *name)
     }
 
     /// When there was traffic.

@@ -136,10 +136,10 @@ fn endpoints(
         let state = scene.store.endpoints.get(key)?;
         let flow = state.account_flow.filter(|flow| flows.contains(flow))?;
         floors.horizons_seconds.iter().find_map(|seconds| {
-            let (calls, count, usual, probability) = rush(scene, *key, &state, (test, floors), *seconds, count)?;
+            let (calls, count, settled, probability) = rush(scene, *key, &state, (test, floors), *seconds, count)?;
             let most = count.saturating_mul(2).max(floors.min_calls);
-            let settled = usual_calls(scene, &state);
             let windows = SPANS[tier_of(*seconds)] as f64;
+            let usual = settled.share() * windows;
             let [low, high] = rate_interval(windows, settled.hits as u64, settled.total, floors.prior_strength, most);
             let reasons = Reasons::over(*seconds)
                 .interval(low as f64, high as f64)
@@ -152,7 +152,7 @@ fn endpoints(
     judged.collect()
 }
 
-/// The calls of an endpoint within a span, how many they are, how many are usual, and how unlikely that is.
+/// The calls of an endpoint within a span, how many they are, what is usual, and how unlikely that is.
 fn rush(
     scene: &Scene<'_>,
     key: u64,
@@ -160,7 +160,7 @@ fn rush(
     (test, floors): (&'static str, &CallsOfEndpoint),
     seconds: u64,
     count: Count,
-) -> Option<(Attempts, u64, f64, f64)> {
+) -> Option<(Attempts, u64, Share, f64)> {
     let tier = tier_of(seconds);
     if state.recent.sum(tier, |activity| activity.accounts.as_deref().map_or(0, count)) < floors.min_calls {
         return None;
@@ -173,13 +173,12 @@ fn rush(
     let count = count(&calls);
     // A span holds between half of its windows and all of them.
     let windows = SPANS[tier] as f64;
-    let expected = usual.share() * windows;
-    if count < floors.min_calls || (count as f64) < floors.baseline_factor * expected {
+    if count < floors.min_calls || (count as f64) < floors.baseline_factor * usual.share() * windows {
         return None;
     }
     let chance = rate_test(count, windows, usual.hits as u64, usual.total, floors.prior_strength);
     let probability = scene.rare(test, key, chance)?;
-    came_for_nothing_else(scene, &calls).then_some((calls, count, expected, probability))
+    came_for_nothing_else(scene, &calls).then_some((calls, count, usual, probability))
 }
 
 /// Calls that have settled, and in how many windows: where nobody called for long, all those in which somebody used the host.
@@ -188,7 +187,7 @@ fn usual_calls(scene: &Scene<'_>, state: &EndpointState) -> Share {
     if usual.total >= LEAST_WINDOWS {
         return usual;
     }
-    let host = scene.store.hosts.iter().find(|host| host.host == state.host);
+    let host = scene.store.host_named(&state.host);
     let watched = host.map_or(0, |host| scene.window.saturating_sub(window_of(host.moment.first)));
     Share { hits: usual.hits, total: usual.total.max(watched as f64) }
 }

@@ -347,8 +347,8 @@ fn endpoint_campaign(
 ) -> Option<(Attempts, Option<f64>)> {
     let floors = &scene.rules.credential_stuffing.endpoint;
     let usual = endpoint.login_failures.usual();
-    let is_young = usual.total < floors.prior_strength;
-    if let Some(attempts) = plain_campaign(scene, key, endpoint).filter(|_| scene.is_learning || is_young) {
+    let is_young = scene.is_learning || usual.total < floors.prior_strength;
+    if let Some(attempts) = is_young.then(|| plain_campaign(scene, key, endpoint)).flatten() {
         return Some((attempts, None));
     }
     if scene.is_learning || usual.total < floors.min_baseline_logins as f64 {

@@ -184,8 +184,7 @@ impl Spikes<'_> {
         }
         if counts.usual.total < floors.min_baseline_requests as f64 {
             let (_, shown) = errors.evidence.first()?;
-            let hosts = &self.scene.store.hosts;
-            counts.usual = (class.usual_of_host)(&*hosts.iter().find(|host| *host.host == *shown.host)?);
+            counts.usual = (class.usual_of_host)(&*self.scene.store.host_named(&shown.host)?);
         }
         let probability = self.rare(class.test_of_client, key, &counts, floors, floors.min_clients)?;
         Some(Spike { errors, counts, probability, status: None })
@@ -223,7 +222,7 @@ impl Spikes<'_> {
         if floors.host_weight <= 0.0 {
             return;
         }
-        let Some(host) = self.scene.store.hosts.iter().find(|state| *state.host == *host) else { return };
+        let Some(host) = self.scene.store.host_named(host) else { return };
         let usual = (self.class.usual_of_host)(&host);
         let weight = floors.host_weight.min(usual.total);
         counts.usual.add_share(&Share { hits: usual.share() * weight, total: weight });

@@ -181,7 +181,7 @@ fn of_host(scene: &Scene<'_>, host: &str, slow: &[Slow]) -> Option<Finding> {
     if responses < rules.min_responses || slow_windows < rules.min_slow_windows {
         return None;
     }
-    let state = scene.store.hosts.iter().find(|state| *state.host == *host)?;
+    let state = scene.store.host_named(host)?;
     let chance = scene.rare("latency_anomaly.host", *state.key(), chance_of(rules, slow))?;
     let moment = slow.iter().fold(Moment::default(), |mut all, slow| {
         all.record(slow.moment.first);

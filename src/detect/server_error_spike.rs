@@ -68,7 +68,7 @@ fn of_client(spikes: &Spikes<'_>, key: u64, state: &ClientState) -> Option<Findi
 fn others_served(spikes: &Spikes<'_>, spike: &Spike) -> Option<&'static str> {
     let rules = &spikes.scene.rules.server_error_spike;
     let (_, shown) = spike.errors.evidence.first()?;
-    let host = spikes.scene.store.hosts.iter().find(|host| *host.host == *shown.host)?;
+    let host = spikes.scene.store.host_named(&shown.host)?;
     let tier = tier_of(rules.client.window_seconds);
     let failures = host.recent.sum(tier, |activity| errors_in(activity.failures.as_deref()));
     let requests = host.recent.sum(tier, |activity| activity.requests);

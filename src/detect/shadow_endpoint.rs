@@ -111,7 +111,7 @@ fn is_young(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bo
     let rules = &scene.rules.shadow_endpoint;
     let HostKnown { requests, singletons } = stranger.known;
     let mut learned = 0;
-    let born = scene.store.hosts.iter().find(|host| host.host == state.host).map(|host| host.moment.first);
+    let born = scene.store.host_named(&state.host).map(|host| host.moment.first);
     let appeared = state.moment.first;
     let half = born.map(|born| born.saturating_add(appeared.since(born) / 2));
     let mut lately = 0;

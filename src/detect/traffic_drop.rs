@@ -1,9 +1,9 @@
 //! `traffic_drop`: far fewer clients than there should be use a steady host, or none.
 //!
-//! Sees: visits (a client in a window of ten seconds) of a minute, five or ten, against what the last hour and this hour of the day let expect, whichever is
-//! less, with the overdispersion that its traffic has (a gamma-Poisson's lower tail). Windows without a request of the host
-//! count. Misses: hosts with few or fitful clients, and new ones; a drop below a third only counts; single
-//! endpoints. Silent where the sensor may be blind: where nothing came of any host, where requests come without
+//! Sees: visits (a client in a window of ten seconds) of a minute, five or ten, against what the last hour and this hour of the
+//! day let expect, whichever is less, with the overdispersion that its traffic has (a gamma-Poisson's lower tail). Windows
+//! without a request of the host count. Misses: hosts with few or fitful clients, and new ones; a drop to less than two fifths
+//! only counts; single endpoints. Silent where the sensor may be blind: where nothing came of any host, where requests come without
 //! answers, and while it leaves out packets, windows do not count (`sensor_silent` and the like speak). Errors and slow
 //! answers of the host say it better.
 

@@ -47,12 +47,9 @@ impl Memory {
         let Some(endpoint) = finding.endpoint.filter(|_| is_campaign) else { return false };
         let told = self.windows.iter().flat_map(|(_, earlier)| &earlier.campaigns);
         let mut told = told.filter(|(at, _, _)| *at == endpoint);
+        let is_told = told.clone().any(|(_, detector, _)| *detector == finding.detector);
         let is_of_one = matches!(finding.subject, Subject::Client(_));
-        let mut has_other = false;
-        told.all(|(_, detector, of)| {
-            has_other |= !is_of_one || *of == finding.subject;
-            *detector != finding.detector
-        }) && has_other
+        !is_told && told.any(|(_, _, of)| !is_of_one || *of == finding.subject)
     }
 }
 
@@ -287,7 +284,7 @@ impl Explained {
             }
             // What fails is often slow as well: failures explain about as many slow answers.
             ("latency_anomaly", Subject::Host(host)) => {
-                let state = scene.store.hosts.iter().find(|state| *state.host == **host);
+                let state = scene.store.host_named(host);
                 let failures = state.map_or(0, |state| state.recent.sum(0, |a| errors_in(a.failures.as_deref())));
                 self.flooded_hosts.contains(host) || (self.fails_at(host, None) && 2 * failures >= finding.count)
             }
@@ -337,7 +334,7 @@ impl Explained {
 
 /// Whether a host failed since then.
 fn has_failed_since(scene: &Scene<'_>, host: &str, since: Timestamp) -> bool {
-    let state = scene.store.hosts.iter().find(|state| *state.host == *host);
+    let state = scene.store.host_named(host);
     let failed =
         |activity: &SubjectActivity| activity.failures.as_ref().is_some_and(|errors| errors.moment.last >= since);
     state.is_some_and(|state| state.recent.buckets(0).any(failed))

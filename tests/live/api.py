@@ -19,17 +19,15 @@ class Api(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self, status, document):
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.send(status, "application/json", json.dumps(document))
 
-    def page(self, text, status=200):
-        body = f"<html><body>{text}</body></html>".encode()
+    def page(self, text):
+        self.send(200, "text/html", f"<html><body>{text}</body></html>")
+
+    def send(self, status, kind, text):
+        body = text.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -71,11 +71,12 @@ impl Known {
         !self.0.is_empty() && self.0.get(&identity_of(finding)).is_some_and(|habit| habit.covers(finding))
     }
 
-    /// It was found again.
-    pub fn note(&mut self, finding: &Finding) {
-        if let Some(habit) = self.0.get_mut(&identity_of(finding)) {
+    /// It was found again. Whether this is what somebody acknowledged.
+    pub fn note(&mut self, identity: &str, finding: &Finding) -> bool {
+        self.0.get_mut(identity).is_some_and(|habit| {
             habit.finding.moment.last = habit.finding.moment.last.max(finding.moment.last);
-        }
+            habit.covers(finding)
+        })
     }
 
     pub fn expire(&mut self, now: Timestamp) {
