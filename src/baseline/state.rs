@@ -540,8 +540,8 @@ pub struct HostState {
     /// How much each of its clients asks.
     #[serde(default)]
     pub demand: Box<Demand>,
-    /// How many requests it gets, and when.
-    #[serde(default)]
+    /// How many clients use it, and when. An earlier `habit` counted requests, and is left behind.
+    #[serde(default, rename = "visits")]
     pub habit: Box<Habit>,
     /// Endpoints past the limit.
     #[serde(default)]
@@ -611,4 +611,21 @@ pub struct ReachState {
     /// Window in which the span under way began.
     pub noted: i64,
     pub last_window: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_an_earlier_version_counted_otherwise_is_left_behind() {
+        let mut earlier = json!({
+            "host": "a.example", "moment": Moment::default(), "requests": 7, "errors": SettledShare::default(),
+            "endpoints": 1, "recent": Tiers::<SubjectActivity>::default(), "last_window": 0, "taught": 0,
+        });
+        earlier["habit"] = json!({ "hours": [{ "requests": 4000.0, "windows": 360.0 }] });
+        let host: HostState = serde_json::from_value(earlier).unwrap();
+        assert_eq!((host.requests, *host.habit), (7, Habit::default()));
+    }
 }
