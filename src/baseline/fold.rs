@@ -3,6 +3,7 @@
 //! Lessons are taken when the window is absorbed and folded in after it was judged: a window that was anomalous in some
 //! dimension does not teach there, so that an attacker cannot teach the sensor.
 
+use super::habit::Came;
 use super::persist::Kind;
 use super::state::{ExposureNormal, Share, TakenNormal};
 use super::store::{Store, Touched};
@@ -10,7 +11,7 @@ use super::tiers::tier_of;
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::histogram::{LogHistogram, StatusCounts};
-use crate::window::{AskedByHost, Attempts, EndpointWindow, Exposure, Merge};
+use crate::window::{AskedByHost, EndpointWindow, Exposure, Merge};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
@@ -145,8 +146,11 @@ pub struct EndpointLesson {
     pub logins: u64,
     pub login_successes: u64,
     pub login_sessions: u64,
-    /// Registrations, resets and lookups.
-    pub account_calls: u64,
+    /// Failed logins of strangers.
+    pub strange_failures: u64,
+    /// Registrations, resets and lookups: whether there were any, and those of strangers.
+    pub has_account_calls: bool,
+    pub strange_calls: u64,
     pub exposure: ExposureLesson,
     pub open_exposure: ExposureLesson,
     pub answers: Answers,
@@ -166,7 +170,9 @@ impl EndpointLesson {
             logins: logins.map_or(0, |logins| logins.total()),
             login_successes: logins.map_or(0, |logins| logins.successes),
             login_sessions: logins.map_or(0, |logins| logins.with_session),
-            account_calls: window.accounts.as_deref().map_or(0, Attempts::total),
+            strange_failures: logins.map_or(0, |logins| logins.strangers.counted),
+            has_account_calls: window.accounts.is_some(),
+            strange_calls: window.accounts.as_deref().map_or(0, |calls| calls.strangers.counted),
             exposure: ExposureLesson::of(window.exposure.as_deref(), window.successes),
             open_exposure: ExposureLesson::of(window.open_exposure.as_deref(), window.open_successes),
             answers: Answers {
@@ -199,6 +205,12 @@ pub struct HostLesson {
     pub of_all: SubjectLesson,
     /// Different clients.
     pub clients: u64,
+}
+
+impl HostLesson {
+    fn came(&self) -> Came {
+        Came { visits: self.clients, requests: self.of_all.requests }
+    }
 }
 
 /// Windows that a lesson stands for at most, where nothing happened in between: a week.
@@ -243,7 +255,8 @@ impl Store {
             state.login_failures.fade(passed);
             state.login_nonsense.fade(passed);
             state.login_sessions.fade(passed);
-            state.account_calls.fade(passed);
+            state.strange_failures.fade(passed);
+            state.strange_calls.fade(passed);
             state.exposure.fade(passed);
             state.open_exposure.fade(passed);
             let of_endpoint = [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
@@ -271,11 +284,16 @@ impl Store {
             } else if lesson.logins > 0 {
                 state.login_failures.add(index, lesson.login_failures, lesson.logins, touched.is_learning);
             }
-            if spoiled.contains(&Spoiled::Logins(*key)) {
-                state.account_calls.retract();
-            } else if lesson.account_calls > 0 || state.account_calls.is_known() {
-                let windows = if state.account_calls.is_known() { passed.clamp(1, MOST_WINDOWS) as u64 } else { 1 };
-                state.account_calls.add(index, lesson.account_calls, windows, touched.is_learning);
+            for (usual, calls, has_any) in [
+                (&mut state.strange_failures, lesson.strange_failures, lesson.logins > 0),
+                (&mut state.strange_calls, lesson.strange_calls, lesson.has_account_calls),
+            ] {
+                if spoiled.contains(&Spoiled::Logins(*key)) {
+                    usual.retract();
+                } else if has_any || usual.is_known() {
+                    let windows = if usual.is_known() { passed.clamp(1, MOST_WINDOWS) as u64 } else { 1 };
+                    usual.add(index, calls, windows, touched.is_learning);
+                }
             }
             if spoiled.contains(&Spoiled::EndpointPace(*key)) {
                 state.pace.retract();
@@ -400,8 +418,8 @@ impl Store {
         for mut host in self.hosts.iter_mut() {
             let key = *host.key();
             let came = touched.host_lessons.binary_search_by_key(&key, |(key, _)| *key);
-            let clients = came.map_or(0, |at| touched.host_lessons[at].1.clients); // binary_search gives an index within
-            host.habit.pass(touched.local, clients, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
+            let came = came.map_or_else(|_| Came::default(), |at| touched.host_lessons[at].1.came()); // it gives an index within
+            host.habit.pass(touched.local, came, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
         }
     }
 

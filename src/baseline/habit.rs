@@ -1,14 +1,15 @@
-//! How many clients use a host as a habit, so that silence can be told from a quiet hour.
+//! How many clients use a host as a habit, and how much each asks, so that silence can be told from a quiet hour.
 //!
-//! In goes how many clients came in each window that the sensor watched, also where that was none; out come what the last
-//! minutes brought, in visits, and what was to be expected: by the last hour and, once it is known, by this hour of the day and
-//! this day of the week, whichever is less. A visit is a client in a window, however much it asked: a crawler that ends its
-//! round is one visitor less. Both are medians or long means, so that a burst raises no expectation. Blocks settle before they
+//! In goes what came in each window that the sensor watched, also where that was nothing; out come what the last minutes
+//! brought, in visits and requests, and what was to be expected: by the last hour and, once it is known, by this hour of the
+//! day and this day of the week, whichever is less. A visit is a client in a window, however much it asked: a crawler that
+//! ends its round is one visitor less. Both are medians or long means, so that a burst raises no expectation. Blocks settle before they
 //! are a measure, and not at all while a drop is told of. Windows in which nothing came of any host are not watched: a sensor
 //! that sees nothing knows nothing.
 
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::ops::AddAssign;
 
 /// A block of the last hour: two minutes.
 const BLOCK: u64 = 12;
@@ -57,15 +58,36 @@ impl Watched {
     }
 }
 
+/// What came in a window, a block or a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Came {
+    /// Clients in each window.
+    pub visits: u64,
+    pub requests: u64,
+}
+
+impl AddAssign for Came {
+    fn add_assign(&mut self, other: Came) {
+        self.visits += other.visits;
+        self.requests += other.requests;
+    }
+}
+
+impl Came {
+    fn per_visit(&self) -> f64 {
+        self.requests as f64 / self.visits.max(1) as f64
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Habit {
-    /// Visits of the last watched windows, the newest last.
-    windows: VecDeque<u32>,
-    /// Visits of settled blocks, and of those that have not settled, the newest last.
-    settled: VecDeque<u64>,
-    fresh: VecDeque<u64>,
+    /// The last watched windows, the newest last.
+    windows: VecDeque<Came>,
+    /// Blocks that have settled, and those that have not, the newest last.
+    settled: VecDeque<Came>,
+    fresh: VecDeque<Came>,
     /// The block being filled, and its windows.
-    block: u64,
+    block: Came,
     filled: u64,
     hours: [Watched; 24],
     days: [Watched; 7],
@@ -81,6 +103,9 @@ pub struct Expected {
     pub a_window: f64,
     /// Shape of the gamma distribution of its rate.
     pub shape: f64,
+    /// Requests for each visit, and the shape of its distribution.
+    pub per_visit: f64,
+    pub shape_per_visit: f64,
     /// The quietest block, as a share of the median one: a host that sleeps now and then is not steady.
     pub steadiness: f64,
     /// Whether the hour of the day was known.
@@ -88,9 +113,9 @@ pub struct Expected {
 }
 
 impl Habit {
-    /// A watched window brought so many visits. What is told as a drop does not teach.
-    pub fn pass(&mut self, window: i64, visits: u64, is_drop: bool, is_learning: bool) {
-        self.windows.push_back(visits.min(u64::from(u32::MAX)) as u32);
+    /// A watched window brought this. What is told as a drop does not teach.
+    pub fn pass(&mut self, window: i64, came: Came, is_drop: bool, is_learning: bool) {
+        self.windows.push_back(came);
         if self.windows.len() > REMEMBERED {
             self.windows.pop_front();
         }
@@ -101,13 +126,13 @@ impl Habit {
                 return;
             }
             self.fresh.clear();
-            (self.block, self.filled) = (0, 0);
+            (self.block, self.filled) = (Came::default(), 0);
             return;
         }
         let (hour, day) = place_of(window);
-        self.hours[hour].add(visits, MOST_OF_HOUR); // below 24
-        self.days[day].add(visits, MOST_OF_DAY); // below 7
-        self.block += visits;
+        self.hours[hour].add(came.visits, MOST_OF_HOUR); // below 24
+        self.days[day].add(came.visits, MOST_OF_DAY); // below 7
+        self.block += came;
         self.filled += 1;
         if self.filled == BLOCK {
             self.fresh.push_back(std::mem::take(&mut self.block));
@@ -122,10 +147,12 @@ impl Habit {
         }
     }
 
-    /// Visits of the last so many watched windows; none where fewer are known.
-    pub fn last(&self, windows: usize) -> Option<u64> {
+    /// What came in the last so many watched windows; none where fewer are known.
+    pub fn last(&self, windows: usize) -> Option<Came> {
         let from = self.windows.len().checked_sub(windows)?;
-        Some(self.windows.range(from..).map(|visits| u64::from(*visits)).sum())
+        let mut sum = Came::default();
+        self.windows.range(from..).for_each(|came| sum += *came);
+        Some(sum)
     }
 
     /// What a window was to bring; none before that is known.
@@ -133,14 +160,18 @@ impl Habit {
         if self.settled.len() < NEWEST {
             return None;
         }
-        let median = median_of(self.settled.iter());
-        let newest = median_of(self.settled.range(self.settled.len() - NEWEST..));
-        let recent = median.min(newest) as f64 / BLOCK as f64;
+        let visits = || self.settled.iter().map(|block| block.visits as f64);
+        let median = median_of(visits());
+        let newest = median_of(visits().skip(self.settled.len() - NEWEST));
+        let recent = median.min(newest) / BLOCK as f64;
         let by_hour = self.by_hour(window);
+        let per_visit = median_of(self.settled.iter().map(Came::per_visit));
         Some(Expected {
             a_window: by_hour.map_or(recent, |by_hour| by_hour.min(recent)),
-            shape: 1.0 / self.variance(median as f64),
-            steadiness: self.settled.iter().min().map_or(0.0, |least| *least as f64 / (median as f64).max(1.0)),
+            shape: 1.0 / variance(visits(), median, 1.0),
+            per_visit,
+            shape_per_visit: 1.0 / variance(self.settled.iter().map(Came::per_visit), per_visit, median),
+            steadiness: visits().fold(f64::INFINITY, f64::min) / median.max(1.0),
             by_hour: by_hour.is_some(),
         })
     }
@@ -161,21 +192,21 @@ impl Habit {
         Some(hour.rate() * of_day)
     }
 
-    /// Relative variance of blocks beyond a Poisson's, without bursts.
-    fn variance(&self, median: f64) -> f64 {
-        let blocks = self.settled.iter().map(|block| (*block as f64).min(BURST * median));
-        let count = self.settled.len().max(2) as f64;
-        let mean = blocks.clone().sum::<f64>() / count;
-        let variance = blocks.map(|block| (block - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        ((variance - mean) / (mean * mean).max(1.0)).max(LEAST_VARIANCE)
-    }
-
     /// Another capture follows, with another time.
     pub fn forget_recent(&mut self) {
         self.windows.clear();
         self.fresh.clear();
-        (self.block, self.filled) = (0, 0);
+        (self.block, self.filled) = (Came::default(), 0);
     }
+}
+
+/// Relative variance of blocks beyond a Poisson's, without bursts. Each may be a mean of so many.
+fn variance(blocks: impl Iterator<Item = f64> + Clone, median: f64, each: f64) -> f64 {
+    let blocks = blocks.map(|block| block.min(BURST * median));
+    let count = blocks.clone().count().max(2) as f64;
+    let mean = blocks.clone().sum::<f64>() / count;
+    let variance = blocks.map(|block| (block - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    ((variance - mean / each.max(1.0)) / (mean * mean).max(f64::MIN_POSITIVE)).max(LEAST_VARIANCE)
 }
 
 /// Hour of the day, and day of the week, of a window.
@@ -185,10 +216,10 @@ fn place_of(window: i64) -> (usize, usize) {
     (hour as usize, day as usize) // remainders of 24 hours and 7 days
 }
 
-fn median_of<'b>(blocks: impl Iterator<Item = &'b u64>) -> u64 {
-    let mut sorted: Vec<u64> = blocks.copied().collect();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
+fn median_of(blocks: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = blocks.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -200,24 +231,29 @@ mod tests {
         let mut habit = steady(400, |_| 10);
         assert!(habit.expected(400).is_some());
         for window in 400..760 {
-            habit.pass(window, u64::from(window % 7 == 0), window % 3 != 0, false);
+            habit.pass(window, of(u64::from(window % 7 == 0)), window % 3 != 0, false);
         }
-        habit.pass(761, 0, true, false);
+        habit.pass(761, of(0), true, false);
         assert_eq!(habit.expected(762), None);
     }
 
     #[test]
     fn a_drop_that_is_over_is_forgotten() {
         let mut habit = steady(400, |_| 10);
-        habit.pass(400, 0, true, false);
-        (401..1000).for_each(|window| habit.pass(window, 10, false, false));
-        habit.pass(1000, 0, true, false);
+        habit.pass(400, of(0), true, false);
+        (401..1000).for_each(|window| habit.pass(window, of(10), false, false));
+        habit.pass(1000, of(0), true, false);
         assert!(habit.expected(1001).is_some());
     }
 
-    fn steady(windows: i64, requests: impl Fn(i64) -> u64) -> Habit {
+    /// Visits that ask three times each.
+    fn of(visits: u64) -> Came {
+        Came { visits, requests: 3 * visits }
+    }
+
+    fn steady(windows: i64, visits: impl Fn(i64) -> u64) -> Habit {
         let mut habit = Habit::default();
-        (0..windows).for_each(|window| habit.pass(window, requests(window), false, true));
+        (0..windows).for_each(|window| habit.pass(window, of(visits(window)), false, true));
         habit
     }
 
@@ -229,7 +265,7 @@ mod tests {
             (expected.a_window - 10.0).abs() < 0.5 && expected.steadiness > 0.9 && !expected.by_hour,
             "{expected:?}"
         );
-        assert_eq!(expected.shape, 1.0 / LEAST_VARIANCE);
+        assert_eq!((expected.shape, expected.per_visit), (1.0 / LEAST_VARIANCE, 3.0));
     }
 
     #[test]
@@ -241,11 +277,11 @@ mod tests {
     #[test]
     fn what_is_told_as_a_drop_teaches_nothing() {
         let mut habit = steady(120, |_| 10);
-        (120..130).for_each(|window| habit.pass(window, 0, false, false));
-        (130..480).for_each(|window| habit.pass(window, 0, true, false));
+        (120..130).for_each(|window| habit.pass(window, of(0), false, false));
+        (130..480).for_each(|window| habit.pass(window, of(0), true, false));
         let expected = habit.expected(480).unwrap();
         assert!((expected.a_window - 10.0).abs() < 0.5, "{expected:?}");
-        assert_eq!((habit.last(60), habit.last(61)), (Some(0), None));
+        assert_eq!((habit.last(60), habit.last(61)), (Some(of(0)), None));
     }
 
     #[test]

@@ -204,7 +204,8 @@ impl EndpointState {
         self.login_nonsense.add_share(&other.login_nonsense);
         self.login_sessions.add_share(&other.login_sessions);
         self.account_flow = self.account_flow.max(other.account_flow);
-        self.account_calls.add_share(&other.account_calls);
+        self.strange_failures.add_share(&other.strange_failures);
+        self.strange_calls.add_share(&other.strange_calls);
         if let Some(parameters) = other.parameters {
             self.parameters.get_or_insert_default().join(*parameters);
         }

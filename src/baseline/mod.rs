@@ -16,6 +16,7 @@ pub mod persist;
 mod settling;
 pub mod state;
 mod store;
+pub mod strangers;
 mod tiers;
 mod watched;
 

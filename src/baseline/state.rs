@@ -284,11 +284,14 @@ pub struct EndpointState {
     /// Of failed logins, those refused as requests that make no sense.
     pub login_nonsense: SettledShare,
     pub login_sessions: Share,
-    /// Whether it is for registrations, resets or lookups; and how many there were, by windows that passed.
+    /// Failed logins of strangers, by windows that passed.
+    #[serde(default)]
+    pub strange_failures: SettledShare,
+    /// Whether it is for registrations, resets or lookups; and how many of strangers there were, by windows that passed.
     #[serde(default)]
     pub account_flow: Option<AccountFlow>,
-    #[serde(default)]
-    pub account_calls: SettledShare,
+    #[serde(default, alias = "account_calls")]
+    pub strange_calls: SettledShare,
     pub exposure: ExposureNormal,
     pub open_exposure: ExposureNormal,
     /// How fast it answers.
@@ -370,7 +373,8 @@ impl EndpointState {
             login_nonsense: SettledShare::default(),
             login_sessions: Share::default(),
             account_flow: None,
-            account_calls: SettledShare::default(),
+            strange_failures: SettledShare::default(),
+            strange_calls: SettledShare::default(),
             exposure: ExposureNormal::default(),
             open_exposure: ExposureNormal::default(),
             pace: Default::default(),

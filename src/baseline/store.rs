@@ -70,7 +70,8 @@ pub(super) const REMEMBERED_WINDOWS: i64 = 8 * 8640;
 
 impl Store {
     /// Takes in the merged window. While `is_learning`, new endpoints are no strangers.
-    pub fn absorb(&self, index: i64, window: Window, is_learning: bool) -> Touched {
+    pub fn absorb(&self, index: i64, mut window: Window, is_learning: bool) -> Touched {
+        self.count_strangers(&mut window);
         let mut touched = Touched { is_learning, local: index, ..Touched::default() };
         self.watched().note(index);
         let mut known_hosts: BTreeMap<Arc<str>, HostKnown> = BTreeMap::new();

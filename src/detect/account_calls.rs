@@ -5,17 +5,18 @@
 //! the detectors' matter.
 //!
 //! A client is judged by floors alone, since it has no history of its own; people behind one address are known by all the
-//! other things they do. Many clients are judged by the rate of the endpoint (gamma-Poisson, see `stats`), where most of
-//! those who call came for nothing else: a campaign in the news brings people, who look around.
+//! other things they do. Many clients are judged by how often strangers call the endpoint (gamma-Poisson, see `strangers`), less
+//! those who looked around since: a campaign in the news brings people, who do.
 
 use super::reasons::Reasons;
-use super::stats::{rate_interval, rate_test};
+use super::stats::rate_interval;
+use super::strangers::{Asked, rush};
 use super::{Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;
-use crate::baseline::state::{EndpointState, Share};
-use crate::baseline::{SPANS, Tiers, tier_of};
+use crate::baseline::state::EndpointActivity;
+use crate::baseline::{SPANS, Tiers, strangers::REQUESTS_PER_ATTEMPT, tier_of};
 use crate::rule::{Calls, CallsOfEndpoint};
-use crate::window::{Attempts, attempts_key, window_of};
+use crate::window::{Attempts, attempts_key};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -23,8 +24,6 @@ use std::net::IpAddr;
 const NOBODYS: u64 = 3;
 /// Share of an endpoint's calls from which on one client is said to be their source.
 const SOURCE_SHARE: f64 = 0.8;
-/// Windows that the baseline must have seen: five minutes.
-const LEAST_WINDOWS: f64 = 30.0;
 
 /// Calls that are too many.
 pub struct Crowd {
@@ -136,69 +135,51 @@ fn endpoints(
         let state = scene.store.endpoints.get(key)?;
         let flow = state.account_flow.filter(|flow| flows.contains(flow))?;
         floors.horizons_seconds.iter().find_map(|seconds| {
-            let (calls, count, settled, probability) = rush(scene, *key, &state, (test, floors), *seconds, count)?;
-            let most = count.saturating_mul(2).max(floors.min_calls);
-            let windows = SPANS[tier_of(*seconds)] as f64;
-            let usual = settled.share() * windows;
-            let [low, high] = rate_interval(windows, settled.hits as u64, settled.total, floors.prior_strength, most);
+            let tier = tier_of(*seconds);
+            if state.recent.sum(tier, calls_of_strangers) < floors.min_calls {
+                return None;
+            }
+            let calls = state.recent.merged(tier, |activity| activity.accounts.as_deref())?;
+            let strangers = of_strangers(scene, &calls, count);
+            if strangers < floors.min_calls {
+                return None;
+            }
+            let (baseline_factor, prior_strength) = (floors.baseline_factor, floors.prior_strength);
+            let asked = Asked { test, tier, count: strangers, baseline_factor, prior_strength };
+            let rush = rush(scene, (*key, &state), state.strange_calls.usual(), calls_of_strangers, &asked)?;
+            let most = strangers.saturating_mul(2).max(floors.min_calls);
+            let (windows, hits) = (SPANS[tier] as f64, rush.before.hits as u64);
+            let [low, high] = rate_interval(windows, hits, rush.before.total, floors.prior_strength, most);
             let reasons = Reasons::over(*seconds)
                 .interval(low as f64, high as f64)
-                .floor("min_calls", floors.min_calls as f64, count as f64)
-                .floor("baseline_factor", floors.baseline_factor, count as f64 / usual.max(f64::EPSILON));
-            let (subject, usual) = (Subject::Endpoint(*key), Some(usual));
-            Some(Crowd { subject, endpoint: *key, flow, calls, count, probability: Some(probability), usual, reasons })
+                .floor("min_calls", floors.min_calls as f64, strangers as f64)
+                .floor("baseline_factor", floors.baseline_factor, strangers as f64 / rush.usual.max(f64::EPSILON));
+            Some(Crowd {
+                subject: Subject::Endpoint(*key),
+                endpoint: *key,
+                flow,
+                count: count(&calls),
+                calls,
+                probability: Some(rush.probability),
+                usual: Some(rush.usual),
+                reasons,
+            })
         })
     });
     judged.collect()
 }
 
-/// The calls of an endpoint within a span, how many they are, what is usual, and how unlikely that is.
-fn rush(
-    scene: &Scene<'_>,
-    key: u64,
-    state: &EndpointState,
-    (test, floors): (&'static str, &CallsOfEndpoint),
-    seconds: u64,
-    count: Count,
-) -> Option<(Attempts, u64, Share, f64)> {
-    let tier = tier_of(seconds);
-    if state.recent.sum(tier, |activity| activity.accounts.as_deref().map_or(0, count)) < floors.min_calls {
-        return None;
-    }
-    let usual = usual_calls(scene, state);
-    if usual.total < LEAST_WINDOWS {
-        return None;
-    }
-    let calls = state.recent.merged(tier, |activity| activity.accounts.as_deref())?;
-    let count = count(&calls);
-    // A span holds between half of its windows and all of them.
-    let windows = SPANS[tier] as f64;
-    if count < floors.min_calls || (count as f64) < floors.baseline_factor * usual.share() * windows {
-        return None;
-    }
-    let chance = rate_test(count, windows, usual.hits as u64, usual.total, floors.prior_strength);
-    let probability = scene.rare(test, key, chance)?;
-    came_for_nothing_else(scene, &calls).then_some((calls, count, usual, probability))
+fn calls_of_strangers(activity: &EndpointActivity) -> u64 {
+    activity.accounts.as_deref().map_or(0, |calls| calls.strangers.counted)
 }
 
-/// Calls that have settled, and in how many windows: where nobody called for long, all those in which somebody used the host.
-fn usual_calls(scene: &Scene<'_>, state: &EndpointState) -> Share {
-    let usual = state.account_calls.usual();
-    if usual.total >= LEAST_WINDOWS {
-        return usual;
-    }
-    let host = scene.store.host_named(&state.host);
-    let watched = host.map_or(0, |host| scene.window.saturating_sub(window_of(host.moment.first)));
-    Share { hits: usual.hits, total: usual.total.max(watched as f64) }
-}
-
-/// Whether most of those who call came for nothing else.
-fn came_for_nothing_else(scene: &Scene<'_>, calls: &Attempts) -> bool {
-    const REQUESTS_PER_CALL: u64 = 4;
+/// Calls of strangers that a detector counts, less those of whom looked around since.
+fn of_strangers(scene: &Scene<'_>, calls: &Attempts, count: Count) -> u64 {
     let each = calls.total().div_ceil(calls.clients.count().max(1));
-    let sample = calls.client_sample.iter();
-    let strangers = sample.filter(|(key, _)| requests_of(scene, *key) < REQUESTS_PER_CALL * each.max(1));
-    strangers.count() * 2 > calls.client_sample.len()
+    let still = |key: &u64| requests_of(scene, *key) < REQUESTS_PER_ATTEMPT * each.max(1);
+    let still = calls.client_sample.iter().filter(|(key, _)| still(key)).count() as f64;
+    let share = still / calls.client_sample.len().max(1) as f64;
+    (share * count(calls) as f64).min(calls.strangers.counted as f64) as u64
 }
 
 /// Whether those who call do so much else that they are people, or a monitor.

@@ -41,7 +41,9 @@ pub(super) fn attempt(
     traffic.tally(client, endpoint, "POST", path, status, false);
     let now = traffic.now;
     let of = |client_of: Option<IpAddr>, user_of: Option<u64>| {
-        let mut attempts = Attempts { endpoint, client: client_of, user: user_of, flow, ..Attempts::default() };
+        let client_key = client_of.map_or(0, key_of);
+        let of = Attempts { endpoint, client: client_of, client_key, user: user_of, flow, ..Attempts::default() };
+        let mut attempts = of;
         match answer {
             Answer::Yes => attempts.successes = 1,
             Answer::No => attempts.failures = 1,

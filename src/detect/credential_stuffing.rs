@@ -9,12 +9,14 @@
 use super::brute_force::{Guessed, Guesses};
 use super::reasons::Reasons;
 use super::stats::{odds_factor, ratio_interval, ratio_test};
+use super::strangers::{Asked, rush};
 use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::api::AccountFlow;
 use crate::baseline::state::{AttemptsState, EndpointActivity, EndpointState, Share};
+use crate::baseline::strangers::REQUESTS_PER_ATTEMPT;
 use crate::baseline::{SPANS, Tiers, not_understood, tier_of};
 use crate::rule::Severity;
-use crate::window::{Attempts, Merge, Moment, network_of, pair_key};
+use crate::window::{Attempts, Merge, Moment, Strangers, network_of, pair_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -27,8 +29,6 @@ const NAMING_SHARE: f64 = 0.5;
 const USERS_PER_PERSON: u64 = 2;
 /// The same for addresses that several people share.
 const USERS_BEHIND_ADDRESS: u64 = 5;
-/// Times as many requests as logins from which on somebody came for more than logging in.
-const REQUESTS_PER_LOGIN: u64 = 4;
 /// Share of a login's failures below which it does not refuse wrong passwords as requests that make no sense.
 const RARELY: f64 = 0.1;
 /// Different users that a source must have failed for before the accounts that it opened are evidence.
@@ -194,7 +194,7 @@ impl Campaign<'_> {
         finding.observed = in_words(attempts, &opened);
         finding.expected = (usual.total >= 1.0)
             .then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
-        finding.reasons = reasons_of(scene, usual, attempts, &opened);
+        finding.reasons = reasons_of(scene, usual, attempts);
         finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
         finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientErrors));
         Some(finding)
@@ -202,7 +202,7 @@ impl Campaign<'_> {
 }
 
 /// The numbers behind it.
-fn reasons_of(scene: &Scene<'_>, usual: &Share, attempts: &Attempts, opened: &[u64]) -> Reasons {
+fn reasons_of(scene: &Scene<'_>, usual: &Share, attempts: &Attempts) -> Reasons {
     let floors = &scene.rules.credential_stuffing.endpoint;
     let (failures, total) = (attempts.failures, attempts.total());
     let users = attempts.users.count().min(failures);
@@ -215,10 +215,11 @@ fn reasons_of(scene: &Scene<'_>, usual: &Share, attempts: &Attempts, opened: &[u
     let clients = attempts.clients.count();
     let share = failures as f64 / total.max(1) as f64;
     let per_client = users as f64 / clients.max(1) as f64;
+    let strangers = attempts.strangers.counted;
     reasons
         .fact(format!("{} of {total} logins failed, {} is usual", percent(share), percent(usual.share())))
         .fact(format!("{per_client:.1} accounts for each of {clients} sources"))
-        .fact(format!("{} accounts opened by those who failed", opened.len()))
+        .fact(format!("{strangers} failures of addresses that do nothing else"))
 }
 
 /// What is not told yet, and explains the errors of its client meanwhile.
@@ -322,7 +323,7 @@ fn are_own_users(scene: &Scene<'_>, key: u64, attempts: &Attempts) -> bool {
         let own = scene.store.login_clients.get(&pair_key(key, *client));
         let logins = own.as_ref().map_or(0, |own| own.recent.sum(longest, Attempts::total));
         let failed = own.and_then(|own| own.recent.buckets(longest).map(|attempts| attempts.moment.first).min());
-        failed.is_some_and(|failed| state.moment.first < failed) && state.requests >= REQUESTS_PER_LOGIN * logins
+        failed.is_some_and(|failed| state.moment.first < failed) && state.requests >= REQUESTS_PER_ATTEMPT * logins
     });
     known.count() * 2 > attempts.client_sample.len()
 }
@@ -338,7 +339,7 @@ fn nonsense_in(endpoint: &EndpointState, attempts: &Attempts, tier: usize) -> u6
     endpoint.recent.sum(tier, |activity| not_understood(&activity.tally.statuses))
 }
 
-/// The endpoint's failures, where their share is far above its own baseline.
+/// The endpoint's failures, where their share, or what strangers add to them, is far above its own baseline.
 fn endpoint_campaign(
     scene: &Scene<'_>,
     key: u64,
@@ -351,7 +352,7 @@ fn endpoint_campaign(
     if let Some(attempts) = is_young.then(|| plain_campaign(scene, key, endpoint)).flatten() {
         return Some((attempts, None));
     }
-    if scene.is_learning || usual.total < floors.min_baseline_logins as f64 {
+    if scene.is_learning {
         return None;
     }
     floors.horizons_seconds.iter().find_map(|horizon| {
@@ -366,27 +367,59 @@ fn endpoint_campaign(
             let state = scene.store.login_accounts.get(account)?;
             Some(state.recent.sum(tier, |attempts| attempts.failures))
         });
-        attempts.failures = attempts.failures.saturating_sub(of_guesses.sum());
-        attempts.failures = attempts.failures.saturating_sub(nonsense_in(endpoint, &attempts, tier));
+        let of_others = of_guesses.sum::<u64>().saturating_add(nonsense_in(endpoint, &attempts, tier));
+        attempts.failures = attempts.failures.saturating_sub(of_others);
+        attempts.strangers.counted = attempts.strangers.counted.saturating_sub(of_others);
         let users = attempts.users.count();
-        let total = attempts.total();
-        let share = attempts.failures as f64 / total.max(1) as f64;
         let per_user = attempts.failures as f64 / users.max(1) as f64;
         let is_of_few = per_user > scene.rules.credential_stuffing.max_failures_per_user
             && !is_same_for_all(scene, users as f64, attempts.passwords.count() as f64);
-        if attempts.failures < floors.min_failures
-            || users < floors.min_users
-            || share < floors.min_failure_share
-            || odds_factor(share, usual.share()) < floors.baseline_factor
-            || is_of_few
-        {
+        if attempts.failures < floors.min_failures || users < floors.min_users || is_of_few {
             return None;
         }
-        let (hits, base) = (usual.hits as u64, usual.total as u64);
-        let probability = ratio_test(attempts.failures, total, hits, base, floors.prior_strength);
-        let odds = scene.rare("credential_stuffing.endpoint", key, probability)?;
-        (!are_own_users(scene, key, &attempts)).then_some((attempts, Some(odds)))
+        let odds = match more_than_usual_fail(scene, key, &usual, &attempts) {
+            Some(_) if are_own_users(scene, key, &attempts) => None,
+            Some(odds) => Some(odds),
+            None => more_strangers_fail(scene, (key, endpoint), tier, &attempts),
+        };
+        Some((attempts, Some(odds?)))
     })
+}
+
+/// How unlikely it is that such a share fails.
+fn more_than_usual_fail(scene: &Scene<'_>, key: u64, usual: &Share, attempts: &Attempts) -> Option<f64> {
+    let floors = &scene.rules.credential_stuffing.endpoint;
+    let total = attempts.total();
+    let share = attempts.failures as f64 / total.max(1) as f64;
+    if usual.total < floors.min_baseline_logins as f64
+        || share < floors.min_failure_share
+        || odds_factor(share, usual.share()) < floors.baseline_factor
+    {
+        return None;
+    }
+    let (hits, base) = (usual.hits as u64, usual.total as u64);
+    let probability = ratio_test(attempts.failures, total, hits, base, floors.prior_strength);
+    scene.rare("credential_stuffing.endpoint", key, probability)
+}
+
+/// How unlikely it is that so many strangers fail.
+fn more_strangers_fail(
+    scene: &Scene<'_>,
+    (key, endpoint): (u64, &EndpointState),
+    tier: usize,
+    attempts: &Attempts,
+) -> Option<f64> {
+    let rules = &scene.rules.credential_stuffing;
+    let (floors, Strangers { attempts, counted }) = (&rules.strangers, attempts.strangers);
+    if counted < rules.endpoint.min_failures || (counted as f64) < floors.min_failure_share * attempts as f64 {
+        return None;
+    }
+    let (baseline_factor, prior_strength) = (floors.baseline_factor, floors.prior_strength);
+    let test = "credential_stuffing.strangers";
+    let asked = Asked { test, tier, count: counted, baseline_factor, prior_strength };
+    let of_strangers: fn(&EndpointActivity) -> u64 =
+        |activity| activity.logins.as_deref().map_or(0, |logins| logins.strangers.counted);
+    Some(rush(scene, (key, endpoint), endpoint.strange_failures.usual(), of_strangers, &asked)?.probability)
 }
 
 /// The endpoint's failures, where they need no baseline: most logins fail, and those who fail try many accounts each, or are

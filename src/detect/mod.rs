@@ -29,6 +29,7 @@ mod server_error_spike;
 mod session_anomaly;
 mod shadow_endpoint;
 pub mod stats;
+mod strangers;
 mod traffic_drop;
 mod unauthenticated_data_exposure;
 mod undocumented_parameter;

@@ -249,7 +249,9 @@ impl Traffic {
         self.tally(client, LOGIN, "POST", "/login", if is_right { 200 } else { 401 }, false);
         let now = self.now;
         let of = |client_of: Option<IpAddr>, user_of: Option<u64>| {
-            let mut attempts = Attempts { endpoint: LOGIN, client: client_of, user: user_of, ..Attempts::default() };
+            let client_key = client_of.map_or(0, key_of);
+            let of = Attempts { endpoint: LOGIN, client: client_of, client_key, user: user_of, ..Attempts::default() };
+            let mut attempts = of;
             if is_right {
                 (attempts.successes, attempts.with_session) = (1, 1);
                 attempts.succeeded.insert(mix(user), mix(user));
@@ -610,6 +612,37 @@ fn thirty_pairs_an_hour_from_one_address_are_stuffing_in_the_end() {
     assert_eq!(found, ["credential_stuffing"]);
 }
 
+/// What is said of 27 failures an hour, each of another address that asks so much beside it, at a login where 72 of 360 fail in an
+/// hour anyway; after so many windows of it.
+fn trickle(windows: u64, beside: u64, share_right: u64) -> Vec<&'static str> {
+    let mut sensor = Sensor::new();
+    let ordinary = |nth: u64, traffic: &mut Traffic| {
+        traffic.answers(person_of(nth), 10);
+        traffic.login(person_of(nth), nth, nth, !nth.is_multiple_of(5));
+    };
+    assert_eq!(sensor.voices(1080, ordinary), SILENCE);
+    sensor.voices(windows, |nth, traffic| {
+        ordinary(nth, traffic);
+        if nth % 13 == 1 {
+            let stranger = IpAddr::from([203, (nth % 250) as u8, (nth / 250) as u8, 1]);
+            traffic.answers(stranger, beside);
+            traffic.login(stranger, 5_000 + nth, nth, share_right > 0 && nth / 13 % share_right == 0);
+        }
+    })
+}
+
+#[test]
+fn a_trickle_of_strangers_is_stuffing_before_it_becomes_usual() {
+    assert_eq!(trickle(360, 0, 0), ["credential_stuffing"]);
+    assert_eq!(trickle(240, 0, 0), SILENCE, "fewer than twenty");
+}
+
+#[test]
+fn strangers_who_get_in_or_use_the_place_are_no_campaign() {
+    assert_eq!(trickle(360, 0, 2), SILENCE, "programs that only log in");
+    assert_eq!(trickle(360, 10, 0), SILENCE, "people who came");
+}
+
 #[test]
 fn guesses_without_a_user_name_are_guesses_of_the_client() {
     let mut sensor = Sensor::learned();
@@ -617,7 +650,9 @@ fn guesses_without_a_user_name_are_guesses_of_the_client() {
     for nth in 0..6 {
         let findings = sensor.window(|traffic| {
             for pin in 0..5 {
-                let mut attempts = Attempts { endpoint: LOGIN, client: Some(attacker(1)), ..Attempts::default() };
+                let client_key = key_of(attacker(1));
+                let of = Attempts { endpoint: LOGIN, client: Some(attacker(1)), client_key, ..Attempts::default() };
+                let mut attempts = of;
                 attempts.failures = 1;
                 attempts.passwords.insert(mix(nth * 5 + pin));
                 attempts.clients.insert(key_of(attacker(1)));

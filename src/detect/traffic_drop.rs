@@ -1,17 +1,19 @@
 //! `traffic_drop`: far fewer clients than there should be use a steady host, or none.
 //!
 //! Sees: visits (a client in a window of ten seconds) of a minute, five or ten, against what the last hour and this hour of the
-//! day let expect, whichever is less, with the overdispersion that its traffic has (a gamma-Poisson's lower tail). Windows
-//! without a request of the host count. Misses: hosts with few or fitful clients, and new ones; a drop to less than two fifths
-//! only counts; single endpoints. Silent where the sensor may be blind: where nothing came of any host, where requests come without
+//! day let expect, whichever is less, with the overdispersion that its traffic has (a gamma-Poisson's lower tail). A drop
+//! to less than two fifths counts; or to three fifths, where those who are left also ask less than half each, since part of what is
+//! asked does not arrive. Windows without a request of the host count. Misses: hosts with few or fitful clients, and new ones;
+//! single endpoints. Silent where the sensor may be blind: where nothing came of any host, where requests come without
 //! answers, and while it leaves out packets, windows do not count (`sensor_silent` and the like speak). Errors and slow
 //! answers of the host say it better.
 
 use super::reasons::Reasons;
 use super::stats::{Probability, gamma_poisson_lower_tail};
 use super::{Finding, Scene, Spoiled, Subject};
-use crate::baseline::habit::Expected;
+use crate::baseline::habit::{Came, Expected};
 use crate::baseline::state::HostState;
+use crate::rule::TrafficDrop;
 use crate::window::{Moment, start_of};
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
@@ -36,23 +38,55 @@ fn of_host(scene: &Scene<'_>, key: u64, state: &HostState) -> Option<Finding> {
     if expected.steadiness < rules.least_steadiness(expected.a_window).1 {
         return None;
     }
-    let is_low = |windows: u64, count: u64| count as f64 <= rules.max_share * expected.a_window * windows as f64;
     // What has come back is over, whatever the longer spans still hold.
     let shortest = rules.horizons_windows.first()?;
-    if !is_low(*shortest, state.habit.last(*shortest as usize)?) {
-        return None;
-    }
-    let (windows, count, mean, chance) = rules.horizons_windows.iter().find_map(|windows| {
-        let count = state.habit.last(*windows as usize)?;
-        let mean = expected.a_window * *windows as f64;
-        if mean < rules.min_expected || !is_low(*windows, count) {
+    Drop::of(rules, &expected, *shortest, state.habit.last(*shortest as usize)?)?;
+    let (drop, chance) = rules.horizons_windows.iter().find_map(|windows| {
+        let drop = Drop::of(rules, &expected, *windows, state.habit.last(*windows as usize)?)?;
+        if drop.mean < rules.min_expected {
             return None;
         }
-        let chance = gamma_poisson_lower_tail(count, mean, expected.shape, expected.shape);
-        let chance = scene.rare("traffic_drop", key, Probability::new(chance))?;
-        Some((*windows, count, mean, chance))
+        let chance = scene.rare("traffic_drop", key, Probability::new(drop.chance(&expected)))?;
+        Some((drop, chance))
     })?;
-    Some(finding_of(scene, key, state, &expected, (windows, count, mean, chance)))
+    Some(finding_of(scene, key, state, &expected, &drop, chance))
+}
+
+/// Windows that brought less than they should.
+struct Drop {
+    windows: u64,
+    came: Came,
+    /// Visits and requests that were to be expected.
+    mean: f64,
+    mean_requests: f64,
+    /// Whether only part of what each client asks came, too.
+    is_thinned: bool,
+}
+
+impl Drop {
+    fn of(rules: &TrafficDrop, expected: &Expected, windows: u64, came: Came) -> Option<Drop> {
+        let mean = expected.a_window * windows as f64;
+        let mean_requests = mean * expected.per_visit;
+        let (visits, requests) = (came.visits as f64, came.requests as f64);
+        let is_low = visits <= rules.max_share * mean;
+        let is_thinned = !is_low
+            && visits <= rules.thinned.max_visit_share * mean
+            && requests <= rules.thinned.max_request_share * mean_requests;
+        (is_low || is_thinned).then_some(Drop { windows, came, mean, mean_requests, is_thinned })
+    }
+
+    /// How unlikely it is: so few visits and, where they are thinned, so few requests of each as well (Fisher's method, since
+    /// how many come and how much each asks are different things).
+    fn chance(&self, expected: &Expected) -> f64 {
+        let few = gamma_poisson_lower_tail(self.came.visits, self.mean, expected.shape, expected.shape);
+        if !self.is_thinned {
+            return few;
+        }
+        let of_visits = self.came.visits as f64 * expected.per_visit;
+        let shape = expected.shape_per_visit;
+        let both = few * gamma_poisson_lower_tail(self.came.requests, of_visits, shape, shape);
+        if both > 0.0 { both * (1.0 - both.ln()) } else { 0.0 }
+    }
 }
 
 fn finding_of(
@@ -60,9 +94,11 @@ fn finding_of(
     key: u64,
     state: &HostState,
     expected: &Expected,
-    (windows, count, mean, chance): (u64, u64, f64, f64),
+    drop: &Drop,
+    chance: f64,
 ) -> Finding {
     let rules = &scene.rules.traffic_drop;
+    let Drop { windows, came: Came { visits: count, requests }, mean, mean_requests, is_thinned } = *drop;
     let severity = if count == 0 { rules.silence_severity } else { rules.alert.severity };
     let seconds = windows * crate::window::WINDOW.as_secs();
     let moment = Moment { first: start_of(scene.window - windows as i64), last: start_of(scene.window) };
@@ -73,7 +109,11 @@ fn finding_of(
         0 => format!("no request in {seconds} s"),
         _ => {
             let share = 100.0 * count as f64 / mean;
-            format!("{count} visits in {seconds} s ({share:.0} % of what was to be expected)")
+            let asked = match is_thinned {
+                true => format!(", with {requests} requests ({:.0} %)", 100.0 * requests as f64 / mean_requests),
+                false => String::new(),
+            };
+            format!("{count} visits in {seconds} s ({share:.0} % of what was to be expected){asked}")
         }
     };
     let by = if expected.by_hour { "this hour of the day and the last hour" } else { "the last hour" };

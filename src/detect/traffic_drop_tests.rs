@@ -140,6 +140,22 @@ fn a_client_that_made_most_of_it_may_end() {
 }
 
 #[test]
+fn fewer_who_ask_less_each_are_a_drop_where_fewer_alone_are_none() {
+    let told = |clients: u64, each: u64| {
+        let mut sensor = watching();
+        let ordinary = |nth, traffic: &mut Traffic| traffic.come(HOST, 2 * about_ten(nth), 8 * about_ten(nth), true);
+        assert_eq!(sensor.voices(LEARNED as u64, ordinary), SILENCE);
+        sensor.voices(60, |_, traffic| {
+            traffic.come(HOST, clients, clients * each, true);
+            traffic.comes(OTHER, 5, true);
+        })
+    };
+    assert_eq!(told(12, 2), ["traffic_drop"], "three fifths of the clients, with three tenths of the requests");
+    assert_eq!(told(12, 4), SILENCE, "three fifths of the clients, who ask as ever");
+    assert_eq!(told(20, 1), SILENCE, "all of the clients, who ask a quarter");
+}
+
+#[test]
 fn a_handful_of_people_may_have_a_break_together_and_machines_may_not() {
     let people = |nth: u64| 1 + nth / 12 % 3;
     assert_eq!(told(&mut learned(people), 60, |_| 0), []);

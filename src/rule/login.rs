@@ -23,6 +23,7 @@ pub struct CredentialStuffing {
     /// Severity once a source that mostly failed has opened an account.
     pub success_severity: Severity,
     pub endpoint: StuffingOfEndpoint,
+    pub strangers: StuffingByStrangers,
     pub client: StuffingFromClient,
     pub network: StuffingFromNetwork,
     pub alert: AlertText,
@@ -50,6 +51,18 @@ pub struct StuffingOfEndpoint {
     pub min_failures_without_baseline: u64,
     /// Failed logins / logins, while the baseline has not.
     pub min_failure_share_without_baseline: f64,
+}
+
+/// Failures of clients that do nothing else, by the horizons and floors of the endpoint.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StuffingByStrangers {
+    /// Failed logins / logins of strangers.
+    pub min_failure_share: f64,
+    /// Failed logins of strangers / usual number.
+    pub baseline_factor: f64,
+    /// Failures that the baseline weighs at most in the test of their rate.
+    pub prior_strength: f64,
 }
 
 /// One address; no baseline needed.
@@ -98,6 +111,12 @@ impl CredentialStuffing {
             check.at_least("min_baseline_logins", rule.min_baseline_logins, 1);
             check.at_least("min_failures_without_baseline", rule.min_failures_without_baseline, rule.min_failures);
             check.share("min_failure_share_without_baseline", rule.min_failure_share_without_baseline);
+        });
+        check.table("strangers", |check| {
+            let rule = &self.strangers;
+            check.share("min_failure_share", rule.min_failure_share);
+            check.factor("baseline_factor", rule.baseline_factor);
+            check.strength("prior_strength", rule.prior_strength);
         });
         check.table("client", |check| {
             let rule = &self.client;

@@ -31,7 +31,18 @@ pub struct TrafficDrop {
     pub few_clients: f64,
     pub min_steadiness_of_few: f64,
     pub silence_severity: Severity,
+    pub thinned: Thinned,
     pub alert: AlertText,
+}
+
+/// Fewer clients come, and what is left of each is less: part of what is asked does not arrive.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thinned {
+    /// Visits that came / those that were to be expected.
+    pub max_visit_share: f64,
+    /// The same of requests.
+    pub max_request_share: f64,
 }
 
 impl TrafficDrop {
@@ -55,6 +66,10 @@ impl TrafficDrop {
         check.share("min_steadiness", self.min_steadiness);
         check.strength("few_clients", self.few_clients);
         check.share("min_steadiness_of_few", self.min_steadiness_of_few);
+        check.table("thinned", |check| {
+            check.share("max_visit_share", self.thinned.max_visit_share);
+            check.share("max_request_share", self.thinned.max_request_share);
+        });
         self.alert.check(check);
     }
 }

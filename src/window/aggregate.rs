@@ -141,6 +141,8 @@ pub struct Attempts {
     /// The endpoint's key, and the address or the user this is about, where it is about one.
     pub endpoint: u64,
     pub client: Option<IpAddr>,
+    #[serde(default)]
+    pub client_key: u64,
     pub user: Option<u64>,
     #[serde(default)]
     pub flow: AccountFlow,
@@ -153,6 +155,9 @@ pub struct Attempts {
     /// Answers that gave away whether there is such an account: that there is none; at a registration that there is.
     #[serde(default)]
     pub given_away: u64,
+    /// Of an endpoint: what comes from clients that do nothing else.
+    #[serde(default)]
+    pub strangers: Strangers,
     #[serde(alias = "failed_users")]
     pub users: DistinctSet,
     /// Passwords, or codes.
@@ -170,12 +175,37 @@ impl Attempts {
     pub fn total(&self) -> u64 {
         self.failures + self.successes + self.unknown
     }
+
+    /// Attempts that count.
+    pub fn counted(&self) -> u64 {
+        match self.flow {
+            AccountFlow::Login | AccountFlow::Code => self.failures,
+            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => self.total(),
+        }
+    }
+}
+
+/// Attempts of clients that do nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Strangers {
+    pub attempts: u64,
+    /// Those of them that count.
+    pub counted: u64,
+}
+
+impl Merge for Strangers {
+    fn merge(&mut self, other: Self) {
+        self.attempts += other.attempts;
+        self.counted += other.counted;
+    }
 }
 
 impl Merge for Attempts {
     fn merge(&mut self, other: Self) {
         self.endpoint = self.endpoint.max(other.endpoint);
         self.client = self.client.max(other.client);
+        self.client_key = self.client_key.max(other.client_key);
+        self.strangers.merge(other.strangers);
         self.user = self.user.max(other.user);
         self.flow = self.flow.max(other.flow);
         self.failures += other.failures;

@@ -275,9 +275,10 @@ impl Window {
         shown: &mut Shown<'_, '_>,
     ) {
         let (endpoint, flow) = (observation.endpoint, attempt.flow);
-        let new = |client: Option<IpAddr>, user: Option<u64>| Attempts {
+        let new = |from: Option<(u64, IpAddr)>, user: Option<u64>| Attempts {
             endpoint,
-            client,
+            client: from.map(|(_, address)| address),
+            client_key: from.map_or(0, |(key, _)| key),
             user,
             flow,
             ..Attempts::default()
@@ -297,7 +298,7 @@ impl Window {
         }
         let key = attempts_key(endpoint, flow, client);
         if let Some(attempts) =
-            self.login_clients.entry(key, false, filling.limits.keys, || new(Some(observation.client), None))
+            self.login_clients.entry(key, false, filling.limits.keys, || new(Some((client, observation.client)), None))
         {
             attempts.record(observation, attempt, client, shown);
         }

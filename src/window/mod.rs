@@ -23,7 +23,7 @@ mod strays;
 pub use abuses::Abuses;
 pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
-    HostWindow, Merge, Moment, PrincipalWindow, Reach, Tally,
+    HostWindow, Merge, Moment, PrincipalWindow, Reach, Strangers, Tally,
 };
 pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
@@ -193,6 +193,15 @@ impl<A> Keyed<A> {
 
     pub fn get(&self, key: u64) -> Option<&A> {
         self.map.get(&key).map(Box::as_ref)
+    }
+
+    pub fn get_mut(&mut self, key: u64) -> Option<&mut A> {
+        self.map.get_mut(&key).map(Box::as_mut)
+    }
+
+    /// In any order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &A)> {
+        self.map.iter().map(|(key, aggregate)| (*key, aggregate.as_ref()))
     }
 
     /// Takes out the aggregates whose key is not among `known`, in ascending order.
