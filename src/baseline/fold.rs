@@ -1,11 +1,13 @@
 //! Learning: what a judged window teaches.
 //!
 //! Lessons are taken when the window is absorbed and folded in after it was judged: a window that was anomalous in some
-//! dimension does not teach there, so that an attacker cannot teach the sensor.
+//! dimension does not teach there, and makes nothing forget, so that an attacker cannot teach the sensor. What stays so for days
+//! is another matter: see `quarantine`.
 
 use super::habit::Came;
 use super::persist::Kind;
-use super::state::{ExposureNormal, Share, TakenNormal};
+use super::settling::SettledShare;
+use super::state::{ExposureNormal, Quarantines, Share, TakenNormal};
 use super::store::{Store, Touched};
 use super::tiers::tier_of;
 use crate::inspect::DataClass;
@@ -250,53 +252,41 @@ impl Store {
             let Some(mut state) = self.endpoints.get_mut(key) else { continue };
             let state = &mut *state;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
-            state.errors.fade(passed);
-            state.failures.fade(passed);
-            state.login_failures.fade(passed);
-            state.login_nonsense.fade(passed);
-            state.login_sessions.fade(passed);
-            state.strange_failures.fade(passed);
-            state.strange_calls.fade(passed);
-            state.exposure.fade(passed);
-            state.open_exposure.fade(passed);
+            let (at, is_learning) = ((index, passed), touched.is_learning);
             let of_endpoint = [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
             if of_endpoint.iter().any(|what| spoiled.contains(what)) {
                 state.recent.tell();
             }
-            if spoiled.contains(&Spoiled::EndpointErrors(*key)) {
-                state.errors.retract();
-            } else {
-                state.errors.add(index, lesson.errors, lesson.requests, touched.is_learning);
-            }
-            if spoiled.contains(&Spoiled::EndpointFailures(*key)) {
-                state.failures.retract();
-            } else {
-                state.failures.add(index, lesson.failures, lesson.requests, touched.is_learning);
-            }
-            if spoiled.contains(&Spoiled::Logins(*key)) || spoiled.contains(&Spoiled::EndpointErrors(*key)) {
-                state.login_nonsense.retract();
-            } else if lesson.logins > 0 {
-                let (hits, total) = (lesson.login_nonsense, lesson.login_failures);
-                state.login_nonsense.add(index, hits, total, touched.is_learning);
-            }
-            if spoiled.contains(&Spoiled::Logins(*key)) {
-                state.login_failures.retract();
-            } else if lesson.logins > 0 {
-                state.login_failures.add(index, lesson.login_failures, lesson.logins, touched.is_learning);
-            }
+            let told = Told {
+                errors: spoiled.contains(&Spoiled::EndpointErrors(*key)),
+                failures: spoiled.contains(&Spoiled::EndpointFailures(*key)),
+                logins: lesson.logins > 0 || spoiled.contains(&Spoiled::Logins(*key)),
+            };
+            let counts = [lesson.errors, lesson.failures, lesson.requests];
+            let shares = (&mut state.errors, &mut state.failures);
+            teach_shares(shares, &mut state.quarantine, at, counts, &told, is_learning);
+            let is_told = spoiled.contains(&Spoiled::Logins(*key));
+            let nonsense = (lesson.login_nonsense, lesson.login_failures);
+            teach_share(&mut state.login_nonsense, at, nonsense, is_told || told.errors, is_learning);
+            let failures = (lesson.login_failures, lesson.logins);
+            teach_share(&mut state.login_failures, at, failures, is_told, is_learning);
             for (usual, calls, has_any) in [
                 (&mut state.strange_failures, lesson.strange_failures, lesson.logins > 0),
                 (&mut state.strange_calls, lesson.strange_calls, lesson.has_account_calls),
             ] {
-                if spoiled.contains(&Spoiled::Logins(*key)) {
-                    usual.retract();
-                } else if has_any || usual.is_known() {
-                    let windows = if usual.is_known() { passed.clamp(1, MOST_WINDOWS) as u64 } else { 1 };
-                    usual.add(index, calls, windows, touched.is_learning);
-                }
+                let windows = match usual.is_known() {
+                    true => passed.clamp(1, MOST_WINDOWS) as u64,
+                    false => u64::from(has_any),
+                };
+                teach_share(usual, at, (calls, windows), is_told, is_learning);
             }
             if spoiled.contains(&Spoiled::EndpointPace(*key)) {
                 state.pace.retract();
+                let quarantine = state.slow_quarantine.get_or_insert_default();
+                if let Some(usual) = quarantine.add(index, lesson.latency.clone()) {
+                    state.pace.adopt(&usual);
+                    state.slow_quarantine = None;
+                }
             } else {
                 state.pace.teach(index, &lesson.latency, touched.is_learning);
             }
@@ -306,6 +296,7 @@ impl Store {
                 let settled = if touched.is_learning { Some(sizes) } else { state.fresh_page_sizes.add(index, sizes) };
                 state.page_sizes.merge(settled.map(Box::new));
             }
+            state.login_sessions.fade(passed);
             let carriers = lesson.login_successes.max(lesson.login_sessions);
             state.login_sessions.add(lesson.login_sessions, carriers);
             if spoiled.contains(&Spoiled::EndpointExposure(*key)) {
@@ -313,6 +304,8 @@ impl Store {
                 state.open_exposure.retract();
                 state.fresh_answers.retract();
             } else {
+                state.exposure.fade(passed);
+                state.open_exposure.fade(passed);
                 state.exposure.teach(index, lesson.exposure.clone(), touched.is_learning);
                 state.open_exposure.teach(index, lesson.open_exposure.clone(), touched.is_learning);
                 let answers = lesson.answers.clone();
@@ -327,8 +320,8 @@ impl Store {
         for (key, lesson) in &touched.client_lessons {
             let Some(mut state) = self.clients.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
-            state.errors.fade(passed);
             if !spoiled.contains(&Spoiled::ClientErrors(state.address)) {
+                state.errors.fade(passed);
                 state.errors.add(lesson.errors, lesson.requests);
             }
             let is_spoiled = spoiled.contains(&Spoiled::ClientFailures(state.address));
@@ -365,18 +358,15 @@ impl Store {
             let Some(mut state) = self.hosts.get_mut(key) else { continue };
             let lesson = &lesson.of_all;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
-            state.errors.fade(passed);
-            state.failures.fade(passed);
-            if spoiled.contains(&Spoiled::HostFailures(*key)) {
-                state.failures.retract();
-            } else {
-                state.failures.add(index, lesson.failures, lesson.requests, touched.is_learning);
-            }
-            if spoiled.contains(&Spoiled::HostErrors(*key)) {
-                state.errors.retract();
-            } else {
-                state.errors.add(index, lesson.errors, lesson.requests, touched.is_learning);
-            }
+            let told = Told {
+                errors: spoiled.contains(&Spoiled::HostErrors(*key)),
+                failures: spoiled.contains(&Spoiled::HostFailures(*key)),
+                logins: false,
+            };
+            let state = &mut *state;
+            let counts = [lesson.errors, lesson.failures, lesson.requests];
+            let shares = (&mut state.errors, &mut state.failures);
+            teach_shares(shares, &mut state.quarantine, (index, passed), counts, &told, touched.is_learning);
         }
         for (map, keys) in
             [(&self.login_clients, &touched.login_clients), (&self.login_accounts, &touched.login_accounts)]
@@ -472,14 +462,56 @@ impl Store {
     }
 }
 
+/// What of a window was told of.
+struct Told {
+    errors: bool,
+    failures: bool,
+    /// Attempts at accounts, which are among the errors.
+    logins: bool,
+}
+
+/// A window's hits and total. `at` is the window, and how many passed since the last; what was told of makes nothing forget.
+fn teach_share(share: &mut SettledShare, at: (i64, i64), (hits, total): (u64, u64), is_told: bool, is_learning: bool) {
+    if is_told {
+        share.retract();
+        return;
+    }
+    share.fade(at.1);
+    if total > 0 {
+        share.add(at.0, hits, total, is_learning);
+    }
+}
+
+/// A window's errors and failures, of so many requests, of an endpoint or a host; what is told of goes to the second baseline.
+fn teach_shares(
+    (errors, failures): (&mut SettledShare, &mut SettledShare),
+    quarantine: &mut Option<Box<Quarantines>>,
+    at: (i64, i64),
+    [erring, failing, requests]: [u64; 3],
+    told: &Told,
+    is_learning: bool,
+) {
+    teach_share(errors, at, (erring, requests), told.errors, is_learning);
+    teach_share(failures, at, (failing, requests), told.failures, is_learning);
+    let lesson = |hits: u64| Share { hits: hits as f64, total: requests as f64 };
+    if told.errors && !told.logins {
+        let second = &mut quarantine.get_or_insert_default().errors;
+        second.add(at.0, lesson(erring)).into_iter().for_each(|usual| errors.adopt(usual));
+    }
+    if told.failures {
+        let second = &mut quarantine.get_or_insert_default().failures;
+        second.add(at.0, lesson(failing)).into_iter().for_each(|usual| failures.adopt(usual));
+    }
+}
+
 /// Most clients never meet a server error: only for one that did is anything kept.
 fn teach_failures(failures: &mut Option<Box<Share>>, lesson: &SubjectLesson, passed: i64, is_spoiled: bool) {
     if failures.is_none() && lesson.failures == 0 {
         return;
     }
     let failures = failures.get_or_insert_default();
-    failures.fade(passed);
     if !is_spoiled {
+        failures.fade(passed);
         failures.add(lesson.failures, lesson.requests);
     }
 }
@@ -496,10 +528,10 @@ fn teach_exposure(
         return;
     }
     let normal = normal.get_or_insert_default();
-    normal.fade(at.1);
     if is_spoiled {
         normal.retract();
     } else {
+        normal.fade(at.1);
         normal.teach(at.0, lesson.exposure.clone(), is_learning);
     }
 }
@@ -513,10 +545,10 @@ fn teach_taken(
     is_learning: bool,
 ) {
     let normal = normal.get_or_insert_default();
-    normal.fade(at.1);
     if is_spoiled {
         normal.retract();
     } else {
+        normal.fade(at.1);
         normal.teach(at.0, lesson, is_learning);
     }
 }

@@ -13,6 +13,7 @@ pub mod pace;
 mod parameters;
 pub mod peers;
 pub mod persist;
+mod quarantine;
 mod settling;
 pub mod state;
 mod store;

@@ -182,6 +182,15 @@ impl Pace {
         }
     }
 
+    /// Something else is usual from now on, of so many windows.
+    pub fn adopt(&mut self, usual: &LogHistogram) {
+        let a_window = self.usual().a_window.max(1.0);
+        self.usual = Generations::default();
+        self.usual.merge(usual);
+        self.windows = [(usual.count() as f64 / a_window) as u64, 0];
+        self.drift = Cusum::default();
+    }
+
     /// Takes back what has not settled.
     pub fn retract(&mut self) {
         self.fresh.retract();

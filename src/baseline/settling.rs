@@ -99,6 +99,11 @@ impl SettledShare {
         self.settled.fade(windows);
     }
 
+    /// Something else is usual from now on.
+    pub fn adopt(&mut self, usual: Share) {
+        self.settled = usual;
+    }
+
     pub fn add_share(&mut self, other: &SettledShare) {
         self.settled.add_share(&other.settled);
         other.fresh.iter().for_each(|fresh| self.settled.add_share(fresh));

@@ -6,6 +6,7 @@ use super::lasting::Lasting;
 use super::pace::Pace;
 use super::parameters::Parameters;
 use super::peers::Demand;
+use super::quarantine::Quarantine;
 use super::settling::{SettledShare, Settling};
 use super::tiers::Tiers;
 use crate::api::AccountFlow;
@@ -39,6 +40,13 @@ pub fn new_histogram() -> Histogram<u32> {
 pub struct Share {
     pub hits: f64,
     pub total: f64,
+}
+
+/// Second baselines of errors and of failures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quarantines {
+    pub errors: Quarantine<Share>,
+    pub failures: Quarantine<Share>,
 }
 
 /// A baseline forgets half in a day: what an API does changes within days, not within hours.
@@ -284,6 +292,11 @@ pub struct EndpointState {
     /// Of failed logins, those refused as requests that make no sense.
     pub login_nonsense: SettledShare,
     pub login_sessions: Share,
+    /// What is told of for days. Of latencies, of which there is one more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Box<Quarantines>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_quarantine: Option<Box<Quarantine<LogHistogram>>>,
     /// Failed logins of strangers, by windows that passed.
     #[serde(default)]
     pub strange_failures: SettledShare,
@@ -373,6 +386,8 @@ impl EndpointState {
             login_nonsense: SettledShare::default(),
             login_sessions: Share::default(),
             account_flow: None,
+            quarantine: None,
+            slow_quarantine: None,
             strange_failures: SettledShare::default(),
             strange_calls: SettledShare::default(),
             exposure: ExposureNormal::default(),
@@ -547,6 +562,9 @@ pub struct HostState {
     /// How many clients use it, and when. An earlier `habit` counted requests, and is left behind.
     #[serde(default, rename = "visits")]
     pub habit: Box<Habit>,
+    /// What is told of for days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Box<Quarantines>>,
     /// Endpoints past the limit.
     #[serde(default)]
     pub folded: Folded,

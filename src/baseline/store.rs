@@ -426,6 +426,7 @@ fn new_host(window: &HostWindow) -> HostState {
         endpoints: 0,
         demand: Default::default(),
         habit: Default::default(),
+        quarantine: None,
         folded: Folded::default(),
         recent: Tiers::default(),
         last_window: 0,

@@ -322,6 +322,9 @@ impl<S, R> Connection<S, R> {
         let reader = &mut self.readers[side as usize];
         reader.partial = Vec::new();
         reader.reading = Reading::Resync;
+        if side == Side::Server {
+            self.exchanges.forget_interim();
+        }
         self.missed(if side == Side::Client { self.client } else { self.client.other() });
     }
 

@@ -189,6 +189,14 @@ fn an_interim_response_stands_where_the_final_one_never_came() {
 }
 
 #[test]
+fn an_interim_response_stands_for_none_that_was_lost() {
+    let mut flow = Flow::new();
+    flow.client("PUT /a HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    flow.server("HTTP/1.1 100 Continue\r\n\r\n").client("abc").lose(Side::Server, OK.len()).client(ASK).server(OK);
+    assert_eq!(flow.lines()[0], "PUT /a \"abc\" > - request_only");
+}
+
+#[test]
 fn an_accepted_upgrade_leaves_http() {
     let ask = "GET /chat HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let mut flow = Flow::new();

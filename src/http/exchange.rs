@@ -122,6 +122,15 @@ impl<R> Exchanges<R> {
         self.bytes += exchange.bytes();
     }
 
+    /// Responses were lost: the final ones of those that wait may be among them, and no interim one stands for them.
+    pub fn forget_interim(&mut self) {
+        for exchange in self.queue.iter_mut().filter(|exchange| exchange.waits() && exchange.interim.is_some()) {
+            self.bytes -= exchange.bytes();
+            exchange.interim = None;
+            self.bytes += exchange.bytes();
+        }
+    }
+
     /// The exchange that a response which began at `origin` answers.
     pub fn answered_by(&mut self, origin: Origin) -> Option<usize> {
         if self.in_step {

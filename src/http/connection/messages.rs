@@ -68,7 +68,7 @@ impl<S, R> Connection<S, R> {
         let index = self.exchanges.answered_by(origin);
         self.is_continuing = (100..200).contains(&status);
         if self.is_continuing && status != 101 {
-            // Interim: the final response follows (RFC 9110 §15.2); where it never does, this is the answer.
+            // Interim: the final response follows (RFC 9110 §15.2); where it never does, and was not lost, this is the answer.
             if let Some(index) = index {
                 let interim = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
                 self.exchanges.respond_meanwhile(index, interim);
