@@ -1,5 +1,6 @@
-//! What checkpoints cost: a state of 10,000 endpoints and 1,000,000 clients, built through the library; cuts of all of it
-//! and of what a minute changes (600 endpoints, 6,000 clients); how long each holds up the judge, and bytes written.
+//! What a state of 10,000 endpoints and 1,000,000 clients takes of memory, built through the library; and what its checkpoints
+//! cost: cuts of all of it and of what a minute changes (600 endpoints, 6,000 clients); how long each holds up the judge, and
+//! bytes written.
 
 use apitap::baseline::persist::probe::in_process;
 use apitap::baseline::{Cut, Leave, Singles, State, Store};
@@ -23,9 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut state = State::open(folder.path(), in_process)?;
     let store = state.recover()?.store;
+    let before = resident_mib()?;
     for (index, first) in (0..).zip((0..CLIENTS).step_by(AT_ONCE as usize)) {
         use_them(&store, index, 0..ENDPOINTS, first..first + AT_ONCE);
     }
+    println!("{} MiB resident, {before} before it was there", resident_mib()?);
     cut(&mut state, &store, "everything", Leave::Whole)?;
     let mut bytes = 0;
     for minute in 0..3 {
@@ -41,6 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let whole = cut(&mut state, &store, "a whole export", Leave::Whole)?;
     println!("an hour, 60 deltas and one whole export: {} MB", (60 * bytes + whole) / 1_000_000);
     Ok(())
+}
+
+fn resident_mib() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
 }
 
 /// A window in which these were used, absorbed and folded.

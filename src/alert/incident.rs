@@ -7,7 +7,8 @@
 //! capture gives the same ids. It is told of again (`updated`) when a voice joins, when it got worse, or when a voice
 //! has doubled, at intervals that double; it is `closed` when nothing came of it for a while.
 //!
-//! Bounds: [`MAX_OPEN`] incidents of [`MOST_VOICES`] voices.
+//! Bounds: [`MAX_OPEN`] incidents of [`MOST_VOICES`] voices. Past it the least of them gives way to what is worse, so that nobody
+//! silences the sensor by making many small ones.
 
 mod known;
 mod telling;
@@ -137,6 +138,10 @@ impl From<Stored> for Incident {
 impl Incident {
     fn severity(&self) -> Severity {
         self.voices.iter().map(|voice| voice.severity).max().unwrap_or(Severity::Low)
+    }
+
+    fn last_seen(&self) -> Option<Timestamp> {
+        self.voices.iter().map(|voice| voice.finding.moment.last).max()
     }
 
     /// The worst voice, the first of several: it speaks for all where one must.
@@ -353,6 +358,15 @@ impl Incidents {
                 self.tally.suppressed += 1;
                 continue;
             }
+            if self.is_full_for(&finding) {
+                match self.give_way(finding.severity, now, store, rules) {
+                    Some(closed) => records.push(closed),
+                    None => {
+                        self.tally.over_limit += 1;
+                        continue;
+                    }
+                }
+            }
             records.extend(self.take(window, now, finding, name, rules));
         }
         self.known.expire(now);
@@ -388,12 +402,7 @@ impl Incidents {
             return None;
         }
         let matters = matters_of(&finding);
-        let joined = matters.iter().find_map(|matter| self.by_matter.get(matter)).cloned();
-        let joined = joined.filter(|of| self.open.get(of).is_some_and(|open| open.voices.len() < MOST_VOICES));
-        if joined.is_none() && self.open.len() >= MAX_OPEN {
-            self.tally.over_limit += 1;
-            return None;
-        }
+        let joined = self.joined_by(&matters);
         let (severity, told_count, first_seen) = (finding.severity, finding.count, finding.moment.first);
         let voice = Voice { identity: identity.clone(), finding, severity, told_count, first_seen };
         let is_joining = joined.is_some();
@@ -423,6 +432,31 @@ impl Incidents {
             }
         }
         record.flatten()
+    }
+
+    /// The open incident that a finding about these matters joins.
+    fn joined_by(&self, matters: &[String]) -> Option<String> {
+        let of = matters.iter().find_map(|matter| self.by_matter.get(matter))?;
+        self.open.get(of).filter(|open| open.voices.len() < MOST_VOICES).map(|_| of.clone())
+    }
+
+    /// Whether a finding would open one more than may be.
+    fn is_full_for(&self, finding: &Finding) -> bool {
+        self.open.len() >= MAX_OPEN
+            && !self.by_identity.contains_key(&identity_of(finding))
+            && !self.known.has(finding)
+            && self.joined_by(&matters_of(finding)).is_none()
+    }
+
+    /// The least of all is closed, the longest unseen of several, where it is less than this or nothing came of it lately.
+    fn give_way(&mut self, to: Severity, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
+        let (name, least) = self.open.iter().min_by_key(|(_, one)| (one.severity(), one.last_seen()))?;
+        let is_quiet = least.severity() == to && least.last_seen().is_none_or(|seen| now.since(seen) >= QUIET);
+        if least.severity() >= to && !is_quiet {
+            return None;
+        }
+        let name = name.clone();
+        self.close(&name, now, store, rules)
     }
 
     fn close_quiet(&mut self, now: Timestamp, store: &Store, rules: &Ruleset, records: &mut Vec<AlertRecord>) {
@@ -502,7 +536,7 @@ fn open_incident(incident: &Incident, store: &Store) -> Option<OpenIncident> {
         subject: subject_of(finding, endpoint.as_deref()),
         endpoint,
         first_seen: incident.voices.iter().map(|voice| voice.first_seen).min()?,
-        last_seen: incident.voices.iter().map(|voice| voice.finding.moment.last).max()?,
+        last_seen: incident.last_seen()?,
         count: finding.count,
         observed: finding.observed.clone(),
         also,

@@ -211,3 +211,24 @@ fn who_is_forgotten_is_not_known() {
     room.incidents.forget_client([192, 0, 2, 1].into());
     assert!(!room.incidents.is_known(&flood));
 }
+
+#[test]
+fn many_small_ones_silence_nothing_that_is_worse() {
+    let mut room = Room::new();
+    let small = |room: &Room, key: u64| room.found("shadow_endpoint", About::Endpoint(key), Severity::Low, 9);
+    let many: Vec<Finding> = (0..MAX_OPEN as u64).map(|key| small(&room, key)).collect();
+    assert_eq!(room.window(many).len(), MAX_OPEN);
+    let next = small(&room, 100_000);
+    assert!(room.window(vec![next]).is_empty(), "as small as those that are open");
+    let worse = room.found("brute_force", client(1), Severity::High, 30);
+    let records = room.window(vec![worse]);
+    let states: Vec<(IncidentState, &str)> =
+        told(&records).into_iter().map(|(state, detector, ..)| (state, detector)).collect();
+    assert_eq!(states.len(), 2);
+    assert!(states.contains(&(IncidentState::Closed, "shadow_endpoint")), "{states:?}");
+    assert!(states.contains(&(IncidentState::Opened, "brute_force")), "{states:?}");
+    room.window += 61;
+    let next = small(&room, 100_001);
+    assert!(room.window(vec![next]).len() >= 2, "nothing came of the others for ten minutes");
+    assert_eq!((room.incidents.open_count() <= MAX_OPEN, room.incidents.tally.over_limit), (true, 1));
+}
