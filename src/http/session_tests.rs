@@ -63,7 +63,11 @@ impl Flows {
 
     /// Every client sends the same, one after the other.
     fn all_send(&mut self, bytes: &str) {
-        for (info, state, sent) in &mut self.flows {
+        self.send(0..usize::from(FLOWS), bytes);
+    }
+
+    fn send(&mut self, who: std::ops::Range<usize>, bytes: &str) {
+        for (info, state, sent) in &mut self.flows[who] {
             let chunk = Chunk { offset: *sent, acknowledged: Some(0), time: Timestamp(1), bytes: bytes.as_bytes() };
             *sent += bytes.len() as i64;
             let client = info.opened_by.unwrap();
@@ -125,6 +129,27 @@ fn requests_that_nobody_answers_become_halves_at_the_bound() {
     assert!(flows.handler.counters().pending_over_limit > 0);
     let balance = flows.close();
     assert_eq!(balance.told, vec![(true, false); 20 * usize::from(FLOWS)]);
+}
+
+#[test]
+fn what_others_keep_takes_nothing_of_an_ordinary_connection() {
+    let mut flows = Flows::new();
+    let (others, one) = (0..usize::from(FLOWS) - 1, usize::from(FLOWS) - 1..usize::from(FLOWS));
+    let request = format!("GET / HTTP/1.1\r\nX-Filler: {}\r\n\r\n", "x".repeat(2000));
+    let hoard = |flows: &mut Flows| (0..4).for_each(|_| flows.send(others.clone(), &request));
+    hoard(&mut flows);
+    flows.send(one.clone(), "GET /a HTTP/1.1\r\nHo");
+    hoard(&mut flows);
+    flows.send(one, "st: a\r\n\r\n");
+    hoard(&mut flows);
+    assert!(flows.handler.counters().pending_over_limit > 0);
+    let (info, state, sent) = flows.flows.last_mut().unwrap();
+    let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+    let chunk = Chunk { offset: 0, acknowledged: Some(*sent), time: Timestamp(1), bytes: answer };
+    flows.handler.event(info, state, info.opened_by.unwrap().other(), Event::Data(chunk));
+    let whole = flows.handler.observer().told.iter().filter(|told| **told == (true, true));
+    assert_eq!(whole.count(), 1);
+    flows.close();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::frame::{END_HEADERS, FrameHeader, Kind, MOST_PAYLOAD, number};
 use super::hpack::{DEFAULT_SIZE, Decoder};
 use super::reader::{Loss, Reader, Step};
 use super::streams::Streams;
-use crate::http::shared::Shared;
+use crate::http::shared::{ORDINARY_HTTP2, Shared};
 use crate::http::{HttpLimits, Marks, Message, Observer, Side};
 use crate::packet::Direction;
 use crate::stream::{Chunk, FlowInfo};
@@ -46,7 +46,7 @@ pub struct Connection<S, R> {
     is_confirmed: bool,
     is_foreign: bool,
     pub(super) control: Control,
-    /// Its part in [`Shared::kept`].
+    /// Its part in [`Shared::kept`]: above zero where it keeps more than is ordinary.
     kept: usize,
 }
 
@@ -200,7 +200,7 @@ impl<S, R> Connection<S, R> {
     /// Brings the account of what the partition keeps up to date, and gives up what there is no room for.
     fn account<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
         self.settle(shared);
-        while !shared.has_room_for(0) {
+        while self.kept > 0 && !shared.has_room_for(0) {
             match self.streams.oldest() {
                 Some(id) => {
                     shared.counters.pending_over_limit += 1;
@@ -224,7 +224,8 @@ impl<S, R> Connection<S, R> {
                 + half.reader.payload.capacity()
                 + half.block.as_ref().map_or(0, |block| block.bytes.capacity())
         };
-        let now = self.streams.bytes + self.halves.iter().map(of).sum::<usize>();
+        let all = self.streams.bytes + self.halves.iter().map(of).sum::<usize>();
+        let now = all.saturating_sub(ORDINARY_HTTP2);
         shared.kept = shared.kept + now - self.kept; // what this connection keeps is part of the sum
         self.kept = now;
     }
