@@ -28,7 +28,8 @@ pub type Map<V> = DashMap<u64, V, BuildIdentity>;
 #[derive(Default)]
 pub struct Store {
     pub endpoints: Map<EndpointState>,
-    pub clients: Map<ClientState>,
+    /// Many: in boxes, since a table has up to twice as many places as keys.
+    pub clients: Map<Box<ClientState>>,
     pub principals: Map<PrincipalState>,
     pub hosts: Map<HostState>,
     pub login_clients: Map<AttemptsState>,
@@ -96,7 +97,7 @@ impl Store {
             }
         }
         for (key, client) in window.clients.into_sorted() {
-            let mut state = self.clients.entry(key).or_insert_with(|| new_client(&client));
+            let mut state = self.clients.entry(key).or_insert_with(|| Box::new(new_client(&client)));
             let mut lesson = lesson_of(&client.tally, client.exposure.as_deref(), client.records);
             lesson.asked = client.asked.clone();
             touched.client_lessons.push((key, lesson));

@@ -221,6 +221,7 @@ impl<S, R> Connection<S, R> {
         self.is_lossy = true;
         if side == Side::Server {
             self.is_as_announced.get_or_insert(false);
+            self.exchanges.forget_interim();
         }
         match &mut self.readers[side as usize].reading {
             Reading::Body(body) => match body.gap(length, &mut shared.decoders, &mut shared.observer) {
@@ -323,9 +324,6 @@ impl<S, R> Connection<S, R> {
         let reader = &mut self.readers[side as usize];
         reader.partial = Vec::new();
         reader.reading = Reading::Resync;
-        if side == Side::Server {
-            self.exchanges.forget_interim();
-        }
         self.missed(if side == Side::Client { self.client } else { self.client.other() });
     }
 
