@@ -34,6 +34,7 @@ pub struct Http {
     pub repeated_fields: usize,
     pub trailer_kib: usize,
     pub pending_requests: usize,
+    pub connection_kib: usize,
     pub partition_kib: usize,
     pub undecided_kib: usize,
     pub opening_chunks: u16,
@@ -125,6 +126,7 @@ impl Http {
         check.within("repeated_fields", self.repeated_fields, 8, 1024);
         check.within("trailer_kib", self.trailer_kib, 1, 1024);
         check.within("pending_requests", self.pending_requests, 1, 10_000);
+        check.within("connection_kib", self.connection_kib, 1, 64);
         check.within("partition_kib", self.partition_kib, 256, 64 * KIB);
         if self.partition_kib < 2 * self.head_kib {
             check.fail("partition_kib", "`partition_kib` is less than two heads of `head_kib`; make it larger");
@@ -197,6 +199,7 @@ pub(super) fn http(http: &Http, http2: &Http2, bodies: &Bodies) -> HttpLimits {
         repeated_fields: http.repeated_fields,
         trailer_bytes: http.trailer_kib * KIB,
         pending_requests: http.pending_requests,
+        connection_bytes: http.connection_kib * KIB,
         partition_bytes: http.partition_kib * KIB,
         undecided_bytes: http.undecided_kib * KIB,
         opening_chunks: http.opening_chunks,

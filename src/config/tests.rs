@@ -48,6 +48,7 @@ fn limits_reach_the_stages_in_their_units() {
         new_endpoints = 9
         [limits.http]
         head_kib = 16
+        connection_kib = 2
         partition_kib = 512
         [limits.http2]
         table_kib = 8
@@ -59,7 +60,7 @@ fn limits_reach_the_stages_in_their_units() {
     ";
     let config = read(text, &[("APITAP_LIMITS__HTTP2__STREAMS", "99")]).unwrap();
     let (http, inspect) = (config.http_limits(), config.inspect_limits());
-    assert_eq!((http.head_bytes, http.partition_bytes), (16 << 10, 512 << 10));
+    assert_eq!((http.head_bytes, http.connection_bytes, http.partition_bytes), (16 << 10, 2 << 10, 512 << 10));
     assert_eq!((http.http2.table_bytes, http.http2.streams, http.decode.max_output), (8 << 10, 99, 2 << 20));
     assert_eq!((inspect.max_scanned_bytes, inspect.max_parts), (64 << 10, 7));
     let partition = crate::pipeline::Limits::of(&config);

@@ -18,7 +18,7 @@ use super::begin::Onward;
 use super::body::{Body, Progress};
 use super::exchange::{Exchanges, Last, Origin};
 use super::head::{self, Field, Guess, Head};
-use super::shared::{ORDINARY, Shared};
+use super::shared::Shared;
 use super::suspect::{self, Suspect};
 use super::{Marks, Observer, Side};
 use crate::packet::Direction;
@@ -55,7 +55,7 @@ pub struct Connection<S, R> {
     /// The index of the exchange whose response is coming.
     answering: Option<usize>,
     transactions: u32,
-    /// Its part in [`Shared::kept`]: above zero where it keeps more than is ordinary.
+    /// Its part in [`Shared::kept`]: above zero where it keeps more than any may.
     kept: usize,
     /// Something was lost.
     is_lossy: bool,
@@ -197,7 +197,7 @@ impl<S, R> Connection<S, R> {
     /// Brings the account of what the partition keeps up to date.
     fn account<O>(&mut self, shared: &mut Shared<O>) {
         let partial = self.readers.iter().map(|reader| reader.partial.capacity()).sum::<usize>();
-        let now = (self.exchanges.bytes + partial).saturating_sub(ORDINARY);
+        let now = (self.exchanges.bytes + partial).saturating_sub(shared.limits.connection_bytes);
         shared.kept = shared.kept + now - self.kept; // what this connection keeps is part of the sum
         self.kept = now;
     }
@@ -409,7 +409,7 @@ impl<S, R> Connection<S, R> {
             }
             None => {
                 *bytes = &[];
-                let is_large = reader.partial.len() > ORDINARY && !shared.has_room_for(0);
+                let is_large = reader.partial.len() > shared.limits.connection_bytes && !shared.has_room_for(0);
                 if is_large || reader.partial.len() > shared.limits.head_bytes {
                     shared.counters.heads_over_limit += 1;
                     self.lose(side);

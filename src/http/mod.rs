@@ -122,7 +122,10 @@ pub struct HttpLimits {
     pub trailer_bytes: usize,
     /// Requests of one connection that wait for their response.
     pub pending_requests: usize,
-    /// Bytes that all connections of a partition keep of heads that are not whole or wait for their response.
+    /// What any connection may keep of heads that are not whole or wait for their response, however much others do: a request of
+    /// ordinary size. Of HTTP/2 four times as much, for its dynamic tables. How many connections there are the flow table bounds.
+    pub connection_bytes: usize,
+    /// Bytes that all connections of a partition keep beyond that.
     pub partition_bytes: usize,
     /// First bytes of a direction kept while they could still become HTTP.
     pub undecided_bytes: usize,
@@ -145,6 +148,7 @@ impl Default for HttpLimits {
             repeated_fields: 64,
             trailer_bytes: 64 << 10,
             pending_requests: 128,
+            connection_bytes: 4 << 10,
             partition_bytes: 2 << 20,
             undecided_bytes: head::MAX_SNIFFED_LINE,
             opening_chunks: 8,

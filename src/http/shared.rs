@@ -5,19 +5,13 @@ use super::http2::Scratch;
 use super::{HttpCounters, HttpLimits, Marks};
 use crate::stream::FlowInfo;
 
-/// What any connection may keep, however much others do: a request of ordinary size that waits. How many connections there are
-/// is bounded by the flow table.
-pub const ORDINARY: usize = 4 << 10;
-/// The same of HTTP/2: both dynamic tables of 4 KiB, and requests under way.
-pub const ORDINARY_HTTP2: usize = 16 << 10;
-
 pub struct Shared<O> {
     pub limits: HttpLimits,
     pub counters: HttpCounters,
     pub decoders: DecoderPool,
     pub observer: O,
     pub(super) scratch: Scratch,
-    /// Bytes of heads that are not whole or wait for their response, beyond what is ordinary of each connection:
+    /// Bytes of heads that are not whole or wait for their response, beyond what any connection may keep:
     /// [`HttpLimits::partition_bytes`] at most.
     pub kept: usize,
     /// Bytes of suspects, whose connections may be many: an eighth of the same at most. Apart from the others, so that

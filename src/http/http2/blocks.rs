@@ -3,7 +3,7 @@
 use super::AbuseKind;
 use super::connection::Connection;
 use super::frame::{END_HEADERS, END_STREAM, FrameHeader, Kind};
-use crate::http::shared::{ORDINARY, Shared};
+use crate::http::shared::Shared;
 use crate::http::{Marks, Observer, Side};
 use crate::stream::FlowInfo;
 use crate::time::Timestamp;
@@ -72,7 +72,10 @@ impl<S, R> Connection<S, R> {
         block.continuations += 1;
         let is_flood = block.continuations > shared.limits.http2.continuation_frames;
         let length = block.bytes.len() + payload.len();
-        if is_flood || length > shared.limits.head_bytes || (length > ORDINARY && !shared.has_room_for(0)) {
+        if is_flood
+            || length > shared.limits.head_bytes
+            || (length > shared.limits.connection_bytes && !shared.has_room_for(0))
+        {
             shared.counters.heads_over_limit += 1;
             self.frame_is_lost(info, side, block.header, time, shared);
             if is_flood {

@@ -10,7 +10,7 @@ use super::frame::{END_HEADERS, FrameHeader, Kind, MOST_PAYLOAD, number};
 use super::hpack::{DEFAULT_SIZE, Decoder};
 use super::reader::{Loss, Reader, Step};
 use super::streams::Streams;
-use crate::http::shared::{ORDINARY_HTTP2, Shared};
+use crate::http::shared::Shared;
 use crate::http::{HttpLimits, Marks, Message, Observer, Side};
 use crate::packet::Direction;
 use crate::stream::{Chunk, FlowInfo};
@@ -46,7 +46,7 @@ pub struct Connection<S, R> {
     is_confirmed: bool,
     is_foreign: bool,
     pub(super) control: Control,
-    /// Its part in [`Shared::kept`]: above zero where it keeps more than is ordinary.
+    /// Its part in [`Shared::kept`]: above zero where it keeps more than any may.
     kept: usize,
 }
 
@@ -225,7 +225,7 @@ impl<S, R> Connection<S, R> {
                 + half.block.as_ref().map_or(0, |block| block.bytes.capacity())
         };
         let all = self.streams.bytes + self.halves.iter().map(of).sum::<usize>();
-        let now = all.saturating_sub(ORDINARY_HTTP2);
+        let now = all.saturating_sub(4 * shared.limits.connection_bytes);
         shared.kept = shared.kept + now - self.kept; // what this connection keeps is part of the sum
         self.kept = now;
     }
