@@ -4,6 +4,7 @@
 
 use apitap::baseline::persist::probe::in_process;
 use apitap::baseline::{Cut, Leave, Singles, State, Store};
+use apitap::service::resident_bytes;
 use apitap::time::Timestamp;
 use apitap::window::distinct::DistinctSet;
 use apitap::window::{ClientWindow, EndpointWindow, Tally, Window, an_endpoint, new_client};
@@ -49,9 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn resident_mib() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
+    Ok(resident_bytes().ok_or("the kernel does not say what is resident")? >> 20)
 }
 
 /// A window in which these were used, absorbed and folded.
@@ -85,7 +84,7 @@ fn use_them(store: &Store, index: i64, endpoints: Range<u64>, clients: Range<u64
 fn a_tally(key: u64, most_requests: u64) -> Tally {
     let (requests, bytes) = (1 + scattered(key) % most_requests, scattered(key + 1) % 1_000_000);
     let mut tally = Tally { requests, request_bytes: bytes / 7, response_bytes: bytes, ..Tally::default() };
-    tally.statuses.record_n(200, requests as u32); // a small number
+    tally.statuses.record_n(200, requests as u32); // `most_requests` at most
     tally
 }
 

@@ -257,15 +257,15 @@ impl Store {
             if of_endpoint.iter().any(|what| spoiled.contains(what)) {
                 state.recent.tell();
             }
+            let is_told = spoiled.contains(&Spoiled::Logins(*key));
             let told = Told {
                 errors: spoiled.contains(&Spoiled::EndpointErrors(*key)),
                 failures: spoiled.contains(&Spoiled::EndpointFailures(*key)),
-                logins: lesson.logins > 0 || spoiled.contains(&Spoiled::Logins(*key)),
+                logins: lesson.logins > 0 || is_told,
             };
             let counts = [lesson.errors, lesson.failures, lesson.requests];
             let shares = (&mut state.errors, &mut state.failures);
             teach_shares(shares, &mut state.quarantine, at, counts, &told, is_learning);
-            let is_told = spoiled.contains(&Spoiled::Logins(*key));
             let nonsense = (lesson.login_nonsense, lesson.login_failures);
             teach_share(&mut state.login_nonsense, at, nonsense, is_told || told.errors, is_learning);
             let failures = (lesson.login_failures, lesson.logins);

@@ -40,20 +40,20 @@ fn of_host(scene: &Scene<'_>, key: u64, state: &HostState) -> Option<Finding> {
     }
     // What has come back is over, whatever the longer spans still hold.
     let shortest = rules.horizons_windows.first()?;
-    Drop::of(rules, &expected, *shortest, state.habit.last(*shortest as usize)?)?;
-    let (drop, chance) = rules.horizons_windows.iter().find_map(|windows| {
-        let drop = Drop::of(rules, &expected, *windows, state.habit.last(*windows as usize)?)?;
-        if drop.mean < rules.min_expected {
+    Shortfall::of(rules, &expected, *shortest, state.habit.last(*shortest as usize)?)?;
+    let (shortfall, chance) = rules.horizons_windows.iter().find_map(|windows| {
+        let shortfall = Shortfall::of(rules, &expected, *windows, state.habit.last(*windows as usize)?)?;
+        if shortfall.mean < rules.min_expected {
             return None;
         }
-        let chance = scene.rare("traffic_drop", key, Probability::new(drop.chance(&expected)))?;
-        Some((drop, chance))
+        let chance = scene.rare("traffic_drop", key, Probability::new(shortfall.chance(&expected)))?;
+        Some((shortfall, chance))
     })?;
-    Some(finding_of(scene, key, state, &expected, &drop, chance))
+    Some(finding_of(scene, key, state, &expected, &shortfall, chance))
 }
 
 /// Windows that brought less than they should.
-struct Drop {
+struct Shortfall {
     windows: u64,
     came: Came,
     /// Visits and requests that were to be expected.
@@ -63,8 +63,8 @@ struct Drop {
     is_thinned: bool,
 }
 
-impl Drop {
-    fn of(rules: &TrafficDrop, expected: &Expected, windows: u64, came: Came) -> Option<Drop> {
+impl Shortfall {
+    fn of(rules: &TrafficDrop, expected: &Expected, windows: u64, came: Came) -> Option<Shortfall> {
         let mean = expected.a_window * windows as f64;
         let mean_requests = mean * expected.per_visit;
         let (visits, requests) = (came.visits as f64, came.requests as f64);
@@ -72,7 +72,7 @@ impl Drop {
         let is_thinned = !is_low
             && visits <= rules.thinned.max_visit_share * mean
             && requests <= rules.thinned.max_request_share * mean_requests;
-        (is_low || is_thinned).then_some(Drop { windows, came, mean, mean_requests, is_thinned })
+        (is_low || is_thinned).then_some(Shortfall { windows, came, mean, mean_requests, is_thinned })
     }
 
     /// How unlikely it is: so few visits and, where they are thinned, so few requests of each as well (Fisher's method, since
@@ -94,11 +94,11 @@ fn finding_of(
     key: u64,
     state: &HostState,
     expected: &Expected,
-    drop: &Drop,
+    shortfall: &Shortfall,
     chance: f64,
 ) -> Finding {
     let rules = &scene.rules.traffic_drop;
-    let Drop { windows, came: Came { visits: count, requests }, mean, mean_requests, is_thinned } = *drop;
+    let Shortfall { windows, came: Came { visits: count, requests }, mean, mean_requests, is_thinned } = *shortfall;
     let severity = if count == 0 { rules.silence_severity } else { rules.alert.severity };
     let seconds = windows * crate::window::WINDOW.as_secs();
     let moment = Moment { first: start_of(scene.window - windows as i64), last: start_of(scene.window) };

@@ -27,6 +27,7 @@ mod suppressions;
 mod threads;
 
 pub use control::{Reply, Request, ask};
+pub use memory::resident_bytes;
 pub use status::{InterfaceStatus, SinkStatus, Status};
 
 use crate::alert::order::LineOrder;
