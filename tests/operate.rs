@@ -84,6 +84,13 @@ fn incidents_are_listed_shown_acknowledged_and_closed() {
     site.ask(&["incident", "close", &other_id]).with_status(0);
     assert_eq!(states_of(&site, other).last().map(String::as_str), Some("closed"));
     assert_eq!(open(&site), [(known.to_owned(), known_id.clone())]);
+    site.ask(&["incident", "unack", &known_id]).with_status(0);
+    assert!(!site.ask(&["incident", "list"]).with_status(0).out.contains("acknowledged"));
+    let refused = site.ask(&["incident", "unack", &known_id]).with_status(1).err;
+    assert!(refused.contains(&known_id) && refused.contains("incident list --learned"), "{refused}");
+    // A scan is no habit of anybody.
+    let learned = site.ask(&["incident", "list", "--learned"]).with_status(0).out;
+    assert_eq!(learned, "nothing was learned from acknowledged incidents\n");
     // What is over is in the log, and is explained from there.
     let log = site.folder.path("log/alerts.json");
     let shown = site.ask(&["incident", "show", "--log", &log, &other_id]).with_status(0).out;

@@ -276,7 +276,7 @@ impl Incidents {
     }
 
     fn forget_voices(&mut self, is_about: impl Fn(&Finding) -> bool) -> u64 {
-        let mut gone = self.known.forget(&is_about);
+        let mut gone = self.known.forget(|habit| is_about(&habit.finding));
         self.open.retain(|_, incident| {
             let before = incident.voices.len();
             incident.voices.retain(|voice| !is_about(&voice.finding));
@@ -332,9 +332,31 @@ impl Incidents {
         let found = self.open.values_mut().find(|incident| incident.id == id);
         found.is_some_and(|incident| {
             incident.is_acknowledged = true;
-            incident.voices.iter().for_each(|voice| self.known.learn(voice));
+            incident.voices.iter().for_each(|voice| self.known.learn(id, voice));
             true
         })
+    }
+
+    /// Takes an acknowledgement back: what was learned of it is forgotten. False where there was none of that id.
+    pub fn unacknowledge(&mut self, id: &str) -> bool {
+        let learned = self.known.forget(|habit| habit.incident == id);
+        let open = self.open.values_mut().find(|incident| incident.id == id && incident.is_acknowledged);
+        let was_open = open.map(|incident| incident.is_acknowledged = false).is_some();
+        learned > 0 || was_open
+    }
+
+    /// What was learned of acknowledged incidents, by their ids, also when they are over.
+    pub fn habits(&self, store: &Store) -> Vec<OpenIncident> {
+        let habits = self.known.habits();
+        let mut list: Vec<OpenIncident> = habits
+            .map(|habit| OpenIncident {
+                id: habit.incident.clone(),
+                is_acknowledged: true,
+                ..described(&habit.finding, habit.severity, store)
+            })
+            .collect();
+        list.sort_by(|one, other| (&one.id, one.detector).cmp(&(&other.id, other.detector)));
+        list
     }
 
     /// Whether a finding is one that somebody acknowledged: it is no news, and teaches.
@@ -524,24 +546,36 @@ fn name_of(finding: &Finding, store: &Store) -> Option<String> {
 fn open_incident(incident: &Incident, store: &Store) -> Option<OpenIncident> {
     let speaker = incident.speaker()?;
     let finding = &speaker.finding;
-    let endpoint = name_of(finding, store);
     let mut also: Vec<&str> = incident.voices.iter().map(|voice| voice.finding.detector).collect();
     also.sort_unstable();
     also.dedup();
     also.retain(|detector| *detector != finding.detector);
     Some(OpenIncident {
         id: incident.id.clone(),
-        detector: finding.detector,
-        severity: incident.severity(),
-        subject: subject_of(finding, endpoint.as_deref()),
-        endpoint,
         first_seen: incident.voices.iter().map(|voice| voice.first_seen).min()?,
         last_seen: incident.last_seen()?,
-        count: finding.count,
-        observed: finding.observed.clone(),
         also,
         is_acknowledged: incident.is_acknowledged,
+        ..described(finding, incident.severity(), store)
     })
+}
+
+/// What a finding alone says of an incident.
+fn described(finding: &Finding, severity: Severity, store: &Store) -> OpenIncident {
+    let endpoint = name_of(finding, store);
+    OpenIncident {
+        id: String::new(),
+        detector: finding.detector,
+        severity,
+        subject: subject_of(finding, endpoint.as_deref()),
+        endpoint,
+        first_seen: finding.moment.first,
+        last_seen: finding.moment.last,
+        count: finding.count,
+        observed: finding.observed.clone(),
+        also: Vec::new(),
+        is_acknowledged: false,
+    }
 }
 
 fn count(tally: &mut IncidentTally, incident: &Incident) {

@@ -13,7 +13,7 @@ use super::tiers::tier_of;
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::histogram::{LogHistogram, StatusCounts};
-use crate::window::{AskedByHost, EndpointWindow, Exposure, Merge};
+use crate::window::{AskedByHost, EndpointWindow, Exposure, Merge, Parts};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
@@ -253,10 +253,11 @@ impl Store {
             let state = &mut *state;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let (at, is_learning) = ((index, passed), touched.is_learning);
-            let of_endpoint = [Spoiled::EndpointErrors(*key), Spoiled::Logins(*key), Spoiled::EndpointExposure(*key)];
-            if of_endpoint.iter().any(|what| spoiled.contains(what)) {
-                state.recent.tell();
-            }
+            state.recent.tell(Parts {
+                errors: spoiled.contains(&Spoiled::EndpointErrors(*key)),
+                logins: spoiled.contains(&Spoiled::Logins(*key)),
+                data: spoiled.contains(&Spoiled::EndpointExposure(*key)),
+            });
             let is_told = spoiled.contains(&Spoiled::Logins(*key));
             let told = Told {
                 errors: spoiled.contains(&Spoiled::EndpointErrors(*key)),
@@ -344,7 +345,7 @@ impl Store {
                 state.usual_networks = state.usual_networks.max(networks);
             }
             if spoiled.contains(&Spoiled::Places(*key)) {
-                state.places.iter_mut().for_each(|places| places.tell());
+                state.places.iter_mut().for_each(|places| places.tell(Parts::ALL));
             }
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let is_spoiled = spoiled.contains(&Spoiled::PrincipalExposure(*key));
@@ -374,7 +375,7 @@ impl Store {
             for key in keys {
                 let Some(mut state) = map.get_mut(key) else { continue };
                 if state.endpoint.is_some_and(|endpoint| spoiled.contains(&Spoiled::Logins(endpoint))) {
-                    state.recent.tell();
+                    state.recent.tell(Parts::ALL);
                 }
             }
         }
@@ -417,7 +418,7 @@ impl Store {
         for key in &touched.reaches {
             let Some(mut state) = self.reaches.get_mut(key) else { continue };
             if spoiled.contains(&Spoiled::Reach(*key)) {
-                state.recent.tell();
+                state.recent.tell(Parts::ALL);
                 continue;
             }
             let state = &mut *state;

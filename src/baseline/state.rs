@@ -17,7 +17,7 @@ use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
 use crate::window::{
     Abuses, AskedByHost, Attempts, Callers, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Leaks, Merge,
-    Moment, Pages, Places, Reach, Smuggling, Tally,
+    Moment, Pages, Parts, Places, Reach, Smuggling, Tally,
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ impl Share {
 }
 
 /// Recent activity of an endpoint.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EndpointActivity {
     pub tally: Tally,
     pub successes: u64,
@@ -124,6 +124,21 @@ impl Merge for EndpointActivity {
         self.sensitive_values.merge(&other.sensitive_values);
         self.latency.merge(&other.latency);
         self.slow_windows += other.slow_windows;
+    }
+
+    fn without(mut self, told: Parts) -> Option<Self> {
+        if told.errors {
+            // The requests as well: errors are a share of them.
+            (self.tally, self.errors, self.failures) = Default::default();
+        }
+        if told.logins {
+            (self.logins, self.accounts) = Default::default();
+        }
+        if told.data {
+            (self.successes, self.exposure, self.open_exposure, self.leaks, self.paged) = Default::default();
+            (self.large, self.sizes, self.records, self.sensitive_values) = Default::default();
+        }
+        Some(self)
     }
 }
 

@@ -4,7 +4,7 @@
 //! so covers between half of it and all of it. Completed buckets of a span feed the next longer one, so a key that
 //! comes once costs one bucket, and only keys that stay have the long tiers.
 
-use crate::window::{Merge, WINDOW};
+use crate::window::{Merge, Parts, WINDOW};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -28,14 +28,15 @@ struct Slide<A> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tiers<A> {
     slides: SmallVec<[Slide<A>; 1]>,
-    /// What is in the shortest tier's buckets was an attack that was told of: it must not count again, for hours, in
-    /// the longer ones.
-    is_told: bool,
+    /// Of what is in the shortest tier's buckets, these parts were an attack that was told of: they must not count again, for
+    /// hours, in the longer ones.
+    #[serde(default)]
+    told: Parts,
 }
 
 impl<A> Default for Tiers<A> {
     fn default() -> Self {
-        Tiers { slides: SmallVec::new(), is_told: false }
+        Tiers { slides: SmallVec::new(), told: Parts::default() }
     }
 }
 
@@ -89,9 +90,9 @@ impl<A: Merge + Clone> Tiers<A> {
         previous.into_iter().chain(current)
     }
 
-    /// Marks what the shortest tier holds as told: it is not fed to the longer ones.
-    pub fn tell(&mut self) {
-        self.is_told = true;
+    /// Marks parts of what the shortest tier holds as told: they are not fed to the longer ones.
+    pub fn tell(&mut self, parts: Parts) {
+        self.told |= parts;
     }
 
     /// True when nothing is left in any tier as of `window`.
@@ -113,13 +114,14 @@ impl<A: Merge + Clone> Tiers<A> {
             let mut completed = slide.current.take();
             completed.iter_mut().for_each(|completed| completed.condense());
             slide.previous = if passed == 1 { completed.clone() } else { None };
-            let is_told = tier == 0 && std::mem::take(&mut self.is_told);
-            let Some(completed) = completed.filter(|_| !is_told && tier + 1 < SPANS.len()) else { continue };
+            let told = if tier == 0 { std::mem::take(&mut self.told) } else { Parts::default() };
+            let completed = completed.filter(|_| tier + 1 < SPANS.len());
+            let Some(completed) = completed.and_then(|completed| completed.without(told)) else { continue };
             if self.slides.len() == tier + 1 {
                 self.slides.push(Slide { start: started, current: None, previous: None });
             }
             // What is fed belongs before the longer bucket rolls on: it was filled while that one was current.
-            self.slides[tier + 1].current.merge(Some(completed));
+            self.slides[tier + 1].current.merge(Some(Box::new(completed)));
         }
     }
 }
@@ -127,6 +129,8 @@ impl<A: Merge + Clone> Tiers<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::state::EndpointActivity;
+    use crate::window::{Attempts, Errors, Tally};
 
     #[derive(Clone, Debug, PartialEq)]
     struct Count(u64);
@@ -159,10 +163,26 @@ mod tests {
     fn what_was_told_does_not_reach_the_longer_tiers() {
         let mut tiers = Tiers::default();
         tiers.add(0, Count(100));
-        tiers.tell();
+        tiers.tell(Parts::ALL);
         tiers.add(40, Count(1));
         tiers.add(80, Count(1));
         assert_eq!(sum(&tiers, 1), 2);
+    }
+
+    #[test]
+    fn noise_that_was_told_keeps_no_guesses_out_of_the_longer_tiers() {
+        let mut tiers = Tiers::default();
+        for window in 0..60 {
+            let logins = Attempts { failures: 1, ..Attempts::default() };
+            let tally = Tally { requests: 100, ..Tally::default() };
+            let (logins, errors) = (Some(Box::new(logins)), Some(Box::new(Errors::default())));
+            tiers.add(window, EndpointActivity { tally, errors, logins, ..EndpointActivity::default() });
+            tiers.tell(Parts { errors: true, ..Parts::default() });
+        }
+        tiers.add(90, EndpointActivity::default());
+        let hour = tiers.view(1).unwrap();
+        assert_eq!((hour.tally.requests, hour.errors), (0, None));
+        assert_eq!(hour.logins.unwrap().failures, 60);
     }
 
     #[test]

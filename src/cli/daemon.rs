@@ -34,12 +34,17 @@ pub fn reload(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
 pub fn incident(args: &IncidentArgs) -> anyhow::Result<ExitCode> {
     let socket = &args.daemon.socket;
     match &args.command {
-        IncidentCommand::List { json } => {
-            let reply = asked(socket, &Request::Incidents)?;
+        IncidentCommand::List { learned, json } => {
+            let (request, none) = if *learned {
+                (Request::Habits, "nothing was learned from acknowledged incidents")
+            } else {
+                (Request::Incidents, "no incident is open")
+            };
+            let reply = asked(socket, &request)?;
             if *json {
                 return print_json(&reply);
             }
-            io::stdout().write_all(incidents(&reply)?.as_bytes())?;
+            io::stdout().write_all(incidents(&reply, none)?.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
         IncidentCommand::Show { id, log, json } => {
@@ -51,6 +56,7 @@ pub fn incident(args: &IncidentArgs) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         IncidentCommand::Ack { id } => print_text(&asked(socket, &Request::Acknowledge { id: id.clone() })?),
+        IncidentCommand::Unack { id } => print_text(&asked(socket, &Request::Unacknowledge { id: id.clone() })?),
         IncidentCommand::Close { id } => print_text(&asked(socket, &Request::Close { id: id.clone() })?),
     }
 }
@@ -159,10 +165,10 @@ fn suppressions(reply: &Value) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn incidents(reply: &Value) -> anyhow::Result<String> {
+fn incidents(reply: &Value, none: &str) -> anyhow::Result<String> {
     let all = reply.as_array().context("the daemon is of another version")?;
     if all.is_empty() {
-        return Ok("no incident is open\n".to_owned());
+        return Ok(format!("{none}\n"));
     }
     let mut text = String::new();
     all.iter().for_each(|incident| incident_line(&mut text, incident));

@@ -29,10 +29,15 @@ pub enum Request {
     Reload,
     Inventory,
     Incidents,
+    /// What acknowledged incidents taught.
+    Habits,
     Incident {
         id: String,
     },
     Acknowledge {
+        id: String,
+    },
+    Unacknowledge {
         id: String,
     },
     Close {
@@ -120,6 +125,10 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
             let store = Arc::clone(&daemon.store);
             value_of(&daemon.on_judge(move |judge| judge.incidents().list(&store))?)
         }
+        Request::Habits => {
+            let store = Arc::clone(&daemon.store);
+            value_of(&daemon.on_judge(move |judge| judge.incidents().habits(&store))?)
+        }
         Request::Incident { id } => {
             let (store, now, wanted) = (Arc::clone(&daemon.store), daemon.now(), id.clone());
             let shown = daemon.on_judge(move |judge| judge.incidents().show(&wanted, now, &store, judge.rules()))?;
@@ -132,6 +141,16 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
                 Ok(json!(format!("{id} is acknowledged: what is found in it again, up to twice as much, is no news")))
             } else {
                 Err(unknown(&id))
+            }
+        }
+        Request::Unacknowledge { id } => {
+            let wanted = id.clone();
+            if daemon.on_judge(move |judge| judge.incidents_mut().unacknowledge(&wanted))? {
+                Ok(json!(format!("{id} is not acknowledged any more: what is found of it is told again")))
+            } else {
+                Err(format!(
+                    "no acknowledged incident has the id {id}; `apitap incident list --learned` shows those that have taught"
+                ))
             }
         }
         Request::Close { id } => {

@@ -12,13 +12,39 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::ops::BitOrAssign;
 use std::sync::Arc;
 
-pub trait Merge {
+pub trait Merge: Sized {
     fn merge(&mut self, other: Self);
 
     /// Lets go of what is of no use once its span is over.
     fn condense(&mut self) {}
+
+    /// What is left without the parts that were told of.
+    fn without(self, told: Parts) -> Option<Self> {
+        (told == Parts::default()).then_some(self)
+    }
+}
+
+/// Parts of an aggregate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    pub errors: bool,
+    pub logins: bool,
+    pub data: bool,
+}
+
+impl Parts {
+    pub const ALL: Parts = Parts { errors: true, logins: true, data: true };
+}
+
+impl BitOrAssign for Parts {
+    fn bitor_assign(&mut self, other: Parts) {
+        self.errors |= other.errors;
+        self.logins |= other.logins;
+        self.data |= other.data;
+    }
 }
 
 impl<A: Merge> Merge for Option<Box<A>> {

@@ -23,7 +23,7 @@ mod strays;
 pub use abuses::Abuses;
 pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
-    HostWindow, Merge, Moment, PrincipalWindow, Reach, Strangers, Tally,
+    HostWindow, Merge, Moment, Parts, PrincipalWindow, Reach, Strangers, Tally,
 };
 pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;

@@ -39,10 +39,13 @@ const ATTACKS: [&str; 14] = [
 ];
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Habit {
+pub(super) struct Habit {
+    /// Of the incident that was acknowledged.
+    #[serde(default)]
+    pub incident: String,
     /// As it was acknowledged, without what it shows of others; last seen when it was found last.
-    finding: Finding,
-    severity: Severity,
+    pub finding: Finding,
+    pub severity: Severity,
 }
 
 /// By identity.
@@ -51,13 +54,14 @@ struct Habit {
 pub(super) struct Known(BTreeMap<String, Habit>);
 
 impl Known {
-    pub fn learn(&mut self, voice: &Voice) {
+    pub fn learn(&mut self, incident: &str, voice: &Voice) {
         if ATTACKS.contains(&voice.finding.detector) {
             return;
         }
         let mut finding = voice.finding.clone();
         (finding.evidence, finding.client_sample) = Default::default();
-        self.0.insert(voice.identity.clone(), Habit { finding, severity: voice.severity });
+        let habit = Habit { incident: incident.to_owned(), finding, severity: voice.severity };
+        self.0.insert(voice.identity.clone(), habit);
         if self.0.len() > MOST_KNOWN {
             let oldest = self.0.iter().min_by_key(|(_, habit)| habit.finding.moment.last);
             if let Some(oldest) = oldest.map(|(identity, _)| identity.clone()) {
@@ -79,14 +83,18 @@ impl Known {
         })
     }
 
+    pub fn habits(&self) -> impl Iterator<Item = &Habit> {
+        self.0.values()
+    }
+
     pub fn expire(&mut self, now: Timestamp) {
         self.0.retain(|_, habit| now.since(habit.finding.moment.last) < KEPT);
     }
 
-    /// Takes out those that are about something. Returns how many there were.
-    pub fn forget(&mut self, is_about: impl Fn(&Finding) -> bool) -> u64 {
+    /// Takes out those that are meant. Returns how many there were.
+    pub fn forget(&mut self, is_meant: impl Fn(&Habit) -> bool) -> u64 {
         let before = self.0.len();
-        self.0.retain(|_, habit| !is_about(&habit.finding));
+        self.0.retain(|_, habit| !is_meant(habit));
         (before - self.0.len()) as u64 // which only lost some
     }
 }

@@ -195,6 +195,28 @@ fn an_acknowledged_habit_is_no_news_until_it_grows() {
 }
 
 #[test]
+fn an_acknowledgement_can_be_taken_back_also_when_the_incident_is_over() {
+    let mut room = Room::new();
+    let batch = room.found("resource_abuse", About::Principal(7), Severity::Medium, 100);
+    let opened = room.window(vec![batch.clone()]);
+    let id = opened[0].apitap.incident.as_str();
+    assert!(!room.incidents.unacknowledge(id), "nobody acknowledged it");
+    assert!(room.incidents.acknowledge(id));
+    room.window += 8640;
+    room.window(Vec::new());
+    assert!(room.incidents.list(&room.store).is_empty());
+    let habits = room.incidents.habits(&room.store);
+    assert_eq!((habits.len(), habits[0].id.as_str(), habits[0].detector), (1, id, "resource_abuse"));
+    assert!(room.incidents.unacknowledge(id) && !room.incidents.is_known(&batch));
+    assert!(room.incidents.habits(&room.store).is_empty());
+    // One of an attack, which is known of while it is open only.
+    let scan = room.found("scanner", client(1), Severity::Low, 100);
+    let opened = room.window(vec![scan.clone()]);
+    let id = opened[0].apitap.incident.as_str();
+    assert!(room.incidents.acknowledge(id) && room.incidents.unacknowledge(id) && !room.incidents.unacknowledge(id));
+}
+
+#[test]
 fn who_acknowledges_an_attack_knows_of_that_one_only() {
     let mut room = Room::new();
     let scan = room.found("scanner", client(1), Severity::Low, 100);

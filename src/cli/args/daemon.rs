@@ -90,6 +90,9 @@ pub struct IncidentArgs {
 pub enum IncidentCommand {
     /// List the open ones, worst first
     List {
+        /// List what was learned from acknowledged ones instead, also from those that are over
+        #[arg(long)]
+        learned: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -109,6 +112,8 @@ pub enum IncidentCommand {
     /// Where it is a habit of somebody (a nightly batch, a new field that is meant) it is learned: found again, no worse and at most
     /// twice as much, it opens no incident until it was away for 30 days. Attacks on logins, scans and the like are told anew each time.
     Ack { id: String },
+    /// Take an acknowledgement back, also of one that is over: what it taught is forgotten
+    Unack { id: String },
     /// Close it now; what goes on opens another
     Close { id: String },
 }
