@@ -82,36 +82,148 @@ fn word_of(segment: &str) -> Option<Word> {
     let holds = |words: &[&str]| words.iter().any(|word| name.contains(word));
     let is = |words: &[&str]| words.contains(&name);
     // First: "forgotpassword" has an "otp" in it.
-    if holds(&["reset", "forgot", "forget", "recover", "lostpassword", "resendpassword"]) {
+    if holds(&RESETS) {
         Some(Word::Reset)
-    } else if holds(&[
-        "otp",
-        "2fa",
-        "mfa",
-        "twofactor",
-        "verif",
-        "challenge",
-        "onetime",
-        "passcode",
-        "confirm",
-        "activat",
-    ]) {
-        Some(Word::Code)
-    } else if holds(&["exists", "availab", "checkemail", "checkuser", "emailcheck", "usercheck", "usernamecheck"])
-        || holds(&["isregistered", "securityquestion", "validateemail", "validateusername"])
+    } else if holds(&CODES)
+        || is(&["tan", "smstan", "mtan", "pushtan", "validatecode", "checkcode", "validercode", "validarcodigo"])
     {
+        Some(Word::Code)
+    } else if holds(&LOOKUPS) {
         Some(Word::Lookup)
-    } else if holds(&["register", "registration", "signup", "enrol"])
+    } else if holds(&REGISTRATIONS) && !is(&["registry"])
         || is(&["createaccount", "newaccount", "createuser", "newuser", "adduser", "join"])
     {
         Some(Word::Registration)
-    } else if holds(&["login", "logon", "signin"]) || is(&["auth", "authenticate", "session", "sessions", "token"]) {
+    } else if holds(&LOGINS)
+        || is(&["auth", "session", "sessions", "token", "giris", "masuk", "entrar", "acceso", "accesso"])
+    {
         Some(Word::Login)
-    } else if is(&["users", "accounts", "customers", "members", "user", "account", "customer", "member"]) {
+    } else if is(&["users", "accounts", "customers", "members", "user", "account", "customer", "member"])
+        || is(&[
+            "usuarios",
+            "clientes",
+            "cuentas",
+            "utilisateurs",
+            "comptes",
+            "benutzer",
+            "kunden",
+            "konten",
+            "utenti",
+            "contas",
+        ])
+    {
         Some(Word::Accounts)
     } else {
         None
     }
+}
+
+// Parts of words, in the languages of `inspect/words.rs`.
+
+const RESETS: [&str; 20] = [
+    "reset",
+    "forgot",
+    "forget",
+    "recover",
+    "lostpassword",
+    "resendpassword",
+    "vergessen",
+    "zuruecksetz",
+    "zurucksetz",
+    "oubli",
+    "reinitialis",
+    "olvid",
+    "recuper",
+    "restablec",
+    "esquec",
+    "redefin",
+    "dimentic",
+    "vergeten",
+    "glemt",
+    "przypomn",
+];
+const CODES: [&str; 12] = [
+    "otp",
+    "2fa",
+    "mfa",
+    "twofactor",
+    "verif",
+    "challenge",
+    "onetime",
+    "passcode",
+    "confirm",
+    "activat",
+    "bestatig",
+    "bestaetig",
+];
+const LOOKUPS: [&str; 14] = [
+    "exists",
+    "availab",
+    "checkemail",
+    "checkuser",
+    "emailcheck",
+    "usercheck",
+    "usernamecheck",
+    "isregistered",
+    "securityquestion",
+    "validateemail",
+    "validateusername",
+    "disponib",
+    "verfugbar",
+    "verfuegbar",
+];
+const REGISTRATIONS: [&str; 11] = [
+    "register",
+    "registr",
+    "registo",
+    "signup",
+    "enrol",
+    "inscri",
+    "cadastr",
+    "rejestr",
+    "crearcuenta",
+    "creercompte",
+    "kontoanlegen",
+];
+const LOGINS: [&str; 22] = [
+    "login",
+    "logon",
+    "signin",
+    "authenti",
+    "autentic",
+    "anmeld",
+    "einlogg",
+    "connexion",
+    "seconnecter",
+    "identification",
+    "iniciarsesion",
+    "iniciosesion",
+    "accedi",
+    "inlogg",
+    "aanmeld",
+    "logowan",
+    "zaloguj",
+    "loggain",
+    "kirjaudu",
+    "prihlas",
+    "bejelentkez",
+    "oturumac",
+];
+
+/// Whether the last segment of a path is what people log in at.
+pub(super) fn is_login_page(path: &str) -> bool {
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    word_of(last) == Some(Word::Login)
+}
+
+/// Whether a path is about a password or a PIN: to change it, the old one is asked for.
+fn is_about_password(path: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["passw", "passcode", "kennwort", "contrasen", "clave", "senha", "wachtwoord", "motdepasse", "haslo"];
+    path.split('/').any(|segment| {
+        let segment = segment.to_ascii_lowercase();
+        segment == "pin" || segment.ends_with("-pin") || WORDS.iter().any(|word| segment.contains(word))
+    })
 }
 
 /// What the request wants, by the login fields of its body, else of its query.
@@ -134,10 +246,10 @@ pub fn flow_of(method: &str, path: &str, fields: &LoginFields) -> Option<Account
             _ => {}
         }
     }
-    if fields.has_password {
+    let is_login = || path.rsplit('/').any(|segment| word_of(segment) == Some(Word::Login));
+    if fields.has_password && (fields.is_password_certain || names_user || is_login() || is_about_password(path)) {
         return Some(AccountFlow::Login);
     }
-    let is_login = || path.rsplit('/').any(|segment| word_of(segment) == Some(Word::Login));
     fields.code.is_some_and(|code| code.is_certain || is_login()).then_some(AccountFlow::Code)
 }
 
@@ -149,6 +261,7 @@ mod tests {
     fn fields(what: &str) -> LoginFields {
         LoginFields {
             has_password: what.contains('p'),
+            is_password_certain: what.contains("pp"),
             code: what.contains('c').then_some(CodeField { hash: 1, is_certain: what.contains("cc") }),
             user: what.contains(['u', 'm']).then_some(1),
             is_user_certain: what.contains('u'),

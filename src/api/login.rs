@@ -1,5 +1,6 @@
 //! What came of a login attempt, or of another request of an account flow.
 
+use super::account::is_login_page;
 use super::snapshot::LoginHabit;
 use crate::http::{Field, Head, Message};
 use crate::inspect::BodyReport;
@@ -47,9 +48,8 @@ pub fn outcome_of(
 }
 
 /// Words in the target of a redirect that say the login failed.
-const FAILURE_WORDS: [&str; 5] = ["error", "fail", "invalid", "denied", "incorrect"];
-/// Last path segments of login pages.
-const LOGIN_PAGES: [&str; 6] = ["login", "signin", "sign-in", "sign_in", "logon", "log-in"];
+const FAILURE_WORDS: [&str; 9] =
+    ["error", "fail", "invalid", "denied", "incorrect", "fehler", "erreur", "erro=", "echec"];
 
 /// True when a redirect leads back to the login page, or to one that says no.
 fn leads_back(location: &[u8], path: &str) -> bool {
@@ -59,7 +59,7 @@ fn leads_back(location: &[u8], path: &str) -> bool {
     let (target, query) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
     let last = target.trim_end_matches('/').rsplit('/').next().unwrap_or("");
     target == path.to_ascii_lowercase()
-        || LOGIN_PAGES.contains(&last)
+        || is_login_page(target)
         || FAILURE_WORDS.iter().any(|word| last.contains(word) || query.contains(word))
 }
 

@@ -308,17 +308,23 @@ impl Interpreter {
         credentials: Option<Credentials>,
         names: &crate::rule::ApiNames,
     ) -> Option<Sent> {
-        if let Some((user, password)) = credentials.and_then(|credentials| credentials.basic) {
-            let (user, password) = (Some(user), Some(password));
-            let fields = LoginFields { has_password: true, user, password, ..LoginFields::default() };
-            return Some(Sent { fields, is_basic: true });
+        let of_body =
+            || request.report.as_ref().map(|report| report.login).filter(|fields| *fields != Default::default());
+        let of_message = || match login::may_be_login(&request.head) {
+            true => of_body().or_else(|| self.fields_of_query(query?, names)),
+            false => None,
+        };
+        // A password in the body is what is tried: Basic credentials beside it may be an app's, or a decoy.
+        let Some((user, password)) = credentials.and_then(|credentials| credentials.basic) else {
+            return Some(Sent { fields: of_message()?, is_basic: false });
+        };
+        if let Some(fields) = of_message().filter(|fields| fields.has_password) {
+            return Some(Sent { fields, is_basic: false });
         }
-        if !login::may_be_login(&request.head) {
-            return None;
-        }
-        let of_body = request.report.as_ref().map(|report| report.login).filter(|fields| *fields != Default::default());
-        let fields = of_body.or_else(|| self.fields_of_query(query?, names))?;
-        Some(Sent { fields, is_basic: false })
+        let (user, password) = (Some(user), Some(password));
+        let fields =
+            LoginFields { has_password: true, is_password_certain: true, user, password, ..LoginFields::default() };
+        Some(Sent { fields, is_basic: true })
     }
 
     fn fields_of_query(&self, query: &str, names: &crate::rule::ApiNames) -> Option<LoginFields> {
@@ -328,10 +334,12 @@ impl Interpreter {
                 known.iter().any(|known| name.eq_ignore_ascii_case(known))
                     || configured.iter().any(|known| name.eq_ignore_ascii_case(known))
             };
-            if is(&["password", "passwd", "pwd"], &names.login.password_fields) {
-                fields.has_password = true;
+            if is(&["password", "passwd", "pwd"], &names.login.password_fields)
+                || crate::inspect::is_password_name(name.as_bytes())
+            {
+                (fields.has_password, fields.is_password_certain) = (true, true);
                 fields.password = Some(self.key.secret("password", value.as_bytes()));
-            } else if is(&["user", "username", "login", "email"], &names.login.user_fields) {
+            } else if is(&USER_PARAMETERS, &names.login.user_fields) {
                 fields.user = Some(crate::inspect::user_hash(value.as_bytes(), &self.key));
                 fields.is_user_certain = true;
             } else if is(&["otp", "code"], &[]) {
@@ -341,6 +349,21 @@ impl Interpreter {
         (fields != LoginFields::default()).then_some(fields)
     }
 }
+
+/// Query parameters that name who logs in.
+const USER_PARAMETERS: [&str; 11] = [
+    "user",
+    "username",
+    "login",
+    "email",
+    "usuario",
+    "benutzer",
+    "benutzername",
+    "utilisateur",
+    "identifiant",
+    "utente",
+    "gebruiker",
+];
 
 /// Login fields of a request, and whether they came as Basic credentials.
 #[derive(Default)]

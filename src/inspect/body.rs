@@ -90,6 +90,11 @@ impl BodyScan {
         }
     }
 
+    /// Fields of a login as this site calls them, from now on.
+    pub fn know_fields(&mut self, users: &[String], passwords: &[String]) {
+        self.sink.names.know(users, passwords);
+    }
+
     /// Of the body that has begun, no more than so many bytes.
     pub fn look_at_most(&mut self, bytes: u64) {
         self.most = self.most.min(bytes);

@@ -4,6 +4,8 @@
 //! words, and gives a set of [`Hint`]s. The hints decide which weak shapes count (nine bare digits are a social
 //! security number only in a field that says so). Names longer than [`NAME_BYTES`] are read by their head.
 
+use super::words;
+
 /// The longest part of a name that is read, in bytes: no field name anybody chose is longer.
 pub(super) const NAME_BYTES: usize = 64;
 /// The most words of a name that are read.
@@ -301,7 +303,7 @@ fn role_hint(name: &[u8]) -> Hint {
         b"error" | b"errors" | b"exception" | b"fault" | b"errorcode" | b"failure" => Hint::ERROR,
         b"status" | b"result" | b"outcome" => Hint::STATUS,
         b"message" | b"msg" | b"detail" | b"errormessage" | b"errordescription" | b"reason" => Hint::MESSAGE,
-        _ => Hint::NONE,
+        _ => words::role_hint(name),
     }
 }
 
@@ -330,7 +332,9 @@ fn password_hint(words: &Words) -> Hint {
         )
     });
     let password = (0..words.count).any(|index| {
-        matches!(words.word(index), b"password" | b"passwd" | b"pwd" | b"pass" | b"passcode" | b"passphrase")
+        let word = words.word(index);
+        matches!(word, b"password" | b"passwd" | b"pwd" | b"pass" | b"passcode" | b"passphrase")
+            || words::is_password(word)
     });
     if password && !other { Hint::PASSWORD_MAYBE } else { Hint::NONE }
 }
@@ -369,6 +373,9 @@ pub fn is_secret_name(name: &[u8]) -> bool {
     ) {
         return true;
     }
+    if words::is_password(words.joined()) {
+        return true;
+    }
     (0..words.count).any(|index| {
         matches!(
             words.word(index),
@@ -404,7 +411,8 @@ pub fn is_secret_name(name: &[u8]) -> bool {
                 | b"accesstoken"
                 | b"csrf"
                 | b"xsrf"
-        )
+                | b"tan"
+        ) || words::is_password(words.word(index))
     })
 }
 
@@ -466,6 +474,11 @@ mod tests {
             "key",
             "jwt",
             "PHPSESSID",
+            "kennwort",
+            "neues_passwort",
+            "mot_de_passe",
+            "contraseña",
+            "smsTan",
         ] {
             assert!(is_secret_name(name.as_bytes()), "{name}");
         }

@@ -29,6 +29,8 @@ mod mask;
 mod multipart;
 mod names;
 mod numbers;
+mod phrases;
+mod plain;
 mod report;
 mod secrets;
 mod sequence;
@@ -38,6 +40,7 @@ mod tests;
 mod text;
 mod value;
 mod verdict;
+mod words;
 
 pub use body::BodyScan;
 pub use class::{DataClass, Sensitivity};
@@ -46,6 +49,7 @@ pub use kind::BodyKind;
 pub use mask::mask;
 pub use report::{AccountSaid, BodyReport, ClassReport, CodeField, LoginFields};
 pub use verdict::{code_of, user_hash};
+pub use words::is_password as is_password_name;
 
 use std::ops::Range;
 

@@ -26,11 +26,38 @@ struct Slot {
 /// A set-associative cache of [`Field`]s. Names are compared whole, so what it holds never changes an answer.
 pub(super) struct FieldCache {
     sets: Box<[[Slot; SLOTS]; SETS]>,
+    own: OwnNames,
+}
+
+/// Fields of a login as this site calls them, beside those that are known by themselves. Letter case does not matter.
+#[derive(Clone, Default, PartialEq)]
+struct OwnNames {
+    users: Vec<String>,
+    passwords: Vec<String>,
+}
+
+impl OwnNames {
+    fn hint(&self, name: &[u8]) -> Hint {
+        let is_one = |names: &[String]| names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+        match (is_one(&self.passwords), is_one(&self.users)) {
+            (true, _) => Hint::PASSWORD,
+            (_, true) => Hint::USER,
+            _ => Hint::NONE,
+        }
+    }
 }
 
 impl FieldCache {
     pub fn new() -> FieldCache {
-        FieldCache { sets: Box::new([[Slot::default(); SLOTS]; SETS]) }
+        FieldCache { sets: empty(), own: OwnNames::default() }
+    }
+
+    /// From now on these are fields of a login, too.
+    pub fn know(&mut self, users: &[String], passwords: &[String]) {
+        if self.own.users != users || self.own.passwords != passwords {
+            self.own = OwnNames { users: users.to_vec(), passwords: passwords.to_vec() };
+            self.sets = empty();
+        }
     }
 
     #[inline]
@@ -44,7 +71,7 @@ impl FieldCache {
     pub fn look_at(&mut self, bytes: &[u8], start: usize, end: usize) -> Field {
         let length = end.wrapping_sub(start);
         if length.wrapping_sub(1) >= CACHED_BYTES {
-            return field_of(bytes.get(start..end).unwrap_or_default());
+            return field_of(bytes.get(start..end).unwrap_or_default(), &self.own);
         }
         let words = match bytes.get(start..).and_then(|rest| rest.first_chunk::<CACHED_BYTES>()) {
             Some(whole) => words_of(whole, length),
@@ -59,28 +86,32 @@ impl FieldCache {
                 return Field { hint: slot.hint, name };
             }
         }
-        fill(set, words, bytes.get(start..end).unwrap_or_default())
+        fill(set, words, bytes.get(start..end).unwrap_or_default(), &self.own)
     }
+}
+
+fn empty() -> Box<[[Slot; SLOTS]; SETS]> {
+    Box::new([[Slot::default(); SLOTS]; SETS])
 }
 
 /// Looks a name up and puts it first; the last of its set makes room.
 #[cold]
 #[inline(never)]
-fn fill(set: &mut [Slot; SLOTS], words: [u64; 3], name: &[u8]) -> Field {
-    let field = field_of(name);
+fn fill(set: &mut [Slot; SLOTS], words: [u64; 3], name: &[u8], own: &OwnNames) -> Field {
+    let field = field_of(name, own);
     set.rotate_right(1);
     set[0] = Slot { words, length: name.len() as u32, hint: field.hint }; // SLOTS is not 0
     field
 }
 
 /// A field without the cache; of a long name, by its head.
-pub(super) fn field_of(name: &[u8]) -> Field {
+fn field_of(name: &[u8], own: &OwnNames) -> Field {
     let name = name.get(..name.len().min(NAME_BYTES)).unwrap_or_default();
     let hash = name.chunks(CACHED_BYTES).fold(0u64, |hash, chunk| {
         let words = words_of(&name_padded(chunk, 0, chunk.len()), chunk.len());
         hash.rotate_left(23) ^ fold(words)
     });
-    Field { hint: hint_of(name), name: hash }
+    Field { hint: hint_of(name).with(own.hint(name)), name: hash }
 }
 
 /// Spreads a name over 64 bits (multiplicative hashing; Knuth, TAOCP 3, §6.4): it picks a set of the cache and stands for
@@ -124,10 +155,10 @@ mod tests {
         let mut cache = FieldCache::new();
         let names: Vec<String> = (0..400).map(|n| format!("{}{}", "phone_number_of_x".split_at(n % 17).0, n)).collect();
         for name in names.iter().chain(names.iter().rev()) {
-            assert_eq!(cache.look(name.as_bytes()), field_of(name.as_bytes()));
+            assert_eq!(cache.look(name.as_bytes()), field_of(name.as_bytes(), &OwnNames::default()));
         }
         for name in ["", "a", "ab", "abc", "abcd", "a\0", "a\0\0", "abcdefghijklmnopqrstuvwxyz"] {
-            assert_eq!(cache.look(name.as_bytes()), field_of(name.as_bytes()));
+            assert_eq!(cache.look(name.as_bytes()), field_of(name.as_bytes(), &OwnNames::default()));
         }
     }
 }

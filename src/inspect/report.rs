@@ -62,6 +62,8 @@ pub struct ClassReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoginFields {
     pub has_password: bool,
+    /// Its field is named so that it can be nothing else; else it may be a card's PIN, or a secret of another kind.
+    pub is_password_certain: bool,
     pub code: Option<CodeField>,
     /// Keyed hash (purpose `user`) of the user name, trimmed and in lower case.
     pub user: Option<u64>,

@@ -6,7 +6,7 @@ use super::field::Hint;
 use super::names::{Field, FieldCache};
 use super::report::Tally;
 use super::value;
-use super::verdict::{Login, Outcome, Refusals};
+use super::verdict::{Login, Outcome, said_in};
 use crate::hash::{HashKey, mix};
 
 /// JSON keys this deep or less speak for the whole response.
@@ -27,7 +27,8 @@ pub(super) struct Sink {
     pub tally: Tally,
     pub login: Login,
     pub outcome: Outcome,
-    refusals: Refusals,
+    /// Text made plain.
+    scratch: String,
     pub names: FieldCache,
     /// Fingerprint so far.
     pub shape: u64,
@@ -49,7 +50,7 @@ impl Sink {
             tally: Tally::new(key, max_distinct),
             login: Login::default(),
             outcome: Outcome::default(),
-            refusals: Refusals::new(),
+            scratch: String::new(),
             names: FieldCache::new(),
             shape: 0,
             records: 0,
@@ -113,7 +114,7 @@ impl Sink {
             match self.role {
                 Role::Request if depth <= LOGIN_DEPTH => self.login.field(hint, value, &self.key),
                 Role::Request => {}
-                Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH, &mut self.refusals),
+                Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH, &mut self.scratch),
             }
         }
     }
@@ -143,7 +144,7 @@ impl Sink {
     /// Text that is shown to a person: it may say that a login was refused.
     pub fn shown(&mut self, text: &[u8]) {
         if self.role == Role::Response {
-            self.outcome.said(self.refusals.read(text));
+            self.outcome.said(said_in(text, &mut self.scratch));
         }
     }
 

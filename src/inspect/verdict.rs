@@ -1,9 +1,9 @@
 //! What a response says of success, and what a request says of who logs in.
 
 use super::field::Hint;
+use super::phrases;
 use super::report::{AccountSaid, CodeField, LoginFields};
-use crate::hash::HashKey;
-use memchr::memmem::{self, Finder};
+use crate::hash::{HashKey, mix};
 
 /// A user name or password longer than this many bytes is not one.
 const CREDENTIAL_BYTES: usize = 256;
@@ -12,64 +12,10 @@ const OTP_BYTES: std::ops::RangeInclusive<usize> = 4..=10;
 /// Shortest token that opens a session, in bytes.
 const TOKEN_BYTES: usize = 8;
 
-/// Words of a refused login, in lower case, and what must stand near each.
-const REFUSALS: [(&[u8], &[&[u8]]); 7] = [
-    (b"invalid", &[b"credential", b"password", b"username", b"login", b"user name", b"email or", b"token"]),
-    (b"incorrect", &[b"password", b"username", b"credential", b"login", b"email", b"code"]),
-    (b"wrong", &[b"password", b"username", b"credential", b"login", b"email"]),
-    (b" fail", &[b"login fail", b"authentication fail", b"logon fail", b"sign-in fail"]),
-    (b"denied", &[b"access denied"]),
-    (b"unauthori", &[b""]),
-    (b"not match", &[b"password", b"credential"]),
-];
-/// How near, in bytes.
-const NEAR_BYTES: usize = 40;
-/// Shortest text that says anything: `user exists`.
-const SHORTEST_BYTES: usize = 11;
+/// Shortest text that says anything: `密码错误`, `wrong pin`.
+const SHORTEST_BYTES: usize = 9;
 /// Longest text that may speak of an account, in bytes: pages do it in a line of theirs, which is not looked for.
 const LONGEST_BYTES: usize = 512;
-
-/// What stands for an account.
-const ACCOUNT: &[&[u8]] =
-    &[b"user", b"account", b"email", b"e-mail", b"mail address", b"customer", b"member", b"phone"];
-/// Words that say there is no such account.
-const UNKNOWN: [(&[u8], &[&[u8]]); 9] = [
-    (b"not found", ACCOUNT),
-    (b"no such", ACCOUNT),
-    (b"unknown", ACCOUNT),
-    (b"not exist", ACCOUNT),
-    (b"n't exist", ACCOUNT),
-    (b"t find", ACCOUNT),
-    (b"not registered", &[b""]),
-    (b"no account", &[b""]),
-    (b"no user", &[b""]),
-];
-/// Words that say there is one already.
-const TAKEN: [(&[u8], &[&[u8]]); 4] = [
-    (b"already", &[b"exist", b"registered", b"taken", b"in use", b"been used", b"have an account", b"has an account"]),
-    (b"taken", ACCOUNT),
-    (b"exists", ACCOUNT),
-    (b"not available", ACCOUNT),
-];
-
-/// Words that are looked for, each with what must stand near it.
-struct Phrases(Vec<(Finder<'static>, &'static [&'static [u8]])>);
-
-impl Phrases {
-    fn of(phrases: &'static [(&'static [u8], &'static [&'static [u8]])]) -> Phrases {
-        Phrases(phrases.iter().map(|(word, companions)| (Finder::new(word), *companions)).collect())
-    }
-
-    fn are_in(&self, lower: &[u8]) -> bool {
-        self.0.iter().any(|(word, companions)| {
-            word.find_iter(lower).any(|at| {
-                let from = at.saturating_sub(NEAR_BYTES);
-                let around = lower.get(from..lower.len().min(at + NEAR_BYTES)).unwrap_or_default();
-                companions.iter().any(|companion| memmem::find(around, companion).is_some())
-            })
-        })
-    }
-}
 
 /// What a text says of who logs in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,37 +24,20 @@ pub(super) struct Said {
     account: Option<AccountSaid>,
 }
 
-/// Reads refusals; built once, since building a search costs more than using it.
-pub(super) struct Refusals {
-    refusals: Phrases,
-    unknown: Phrases,
-    taken: Phrases,
-    lower: Vec<u8>,
-}
-
-impl Refusals {
-    pub fn new() -> Refusals {
-        let (refusals, unknown, taken) = (Phrases::of(&REFUSALS), Phrases::of(&UNKNOWN), Phrases::of(&TAKEN));
-        Refusals { refusals, unknown, taken, lower: Vec::new() }
+/// What a text says of who logs in; it is made plain in `scratch`.
+pub(super) fn said_in(text: &[u8], scratch: &mut String) -> Said {
+    if text.len() < SHORTEST_BYTES {
+        return Said::default();
     }
-
-    /// Whether text says that a login was refused, and what of the account. Words may be joined as in `EMAIL_NOT_FOUND`.
-    pub fn read(&mut self, text: &[u8]) -> Said {
-        if text.len() < SHORTEST_BYTES {
-            return Said::default();
-        }
-        self.lower.clear();
-        self.lower.extend(text.iter().map(|byte| if *byte == b'_' { b' ' } else { byte.to_ascii_lowercase() }));
-        let lower = &self.lower;
-        // "Unknown user or wrong password" gives nothing away.
-        let tells = lower.len() <= LONGEST_BYTES && memmem::find(lower, b"password").is_none();
-        let account = match tells {
-            true if self.unknown.are_in(lower) => Some(AccountSaid::Unknown),
-            true if self.taken.are_in(lower) => Some(AccountSaid::Taken),
-            _ => None,
-        };
-        Said { refused: self.refusals.are_in(lower), account }
-    }
+    let told = phrases::read(text, scratch);
+    // "Unknown user or wrong password" gives nothing away.
+    let tells = text.len() <= LONGEST_BYTES && !told.password;
+    let account = match tells {
+        true if told.unknown => Some(AccountSaid::Unknown),
+        true if told.taken => Some(AccountSaid::Taken),
+        _ => None,
+    };
+    Said { refused: told.refused, account }
 }
 
 /// Evidence of a response's outcome, strongest first.
@@ -154,7 +83,7 @@ impl Outcome {
     }
 
     /// A string under a field with a part in the outcome.
-    pub fn text(&mut self, hint: Hint, value: &[u8], near_top: bool, refusals: &mut Refusals) {
+    pub fn text(&mut self, hint: Hint, value: &[u8], near_top: bool, scratch: &mut String) {
         let value = value.trim_ascii();
         if hint.any(Hint::TOKEN) && value.len() >= TOKEN_BYTES && !value.contains(&b' ') {
             self.token = true;
@@ -190,7 +119,7 @@ impl Outcome {
             self.error = true;
         }
         if hint.any(Hint::MESSAGE.with(Hint::ERROR)) {
-            self.said(refusals.read(lower));
+            self.said(said_in(value.get(..LONGEST_BYTES).unwrap_or(value), scratch));
         }
     }
 
@@ -213,7 +142,6 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Login {
     pub fields: LoginFields,
-    password_is_certain: bool,
 }
 
 impl Login {
@@ -229,23 +157,28 @@ impl Login {
         } else if hint.any(Hint::PASSWORD.with(Hint::PASSWORD_MAYBE)) {
             let certain = hint.any(Hint::PASSWORD);
             self.fields.has_password = true;
-            if self.fields.password.is_none() || certain && !self.password_is_certain {
-                self.fields.password = Some(key.secret("password", value));
-                self.password_is_certain = certain;
-            }
+            let hash = key.secret("password", value);
+            take_best(&mut self.fields.password, &mut self.fields.is_password_certain, hash, certain);
         }
         if hint.any(Hint::USER.with(Hint::USER_MAYBE)) {
-            let certain = hint.any(Hint::USER);
-            if self.fields.user.is_none() || certain && !self.fields.is_user_certain {
-                self.fields.user = Some(user_hash(value, key));
-                self.fields.is_user_certain = certain;
-            }
+            let hash = user_hash(value, key);
+            take_best(&mut self.fields.user, &mut self.fields.is_user_certain, hash, hint.any(Hint::USER));
         }
     }
 
     /// User names without a password are a profile, not a login.
     pub fn take(&mut self) -> LoginFields {
         std::mem::take(self).fields
+    }
+}
+
+/// What is certain counts before what is not, and of those that are not the first. Several that are certain count together,
+/// since nobody here knows which of them the server takes.
+fn take_best(best: &mut Option<u64>, is_certain: &mut bool, hash: u64, certain: bool) {
+    match best {
+        Some(known) if *is_certain && certain && *known != hash => *known = mix(*known ^ hash.rotate_left(32)),
+        Some(_) if *is_certain || !certain => {}
+        _ => (*best, *is_certain) = (Some(hash), certain),
     }
 }
 

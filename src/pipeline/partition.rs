@@ -154,6 +154,8 @@ impl Observer for Watcher {
         self.scans += 1;
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         let mut scan = idle.unwrap_or_else(|| Box::new(BodyScan::new(self.limits.inspect, self.key)));
+        let login = &self.snapshot.settings.names.login;
+        scan.know_fields(&login.user_fields, &login.password_fields);
         scan.begin(if side == Side::Client { Role::Request } else { Role::Response }, kind);
         if let Some(most) = most {
             scan.look_at_most(most);

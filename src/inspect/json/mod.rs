@@ -414,10 +414,10 @@ impl Json {
         self.name(field, sink);
     }
 
-    /// A name that may be of a request's own field.
+    /// A name that may be of a request's own field. Those come while keys are looked up.
     #[inline(always)]
     fn member(&self, name: &[u8], sink: &mut Sink) {
-        if sink.role == Role::Request && self.depth == 1 && self.documents == 1 {
+        if self.eager && sink.role == Role::Request && self.depth == 1 && self.documents == 1 {
             sink.member(name);
         }
     }
@@ -425,7 +425,10 @@ impl Json {
     #[inline(always)]
     fn name(&mut self, field: Field, sink: &mut Sink) {
         self.know(field, sink);
-        if self.depth == 1 && self.documents == 1 || self.depth == 2 && self.record_depth == 1 && self.elements == 1 {
+        let is_first =
+            self.depth == 1 && self.documents == 1 || self.depth == 2 && self.record_depth == 1 && self.elements == 1;
+        // Elsewhere most keys are not looked up, so none counts: one straight in an array, which is no JSON.
+        if self.eager && is_first {
             sink.shape_member(field.name);
         }
     }

@@ -279,3 +279,14 @@ fn what_lies_too_deep_is_passed_over_rightly() {
     let report = fed(limits, Role::Response, BodyKind::Json, &[body], None);
     assert_eq!(report.classes[0].occurrences, 1);
 }
+
+/// Found by fuzzing: a name straight in an array, behind brackets that do not match.
+#[test]
+fn what_is_no_json_is_read_alike_however_it_is_cut() {
+    let body = b"[{]{\"\"]]{\"\"][\"\"\"\":";
+    let whole = fed(Limits::default(), Role::Request, BodyKind::Json, &[body], None);
+    for at in 1..body.len() {
+        let (head, tail) = body.split_at(at);
+        assert_eq!(fed(Limits::default(), Role::Request, BodyKind::Json, &[head, tail], None), whole, "cut at {at}");
+    }
+}
