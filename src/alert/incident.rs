@@ -30,7 +30,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use telling::{record_of, subject_of};
 
-/// An incident is over when nothing came of it for so long: the shortest span of the detectors.
+/// An incident is over when nothing came of it for so long, at least: the shortest span of the detectors.
 const QUIET: Duration = Duration::from_secs(600);
 /// Who guesses at logins pauses, and a slow campaign hovers about the floors: that is still the same attack.
 const LOGINS_QUIET: Duration = Duration::from_secs(3600);
@@ -41,10 +41,11 @@ const BATCH_QUIET: Duration = Duration::from_secs(26 * 3600);
 
 fn quiet_of(finding: &Finding) -> Duration {
     match finding.detector {
-        "shadow_endpoint" => ENDPOINT_QUIET,
+        "shadow_endpoint" | "undocumented_parameter" => ENDPOINT_QUIET,
         "object_enumeration" | "data_exfiltration" => BATCH_QUIET,
         "credential_stuffing" | "password_spraying" | "brute_force" => LOGINS_QUIET,
-        _ => QUIET,
+        // What is counted over hours hovers about its floor for as long.
+        _ => QUIET.max(Duration::from_secs(finding.reasons.horizon_seconds.unwrap_or(0))),
     }
 }
 

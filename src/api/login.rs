@@ -1,6 +1,6 @@
 //! What came of a login attempt, or of another request of an account flow.
 
-use super::account::is_login_page;
+use super::account::{AccountFlow, is_login_page};
 use super::snapshot::LoginHabit;
 use crate::http::{Field, Head, Message};
 use crate::inspect::BodyReport;
@@ -14,6 +14,7 @@ pub enum Outcome {
 
 /// The outcome of an attempt, from the response to it.
 pub fn outcome_of(
+    flow: AccountFlow,
     path: &str,
     response: Option<&Message<BodyReport>>,
     opens_session: bool,
@@ -21,6 +22,9 @@ pub fn outcome_of(
 ) -> Outcome {
     let Some(response) = response else { return Outcome::Unknown };
     let report = response.report.as_ref();
+    if flow == AccountFlow::Login && report.is_some_and(|report| report.wants_more) {
+        return Outcome::Success;
+    }
     let said = report.and_then(|report| report.outcome);
     let is_read = report.map_or(response.body_length == 0, |report| !report.truncated);
     match response.head.status() {

@@ -126,21 +126,55 @@ impl Observation<'_> {
     }
 }
 
-/// Query parameters that name an object when the path does not, lower case.
-const OBJECT_PARAMETERS: [&str; 12] = [
-    "id",
-    "user_id",
-    "userid",
-    "uid",
-    "customer_id",
-    "customerid",
-    "account_id",
-    "accountid",
-    "order_id",
-    "orderid",
-    "invoice_id",
-    "number",
+/// Query parameters that name an object when the path does not, lower case; besides, all that end in `id`, and those of which the
+/// value is a UUID.
+const OBJECT_PARAMETERS: [&str; 3] = ["uid", "number", "msisdn"];
+/// Parameters that name a visit, a request or a place in a list, however they look.
+const NO_OBJECTS: [&str; 24] = [
+    "sid",
+    "cid",
+    "tid",
+    "gclid",
+    "fbclid",
+    "dclid",
+    "msclkid",
+    "session_id",
+    "sessionid",
+    "request_id",
+    "requestid",
+    "trace_id",
+    "traceid",
+    "correlation_id",
+    "correlationid",
+    "device_id",
+    "deviceid",
+    "client_id",
+    "clientid",
+    "visitor_id",
+    "visitorid",
+    "cursor",
+    "nonce",
+    "state",
 ];
+
+/// Whether a query parameter names an object.
+fn names_object(name: &str, value: &str) -> bool {
+    let is = |known: &[&str]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
+    let ends_in_id = || {
+        let end = name.len().checked_sub(2).and_then(|at| name.get(at..)).unwrap_or_default();
+        end.eq_ignore_ascii_case("id")
+    };
+    !value.is_empty() && (is(&OBJECT_PARAMETERS) || ends_in_id() || is_uuid(value)) && !is(&NO_OBJECTS)
+}
+
+/// 32 hexadecimal digits in five groups (RFC 9562, §4).
+fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
 
 /// Reads the transactions of a partition. Buffers are reused.
 pub struct Interpreter {
@@ -222,7 +256,7 @@ impl Interpreter {
                 return None;
             }
             let habit = habit.filter(|_| flow == AccountFlow::Login);
-            let outcome = match login::outcome_of(path, response, opens_session, habit) {
+            let outcome = match login::outcome_of(flow, path, response, opens_session, habit) {
                 // Basic credentials go with every request: whatever is not refused was accepted.
                 Outcome::Unknown if is_basic && (200..400).contains(&status) => Outcome::Success,
                 outcome if is_basic && outcome == Outcome::Failure && status != 401 => Outcome::Unknown,
@@ -253,7 +287,13 @@ impl Interpreter {
             }
             false => SmallVec::new(),
         };
-        let accepted = status != 0 && status != 401 && status != 403;
+        // Who is known and may not is refused with 403. Gateways say so of keys that they do not know, too.
+        let is_known = |kind| matches!(kind, CredentialKind::Bearer | CredentialKind::Session);
+        let accepted = match status {
+            0 | 401 => false,
+            403 => credentials.is_some_and(|credentials| is_known(credentials.kind)),
+            _ => true,
+        };
         Some(Observation {
             time: response.map_or(request.ended, |response| response.ended.max(request.ended)),
             started: request.started,
@@ -416,9 +456,7 @@ fn object_of(
         number = trailing_number(value);
     }
     if scratch.is_empty() {
-        let named = url::QueryParameters::of(query?).find(|(name, value)| {
-            !value.is_empty() && OBJECT_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known))
-        });
+        let named = url::QueryParameters::of(query?).find(|(name, value)| names_object(name, value));
         let (_, value) = named.filter(|(_, value)| may_name(value))?;
         scratch.extend_from_slice(value.as_bytes());
         number = trailing_number(value);

@@ -13,6 +13,21 @@ fn what_is_tried_against_a_database_names_nothing() {
 }
 
 #[test]
+fn objects_are_named_by_their_ids_in_the_query_too() {
+    let uuid = "550e8400-e29b-41d4-a716-446655440000";
+    for (name, value) in
+        [("id", "7"), ("patientId", "7"), ("patient", uuid), ("invoice_id", "INV-7"), ("msisdn", "34600")]
+    {
+        assert!(names_object(name, value), "{name}={value}");
+    }
+    for (name, value) in
+        [("gclid", "7"), ("session_id", uuid), ("cursor", uuid), ("page", "7"), ("id", ""), ("q", "paid")]
+    {
+        assert!(!names_object(name, value), "{name}={value}");
+    }
+}
+
+#[test]
 fn the_number_of_an_object_is_at_its_end() {
     assert_eq!(trailing_number("42"), Some(42));
     assert_eq!(trailing_number("INV-0004711"), Some(4711));

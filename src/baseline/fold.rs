@@ -7,13 +7,13 @@
 use super::habit::Came;
 use super::persist::Kind;
 use super::settling::SettledShare;
-use super::state::{ExposureNormal, Quarantines, Share, TakenNormal};
+use super::state::{DAY_WINDOWS, ExposureNormal, Quarantines, Share, TakenNormal};
 use super::store::{Store, Touched};
-use super::tiers::tier_of;
+use super::tiers::{Tiers, tier_of};
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::histogram::{LogHistogram, StatusCounts};
-use crate::window::{AskedByHost, EndpointWindow, Exposure, Merge, Parts};
+use crate::window::{AskedByHost, EndpointWindow, Exposure, Merge, Parts, Reach};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
@@ -258,7 +258,11 @@ impl Store {
                 logins: spoiled.contains(&Spoiled::Logins(*key)),
                 data: spoiled.contains(&Spoiled::EndpointExposure(*key)),
             });
-            let is_told = spoiled.contains(&Spoiled::Logins(*key));
+            if spoiled.contains(&Spoiled::Logins(*key)) {
+                state.logins_told = Some(index);
+            }
+            // What is found in the sum of a day is under way in all of it, also in windows that alone say nothing.
+            let is_told = state.logins_told.is_some_and(|told| index.saturating_sub(told) < DAY_WINDOWS);
             let told = Told {
                 errors: spoiled.contains(&Spoiled::EndpointErrors(*key)),
                 failures: spoiled.contains(&Spoiled::EndpointFailures(*key)),
@@ -417,22 +421,15 @@ impl Store {
     fn fold_reaches(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
         for key in &touched.reaches {
             let Some(mut state) = self.reaches.get_mut(key) else { continue };
+            let state = &mut *state;
             if spoiled.contains(&Spoiled::Reach(*key)) {
-                state.recent.tell(Parts::ALL);
+                state.tell(index);
                 continue;
             }
-            let state = &mut *state;
-            let mut buckets = state.recent.buckets(0);
-            let Some(first) = buckets.next() else { continue };
-            let endpoint = first.endpoint;
-            let objects = match buckets.next() {
-                None => first.objects.count(),
-                Some(second) => {
-                    let mut objects = first.objects.clone();
-                    objects.merge(&second.objects);
-                    objects.count()
-                }
-            };
+            if state.was_told_lately(index) {
+                continue;
+            }
+            let Some((endpoint, objects)) = reached_now(&state.recent) else { continue };
             let objects = objects.max(1);
             let is_first = state.since.is_none();
             // Who was there while learning has always been there.
@@ -440,7 +437,7 @@ impl Store {
             // The peers' normal takes a subject's first look and the spans that are over; while learning, when nobody is
             // judged, also each doubling within a span: most subjects never come back.
             if touched.is_learning {
-                state.usual = state.usual.max(objects);
+                state.learn(index, objects, true);
             }
             let noted = if is_first {
                 (state.noted, state.under_way) = (index, objects);
@@ -451,7 +448,7 @@ impl Store {
                 (touched.is_learning && has_doubled).then_some(objects)
             } else {
                 let over = std::mem::replace(&mut state.under_way, objects);
-                state.usual = state.usual.max(over);
+                state.learn(index, over, touched.is_learning);
                 state.noted = index;
                 Some(over)
             };
@@ -461,6 +458,21 @@ impl Store {
             }
         }
     }
+}
+
+/// The endpoint of a reach, and how many objects are within its shortest span.
+fn reached_now(recent: &Tiers<Reach>) -> Option<(u64, u64)> {
+    let mut buckets = recent.buckets(0);
+    let first = buckets.next()?;
+    let objects = match buckets.next() {
+        None => first.objects.count(),
+        Some(second) => {
+            let mut objects = first.objects.clone();
+            objects.merge(&second.objects);
+            objects.count()
+        }
+    };
+    Some((first.endpoint, objects))
 }
 
 /// What of a window was told of.

@@ -22,6 +22,7 @@ const CLIENT_ERRORS: ErrorClass = ErrorClass {
     spoils_endpoint: Spoiled::EndpointErrors,
     spoils_host: Spoiled::HostErrors,
     sole_client_speaks_for_endpoint: false,
+    most_bunched: f64::INFINITY,
 };
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {

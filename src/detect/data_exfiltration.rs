@@ -118,13 +118,15 @@ impl Taker<'_> {
         }
         let least = self.rules.min_baseline_responses as f64;
         let past = self.exposure.filter(|normal| normal.responses >= least);
+        let behind = self.people_behind(tier);
+        // A short past says how much a visit takes, if not how rare more is: a batch of a few large pages.
         let over: Vec<(ClassExposure, f64)> = exposure
             .classes
             .iter()
-            .map(|class| (class.clone(), past.map_or(0.0, |past| expected_of(past, class.class, tier))))
+            .map(|class| (class.clone(), self.exposure.map_or(0.0, |past| expected_of(past, class.class, tier))))
             .filter(|(class, expected)| {
                 let seen = class.values.count();
-                seen >= min_of(class.class) && seen as f64 >= self.rules.factor * expected
+                seen / behind >= min_of(class.class) && seen as f64 >= self.rules.factor * expected
             })
             .collect();
         let worst = over.iter().map(|(class, _)| class.class.sensitivity()).max()?;
@@ -133,7 +135,7 @@ impl Taker<'_> {
         let of_others =
             self.of_others(scene, tier, |activity| if is_at(activity, host) { values_in(activity) } else { 0 });
         let bound = self.bound_of_others(scene, &of_others, past.is_some())?;
-        if (taken as f64) < bound {
+        if ((taken / behind) as f64) < bound {
             return None;
         }
         // What an endpoint has begun to give to everybody is not what somebody takes.
@@ -162,6 +164,13 @@ impl Taker<'_> {
         );
         finding.expected = Some(format!("{expected}; {}", others_in_words(&of_others, "such values")));
         Some(finding)
+    }
+
+    /// Keys that came from an address, by a sample: an office, or a proxy that nobody trusts, takes for many.
+    fn people_behind(&self, tier: usize) -> u64 {
+        let of_address = matches!(self.subject, Subject::Client(_));
+        let callers = of_address.then(|| self.recent.merged(tier, |activity| activity.callers.as_deref())).flatten();
+        callers.map_or(1, |callers| callers.principals.count().max(1))
     }
 
     /// Of classes with what was expected of each, those of which its past makes so much unlikely; what was expected; and how

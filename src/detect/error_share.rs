@@ -35,6 +35,8 @@ pub(super) struct ErrorClass {
     pub spoils_host: fn(u64) -> Spoiled,
     /// Whether the errors of an endpoint's only client say something about the endpoint: the server's do.
     pub sole_client_speaks_for_endpoint: bool,
+    /// Errors of one client that come for one reason, at most.
+    pub most_bunched: f64,
 }
 
 /// What the rules say of a class.
@@ -59,6 +61,8 @@ pub(super) struct Counts {
     pub clients: u64,
     /// Errors of clients that always fail, which are not counted.
     pub left_out: u64,
+    /// See [`ErrorClass::most_bunched`].
+    pub most_bunched: f64,
     pub moment: Moment,
     pub usual: Share,
 }
@@ -212,6 +216,7 @@ impl Spikes<'_> {
             requests,
             clients: errors.clients.count(),
             left_out: 0,
+            most_bunched: self.class.most_bunched,
             moment: errors.moment,
             usual,
         }
@@ -300,8 +305,11 @@ impl Spikes<'_> {
                 // The client's span may be longer or shorter than this one's; what is uncertain goes in its favour.
                 let scale = (seconds / seconds_of(&errors.moment)).clamp(SHORTER_SPAN, LONGER_SPAN);
                 let scaled = |count: u64| (count as f64 * scale) as u64;
-                counts.errors = counts.errors.saturating_sub(scaled(errors.statuses.total()) * 5 / 4);
-                counts.requests = counts.requests.saturating_sub(scaled(requests));
+                let of_client = errors.statuses.total();
+                // All its errors are here, but perhaps not all that it asks: no more than its errors are usually a share of.
+                let asked_here = requests.min((of_client as f64 / usual.share()) as u64);
+                counts.errors = counts.errors.saturating_sub(scaled(of_client) * 5 / 4);
+                counts.requests = counts.requests.saturating_sub(scaled(asked_here)).max(counts.errors);
                 counts.clients = counts.clients.saturating_sub(1);
                 counts.usual.hits = (counts.usual.hits - usual.hits).max(0.0);
                 counts.usual.total = (counts.usual.total - usual.total).max(counts.usual.hits);
@@ -355,7 +363,7 @@ impl Counts {
 
 /// How unlikely the share is by the model, where it is far enough above the usual one.
 fn probability_of(counts: &Counts, floors: &ErrorShare, least_clients: u64) -> Option<Probability> {
-    let Counts { errors, requests, clients, usual, .. } = *counts;
+    let Counts { errors, requests, clients, usual, most_bunched, .. } = *counts;
     let share = counts.share();
     if errors < floors.min_errors
         || share < floors.min_share
@@ -367,7 +375,7 @@ fn probability_of(counts: &Counts, floors: &ErrorShare, least_clients: u64) -> O
     }
     // Errors of one client come together: an expired token fails ten times in a row. So many clients have failed, each in
     // so large a bunch, and only the clients are independent of each other (a design effect: Kish, "Survey Sampling", §5.4).
-    let bunch = if clients > 1 { (errors as f64 / clients as f64).max(1.0) } else { 1.0 };
+    let bunch = if clients > 1 { (errors as f64 / clients as f64).clamp(1.0, most_bunched) } else { 1.0 };
     let bunches = |count: u64| (count as f64 / bunch).round() as u64;
     let (hits, total) = (usual.hits as u64, usual.total as u64);
     Some(ratio_test(bunches(errors), bunches(requests), hits, total, floors.prior_strength))

@@ -41,7 +41,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
     let spans = (SPANS[tier] / SPANS[0]) as u64;
     let is_over = scene.window.saturating_sub(state.noted) >= SPANS[0];
-    let past = if is_over { state.usual.max(state.under_way) } else { state.usual };
+    let past = if is_over { state.usual_with_what_is_over(scene.window) } else { state.usual };
     // A steady program reaches so much more in a longer span. Whose first visit lies within the span has no such past:
     // going on as he began would excuse him for it.
     let has_past = state.since.is_some_and(|since| scene.window.saturating_sub(since) > SPANS[tier]);
@@ -140,7 +140,8 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     finding.spoils =
         vec![Spoiled::Reach(key), Spoiled::ClientErrors(reach.client), Spoiled::ClientExposure(reach.client)];
     finding.spoils.extend(reach.principal.map(Spoiled::PrincipalExposure));
-    finding.spoils.push(Spoiled::EndpointErrors(reach.endpoint));
+    // What is refused or not there is answered faster than the rest.
+    finding.spoils.extend([Spoiled::EndpointErrors(reach.endpoint), Spoiled::EndpointPace(reach.endpoint)]);
     Some(finding)
 }
 

@@ -25,6 +25,8 @@ const SERVER_ERRORS: ErrorClass = ErrorClass {
     spoils_endpoint: Spoiled::EndpointFailures,
     spoils_host: Spoiled::HostFailures,
     sole_client_speaks_for_endpoint: true,
+    // A request and its retries: three, as the clients of clouds do.
+    most_bunched: 4.0,
 };
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {

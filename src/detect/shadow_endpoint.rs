@@ -105,6 +105,9 @@ fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
     classes.map(|class| format!("{} {}", class.values.count(), class.class.name())).collect()
 }
 
+/// Requests of one client for one endpoint that say something of what else there is.
+const MOST_REPEATS: u64 = 10;
+
 /// While a host is still being discovered, a new endpoint is nothing special: where little was known of the host when it
 /// appeared, or much of that was seen once, or where new endpoints have kept coming.
 fn is_young(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bool {
@@ -114,18 +117,23 @@ fn is_young(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bo
     let born = scene.store.host_named(&state.host).map(|host| host.moment.first);
     let appeared = state.moment.first;
     let half = born.map(|born| born.saturating_add(appeared.since(born) / 2));
-    let mut lately = 0;
+    let (mut lately, mut visits) = (0, 0);
     for entry in scene.store.endpoints.iter().filter(|entry| entry.host == state.host) {
         if entry.is_learned {
             learned += 1;
+        }
+        if entry.moment.first <= appeared {
+            visits += entry.clients.count();
         }
         // What came together with it, such as a release, came once.
         let came = entry.moment.first;
         let is_lately = half.is_some_and(|half| came > half) && came.saturating_add(TOGETHER) < appeared;
         lately += u64::from(is_lately && entry.successes > 0);
     }
+    // A monitor that asks for one path all day makes that path known, and no other.
+    let told_apart = requests.min(visits * MOST_REPEATS);
     requests < rules.min_baseline_requests
-        || good_turing_novelty(singletons, requests) > rules.max_novelty
+        || good_turing_novelty(singletons, told_apart) > rules.max_novelty
         || lately > FEW_NEW.max(learned / MANY_NEW)
 }
 

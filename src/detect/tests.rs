@@ -449,6 +449,28 @@ fn a_walk_in_sequence_is_seen_whatever_its_pace() {
 }
 
 #[test]
+fn a_walk_is_told_as_long_as_it_goes_on_and_teaches_no_pace() {
+    let walk = |from: u64, per_window: u64| {
+        move |nth: u64, traffic: &mut Traffic| {
+            let ids: Vec<u64> = (0..per_window).map(|id| from + nth * per_window + id).collect();
+            traffic.look(attacker(1), 999_999, &ids);
+        }
+    };
+    let mut sensor = Sensor::learned();
+    assert!(sensor.voices(200, walk(10_000, 5)).contains(&"object_enumeration"));
+    assert_eq!(sensor.voices(20, walk(20_000, 5)), ["object_enumeration"], "half an hour later");
+    // Each step seven times the one before.
+    let mut sensor = Sensor::learned();
+    sensor.voices(72, |nth, traffic| {
+        if nth < 20 {
+            walk(10_000, 1)(nth, traffic)
+        }
+    });
+    sensor.voices(72, walk(20_000, 2));
+    assert!(sensor.voices(72, walk(30_000, 14)).contains(&"object_enumeration"));
+}
+
+#[test]
 fn a_batch_that_was_learned_may_come_again() {
     let mut sensor = Sensor::new();
     let batch = |nth: u64, traffic: &mut Traffic| {

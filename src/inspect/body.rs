@@ -153,6 +153,7 @@ impl BodyScan {
             classes: sink.tally.take(),
             login: sink.login.take(),
             outcome: if response { sink.outcome.verdict() } else { None },
+            wants_more: response && sink.outcome.wants_more(),
             account: if response { sink.outcome.account() } else { None },
             has_token: response && sink.outcome.has_token(),
             shape: crate::hash::mix(sink.shape ^ (self.kind as u64) << 56 ^ 0x5bd1_e995),

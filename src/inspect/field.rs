@@ -13,7 +13,7 @@ const WORDS: usize = 8;
 
 /// A set of promises; a bit each.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Hint(pub u32);
+pub(super) struct Hint(pub u64);
 
 impl Hint {
     pub const NONE: Hint = Hint(0);
@@ -58,6 +58,8 @@ impl Hint {
     pub const TH: Hint = Hint(1 << 30);
     pub const CA: Hint = Hint(1 << 31);
     pub const COUNTRY: Hint = Hint(0x3ff << 22);
+    /// The password was right, and something more is wanted: `mfa_required`, `challenge`.
+    pub const FURTHER: Hint = Hint(1 << 32);
 
     /// Hints that make a value with few digits worth a look.
     pub const PERSONAL: Hint = Hint((1 << 10) - 1);
@@ -65,7 +67,8 @@ impl Hint {
     pub const OTP_CERTAIN: Hint = Hint(Hint::OTP.0 | Hint::PASSWORD_MAYBE.0);
     pub const LOGIN: Hint =
         Hint(Hint::PASSWORD.0 | Hint::PASSWORD_MAYBE.0 | Hint::USER.0 | Hint::USER_MAYBE.0 | Hint::OTP.0);
-    pub const OUTCOME: Hint = Hint(Hint::SUCCESS.0 | Hint::ERROR.0 | Hint::STATUS.0 | Hint::MESSAGE.0);
+    pub const OUTCOME: Hint =
+        Hint(Hint::SUCCESS.0 | Hint::ERROR.0 | Hint::STATUS.0 | Hint::MESSAGE.0 | Hint::FURTHER.0);
 
     #[inline(always)]
     pub const fn any(self, of: Hint) -> bool {
@@ -277,8 +280,8 @@ fn role_hint(name: &[u8]) -> Hint {
         b"pin" | b"secret" | b"clientsecret" => Hint::PASSWORD_MAYBE,
         b"otp" | b"totp" | b"mfa" | b"mfacode" | b"verificationcode" | b"2fa" | b"2facode" | b"twofactor"
         | b"twofactorcode" | b"onetimepassword" | b"onetimecode" | b"smscode" | b"otpcode" | b"totpcode"
-        | b"authcode" | b"mfatoken" | b"otptoken" | b"passcode2" | b"verifycode" | b"confirmationcode"
-        | b"resetcode" | b"recoverycode" | b"backupcode" | b"emailcode" | b"authenticatorcode" => Hint::OTP_CERTAIN,
+        | b"authcode" | b"otptoken" | b"passcode2" | b"verifycode" | b"confirmationcode" | b"resetcode"
+        | b"recoverycode" | b"backupcode" | b"emailcode" | b"authenticatorcode" => Hint::OTP_CERTAIN,
         b"code" => Hint::OTP,
         b"token"
         | b"accesstoken"
@@ -300,6 +303,32 @@ fn role_hint(name: &[u8]) -> Hint {
         | b"authorization" => Hint::TOKEN,
         b"success" | b"ok" | b"authenticated" | b"isauthenticated" | b"loggedin" | b"isloggedin" | b"successful"
         | b"issuccess" | b"succeeded" | b"authorized" => Hint::SUCCESS,
+        b"mfarequired"
+        | b"requiresmfa"
+        | b"requiremfa"
+        | b"needsmfa"
+        | b"2farequired"
+        | b"requires2fa"
+        | b"twofactorrequired"
+        | b"requirestwofactor"
+        | b"otprequired"
+        | b"requiresotp"
+        | b"challenge"
+        | b"challengeid"
+        | b"challengename"
+        | b"challengetype"
+        | b"mfachallenge"
+        | b"nextstep"
+        | b"nextaction"
+        | b"statetoken"
+        | b"passwordexpired"
+        | b"mustchangepassword"
+        | b"passwordchangerequired"
+        | b"changepasswordrequired"
+        | b"requirespasswordchange"
+        | b"passwordresetrequired"
+        | b"forcepasswordchange" => Hint::FURTHER,
+        b"mfatoken" => Hint::OTP_CERTAIN.with(Hint::FURTHER),
         b"error" | b"errors" | b"exception" | b"fault" | b"errorcode" | b"failure" => Hint::ERROR,
         b"status" | b"result" | b"outcome" => Hint::STATUS,
         b"message" | b"msg" | b"detail" | b"errormessage" | b"errordescription" | b"reason" => Hint::MESSAGE,

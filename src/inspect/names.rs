@@ -19,9 +19,11 @@ const CACHED_BYTES: usize = 24;
 struct Slot {
     /// The name, zeros behind it.
     words: [u64; 3],
-    length: u32,
-    hint: Hint,
+    /// Its length in the highest byte, below it the hint.
+    tag: u64,
 }
+
+const HINT_BITS: u32 = 56;
 
 /// A set-associative cache of [`Field`]s. Names are compared whole, so what it holds never changes an answer.
 pub(super) struct FieldCache {
@@ -82,8 +84,8 @@ impl FieldCache {
         for slot in set.iter() {
             // Word by word: a comparison of arrays loads what was just stored in another width, which stalls.
             let differs = slot.words[0] ^ words[0] | slot.words[1] ^ words[1] | slot.words[2] ^ words[2];
-            if (differs | u64::from(slot.length) ^ length as u64) == 0 {
-                return Field { hint: slot.hint, name };
+            if (differs | slot.tag >> HINT_BITS ^ length as u64) == 0 {
+                return Field { hint: Hint(slot.tag & ((1 << HINT_BITS) - 1)), name };
             }
         }
         fill(set, words, bytes.get(start..end).unwrap_or_default(), &self.own)
@@ -100,7 +102,8 @@ fn empty() -> Box<[[Slot; SLOTS]; SETS]> {
 fn fill(set: &mut [Slot; SLOTS], words: [u64; 3], name: &[u8], own: &OwnNames) -> Field {
     let field = field_of(name, own);
     set.rotate_right(1);
-    set[0] = Slot { words, length: name.len() as u32, hint: field.hint }; // SLOTS is not 0
+    // SLOTS is not 0; a name of a set is at most CACHED_BYTES long
+    set[0] = Slot { words, tag: (name.len() as u64) << HINT_BITS | field.hint.0 };
     field
 }
 

@@ -21,6 +21,8 @@ pub struct BodyReport {
     pub outcome: Option<bool>,
     /// What a response gives away of an account.
     pub account: Option<AccountSaid>,
+    /// A password was right, and something more is wanted: a second factor, a new password.
+    pub wants_more: bool,
     /// A response carries a session or access token in a field named so.
     pub has_token: bool,
     /// Fingerprint of the look of the document that ignores values: catch-all pages of different paths share it.

@@ -4,9 +4,13 @@ use super::field::Hint;
 use super::phrases;
 use super::report::{AccountSaid, CodeField, LoginFields};
 use crate::hash::{HashKey, mix};
+use memchr::memmem;
 
 /// A user name or password longer than this many bytes is not one.
 const CREDENTIAL_BYTES: usize = 256;
+/// Parts of a status that together say that the password was right, and something more is wanted: `MFA_REQUIRED`.
+const STEPS: [&[u8]; 6] = [b"mfa", b"2fa", b"factor", b"otp", b"challenge", b"password"];
+const WANTED: [&[u8]; 6] = [b"require", b"needed", b"pending", b"challenge", b"expired", b"change"];
 /// Digits and letters of a one-time code.
 const OTP_BYTES: std::ops::RangeInclusive<usize> = 4..=10;
 /// Shortest token that opens a session, in bytes.
@@ -48,6 +52,8 @@ pub(super) struct Outcome {
     error: bool,
     refused: bool,
     token: bool,
+    /// The password was right, and something more is wanted.
+    further: bool,
     account: Option<AccountSaid>,
 }
 
@@ -67,6 +73,10 @@ impl Outcome {
 
     pub fn has_token(&self) -> bool {
         self.token
+    }
+
+    pub fn wants_more(&self) -> bool {
+        self.further
     }
 
     pub fn account(&self) -> Option<AccountSaid> {
@@ -101,7 +111,13 @@ impl Outcome {
             self.flag_true |= matches!(lower, b"true" | b"yes" | b"1" | b"ok");
             self.flag_false |= matches!(lower, b"false" | b"no" | b"0");
         }
+        if hint.any(Hint::FURTHER) {
+            let says_no: [&[u8]; 9] = [b"", b"none", b"null", b"false", b"no", b"0", b"done", b"success", b"failed"];
+            self.further |= !says_no.contains(&lower);
+        }
         if hint.any(Hint::STATUS) {
+            let has = |words: &[&[u8]]| words.iter().any(|word| memmem::find(lower, word).is_some());
+            self.further |= has(&STEPS) && has(&WANTED);
             self.flag_true |= matches!(lower, b"ok" | b"success" | b"succeeded" | b"successful" | b"authenticated");
             self.flag_false |= matches!(
                 lower,
@@ -132,6 +148,7 @@ impl Outcome {
             self.flag_true |= value == b"true" || value == b"1" && hint.any(Hint::SUCCESS);
             self.flag_false |= value == b"false" || value == b"0" && hint.any(Hint::SUCCESS);
         }
+        self.further |= hint.any(Hint::FURTHER) && !matches!(value, b"null" | b"false" | b"0");
         if hint.any(Hint::ERROR) && !matches!(value, b"null" | b"false" | b"0") {
             self.error = true;
         }

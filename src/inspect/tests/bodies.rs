@@ -222,6 +222,18 @@ fn responses_say_whether_it_worked() {
     ] {
         assert_eq!(response(body).outcome, outcome, "{body}");
     }
+    for (body, wants_more) in [
+        (r#"{"mfa_required":true,"challenge":"c29tZXRoaW5n"}"#, true),
+        (r#"{"status":"MFA_REQUIRED"}"#, true),
+        (r#"{"error":"mfa_required","mfa_token":"Fe26.2abcdef"}"#, true),
+        (r#"{"passwordExpired":true}"#, true),
+        (r#"{"ChallengeName":"SMS_MFA","Session":"abcdefgh12345"}"#, true),
+        (r#"{"mfa_required":false,"access_token":"abcdefgh12345"}"#, false),
+        (r#"{"status":"otp_invalid"}"#, false),
+        (r#"{"status":"failed"}"#, false),
+    ] {
+        assert_eq!(response(body).wants_more, wants_more, "{body}");
+    }
     assert!(response(r#"{"access_token":"abcdefgh12345"}"#).has_token);
     assert!(!response(r#"{"csrf_token":"abcdefgh12345","next_page_token":"abcdefgh12345"}"#).has_token);
     let page = b"<html><body><form><p class=error>Incorrect username or password.</p></form></body></html>";
