@@ -26,6 +26,9 @@ pub struct Guesses {
 /// Guesses by login endpoint.
 pub type Guessed = BTreeMap<u64, Guesses>;
 
+/// Passwords for each of many addresses from which on an account is guessed at, and not shared.
+const SCATTERED: u64 = 2;
+
 /// What is guessed, and the rules for it.
 struct Guess<'s> {
     detector: DetectorName,
@@ -94,7 +97,9 @@ fn guesses_in(rules: &BruteForce, recent: &Tiers<Attempts>) -> Option<Attempts> 
             return None;
         }
         recent.view(tier).filter(|attempts| {
-            attempts.passwords.count() >= rules.min_passwords && attempts.clients.count() <= rules.max_clients
+            let (passwords, clients) = (attempts.passwords.count(), attempts.clients.count());
+            // From many addresses always another password: nobody shares an account so.
+            passwords >= rules.min_passwords && (clients <= rules.max_clients || passwords >= SCATTERED * clients)
         })
     })
 }

@@ -83,7 +83,7 @@ fn visitor_of(scene: &Scene<'_>, recent: &Tiers<Attempts>) -> Option<Visitor> {
     let suspicious = horizons.into_iter().find_map(|(seconds, min_failures, min_users)| {
         let tier = tier_of(seconds);
         let failures = recent.sum(tier, |attempts| attempts.failures);
-        let total = recent.sum(tier, Attempts::total);
+        let total = recent.sum(tier, Attempts::total_of_users);
         if failures < min_failures || (failures as f64) < floors.min_failure_share * total as f64 {
             return None;
         }

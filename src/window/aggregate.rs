@@ -192,14 +192,25 @@ pub struct Attempts {
     pub clients: DistinctSet,
     pub client_sample: BottomK<IpAddr, 16>,
     /// Users that got in.
-    pub succeeded: BottomK<u64, 8>,
+    pub succeeded: BottomK<u64, SUCCEEDED>,
     pub moment: Moment,
     pub evidence: EvidenceSample,
 }
 
+/// Users that got in that are remembered.
+const SUCCEEDED: usize = 8;
+
 impl Attempts {
     pub fn total(&self) -> u64 {
         self.failures + self.successes + self.unknown
+    }
+
+    /// All of them, but of successes the different users, where those are few: who logs in to an account of his own between
+    /// tries proves nothing.
+    pub fn total_of_users(&self) -> u64 {
+        let few = self.succeeded.len() < SUCCEEDED;
+        let successes = if few { self.successes.min(self.succeeded.len() as u64) } else { self.successes };
+        self.failures + self.unknown + successes
     }
 
     /// Attempts that count.
