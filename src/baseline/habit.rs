@@ -112,6 +112,13 @@ pub struct Expected {
     pub by_hour: bool,
 }
 
+impl Expected {
+    /// The shape within so many windows. It was seen between blocks; within shorter spans what comes and goes counts for more.
+    pub fn shape_within(&self, windows: u64) -> f64 {
+        self.shape * (windows as f64 / BLOCK as f64).min(1.0)
+    }
+}
+
 impl Habit {
     /// A watched window brought this. What is told as a drop does not teach.
     pub fn pass(&mut self, window: i64, came: Came, is_drop: bool, is_learning: bool) {

@@ -22,6 +22,7 @@ const CLIENT_ERRORS: ErrorClass = ErrorClass {
     spoils_endpoint: Spoiled::EndpointErrors,
     spoils_host: Spoiled::HostErrors,
     sole_client_speaks_for_endpoint: false,
+    heals: true,
     most_bunched: f64::INFINITY,
 };
 

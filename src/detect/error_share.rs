@@ -15,6 +15,8 @@ use crate::window::{Errors, Evidence, Moment};
 const CHRONIC_SHARE: f64 = 0.5;
 /// Requests of a client from which on its past is known.
 const CHRONIC_REQUESTS: f64 = 50.0;
+/// Requests of one client that its old token may have cost it, each with a try or two: an app asks for several things at once.
+const MOST_REFUSED: u64 = 12;
 /// Spans that slide apart cover between half and all of their length.
 const SHORTER_SPAN: f64 = 0.4;
 const LONGER_SPAN: f64 = 2.5;
@@ -35,6 +37,8 @@ pub(super) struct ErrorClass {
     pub spoils_host: fn(u64) -> Spoiled,
     /// Whether the errors of an endpoint's only client say something about the endpoint: the server's do.
     pub sole_client_speaks_for_endpoint: bool,
+    /// Whether errors can pass by themselves: those of tokens that have run out do.
+    pub heals: bool,
     /// Errors of one client that come for one reason, at most.
     pub most_bunched: f64,
 }
@@ -138,7 +142,8 @@ impl Spikes<'_> {
             })
         });
         let (status, counts, probability) = found?;
-        if !is_sole && self.is_of_one(&counts, test, floors, is_here) {
+        if !is_sole && self.is_of_one(&counts, test, floors, is_here) || self.is_healed(&counts, test, floors, is_here)
+        {
             return None;
         }
         let spike = Spike { errors, counts, probability, status };
@@ -158,7 +163,8 @@ impl Spikes<'_> {
             self.leave_out_chronic(&mut counts, tier, is_here);
         }
         let probability = self.rare(class.test_of_host, key, &counts, floors, floors.min_clients)?;
-        if self.is_of_one(&counts, class.test_of_host, floors, is_here) {
+        let test = class.test_of_host;
+        if self.is_of_one(&counts, test, floors, is_here) || self.is_healed(&counts, test, floors, is_here) {
             return None;
         }
         let spike = Spike { errors, counts, probability, status: None };
@@ -281,6 +287,43 @@ impl Spikes<'_> {
             clients: counts.clients.saturating_sub(1),
             ..*counts
         };
+        let probability = probability_of(&others, floors, floors.min_clients);
+        probability.and_then(|probability| self.scene.would_be_rare(test, probability)).is_none()
+    }
+
+    /// Whether there is no spike without the clients whose tokens were refused, and who came back with better ones: tokens run
+    /// out, all at once when everybody is called to his telephone.
+    fn is_healed(
+        &self,
+        counts: &Counts,
+        test: &'static str,
+        floors: &ErrorShare,
+        is_here: impl Fn(&Evidence) -> bool,
+    ) -> bool {
+        if !self.class.heals {
+            return false;
+        }
+        let tier = tier_of(floors.window_seconds);
+        let mut others = *counts;
+        for client in self.scene.store.clients.iter() {
+            let Some(recent) = client.recent.as_deref() else { continue };
+            let Some(errors) = recent.merged(tier, self.class.of_subject) else { continue };
+            let refused = errors.statuses.total();
+            let came_back = || {
+                let successes = recent.sum(tier, |activity| activity.successes);
+                let moment = recent.merged(tier, |activity| Some(&activity.moment));
+                successes >= refused && moment.is_some_and(|moment| moment.last > errors.moment.last)
+            };
+            let is_of_tokens = refused <= MOST_REFUSED && errors.statuses.count(401) == refused;
+            if is_of_tokens && errors.evidence.iter().all(|(_, shown)| is_here(shown)) && came_back() {
+                others.errors = others.errors.saturating_sub(refused);
+                others.requests = others.requests.saturating_sub(refused);
+                others.clients = others.clients.saturating_sub(1);
+            }
+        }
+        if others.errors == counts.errors {
+            return false;
+        }
         let probability = probability_of(&others, floors, floors.min_clients);
         probability.and_then(|probability| self.scene.would_be_rare(test, probability)).is_none()
     }

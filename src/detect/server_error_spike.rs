@@ -25,6 +25,7 @@ const SERVER_ERRORS: ErrorClass = ErrorClass {
     spoils_endpoint: Spoiled::EndpointFailures,
     spoils_host: Spoiled::HostFailures,
     sole_client_speaks_for_endpoint: true,
+    heals: false,
     // A request and its retries: three, as the clients of clouds do.
     most_bunched: 4.0,
 };

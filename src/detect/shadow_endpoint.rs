@@ -34,7 +34,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let is_ignored = rules.ignored_methods.iter().any(|method| **method == *state.method)
             || rules.ignored_paths.iter().any(|path| pattern::matches(path, &state.template));
         let data = sensitive_data(scene, &state);
-        let enough = stranger.successes >= rules.min_successes || (!data.is_empty() && stranger.successes > 0);
+        let enough = downloads(&state, stranger) >= rules.min_successes || (!data.is_empty() && stranger.successes > 0);
         if is_ignored
             || !enough
             || (!is_violation && is_young(scene, &state, stranger))
@@ -44,6 +44,12 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         }
         findings.push(finding_of(scene, *key, &state, stranger, is_violation, &data));
     }
+}
+
+/// Its successful answers, of which the parts of one thing (206, RFC 9110 §15.3.7) are one for each client.
+fn downloads(state: &EndpointState, stranger: &Stranger) -> u64 {
+    let parts = state.tally.statuses.count(206).min(stranger.successes);
+    stranger.successes - parts + parts.min(state.clients.count())
 }
 
 fn finding_of(

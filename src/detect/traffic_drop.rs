@@ -78,7 +78,8 @@ impl Shortfall {
     /// How unlikely it is: so few visits and, where they are thinned, so few requests of each as well (Fisher's method, since
     /// how many come and how much each asks are different things).
     fn chance(&self, expected: &Expected) -> f64 {
-        let few = gamma_poisson_lower_tail(self.came.visits, self.mean, expected.shape, expected.shape);
+        let shape = expected.shape_within(self.windows);
+        let few = gamma_poisson_lower_tail(self.came.visits, self.mean, shape, shape);
         if !self.is_thinned {
             return few;
         }
