@@ -351,7 +351,14 @@ impl Interpreter {
         let of_body =
             || request.report.as_ref().map(|report| report.login).filter(|fields| *fields != Default::default());
         let of_message = || match login::may_be_login(&request.head) {
-            true => of_body().or_else(|| self.fields_of_query(query?, names)),
+            true => {
+                let of_query = query.and_then(|query| self.fields_of_query(query, names));
+                match (of_body(), of_query) {
+                    // Which of them the server takes, nobody here knows.
+                    (Some(body), Some(query)) if body.has_password && query.has_password => Some(body.together(&query)),
+                    (body, query) => body.or(query),
+                }
+            }
             false => None,
         };
         // A password in the body is what is tried: Basic credentials beside it may be an app's, or a decoy.

@@ -260,7 +260,7 @@ fn name_of(scene: &Scene<'_>, usual: &Share, suspects: &[&Attempts], all: &Attem
     let is_by_suspects = of_suspects.failures as f64 >= NAMING_SHARE * all.failures as f64;
     let (attempts, everyday) = match is_by_suspects {
         true => (&of_suspects, 0.0),
-        false => (all, all.successes as f64 * usual.share() / (1.0 - usual.share()).max(f64::EPSILON)),
+        false => (all, all.successes_of_users() as f64 * usual.share() / (1.0 - usual.share()).max(f64::EPSILON)),
     };
     let (users, passwords) = (attempts.users.count() as f64, attempts.passwords.count() as f64);
     let failures = attempts.failures as f64;

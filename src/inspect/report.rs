@@ -2,7 +2,7 @@
 
 use super::class::DataClass;
 use super::mask::mask;
-use crate::hash::HashKey;
+use crate::hash::{HashKey, mix};
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -73,6 +73,22 @@ pub struct LoginFields {
     pub is_user_certain: bool,
     /// Keyed hash (purpose `password`).
     pub password: Option<u64>,
+}
+
+impl LoginFields {
+    /// Two at once: who says the one and the other says something else than who says either.
+    pub fn together(self, other: &LoginFields) -> LoginFields {
+        let both = |one: Option<u64>, other: Option<u64>| match (one, other) {
+            (Some(one), Some(other)) => Some(of_both(one, other)),
+            (one, other) => one.or(other),
+        };
+        LoginFields { user: both(self.user, other.user), password: both(self.password, other.password), ..self }
+    }
+}
+
+/// The hash of two values that came for one.
+pub(super) fn of_both(one: u64, other: u64) -> u64 {
+    if one == other { one } else { mix(one ^ other.rotate_left(32)) }
 }
 
 /// A one-time code of a request.

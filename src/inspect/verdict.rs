@@ -2,11 +2,11 @@
 
 use super::field::Hint;
 use super::phrases;
-use super::report::{AccountSaid, CodeField, LoginFields};
-use crate::hash::{HashKey, mix};
+use super::report::{AccountSaid, CodeField, LoginFields, of_both};
+use crate::hash::HashKey;
 use memchr::memmem;
 
-/// A user name or password longer than this many bytes is not one.
+/// Of a user name or password so many bytes are read.
 const CREDENTIAL_BYTES: usize = 256;
 /// Parts of a status that together say that the password was right, and something more is wanted: `MFA_REQUIRED`.
 const STEPS: [&[u8]; 6] = [b"mfa", b"2fa", b"factor", b"otp", b"challenge", b"password"];
@@ -155,7 +155,7 @@ impl Outcome {
     }
 }
 
-/// The credentials of a request. The best-named field wins, then the first.
+/// The credentials of a request. The best-named field wins; of several as good, all.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Login {
     pub fields: LoginFields,
@@ -163,7 +163,10 @@ pub(super) struct Login {
 
 impl Login {
     pub fn field(&mut self, hint: Hint, value: &[u8], key: &HashKey) {
-        if value.is_empty() || value.len() > CREDENTIAL_BYTES {
+        // Of what is longer the head tells: it may be padded.
+        let value = value.trim_ascii();
+        let value = value.get(..CREDENTIAL_BYTES).unwrap_or(value);
+        if value.is_empty() {
             return;
         }
         if hint.any(Hint::OTP) {
@@ -193,7 +196,7 @@ impl Login {
 /// since nobody here knows which of them the server takes.
 fn take_best(best: &mut Option<u64>, is_certain: &mut bool, hash: u64, certain: bool) {
     match best {
-        Some(known) if *is_certain && certain && *known != hash => *known = mix(*known ^ hash.rotate_left(32)),
+        Some(known) if *is_certain && certain => *known = of_both(*known, hash),
         Some(_) if *is_certain || !certain => {}
         _ => (*best, *is_certain) = (Some(hash), certain),
     }

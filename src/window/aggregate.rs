@@ -208,9 +208,12 @@ impl Attempts {
     /// All of them, but of successes the different users, where those are few: who logs in to an account of his own between
     /// tries proves nothing.
     pub fn total_of_users(&self) -> u64 {
+        self.failures + self.unknown + self.successes_of_users()
+    }
+
+    pub fn successes_of_users(&self) -> u64 {
         let few = self.succeeded.len() < SUCCEEDED;
-        let successes = if few { self.successes.min(self.succeeded.len() as u64) } else { self.successes };
-        self.failures + self.unknown + successes
+        if few { self.successes.min(self.succeeded.len() as u64) } else { self.successes }
     }
 
     /// Attempts that count.

@@ -243,6 +243,25 @@ fn responses_say_whether_it_worked() {
 }
 
 #[test]
+fn a_decoy_beside_what_is_tried_hides_nothing() {
+    let sent = |text: &str| report(Role::Request, BodyKind::Form, text.as_bytes()).login;
+    let tried = |user: &str| sent(&format!("username=bob&password=hunter2&username={user}&password=p1"));
+    assert!(tried("ann").user.is_some() && tried("ann").user != tried("joe").user);
+    assert_ne!(tried("ann").password, sent("username=bob&password=hunter2").password);
+    assert_eq!(sent("user=bob&username=bob&password=x").user, sent("username=bob&password=x").user);
+    assert_eq!(
+        sent("id=7&username=bob&password=x").user,
+        sent("username=bob&password=x").user,
+        "what is certain counts"
+    );
+    let padded = |password: &str| sent(&format!("username=bob&password={password}{}", "%20".repeat(300))).password;
+    assert!(padded("a").is_some() && padded("a") != padded("b"));
+    let (body, query) = (sent("username=bob&password=x"), sent("username=ann&password=y"));
+    assert_ne!(body.together(&query).user, body.user);
+    assert_eq!(body.together(&body), body);
+}
+
+#[test]
 fn pages_that_look_the_same_have_the_same_shape() {
     let shape = |body: &str| response(body).shape;
     assert_eq!(shape(r#"{"path":"/a","error":"x"}"#), shape(r#"{"error":"yyyyyyy","path":"/b/c"}"#));
