@@ -352,11 +352,14 @@ impl Interpreter {
             || request.report.as_ref().map(|report| report.login).filter(|fields| *fields != Default::default());
         let of_message = || match login::may_be_login(&request.head) {
             true => {
-                let of_query = query.and_then(|query| self.fields_of_query(query, names));
-                match (of_body(), of_query) {
+                let of_query = || self.fields_of_query(query?, names);
+                match of_body() {
                     // Which of them the server takes, nobody here knows.
-                    (Some(body), Some(query)) if body.has_password && query.has_password => Some(body.together(&query)),
-                    (body, query) => body.or(query),
+                    Some(body) if body.has_password => {
+                        let of_query = of_query().filter(|query| query.has_password);
+                        Some(of_query.map_or(body, |query| body.together(&query)))
+                    }
+                    body => body.or_else(of_query),
                 }
             }
             false => None,

@@ -253,18 +253,19 @@ impl Store {
             let state = &mut *state;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let (at, is_learning) = ((index, passed), touched.is_learning);
-            state.recent.tell(Parts {
+            let parts = Parts {
                 errors: spoiled.contains(&Spoiled::EndpointErrors(*key)),
                 logins: spoiled.contains(&Spoiled::Logins(*key)),
                 data: spoiled.contains(&Spoiled::EndpointExposure(*key)),
-            });
-            if spoiled.contains(&Spoiled::Logins(*key)) {
+            };
+            state.recent.tell(parts);
+            if parts.logins {
                 state.logins_told = Some(index);
             }
             // What is found in the sum of a day is under way in all of it, also in windows that alone say nothing.
             let is_told = state.logins_told.is_some_and(|told| index.saturating_sub(told) < DAY_WINDOWS);
             let told = Told {
-                errors: spoiled.contains(&Spoiled::EndpointErrors(*key)),
+                errors: parts.errors,
                 failures: spoiled.contains(&Spoiled::EndpointFailures(*key)),
                 logins: lesson.logins > 0 || is_told,
             };
@@ -304,7 +305,7 @@ impl Store {
             state.login_sessions.fade(passed);
             let carriers = lesson.login_successes.max(lesson.login_sessions);
             state.login_sessions.add(lesson.login_sessions, carriers);
-            if spoiled.contains(&Spoiled::EndpointExposure(*key)) {
+            if parts.data {
                 state.exposure.retract();
                 state.open_exposure.retract();
                 state.fresh_answers.retract();

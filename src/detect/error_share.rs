@@ -172,9 +172,7 @@ impl Spikes<'_> {
         let mut finding = self.finding_of(subject, self.severity_of(&counts), floors, &spike);
         finding.spoils = vec![(class.spoils_host)(key)];
         // What breaks a host teaches none of its endpoints.
-        let is_of_host = |key: &u64| scene.store.endpoints.get(key).is_some_and(|endpoint| endpoint.host == state.host);
-        let of_host = scene.touched.endpoints.iter().copied().filter(is_of_host);
-        finding.spoils.extend(of_host.map(class.spoils_endpoint));
+        finding.spoils.extend(scene.endpoints_of(&state.host).map(class.spoils_endpoint));
         Some(finding)
     }
 
@@ -287,7 +285,11 @@ impl Spikes<'_> {
             clients: counts.clients.saturating_sub(1),
             ..*counts
         };
-        let probability = probability_of(&others, floors, floors.min_clients);
+        self.is_no_spike(&others, test, floors)
+    }
+
+    fn is_no_spike(&self, counts: &Counts, test: &'static str, floors: &ErrorShare) -> bool {
+        let probability = probability_of(counts, floors, floors.min_clients);
         probability.and_then(|probability| self.scene.would_be_rare(test, probability)).is_none()
     }
 
@@ -307,25 +309,24 @@ impl Spikes<'_> {
         let mut others = *counts;
         for client in self.scene.store.clients.iter() {
             let Some(recent) = client.recent.as_deref() else { continue };
+            let refused = recent.sum(tier, |activity| errors_in((self.class.of_subject)(activity)));
+            if refused > MOST_REFUSED {
+                continue;
+            }
             let Some(errors) = recent.merged(tier, self.class.of_subject) else { continue };
-            let refused = errors.statuses.total();
             let came_back = || {
                 let successes = recent.sum(tier, |activity| activity.successes);
                 let moment = recent.merged(tier, |activity| Some(&activity.moment));
                 successes >= refused && moment.is_some_and(|moment| moment.last > errors.moment.last)
             };
-            let is_of_tokens = refused <= MOST_REFUSED && errors.statuses.count(401) == refused;
+            let is_of_tokens = errors.statuses.count(401) == refused;
             if is_of_tokens && errors.evidence.iter().all(|(_, shown)| is_here(shown)) && came_back() {
                 others.errors = others.errors.saturating_sub(refused);
                 others.requests = others.requests.saturating_sub(refused);
                 others.clients = others.clients.saturating_sub(1);
             }
         }
-        if others.errors == counts.errors {
-            return false;
-        }
-        let probability = probability_of(&others, floors, floors.min_clients);
-        probability.and_then(|probability| self.scene.would_be_rare(test, probability)).is_none()
+        others.errors < counts.errors && self.is_no_spike(&others, test, floors)
     }
 
     /// Takes out, here and in the past, the clients whose requests have always failed at this place: a program that

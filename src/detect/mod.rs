@@ -178,6 +178,12 @@ pub struct Scene<'s> {
 }
 
 impl Scene<'_> {
+    /// Endpoints of a host that the window touched.
+    fn endpoints_of(&self, host: &str) -> impl Iterator<Item = u64> {
+        let is_of_host = move |key: &u64| self.store.endpoints.get(key).is_some_and(|endpoint| *endpoint.host == *host);
+        self.touched.endpoints.iter().copied().filter(is_of_host)
+    }
+
     /// The outcome of a test of a key: the probability as the sensor's history bears it out, where it is rare enough to
     /// speak.
     pub fn rare(&self, test: &'static str, key: u64, probability: Probability) -> Option<f64> {

@@ -210,8 +210,7 @@ impl Asker<'_> {
         finding.spoils = vec![self.spoiled];
         finding.spoils.extend(finding.client_sample.iter().map(|client| Spoiled::ClientDemand(*client)));
         // A flood has a pace of its own, which is nobody else's.
-        let is_of_host = |key: &u64| scene.store.endpoints.get(key).is_some_and(|endpoint| endpoint.host == host.host);
-        finding.spoils.extend(scene.touched.endpoints.iter().copied().filter(is_of_host).map(Spoiled::EndpointPace));
+        finding.spoils.extend(scene.endpoints_of(&host.host).map(Spoiled::EndpointPace));
         Some(finding)
     }
 }
