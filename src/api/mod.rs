@@ -89,11 +89,13 @@ pub struct Observation<'a> {
     pub is_desync: bool,
 }
 
-/// The object a request names: its path parameters, and the number in them where it is one.
+/// The object a request names: its path parameters, and the number in the last of them where it is one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Object {
     pub hash: u64,
     pub number: Option<u64>,
+    /// Drawn from so many that nobody guesses one.
+    pub is_opaque: bool,
 }
 
 impl Observation<'_> {
@@ -156,6 +158,9 @@ const NO_OBJECTS: [&str; 24] = [
     "nonce",
     "state",
 ];
+
+/// Shortest value that nobody guesses: 64 bits in hexadecimal digits, or a session of 96 bits in base64.
+const OPAQUE_BYTES: usize = 16;
 
 /// Whether a query parameter names an object.
 fn names_object(name: &str, value: &str) -> bool {
@@ -459,19 +464,23 @@ fn object_of(
     scratch: &mut Vec<u8>,
 ) -> Option<Object> {
     scratch.clear();
-    let mut number = None;
-    for (_, value) in template.values(path) {
+    let mut last = None;
+    for (kind, value) in template.values(path) {
         scratch.extend_from_slice(value.as_bytes());
         scratch.push(0);
-        number = trailing_number(value);
+        last = Some((value, kind.is_random() && value.len() >= OPAQUE_BYTES));
     }
-    if scratch.is_empty() {
-        let named = url::QueryParameters::of(query?).find(|(name, value)| names_object(name, value));
-        let (_, value) = named.filter(|(_, value)| may_name(value))?;
-        scratch.extend_from_slice(value.as_bytes());
-        number = trailing_number(value);
-    }
-    Some(Object { hash: key.hash(scratch), number })
+    let (value, is_opaque) = match last {
+        Some(last) => last,
+        None => {
+            let named = url::QueryParameters::of(query?).find(|(name, value)| names_object(name, value));
+            let (_, value) = named.filter(|(_, value)| may_name(value))?;
+            scratch.extend_from_slice(value.as_bytes());
+            (value, is_uuid(value))
+        }
+    };
+    let number = if is_opaque { None } else { trailing_number(value) };
+    Some(Object { hash: key.hash(scratch), number, is_opaque })
 }
 
 /// Whether a raw value may be the name of a thing. What is tried against a database has spaces, quotes and brackets.

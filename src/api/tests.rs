@@ -36,6 +36,23 @@ fn the_number_of_an_object_is_at_its_end() {
     assert_eq!(trailing_number("99999999999999999999999999"), None);
 }
 
+#[test]
+fn an_object_that_nobody_guesses_has_no_number() {
+    let (mut template, key) = (TemplateBuf::default(), HashKey::new([1; 16]));
+    let mut of = |path: &str, query: Option<&str>| {
+        template::template_of(path, &mut template);
+        let object = object_of(&template, path, query, &key, &mut Vec::new()).unwrap();
+        (object.number, object.is_opaque)
+    };
+    assert_eq!(of("/tiles/12/654/321.png", None), (Some(321), false));
+    assert_eq!(of("/avatars/9e107d9d372bb6826bd81d3542a419d6.png", None), (None, true));
+    assert_eq!(of("/a/550e8400-e29b-41d4-a716-446655440000", None), (None, true));
+    assert_eq!(of("/a/550e8400-e29b-41d4-a716-446655440000/pages/7", None), (Some(7), false));
+    assert_eq!(of("/commits/9e107d94", None), (Some(94), false), "short enough to be tried");
+    assert_eq!(of("/patients", Some("patient=550e8400-e29b-41d4-a716-446655440000")), (None, true));
+    assert_eq!(of("/patients", Some("id=42")), (Some(42), false));
+}
+
 /// A request of which parts are unknown, because they were sent when nobody saw it.
 fn partial(text: &str) -> Transaction<BodyReport> {
     let mut head = parse_request(text.as_bytes()).unwrap();

@@ -25,6 +25,10 @@ const NOBODYS: u64 = 3;
 /// Share of an endpoint's calls from which on one client is said to be their source.
 const SOURCE_SHARE: f64 = 0.8;
 
+/// Clients of an endpoint from which on what they call is usual, and times which others are told of.
+const PEERS: u64 = 10;
+const PEER_FACTOR: u64 = 4;
+
 /// Calls that are too many.
 pub struct Crowd {
     pub subject: Subject,
@@ -81,7 +85,11 @@ fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &Calls, count: Coun
         let (endpoint, flow) = (state.endpoint?, state.flow);
         let (seconds, least, calls) = within(&state.recent, floors, count)?;
         let client = calls.client?;
-        let count = count(&calls);
+        let (count, usual) = (count(&calls), calls_of_peers(scene, endpoint, &calls));
+        let least = least.max(PEER_FACTOR * usual);
+        if count < least {
+            return None;
+        }
         if count < NOBODYS * least && is_peoples(scene, &calls, floors.max_requests_per_call) {
             return None;
         }
@@ -90,6 +98,18 @@ fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &Calls, count: Coun
         Some(Crowd { subject, endpoint, flow, calls, count, probability: None, usual: None, reasons })
     });
     judged.collect()
+}
+
+/// How often each of the others calls an endpoint within a day: a form that asks at every key is no list of names. None
+/// where they are few.
+fn calls_of_peers(scene: &Scene<'_>, endpoint: u64, own: &Attempts) -> u64 {
+    let of_all = scene.store.endpoints.get(&endpoint).and_then(|state| {
+        let within_a_day = SPANS.len() - 1;
+        state.recent.merged(within_a_day, |activity| activity.accounts.as_deref())
+    });
+    let Some(all) = of_all else { return 0 };
+    let peers = all.clients.count().saturating_sub(1);
+    if peers < PEERS { 0 } else { all.total().saturating_sub(own.total()) / peers }
 }
 
 /// Calls for one account, whoever makes them.

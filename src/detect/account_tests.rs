@@ -3,6 +3,7 @@
 use super::*;
 use crate::api::AccountFlow;
 use crate::window::attempts_key;
+use std::collections::BTreeSet;
 
 const REGISTER: u64 = 601;
 const RESET: u64 = 602;
@@ -117,6 +118,21 @@ fn codes_that_one_client_guesses_for_many_accounts_are_its_own_and_worse_once_on
 }
 
 #[test]
+fn codes_that_many_clients_guess_at_once_are_one_attack() {
+    let mut sensor = learned();
+    let mut found = Vec::new();
+    for nth in 0..12 {
+        found.extend(sensor.window(|traffic| {
+            let tries = |client| attempt(traffic, AccountFlow::Code, attacker(client), 500, nth, Answer::No);
+            (0..30).for_each(tries);
+        }));
+    }
+    assert!(!found.is_empty() && found.iter().all(|finding| finding.detector == "otp_brute_force"), "{found:?}");
+    let subjects: BTreeSet<_> = found.iter().map(|finding| format!("{:?}", finding.subject)).collect();
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+}
+
+#[test]
 fn names_that_one_client_asks_for_are_an_enumeration_from_twenty_on() {
     let ask = |names: u64| {
         learned().voices(names, |nth, traffic| {
@@ -140,6 +156,22 @@ fn who_does_other_things_besides_may_ask_for_some_names_but_not_for_any_number()
         (0..9).for_each(|name| attempt(traffic, AccountFlow::Lookup, attacker(1), nth * 9 + name, 0, Answer::Yes));
     });
     assert_eq!(scanned, ["user_enumeration"]);
+}
+
+#[test]
+fn a_form_that_asks_at_every_key_is_no_list_of_names() {
+    fn type_in(traffic: &mut Traffic, nth: u64, client: IpAddr, keys: u64) {
+        ordinary(nth, traffic);
+        let ask = |key| attempt(traffic, AccountFlow::Lookup, client, 5_000 + nth * 100 + key, 0, Answer::Yes);
+        (0..keys).for_each(ask);
+    }
+    let last_types = |keys: u64| {
+        let mut sensor = Sensor::new();
+        let found = sensor.voices(LEARNED as u64, |nth, traffic| type_in(traffic, nth, person_of(nth), 12));
+        assert_eq!(found, SILENCE);
+        sensor.voices(1, |_, traffic| type_in(traffic, 500, attacker(1), keys))
+    };
+    assert_eq!((last_types(30), last_types(60)), (SILENCE.to_vec(), vec!["user_enumeration"]));
 }
 
 #[test]

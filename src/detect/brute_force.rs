@@ -5,7 +5,7 @@
 //! waits for one; and those that one client tries for many accounts. Misses: logins whose password cannot be read, codes
 //! in paths, and a few codes for each of many accounts from as many addresses.
 
-use super::credential_stuffing::{in_words, sample_of};
+use super::credential_stuffing::{in_words, sample_of, sum_of};
 use super::reasons::Reasons;
 use super::{DetectorName, Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;
@@ -28,6 +28,9 @@ pub type Guessed = BTreeMap<u64, Guesses>;
 
 /// Passwords for each of many addresses from which on an account is guessed at, and not shared.
 const SCATTERED: u64 = 2;
+
+/// Clients that guess beside each other at one endpoint from which on they are one attack.
+const TOGETHER: usize = 3;
 
 /// What is guessed, and the rules for it.
 struct Guess<'s> {
@@ -63,6 +66,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
         guesses.clients.extend(&finding.client_sample);
         findings.push(finding);
     }
+    let mut lone: BTreeMap<(AccountFlow, u64), Vec<(IpAddr, Attempts)>> = BTreeMap::new();
     for key in &scene.touched.login_clients {
         let Some(state) = scene.store.login_clients.get(key) else { continue };
         let Some(guess) = Guess::of(scene, state.flow) else { continue };
@@ -78,7 +82,17 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
         };
         let is_of_client = state.flow == AccountFlow::Code || attempts.users.is_empty();
         if let Some(client) = attempts.client.filter(|client| is_of_client && !is_told(client)) {
-            findings.push(finding_of(&guess, Subject::Client(client), &attempts));
+            lone.entry((state.flow, attempts.endpoint)).or_default().push((client, attempts));
+        }
+    }
+    for ((flow, endpoint), clients) in &lone {
+        let Some(guess) = Guess::of(scene, *flow) else { continue };
+        if clients.len() < TOGETHER {
+            let each = clients.iter();
+            findings.extend(each.map(|(client, attempts)| finding_of(&guess, Subject::Client(*client), attempts)));
+        } else {
+            let all = sum_of(clients.iter().map(|(_, attempts)| attempts));
+            findings.push(finding_of(&guess, Subject::Endpoint(*endpoint), &all));
         }
     }
     let of_passwords = guessed.into_iter().filter(|((flow, _), _)| *flow == AccountFlow::Login);

@@ -38,6 +38,9 @@ const USERS_OF_A_SOURCE: u64 = 3;
 const HELD_FAILURES: u64 = 10;
 /// User names for each different password from which on it is the names that are asked for, where answers tell.
 const NAMES_PER_PASSWORD: f64 = 3.0;
+/// Failures for each user from which on passwords are sent again, where there is one for each user; numbers of users are
+/// estimates.
+const AGAIN: f64 = 1.25;
 /// Times the failures of a spray up to which an attack may still turn out to be one.
 const UNDECIDED_FACTOR: f64 = 3.0;
 
@@ -238,12 +241,22 @@ fn is_of_many(scene: &Scene<'_>, attempts: &Attempts) -> bool {
     if !is_few || is_same_for_all(scene, users as f64, passwords as f64) {
         return true;
     }
-    // Programs behind one address keep sending the passwords they have stored, one for each user.
-    let is_retrying = passwords * 2 >= users && passwords <= users;
     // So many passwords for each account are guesses, which have a name of their own.
     let least = scene.rules.brute_force.min_passwords;
     let is_guessing = passwords >= least && per_user >= least as f64;
-    !is_retrying && !is_guessing
+    !has_one_for_each(users, passwords) && !is_guessing
+}
+
+/// Programs keep sending the passwords they have stored, one for each user.
+fn has_one_for_each(users: u64, passwords: u64) -> bool {
+    passwords * 2 >= users && passwords <= users
+}
+
+/// Failures, of which those with a password that is sent again and again are one.
+fn different_failures(attempts: &Attempts) -> u64 {
+    let (users, passwords) = (attempts.users.count(), attempts.passwords.count());
+    let is_again = attempts.failures as f64 >= AGAIN * users as f64;
+    if is_again && has_one_for_each(users, passwords) { users } else { attempts.failures }
 }
 
 /// Few passwords for many users.
@@ -368,8 +381,12 @@ fn endpoint_campaign(
             Some(state.recent.sum(tier, |attempts| attempts.failures))
         });
         let of_others = of_guesses.sum::<u64>().saturating_add(nonsense_in(endpoint, &attempts, tier));
-        attempts.failures = attempts.failures.saturating_sub(of_others);
-        attempts.strangers.counted = attempts.strangers.counted.saturating_sub(of_others);
+        // Those who are known here failed with a password each.
+        let of_known = attempts.failures.saturating_sub(attempts.strangers.counted);
+        let failures = different_failures(&attempts);
+        attempts.failures = failures.saturating_sub(of_others);
+        attempts.strangers.counted =
+            attempts.strangers.counted.min(failures.saturating_sub(of_known)).saturating_sub(of_others);
         let users = attempts.users.count();
         let per_user = attempts.failures as f64 / users.max(1) as f64;
         let is_of_few = per_user > scene.rules.credential_stuffing.max_failures_per_user
@@ -473,7 +490,7 @@ fn network_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState, visit
     })
 }
 
-fn sum_of<'a>(all: impl IntoIterator<Item = &'a Attempts>) -> Attempts {
+pub(super) fn sum_of<'a>(all: impl IntoIterator<Item = &'a Attempts>) -> Attempts {
     let mut sum = Attempts::default();
     for attempts in all {
         sum.merge(attempts.clone());

@@ -1,7 +1,7 @@
 //! `session_anomaly`: one session, token or key is used from many networks, or with other programs besides.
 //!
-//! Sees: a credential that within an hour comes from more providers' networks than a person with a phone and two computers has,
-//! with more than one program; or within a day from so many that it can only have been handed out. What a key did while the
+//! Sees: a credential that within minutes, or an hour, comes from more providers' networks than a person on the road with a
+//! phone and a computer has, with more than one program; or within a day from so many that it can only have been handed out. What a key did while the
 //! sensor learned is its own: a partner with machines everywhere. Misses: a stolen cookie used from one more network with
 //! the same `User-Agent`.
 
@@ -17,17 +17,22 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
     for key in &scene.touched.principals {
         let Some(state) = scene.store.principals.get(key) else { continue };
-        findings.extend(rules.horizons_seconds.iter().find_map(|horizon| anomaly_of(scene, *key, &state, *horizon)));
+        let last = rules.horizons_seconds.len() - 1; // checked to be at least one
+        findings.extend(rules.horizons_seconds.iter().enumerate().find_map(|(nth, horizon)| {
+            let least = match nth {
+                0 => rules.min_networks,
+                _ if nth < last => rules.slow_min_networks,
+                _ => rules.min_networks_alone,
+            };
+            anomaly_of(scene, *key, &state, (*horizon, least))
+        }));
     }
 }
 
-fn anomaly_of(scene: &Scene<'_>, key: u64, state: &PrincipalState, horizon: u64) -> Option<Finding> {
+fn anomaly_of(scene: &Scene<'_>, key: u64, state: &PrincipalState, (horizon, least): (u64, u64)) -> Option<Finding> {
     let rules = &scene.rules.session_anomaly;
     let recent = state.places.as_deref()?;
     let tier = tier_of(horizon);
-    // Within a day people get around.
-    let is_short = rules.horizons_seconds.first() == Some(&horizon);
-    let least = if is_short { rules.min_networks } else { rules.min_networks_alone };
     let least = least.max((rules.factor * state.usual_networks as f64).ceil() as u64);
     if recent.sum(tier, |places| places.networks.count()) < least {
         return None;

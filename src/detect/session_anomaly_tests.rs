@@ -20,7 +20,7 @@ fn used(traffic: &mut Traffic, network: u64, agent: u64) {
 }
 
 #[test]
-fn four_networks_with_two_programs_within_an_hour_are_an_anomaly() {
+fn four_networks_with_two_programs_within_minutes_are_an_anomaly() {
     let from = |networks: u64, agents: u64| {
         Sensor::learned().voices(networks, |nth, traffic| used(traffic, nth, nth % agents))
     };
@@ -42,6 +42,16 @@ fn a_partner_with_machines_in_many_networks_was_always_so() {
 fn who_changes_networks_now_and_then_is_a_person_on_the_road() {
     let found = Sensor::learned().voices(3000, |nth, traffic| used(traffic, nth / 900, nth / 900 % 2));
     assert_eq!(found, SILENCE);
+}
+
+#[test]
+fn who_goes_to_work_with_phone_and_computer_is_none() {
+    let on_the_way = |networks: u64| {
+        let each = 300 / networks;
+        Sensor::learned().voices(300, |nth, traffic| used(traffic, nth / each, nth % 2))
+    };
+    assert_eq!(on_the_way(5), SILENCE, "in fifty minutes");
+    assert_eq!(on_the_way(6), ["session_anomaly"]);
 }
 
 #[test]

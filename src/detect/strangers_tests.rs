@@ -32,3 +32,24 @@ fn strangers_who_get_in_or_use_the_place_are_no_campaign() {
     assert_eq!(trickle(360, 0, 2), SILENCE, "programs that only log in");
     assert_eq!(trickle(360, 10, 0), SILENCE, "people who came");
 }
+
+#[test]
+fn programs_in_many_places_with_old_passwords_are_no_campaign() {
+    let found = |pairs: u64| {
+        let mut sensor = Sensor::new();
+        let ordinary = |nth: u64, traffic: &mut Traffic| {
+            traffic.answers(person_of(nth), 10);
+            traffic.login(person_of(nth), nth, nth, !nth.is_multiple_of(20));
+        };
+        assert_eq!(sensor.voices(360, ordinary), SILENCE);
+        sensor.voices(180, |nth, traffic| {
+            ordinary(nth, traffic);
+            let device = nth % pairs;
+            let address = IpAddr::from([203, (device % 250) as u8, (device / 250) as u8, 1]);
+            traffic.login(address, 5_000 + device, 7_000 + device, false);
+        })
+    };
+    let is_told = |pairs: u64| found(pairs).contains(&"credential_stuffing");
+    assert!(!is_told(12), "every two minutes each");
+    assert!(is_told(180));
+}

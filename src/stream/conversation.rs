@@ -181,6 +181,19 @@ impl Conversation {
         is_accepted || is_one_sided || self.is_over()
     }
 
+    /// True when the sender of an end goes on behind it: the peer did not take that end, be it that it was forged or that it
+    /// never arrived, and what follows begins a conversation anew.
+    pub fn goes_on_behind_its_end(&self, segment: &Segment<'_>) -> bool {
+        let half = &self.halves[segment.direction as usize];
+        let Some(fin) = half.fin.filter(|_| half.ended && !self.is_over() && !segment.flags.has(TcpFlags::RST)) else {
+            return false;
+        };
+        // A keep-alive probe has one byte, in the place of the end.
+        let length = segment.payload.len() as i64 + i64::from(segment.cut);
+        let behind = half.offset_of(segment.sequence) + length - fin;
+        length > 1 && (1..=RESET_DISTANCE).contains(&behind)
+    }
+
     /// Takes in one segment.
     pub fn segment<F: FnMut(Direction, Event<'_>)>(&mut self, segment: &Segment<'_>, context: &mut Context<'_, F>) {
         let direction = segment.direction;

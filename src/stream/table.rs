@@ -242,12 +242,11 @@ impl<S> FlowTable<S> {
     }
 
     fn is_replaced_by(&mut self, slot: u32, segment: &Segment<'_>, opens: bool) -> bool {
-        let Some(flow) = self.slots.get_mut(slot as usize).and_then(Option::as_mut).filter(|_| opens) else {
-            return false;
-        };
+        let Some(flow) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
         match &mut flow.state {
-            State::Active(active) => active.0.is_reopened_by(segment),
-            State::Ignored | State::Over => !segment.flags.has(TcpFlags::ACK),
+            State::Active(active) if opens => active.0.is_reopened_by(segment),
+            State::Active(active) => active.0.goes_on_behind_its_end(segment),
+            State::Ignored | State::Over => opens && !segment.flags.has(TcpFlags::ACK),
         }
     }
 

@@ -208,6 +208,19 @@ fn a_forged_reset_leaves_a_flow_among_ours() {
 }
 
 #[test]
+fn who_goes_on_behind_his_end_begins_anew() {
+    let mut bench = Bench::new(FlowLimits::default());
+    bench.client(1, 1, ACK, b"Hello");
+    bench.client(1, 6, TcpFlags::FIN | ACK, b""); // with a time to live that ends on the way
+    bench.client(1, 6, ACK, b"!"); // a keep-alive probe of who has ended
+    assert_eq!((bench.reader.opened, bench.bytes(1)), (1, &b"Hello"[..]));
+    bench.client(1, 6, ACK, b"Hi");
+    bench.client(1, 8, ACK, b"!");
+    assert_eq!((bench.reader.opened, bench.reader.closed.as_slice()), (2, &[1][..]));
+    assert_eq!(bench.bytes(1), b"HelloHi!");
+}
+
+#[test]
 fn a_flow_of_no_interest_costs_a_lookup() {
     let mut bench = Bench::new(FlowLimits::default());
     bench.client(1, 1, ACK, b"X");

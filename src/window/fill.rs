@@ -325,6 +325,10 @@ impl Window {
         if observation.attempt.is_some() || (!observation.is_known && !observation.makes_endpoint) {
             return;
         }
+        // What nobody guesses and is not there is a dead link, or the question before an upload.
+        if object.is_opaque && (matches!(observation.status, 404 | 410) || observation.method == "HEAD") {
+            return;
+        }
         let subject = observation.principal.unwrap_or(client);
         let key = pair_key(observation.endpoint, subject);
         let entry = self.reaches.entry(key, false, filling.limits.keys, || Reach {
@@ -484,10 +488,12 @@ impl Tally {
 impl Errors {
     fn record(&mut self, observation: &Observation<'_>, client: u64, shown: &mut Shown<'_, '_>) {
         self.statuses.record(observation.status);
-        // A missing object of a known endpoint is no path that there is not: who asks for many of those walks.
-        let is_object = observation.is_known && observation.object.is_some_and(|object| object.number.is_some());
-        if matches!(observation.status, 404 | 405 | 410) && !is_object {
-            self.missing_paths.insert(observation.path);
+        // A missing object of a known endpoint is no path that there is not: who asks for many of those walks, or follows
+        // dead links. Of an unknown one, what no list of names holds is missing once.
+        let is_opaque = observation.object.is_some_and(|object| object.is_opaque);
+        let is_named = is_opaque || observation.object.is_some_and(|object| object.number.is_some());
+        if matches!(observation.status, 404 | 405 | 410) && !(observation.is_known && is_named) {
+            self.missing_paths.insert(if is_opaque { observation.endpoint } else { observation.path });
         }
         self.clients.insert(client);
         self.client_sample.insert(client, observation.client);
