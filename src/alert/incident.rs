@@ -34,16 +34,16 @@ use telling::{record_of, subject_of};
 const QUIET: Duration = Duration::from_secs(600);
 /// Who guesses at logins pauses, and a slow campaign hovers about the floors: that is still the same attack.
 const LOGINS_QUIET: Duration = Duration::from_secs(3600);
-/// An endpoint that nobody listed is no news each time somebody uses it.
+/// An endpoint that nobody listed, or that is open, is no news each time somebody uses it.
 const ENDPOINT_QUIET: Duration = Duration::from_secs(86_400);
 /// Nor is a batch that comes back each night: a day, and what its start wanders.
 const BATCH_QUIET: Duration = Duration::from_secs(26 * 3600);
 
 fn quiet_of(finding: &Finding) -> Duration {
     match finding.detector {
-        "shadow_endpoint" | "undocumented_parameter" => ENDPOINT_QUIET,
+        "shadow_endpoint" | "undocumented_parameter" | "unauthenticated_data_exposure" => ENDPOINT_QUIET,
         "object_enumeration" | "data_exfiltration" => BATCH_QUIET,
-        "credential_stuffing" | "password_spraying" | "brute_force" => LOGINS_QUIET,
+        "credential_stuffing" | "password_spraying" | "brute_force" | "user_enumeration" => LOGINS_QUIET,
         // What is counted over hours hovers about its floor for as long.
         _ => QUIET.max(Duration::from_secs(finding.reasons.horizon_seconds.unwrap_or(0))),
     }

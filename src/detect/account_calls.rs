@@ -13,7 +13,7 @@ use super::stats::rate_interval;
 use super::strangers::{Asked, rush};
 use super::{Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;
-use crate::baseline::state::EndpointActivity;
+use crate::baseline::state::{EndpointActivity, EndpointState};
 use crate::baseline::{SPANS, Tiers, strangers::REQUESTS_PER_ATTEMPT, tier_of};
 use crate::rule::{Calls, CallsOfEndpoint};
 use crate::window::{Attempts, attempts_key};
@@ -26,7 +26,7 @@ const NOBODYS: u64 = 3;
 const SOURCE_SHARE: f64 = 0.8;
 
 /// Clients of an endpoint from which on what they call is usual, and times which others are told of.
-const PEERS: u64 = 10;
+const PEERS: u64 = 5;
 const PEER_FACTOR: u64 = 4;
 
 /// Calls that are too many.
@@ -85,8 +85,8 @@ fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &Calls, count: Coun
         let (endpoint, flow) = (state.endpoint?, state.flow);
         let (seconds, least, calls) = within(&state.recent, floors, count)?;
         let client = calls.client?;
-        let (count, usual) = (count(&calls), calls_of_peers(scene, endpoint, &calls));
-        let least = least.max(PEER_FACTOR * usual);
+        let usual = scene.store.endpoints.get(&endpoint).map_or(0, |state| calls_of_peers(&state, &calls));
+        let (count, least) = (count(&calls), least.max(PEER_FACTOR * usual));
         if count < least {
             return None;
         }
@@ -100,16 +100,13 @@ fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &Calls, count: Coun
     judged.collect()
 }
 
-/// How often each of the others calls an endpoint within a day: a form that asks at every key is no list of names. None
-/// where they are few.
-fn calls_of_peers(scene: &Scene<'_>, endpoint: u64, own: &Attempts) -> u64 {
-    let of_all = scene.store.endpoints.get(&endpoint).and_then(|state| {
-        let within_a_day = SPANS.len() - 1;
-        state.recent.merged(within_a_day, |activity| activity.accounts.as_deref())
-    });
-    let Some(all) = of_all else { return 0 };
-    let peers = all.clients.count().saturating_sub(1);
-    if peers < PEERS { 0 } else { all.total().saturating_sub(own.total()) / peers }
+/// How often each client of an endpoint calls it within a day, less those of these calls: a form that asks at every key is no
+/// list of names. None where they are few.
+fn calls_of_peers(endpoint: &EndpointState, these: &Attempts) -> u64 {
+    let within_a_day = SPANS.len() - 1;
+    let all = endpoint.recent.merged(within_a_day, |activity| activity.accounts.as_deref()).unwrap_or_default();
+    let peers = all.clients.count().saturating_sub(these.clients.count());
+    if peers < PEERS { 0 } else { all.total().saturating_sub(these.total()) / peers }
 }
 
 /// Calls for one account, whoever makes them.
@@ -160,7 +157,8 @@ fn endpoints(
                 return None;
             }
             let calls = state.recent.merged(tier, |activity| activity.accounts.as_deref())?;
-            let strangers = of_strangers(scene, &calls, count);
+            // So many at once are one visit.
+            let strangers = of_strangers(scene, &calls, count) / calls_of_peers(&state, &calls).max(1);
             if strangers < floors.min_calls {
                 return None;
             }

@@ -38,8 +38,7 @@ const USERS_OF_A_SOURCE: u64 = 3;
 const HELD_FAILURES: u64 = 10;
 /// User names for each different password from which on it is the names that are asked for, where answers tell.
 const NAMES_PER_PASSWORD: f64 = 3.0;
-/// Failures for each user from which on passwords are sent again, where there is one for each user; numbers of users are
-/// estimates.
+/// Failures for each user, or password, from which on pairs are sent again; numbers of users are estimates.
 const AGAIN: f64 = 1.25;
 /// Times the failures of a spray up to which an attack may still turn out to be one.
 const UNDECIDED_FACTOR: f64 = 3.0;
@@ -241,22 +240,22 @@ fn is_of_many(scene: &Scene<'_>, attempts: &Attempts) -> bool {
     if !is_few || is_same_for_all(scene, users as f64, passwords as f64) {
         return true;
     }
+    // Programs behind one address keep sending the passwords they have stored, one for each user.
+    let is_retrying = passwords * 2 >= users && passwords <= users;
     // So many passwords for each account are guesses, which have a name of their own.
     let least = scene.rules.brute_force.min_passwords;
     let is_guessing = passwords >= least && per_user >= least as f64;
-    !has_one_for_each(users, passwords) && !is_guessing
+    !is_retrying && !is_guessing
 }
 
-/// Programs keep sending the passwords they have stored, one for each user.
-fn has_one_for_each(users: u64, passwords: u64) -> bool {
-    passwords * 2 >= users && passwords <= users
-}
-
-/// Failures, of which those with a password that is sent again and again are one.
-fn different_failures(attempts: &Attempts) -> u64 {
+/// Failures with a password that had failed for its user before, as programs send it: at least so many pairs were tried as
+/// there are users, or passwords, and few more where each user has his own.
+fn sent_again(attempts: &Attempts) -> u64 {
     let (users, passwords) = (attempts.users.count(), attempts.passwords.count());
-    let is_again = attempts.failures as f64 >= AGAIN * users as f64;
-    if is_again && has_one_for_each(users, passwords) { users } else { attempts.failures }
+    let pairs = users.max(passwords);
+    let is_spray = passwords * 2 < users;
+    let is_again = attempts.failures as f64 >= AGAIN * pairs as f64;
+    if is_again && !is_spray { attempts.failures - pairs } else { 0 }
 }
 
 /// Few passwords for many users.
@@ -381,24 +380,24 @@ fn endpoint_campaign(
             Some(state.recent.sum(tier, |attempts| attempts.failures))
         });
         let of_others = of_guesses.sum::<u64>().saturating_add(nonsense_in(endpoint, &attempts, tier));
-        // Those who are known here failed with a password each.
-        let of_known = attempts.failures.saturating_sub(attempts.strangers.counted);
-        let failures = different_failures(&attempts);
-        attempts.failures = failures.saturating_sub(of_others);
-        attempts.strangers.counted =
-            attempts.strangers.counted.min(failures.saturating_sub(of_known)).saturating_sub(of_others);
+        let again = sent_again(&attempts);
+        attempts.failures = attempts.failures.saturating_sub(of_others);
         let users = attempts.users.count();
         let per_user = attempts.failures as f64 / users.max(1) as f64;
         let is_of_few = per_user > scene.rules.credential_stuffing.max_failures_per_user
             && !is_same_for_all(scene, users as f64, attempts.passwords.count() as f64);
-        if attempts.failures < floors.min_failures || users < floors.min_users || is_of_few {
+        if attempts.failures < floors.min_failures + again || users < floors.min_users || is_of_few {
             return None;
         }
+        let all = attempts.failures;
+        attempts.failures -= again; // more than that, see above
+        attempts.strangers.counted = attempts.strangers.counted.saturating_sub(of_others + again);
         let odds = match more_than_usual_fail(scene, key, &usual, &attempts) {
             Some(_) if are_own_users(scene, key, &attempts) => None,
             Some(odds) => Some(odds),
             None => more_strangers_fail(scene, (key, endpoint), tier, &attempts),
         };
+        attempts.failures = all;
         Some((attempts, Some(odds?)))
     })
 }

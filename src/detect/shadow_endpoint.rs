@@ -7,8 +7,8 @@
 use super::stats::good_turing_novelty;
 use super::unauthenticated_data_exposure::is_own_data;
 use super::{Finding, Scene, Subject, by_sensitivity, span_in_words};
-use crate::baseline::SPANS;
-use crate::baseline::state::{EndpointState, HostKnown, Stranger};
+use crate::baseline::state::{EndpointState, HostKnown, Stranger, SubjectActivity};
+use crate::baseline::{SPANS, Tiers};
 use crate::rule::pattern;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         if is_ignored
             || !enough
             || (!is_violation && is_young(scene, &state, stranger))
+            || (!is_violation && data.is_empty() && is_one_more_file(scene, &state))
+            || (!is_violation && !is_open_data(stranger, &data) && may_be_rare(scene, &state, stranger))
             || is_catch_all(scene, *key, &state)
         {
             continue;
@@ -141,6 +143,65 @@ fn is_young(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bo
     requests < rules.min_baseline_requests
         || good_turing_novelty(singletons, told_apart) > rules.max_novelty
         || lately > FEW_NEW.max(learned / MANY_NEW)
+}
+
+/// How long a host must have been known before what was never seen there is new for certain, and not used that rarely.
+const KNOWN: Duration = Duration::from_secs(86_400);
+/// How unlikely it must be before then that an endpoint with so many clients since was there all the time.
+const MOST_CHANCE: f64 = 1e-6;
+/// Times what a client got from an endpoint up to which all it was ever given makes it a stranger, who came for that.
+const STRANGERS_FACTOR: u64 = 2;
+
+fn is_open_data(stranger: &Stranger, data: &[String]) -> bool {
+    stranger.open_successes > 0 && !data.is_empty()
+}
+
+/// Whether it may have been there all the time, used now and then by those who use the host anyway: on a host that is known
+/// for less than a day, where no stranger came for it. Each client comes by himself, at any time: that none of them came before
+/// the first of them has the chance that all but he came in the later part of the time.
+fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bool {
+    let Some(host) = scene.store.host_named(&state.host) else { return false };
+    let (before, since) = (state.moment.first.since(host.moment.first), state.moment.last.since(state.moment.first));
+    if before >= KNOWN {
+        return false;
+    }
+    let clients = state.clients.count();
+    let each = stranger.successes.div_ceil(clients.max(1));
+    let came_for_it = |client: u64| {
+        let Some(client) = scene.store.clients.get(&client) else { return true };
+        let given = |recent: &Tiers<SubjectActivity>| recent.sum(SPANS.len() - 1, |activity| activity.successes);
+        client.recent.as_deref().map_or(client.requests, given) <= STRANGERS_FACTOR * each
+    };
+    if stranger.clients.iter().any(|(client, _)| came_for_it(client)) {
+        return false;
+    }
+    let later = since.as_secs_f64() / (since + before).as_secs_f64().max(f64::EPSILON);
+    later.powf(clients.saturating_sub(1) as f64) > MOST_CHANCE
+}
+
+/// Fewest files of a kind beside each other.
+const FILES: usize = 2;
+
+/// Whether it is a file beside others of its kind: one more manual. Ids in a name make an endpoint of all of them.
+fn is_one_more_file(scene: &Scene<'_>, state: &EndpointState) -> bool {
+    let Some((folder, kind)) = file_of(&state.template) else { return false };
+    let endpoints = scene.store.endpoints.iter();
+    let others = endpoints.filter(|entry| {
+        entry.host == state.host
+            && entry.method == state.method
+            && entry.successes > 0
+            && entry.moment.first.saturating_add(TOGETHER) < state.moment.first
+            && file_of(&entry.template) == Some((folder, kind))
+    });
+    others.take(FILES).count() == FILES
+}
+
+/// The folder of a file, and the extension of its name.
+fn file_of(template: &str) -> Option<(&str, &str)> {
+    let (folder, name) = template.rsplit_once('/')?;
+    let (stem, kind) = name.rsplit_once('.')?;
+    let is_kind = (1..=5).contains(&kind.len()) && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_kind && !stem.is_empty() && !name.contains('{')).then_some((folder, kind))
 }
 
 /// True where other paths of the host answer with pages of the same look: that page is the answer to everything.

@@ -200,6 +200,7 @@ impl Traffic {
             endpoint.errors.clone_from(&errors);
             endpoint.failures.clone_from(&failures);
             endpoint.clients.insert(key_of(client));
+            endpoint.client_sample.insert(key_of(client), client);
             if status == 200 {
                 endpoint.successes = 1;
                 endpoint.open_successes = u64::from(!is_signed_in);
@@ -584,6 +585,37 @@ fn three_calls_make_a_shadow_endpoint_and_two_do_not() {
     };
     assert_eq!(Sensor::learned().voices(2, call), SILENCE);
     assert_eq!(Sensor::learned().voices(3, call), ["shadow_endpoint"]);
+}
+
+#[test]
+fn what_those_use_now_and_then_who_use_the_host_anyway_was_there_all_the_time() {
+    let used = |every: u64, windows: u64| {
+        let mut sensor = Sensor::learned();
+        sensor.voices(windows, |nth, traffic| {
+            traffic.answers(person_of(nth), 6);
+            if nth.is_multiple_of(every) {
+                traffic.tally(person_of(nth), 51, "POST", "/gift-cards", 200, true);
+            }
+        })
+    };
+    assert_eq!(used(30, 360), SILENCE, "every five minutes, within the first hour");
+    assert_eq!(used(1, 30), ["shadow_endpoint"], "thirty people in five minutes");
+}
+
+#[test]
+fn one_more_manual_beside_others_is_no_endpoint_that_nobody_listed() {
+    let mut sensor = Sensor::learned();
+    let mut asks = |who: u64, windows: u64, names: &[&str]| {
+        sensor.voices(windows, |nth, traffic| {
+            traffic.answers(person_of(nth), 3);
+            for (at, name) in names.iter().enumerate() {
+                traffic.tally(attacker(who), 60 + name.len() as u64 * 8 + at as u64, "GET", name, 200, false);
+            }
+        })
+    };
+    asks(1, 30, &["/manuals/tv.pdf", "/manuals/radio.pdf"]);
+    assert_eq!(asks(2, 5, &["/manuals/kettle.pdf"]), SILENCE);
+    assert_eq!(asks(3, 5, &["/manuals/customers.csv"]), ["shadow_endpoint"]);
 }
 
 #[test]

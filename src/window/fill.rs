@@ -325,7 +325,10 @@ impl Window {
         if observation.attempt.is_some() || (!observation.is_known && !observation.makes_endpoint) {
             return;
         }
-        // What nobody guesses and is not there is a dead link, or the question before an upload.
+        // What is made now was nobody's. What nobody guesses and is not there is a dead link, or the question before an upload.
+        if observation.status == 201 {
+            return;
+        }
         if object.is_opaque && (matches!(observation.status, 404 | 410) || observation.method == "HEAD") {
             return;
         }
