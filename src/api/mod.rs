@@ -117,6 +117,11 @@ impl Observation<'_> {
         self.credentials.is_none() && !self.may_have_credentials
     }
 
+    /// Nobody guesses such an object, and there is none: a dead link, or the question before an upload.
+    pub fn is_dead_link(&self) -> bool {
+        self.is_known && matches!(self.status, 404 | 410) && self.object.is_some_and(|object| object.is_opaque)
+    }
+
     /// What it carries may be read as another number of requests than were sent.
     pub fn is_smuggling(&self) -> bool {
         self.ambiguity.is_some() || self.is_desync

@@ -149,8 +149,10 @@ fn is_young(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bo
 const KNOWN: Duration = Duration::from_secs(86_400);
 /// How unlikely it must be before then that an endpoint with so many clients since was there all the time.
 const MOST_CHANCE: f64 = 1e-6;
-/// Times what a client got from an endpoint up to which all it was ever given makes it a stranger, who came for that.
-const STRANGERS_FACTOR: u64 = 2;
+/// Times what a client got from an endpoint up to which all it was ever given makes it a stranger, who came for that; and the
+/// clients up to which that is looked at.
+const STRANGERS_FACTOR: f64 = 1.5;
+const MOST_STRANGERS: u64 = 5;
 
 fn is_open_data(stranger: &Stranger, data: &[String]) -> bool {
     stranger.open_successes > 0 && !data.is_empty()
@@ -170,9 +172,10 @@ fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) ->
     let came_for_it = |client: u64| {
         let Some(client) = scene.store.clients.get(&client) else { return true };
         let given = |recent: &Tiers<SubjectActivity>| recent.sum(SPANS.len() - 1, |activity| activity.successes);
-        client.recent.as_deref().map_or(client.requests, given) <= STRANGERS_FACTOR * each
+        client.recent.as_deref().map_or(client.requests, given) as f64 <= STRANGERS_FACTOR * each as f64
     };
-    if stranger.clients.iter().any(|(client, _)| came_for_it(client)) {
+    let may_be_strangers = clients <= MOST_STRANGERS && each >= scene.rules.shadow_endpoint.min_successes;
+    if may_be_strangers && stranger.clients.iter().any(|(client, _)| came_for_it(client)) {
         return false;
     }
     let later = since.as_secs_f64() / (since + before).as_secs_f64().max(f64::EPSILON);

@@ -201,7 +201,7 @@ impl Window {
         if observation.is_disputed && (observation.attempt.is_some() || observation.credentials.is_some()) {
             aggregate.evasions.get_or_insert_default().record(observation, shown);
         }
-        if observation.is_client_error() {
+        if observation.is_client_error() && !observation.is_dead_link() {
             aggregate.errors.get_or_insert_default().record(observation, client, shown);
         }
         if observation.is_server_error() {
@@ -325,11 +325,9 @@ impl Window {
         if observation.attempt.is_some() || (!observation.is_known && !observation.makes_endpoint) {
             return;
         }
-        // What is made now was nobody's. What nobody guesses and is not there is a dead link, or the question before an upload.
-        if observation.status == 201 {
-            return;
-        }
-        if object.is_opaque && (matches!(observation.status, 404 | 410) || observation.method == "HEAD") {
+        // What is made now was nobody's; what nobody guesses is asked for before it is made.
+        let is_asked_before = object.is_opaque && observation.method == "HEAD";
+        if observation.status == 201 || is_asked_before || observation.is_dead_link() {
             return;
         }
         let subject = observation.principal.unwrap_or(client);
