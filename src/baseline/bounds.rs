@@ -7,6 +7,8 @@ use super::persist::Kind;
 use super::state::{ClientState, EndpointState, NetworkState};
 use super::store::{Map, REMEMBERED_REACH, REMEMBERED_WINDOWS, Store};
 use crate::window::{network_hash, network_of};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoreLimits {
@@ -189,16 +191,33 @@ impl Store {
     }
 }
 
-/// Of what has a rank, the keys of the lowest, where there are more than `limit`: as many as leave nine tenths of it.
+/// Of what has a rank, the keys of the lowest, where there are more than `limit`: as many as leave nine tenths of it. Looks
+/// twice, for memory is short where there is much: ranks are few.
 fn lowest<V, R: Ord>(map: &Map<V>, limit: usize, rank: impl Fn(&V) -> Option<R>) -> Vec<u64> {
-    let mut ranked: Vec<(R, u64)> = map.iter().filter_map(|entry| Some((rank(entry.value())?, *entry.key()))).collect();
-    if ranked.len() <= limit {
+    let mut ranks: BTreeMap<R, usize> = BTreeMap::new();
+    map.iter().filter_map(|entry| rank(entry.value())).for_each(|rank| *ranks.entry(rank).or_default() += 1);
+    let all: usize = ranks.values().sum();
+    if all <= limit {
         return Vec::new();
     }
-    let excess = ranked.len() - limit * 9 / 10;
-    ranked.select_nth_unstable(excess - 1); // within: excess is 1 to all of them
-    ranked.truncate(excess);
-    ranked.into_iter().map(|(_, key)| key).collect()
+    let excess = all - limit * 9 / 10;
+    let mut below = 0;
+    let last = ranks.into_iter().find(|(_, count)| {
+        below += count;
+        below >= excess
+    });
+    let Some((last, count)) = last else { return Vec::new() };
+    let (mut keys, mut of_last) = (Vec::with_capacity(excess), Vec::with_capacity(count));
+    for entry in map.iter() {
+        match rank(entry.value()).map(|rank| rank.cmp(&last)) {
+            Some(Ordering::Less) => keys.push(*entry.key()),
+            Some(Ordering::Equal) => of_last.push(*entry.key()),
+            Some(Ordering::Greater) | None => {}
+        }
+    }
+    of_last.sort_unstable();
+    keys.extend(of_last.into_iter().take(excess - (below - count)));
+    keys
 }
 
 #[cfg(test)]

@@ -24,8 +24,6 @@ const TICK: Duration = Duration::from_secs(1);
 const HEALTH: Duration = Duration::from_secs(10);
 /// How often a line of counters is written, where they are wanted.
 const STATS: Duration = Duration::from_secs(60);
-/// Between two steps of letting go of what is known, while memory is short: the allocator takes a moment to give it back.
-const RELIEF: Duration = Duration::from_secs(2);
 /// Percent of `limits.memory_mib` from which on memory is short, and below which it no longer is.
 const SHORT_PERCENT: u64 = 85;
 const ENOUGH_PERCENT: u64 = 75;
@@ -61,7 +59,6 @@ struct House {
     export: Due,
     health: Due,
     stats: Due,
-    relief: Due,
     is_short: bool,
     reading: Reading,
     judged: Judged,
@@ -96,7 +93,6 @@ impl House {
             export: Due::new(config.state.export),
             health: Due::new(HEALTH),
             stats: Due::new(STATS),
-            relief: Due::new(RELIEF),
             is_short: false,
             reading: Reading::default(),
             judged: Judged::default(),
@@ -110,7 +106,7 @@ impl House {
         self.daemon.sinks.tick().iter().for_each(|note| warn!("{note}"));
         let resident = memory::resident_bytes().unwrap_or(0);
         self.daemon.board.set_reading(|reading| reading.resident_bytes = resident);
-        self.keep_within_memory(resident, now);
+        self.keep_within_memory(resident);
         if self.checkpoint.is_due(now) && self.daemon.checkpointer.is_ready() {
             let is_whole = self.export.is_due(now);
             let leave = if is_whole { Leave::Whole } else { Leave::Delta };
@@ -137,13 +133,14 @@ impl House {
         }
     }
 
-    /// Load is shed at the limit. What is known is let go of before, or nothing but memory would be won.
-    fn keep_within_memory(&mut self, resident: u64, now: Instant) {
+    /// Load is shed at the limit. What is known is let go of before, or nothing but memory would be won: a step each second, in
+    /// which the allocator gives it back.
+    fn keep_within_memory(&mut self, resident: u64) {
         let limit = self.daemon.memory_limit.load(Ordering::Relaxed);
         if limit == 0 || resident < limit / 100 * ENOUGH_PERCENT {
             self.is_short = false;
         }
-        if limit == 0 || resident < limit / 100 * SHORT_PERCENT || !self.relief.is_due(now) {
+        if limit == 0 || resident < limit / 100 * SHORT_PERCENT {
             return;
         }
         if !std::mem::replace(&mut self.is_short, true) {
