@@ -11,12 +11,14 @@
 //! silences the sensor by making many small ones.
 
 mod known;
+mod listing;
 mod telling;
 mod told;
 
+pub use listing::{IncidentTally, OpenIncident};
 pub use told::told_since;
 
-use super::record::{AlertRecord, IncidentState, Severity, Subject, eve_time};
+use super::record::{AlertRecord, IncidentState, Severity};
 use crate::baseline::Store;
 use crate::detect::{self, Finding};
 use crate::hash::HashKey;
@@ -28,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
-use telling::{record_of, subject_of};
+use telling::record_of;
 
 /// An incident is over when nothing came of it for so long, at least: the shortest span of the detectors.
 const QUIET: Duration = Duration::from_secs(600);
@@ -160,51 +162,6 @@ impl Incident {
     }
 }
 
-/// An open incident, as operators see it in a list.
-#[derive(Clone, Debug, Serialize)]
-pub struct OpenIncident {
-    pub id: String,
-    /// Of its worst voice, as what follows.
-    pub detector: &'static str,
-    pub severity: Severity,
-    pub subject: Subject,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
-    #[serde(with = "eve_time")]
-    pub first_seen: Timestamp,
-    #[serde(with = "eve_time")]
-    pub last_seen: Timestamp,
-    pub count: u64,
-    pub observed: String,
-    /// The other detectors that had something to say.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<&'static str>,
-    pub is_acknowledged: bool,
-}
-
-/// What a run's incidents amount to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IncidentTally {
-    /// Incidents by the detector and severity of their worst voice.
-    pub by_detector: BTreeMap<&'static str, BTreeMap<Severity, u64>>,
-    pub suppressed: u64,
-    /// Findings of what somebody acknowledged before.
-    pub known: u64,
-    /// Findings that were not told because too many incidents were open.
-    pub over_limit: u64,
-}
-
-impl IncidentTally {
-    pub fn total(&self) -> u64 {
-        self.by_detector.values().flat_map(BTreeMap::values).sum()
-    }
-
-    /// Incidents at least this bad.
-    pub fn at_least(&self, severity: Severity) -> u64 {
-        self.by_detector.values().flat_map(|counts| counts.range(severity..)).map(|(_, count)| count).sum()
-    }
-}
-
 pub struct Incidents {
     key: HashKey,
     /// By the identity of their first voice.
@@ -288,46 +245,6 @@ impl Incidents {
         gone
     }
 
-    /// The incidents so far, the open ones among them.
-    pub fn tally(&self) -> IncidentTally {
-        let mut tally = self.tally.clone();
-        for incident in self.open.values() {
-            count(&mut tally, incident);
-        }
-        tally
-    }
-
-    /// How many are open.
-    pub fn open_count(&self) -> usize {
-        self.open.len()
-    }
-
-    /// How many are open, by severity and by whether somebody acknowledged them.
-    pub fn open_by_severity(&self) -> BTreeMap<(Severity, bool), u64> {
-        let mut counts = BTreeMap::new();
-        for incident in self.open.values() {
-            *counts.entry((incident.severity(), incident.is_acknowledged)).or_default() += 1;
-        }
-        counts
-    }
-
-    /// The open ones, worst first.
-    pub fn list(&self, store: &Store) -> Vec<OpenIncident> {
-        let open = self.open.values();
-        let mut list: Vec<OpenIncident> = open.filter_map(|incident| open_incident(incident, store)).collect();
-        list.sort_by(|one, other| {
-            (other.severity, other.last_seen, &one.id).cmp(&(one.severity, one.last_seen, &other.id))
-        });
-        list
-    }
-
-    /// The whole record of an open one, as it would be told now.
-    pub fn show(&self, id: &str, now: Timestamp, store: &Store, rules: &Ruleset) -> Option<AlertRecord> {
-        let incident = self.open.values().find(|incident| incident.id == id)?;
-        let voice = incident.speaker()?;
-        record_of(incident, voice, IncidentState::Updated, now, name_of(&voice.finding, store), rules)
-    }
-
     /// Somebody knows of an open one, and of its voices when they are heard again. False where there is none of that id.
     pub fn acknowledge(&mut self, id: &str) -> bool {
         let found = self.open.values_mut().find(|incident| incident.id == id);
@@ -344,20 +261,6 @@ impl Incidents {
         let open = self.open.values_mut().find(|incident| incident.id == id && incident.is_acknowledged);
         let was_open = open.map(|incident| incident.is_acknowledged = false).is_some();
         learned > 0 || was_open
-    }
-
-    /// What was learned of acknowledged incidents, by their ids, also when they are over.
-    pub fn habits(&self, store: &Store) -> Vec<OpenIncident> {
-        let habits = self.known.habits();
-        let mut list: Vec<OpenIncident> = habits
-            .map(|habit| OpenIncident {
-                id: habit.incident.clone(),
-                is_acknowledged: true,
-                ..described(&habit.finding, habit.severity, store)
-            })
-            .collect();
-        list.sort_by(|one, other| (&one.id, one.detector).cmp(&(&other.id, other.detector)));
-        list
     }
 
     /// Whether a finding is one that somebody acknowledged: it is no news, and teaches.
@@ -542,41 +445,6 @@ impl Incident {
 
 fn name_of(finding: &Finding, store: &Store) -> Option<String> {
     finding.endpoint.and_then(|key| store.endpoints.get(&key).map(|state| state.name()))
-}
-
-fn open_incident(incident: &Incident, store: &Store) -> Option<OpenIncident> {
-    let speaker = incident.speaker()?;
-    let finding = &speaker.finding;
-    let mut also: Vec<&str> = incident.voices.iter().map(|voice| voice.finding.detector).collect();
-    also.sort_unstable();
-    also.dedup();
-    also.retain(|detector| *detector != finding.detector);
-    Some(OpenIncident {
-        id: incident.id.clone(),
-        first_seen: incident.voices.iter().map(|voice| voice.first_seen).min()?,
-        last_seen: incident.last_seen()?,
-        also,
-        is_acknowledged: incident.is_acknowledged,
-        ..described(finding, incident.severity(), store)
-    })
-}
-
-/// What a finding alone says of an incident.
-fn described(finding: &Finding, severity: Severity, store: &Store) -> OpenIncident {
-    let endpoint = name_of(finding, store);
-    OpenIncident {
-        id: String::new(),
-        detector: finding.detector,
-        severity,
-        subject: subject_of(finding, endpoint.as_deref()),
-        endpoint,
-        first_seen: finding.moment.first,
-        last_seen: finding.moment.last,
-        count: finding.count,
-        observed: finding.observed.clone(),
-        also: Vec::new(),
-        is_acknowledged: false,
-    }
 }
 
 fn count(tally: &mut IncidentTally, incident: &Incident) {

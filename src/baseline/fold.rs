@@ -7,9 +7,9 @@
 use super::habit::Came;
 use super::persist::Kind;
 use super::settling::SettledShare;
-use super::state::{DAY_WINDOWS, ExposureNormal, Quarantines, Share, TakenNormal};
+use super::state::{ExposureNormal, Quarantines, Share, TakenNormal};
 use super::store::{Store, Touched};
-use super::tiers::{Tiers, tier_of};
+use super::tiers::{DAY_WINDOWS, Tiers, tier_of};
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::histogram::{LogHistogram, StatusCounts};

@@ -17,7 +17,7 @@ use crate::window::histogram::{LogHistogram, StatusCounts};
 use crate::window::sample::BottomK;
 use crate::window::{
     Abuses, AskedByHost, Attempts, Callers, EndpointWindow, Errors, Evasions, EvidenceSample, Exposure, Leaks, Merge,
-    Moment, Pages, Parts, Places, Reach, Smuggling, Tally,
+    Moment, Pages, Parts, Places, Smuggling, Tally,
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -638,87 +638,10 @@ pub struct AttemptsState {
     pub last_window: i64,
 }
 
-/// The reach of one subject at one endpoint.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct ReachState {
-    pub recent: Tiers<Reach>,
-    /// Most objects within a short span that was over, while it was not anomalous. What is under way does not count: who
-    /// begins to walk would else teach his own pace within the first windows.
-    pub usual: u64,
-    /// Most objects within the span under way.
-    pub under_way: u64,
-    /// Window in which the subject first came; none before the first lesson.
-    pub since: Option<i64>,
-    /// Window in which the span under way began.
-    pub noted: i64,
-    pub last_window: i64,
-    /// Window in which its walk was last told of: what comes within a day of it is that walk.
-    #[serde(default)]
-    pub told: Option<i32>,
-    /// Window in which what is usual last grew.
-    #[serde(default)]
-    pub grown: Option<i32>,
-}
-
-impl ReachState {
-    /// A walk was told of: the span under way is its own, and no past to go by.
-    pub fn tell(&mut self, window: i64) {
-        self.recent.tell(Parts::ALL);
-        self.under_way = self.under_way.min(self.usual);
-        self.told = i32::try_from(window).ok();
-    }
-
-    pub fn was_told_lately(&self, window: i64) -> bool {
-        self.told.is_some_and(|told| window - i64::from(told) < DAY_WINDOWS)
-    }
-
-    /// What is usual when the span under way is over, which nobody has folded in yet.
-    pub fn usual_with_what_is_over(&self, window: i64) -> u64 {
-        self.usual.max(self.under_way.min(self.most_learned(window)))
-    }
-
-    fn most_learned(&self, window: i64) -> u64 {
-        let has_grown = self.grown.is_some_and(|grown| window - i64::from(grown) < DAY_WINDOWS);
-        if has_grown { FEW_OBJECTS } else { FEW_OBJECTS.max(2 * self.usual) }
-    }
-
-    /// A span is over in which it reached so many objects. Beyond a few, what is usual at most doubles within a day: who
-    /// walks ever faster would else teach each pace before the next.
-    pub fn learn(&mut self, window: i64, objects: u64, is_learning: bool) {
-        let most = if is_learning { u64::MAX } else { self.most_learned(window) };
-        let learned = self.usual.max(objects.min(most));
-        if learned > FEW_OBJECTS.max(self.usual) {
-            self.grown = i32::try_from(window).ok();
-        }
-        self.usual = learned;
-    }
-}
-
-/// Windows of a day: the longest span of the tiers.
-pub(super) const DAY_WINDOWS: i64 = super::tiers::SPANS[3];
-/// Objects that many a client reaches at once.
-const FEW_OBJECTS: u64 = 20;
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn what_is_usually_reached_at_most_doubles_within_a_day() {
-        let mut state = ReachState::default();
-        [20, 140, 900].into_iter().for_each(|objects| state.learn(100, objects, false));
-        assert_eq!((state.usual, state.grown), (40, Some(100)));
-        let mut state = ReachState { usual: 30, ..ReachState::default() };
-        state.learn(100, 900, false);
-        assert_eq!((state.usual, state.grown), (60, Some(100)));
-        state.learn(200, 900, false);
-        assert_eq!(state.usual, 60);
-        state.learn(100 + DAY_WINDOWS, 900, false);
-        assert_eq!(state.usual, 120);
-        state.learn(20_000, 900, true);
-        assert_eq!(state.usual, 900);
-    }
 
     #[test]
     fn what_an_earlier_version_counted_otherwise_is_left_behind() {

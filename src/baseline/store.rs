@@ -8,9 +8,10 @@ use super::changes::Changes;
 use super::fold::{EndpointLesson, ExposureLesson, HostLesson, SubjectLesson, TakenLesson};
 use super::lasting::Lasting;
 use super::persist::Kind;
+use super::reach::ReachState;
 use super::state::{
     AttemptsState, ClientState, EndpointActivity, EndpointState, Folded, HostKnown, HostState, NetworkState,
-    PrincipalState, ReachState, Stranger, SubjectActivity,
+    PrincipalState, Stranger, SubjectActivity,
 };
 use super::tiers::Tiers;
 use crate::hash::BuildIdentity;

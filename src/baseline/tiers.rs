@@ -10,6 +10,8 @@ use smallvec::SmallVec;
 
 /// Spans in windows of 10 s: ten minutes, an hour, six hours, a day.
 pub const SPANS: [i64; 4] = [60, 360, 2160, 8640];
+/// Windows of a day: the longest of them.
+pub(super) const DAY_WINDOWS: i64 = SPANS[3];
 
 /// The tier that covers a horizon of so many seconds.
 pub fn tier_of(seconds: u64) -> usize {

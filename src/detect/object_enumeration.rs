@@ -6,8 +6,7 @@
 use super::reasons::Reasons;
 use super::stats::{rate_interval, rate_test};
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
-use crate::baseline::state::ReachState;
-use crate::baseline::{SPANS, tier_of};
+use crate::baseline::{ReachState, SPANS, tier_of};
 use crate::rule::Severity;
 use crate::window::{Reach, WINDOW};
 

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Further from what is expected than this is a jump.
 pub const LIMIT: Duration = Duration::from_secs(60);
+/// Further ahead than this it is one through a pipe, too: captures may pause for a night.
+const PIPE_LIMIT: Duration = Duration::from_secs(86_400);
 const STRIKES: u32 = 32;
 
 /// What a frame's time means.
@@ -43,7 +45,8 @@ impl EventClock {
         };
         let elapsed = now.saturating_duration_since(at);
         let is_back = time < newest.saturating_sub(LIMIT);
-        let is_ahead = self.is_live && time > newest.saturating_add(elapsed + LIMIT);
+        let ahead = if self.is_live { elapsed + LIMIT } else { PIPE_LIMIT };
+        let is_ahead = time > newest.saturating_add(ahead);
         if !is_back && !is_ahead {
             self.strikes = 0;
             if time > newest {
@@ -111,5 +114,7 @@ mod tests {
         let (mut clock, start) = (EventClock::new(false), Instant::now());
         clock.frame(at(0), start);
         assert_eq!(clock.frame(at(86_400), start), Step::Normal);
+        assert_eq!(clock.frame(at(10 * 365 * 86_400), start), Step::Stray);
+        assert_eq!(clock.frame(at(86_401), start), Step::Normal);
     }
 }

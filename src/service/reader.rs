@@ -206,7 +206,7 @@ impl Reader<'_> {
 }
 
 fn take(
-    frame: Frame<'_>,
+    mut frame: Frame<'_>,
     filter: &mut Option<Filter>,
     decoder: &mut Decoder,
     pipeline: &mut Pipeline,
@@ -234,7 +234,9 @@ fn take(
             pipeline.rewind()?; // before the frames that follow in this turn
         }
     }
-    if step != Step::Stray {
+    if step == Step::Stray {
+        frame.time = progress.newest.unwrap_or(frame.time);
+    } else {
         pipeline.time(frame.time)?;
         progress.newest = Some(frame.time);
     }

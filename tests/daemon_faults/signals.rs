@@ -76,6 +76,33 @@ fn a_clock_that_is_set_back_an_hour_is_told_and_windows_go_on() {
     assert_eq!(said.matches("the frames' time went").count(), 1, "{said}");
 }
 
+/// The capture with the time of the frame that comes after so many put ten years ahead.
+fn with_a_stray(mut capture: Vec<u8>, frames: usize) -> Vec<u8> {
+    let word = |capture: &[u8], at: usize| u32::from_le_bytes(capture[at..at + 4].try_into().expect("four bytes"));
+    let mut at = 24; // behind the file's header
+    for _ in 0..frames {
+        at += 16 + word(&capture, at + 8) as usize;
+    }
+    let ahead = word(&capture, at) + 10 * 365 * 86_400;
+    capture[at..at + 4].copy_from_slice(&ahead.to_le_bytes());
+    capture
+}
+
+#[test]
+fn a_frame_of_another_decade_is_put_up_with() {
+    let site = Site::new();
+    let mut daemon = site.start();
+    site.feed(&with_a_stray(simulated(&attacks(Duration::ZERO)), 2000));
+    daemon.wait_until("windows after it are judged", |_| {
+        has_alert_of(&site, "scanner") && has_alert_of(&site, "brute_force")
+    });
+    let (said, _) = daemon.stop();
+    assert!(!said.contains("the frames' time went"), "{said}");
+    let recovered = state_of_copy(&site.state(), &site.folder.path("copy")).recover().unwrap();
+    let newest = recovered.singles.newest.expect("something was learned");
+    assert!(newest < attacks(HOUR).start, "{newest:?}");
+}
+
 #[test]
 fn broken_rules_are_refused_whole_and_the_old_ones_stay_in_force() {
     let site = Site::new();
