@@ -14,6 +14,8 @@ use crate::window::{Reach, WINDOW};
 const PUBLIC_SHARE: f64 = 0.1;
 /// Share of requests that were refused or met nothing, from which on ids are guessed.
 const GUESSED_SHARE: f64 = 0.01;
+/// The same, up to which it may be a list of known objects of which some were deleted meanwhile.
+const DELETED_SHARE: f64 = 0.05;
 /// Objects are estimated, with a standard error of 3.25 %.
 const DENSEST_SHARE: f64 = 1.15;
 
@@ -84,10 +86,11 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     if is_public && endpoint.successes > 0 && endpoint.is_page() {
         return None; // a web site, which anybody may read page by page
     }
+    let is_entitled = (reach.misses as f64) < DELETED_SHARE * reach.requests as f64 && reach.sensitive == 0;
     let severity = match () {
         _ if is_public => Severity::Low,
-        // Who is never refused, and takes no personal data, may be a new program that is entitled to all of it.
-        _ if scene.is_learning || (reach.misses == 0 && reach.sensitive == 0) => rules.alert.severity,
+        // Who is hardly ever refused, and takes no personal data, may be a new program that is entitled to all of it.
+        _ if scene.is_learning || is_entitled => rules.alert.severity,
         _ if success_share >= rules.min_success_share => rules.success_severity,
         _ => rules.alert.severity,
     };

@@ -780,6 +780,23 @@ fn a_walk_of_five_hundred_in_a_row_is_told_while_learning_and_one_of_three_hundr
 }
 
 #[test]
+fn a_list_of_which_a_few_were_deleted_is_no_guessing() {
+    for (misses, expected) in [(4, Severity::Medium), (12, Severity::High)] {
+        let mut sensor = Sensor::learned();
+        let found = sensor.window(|traffic| {
+            let (gone, there): (Vec<u64>, Vec<u64>) = (0..120).partition(|nth| *nth < misses);
+            traffic.look(attacker(1), 999_999, &there.iter().map(|nth| 10_000 + nth * 7).collect::<Vec<_>>());
+            for nth in gone {
+                let reach = reach_of(attacker(1), 999_999, 10_000 + nth * 7);
+                traffic.window.reaches.put(pair_key(ORDERS, mix(999_999)), Reach { successes: 0, misses: 1, ..reach });
+            }
+        });
+        let walks = found.iter().filter(|finding| finding.detector == "object_enumeration");
+        assert_eq!(walks.map(|walk| walk.severity).collect::<Vec<_>>(), [expected], "{found:?}");
+    }
+}
+
+#[test]
 fn more_names_than_numbers_are_no_sequence() {
     let mut sensor = Sensor::learned();
     let found = sensor.voices(3, |nth, traffic| {
