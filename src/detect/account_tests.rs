@@ -243,6 +243,27 @@ fn a_login_that_tells_names_makes_an_enumeration_of_a_spray_and_leaves_stuffing_
 }
 
 #[test]
+fn a_spray_whose_refusals_take_two_kinds_of_time_asks_for_names_too() {
+    let spray = |hashed_millis: u64, password: fn(u64) -> u64| {
+        learned().voices(6, |nth, traffic| {
+            for user in nth * 6..nth * 6 + 6 {
+                traffic.login(attacker(1), 8_000 + user, password(user), false);
+                let mut timed = Attempts::default();
+                let millis = if user.is_multiple_of(5) { hashed_millis } else { 4 };
+                timed.refused_after.record(Duration::from_millis(millis));
+                traffic.window.login_clients.put(pair_key(LOGIN, key_of(attacker(1))), timed.clone());
+                let mut endpoint = an_endpoint("POST", HOST, "/login");
+                endpoint.logins = Some(Box::new(timed));
+                traffic.window.endpoints.put(LOGIN, endpoint);
+            }
+        })
+    };
+    assert_eq!(spray(90, |_| 1), ["password_spraying", "user_enumeration"]);
+    assert_eq!(spray(4, |_| 1), ["password_spraying"]);
+    assert_eq!(spray(90, |user| user), ["credential_stuffing"]);
+}
+
+#[test]
 fn while_learning_a_rush_is_no_news_but_one_address_is_told() {
     let mut sensor = Sensor::new();
     let found = sensor.voices(40, |nth, traffic| {

@@ -142,7 +142,9 @@ fn judge_endpoint(
         return;
     };
     let campaign = Campaign { detector, attempts: &attempts, probability, suspects: &suspects };
-    findings.extend(campaign.finding(scene, (key, &usual), visitors));
+    let finding = campaign.finding(scene, (key, &usual), visitors);
+    findings.extend(finding.as_ref().and_then(|finding| names_by_time(scene, finding, &attempts)));
+    findings.extend(finding);
     // Who does something else at the same login, by himself and enough of it, is told of beside it.
     let mut others: BTreeMap<DetectorName, Vec<&Attempts>> = BTreeMap::new();
     for suspect in &suspects {
@@ -201,6 +203,25 @@ impl Campaign<'_> {
         finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientErrors));
         Some(finding)
     }
+}
+
+/// The same password for many names, and the login takes longer for some: whatever he is after, he learns who there is.
+fn names_by_time(scene: &Scene<'_>, spray: &Finding, attempts: &Attempts) -> Option<Finding> {
+    let rules = &scene.rules.user_enumeration;
+    if !rules.enabled || spray.detector != "password_spraying" {
+        return None;
+    }
+    let [quick, slow] = attempts.refused_after.groups()?;
+    let observed = format!(
+        "the time of an answer tells which names there are: about {} ms for {} refusals, {} ms for {}",
+        quick.typical.as_millis(),
+        quick.answers,
+        slow.typical.as_millis(),
+        slow.answers
+    );
+    let expected = Some("refusals that all take as long".to_owned());
+    let (detector, severity) = ("user_enumeration", rules.alert.severity);
+    Some(Finding { detector, severity, observed, expected, probability: None, ..spray.clone() })
 }
 
 /// The numbers behind it.

@@ -2,8 +2,8 @@
 //!
 //! Sees: many names at an endpoint that says whether a name is taken, at a reset or a registration whose answers differ
 //! between names there are and names there are not; by one client, or by many against the endpoint's own rate. At logins
-//! it is named by `credential_stuffing`, which looks at the same attempts. Misses: answers that differ only in the time
-//! they take; at a login that looks like `password_spraying`, which speaks.
+//! it is named by `credential_stuffing`, which looks at the same attempts, and told beside a spray where refusals take two
+//! kinds of time. Misses: answers that differ only in the time they take, elsewhere.
 
 use super::account_calls::{Count, Crowd, crowds};
 use super::{Finding, Scene, span_in_words};

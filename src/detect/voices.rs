@@ -49,7 +49,9 @@ impl Memory {
         let mut told = told.filter(|(at, _, _)| *at == endpoint);
         let is_told = told.clone().any(|(_, detector, _)| *detector == finding.detector);
         let is_of_one = matches!(finding.subject, Subject::Client(_));
-        !is_told && told.any(|(_, _, of)| !is_of_one || *of == finding.subject)
+        // Who sprays may learn by it which names there are.
+        let joins = |name: DetectorName| (name, finding.detector) == ("password_spraying", "user_enumeration");
+        !is_told && told.any(|(_, name, of)| !joins(name) && (!is_of_one || *of == finding.subject))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
-use super::{Abuses, AskedByHost, Callers, Evasions, LastingUse, Leaks, Pages, Places, Smuggling, Strays};
+use super::{Abuses, AnswerTimes, AskedByHost, Callers, Evasions, LastingUse, Leaks, Pages, Places, Smuggling, Strays};
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
@@ -181,6 +181,9 @@ pub struct Attempts {
     /// Answers that gave away whether there is such an account: that there is none; at a registration that there is.
     #[serde(default)]
     pub given_away: u64,
+    /// How long it took to refuse a login.
+    #[serde(default)]
+    pub refused_after: AnswerTimes,
     /// Of an endpoint: what comes from clients that do nothing else.
     #[serde(default)]
     pub strangers: Strangers,
@@ -253,6 +256,7 @@ impl Merge for Attempts {
         self.unknown += other.unknown;
         self.with_session += other.with_session;
         self.given_away += other.given_away;
+        self.refused_after.merge(&other.refused_after);
         self.users.merge(&other.users);
         self.passwords.merge(&other.passwords);
         self.clients.merge(&other.clients);

@@ -582,6 +582,11 @@ impl Attempts {
         if let Some(secret) = attempt.secret {
             self.passwords.insert(secret);
         }
+        // Who is locked out or too quick is refused without a look.
+        let was_looked_at = attempt.flow == AccountFlow::Login && !matches!(observation.status, 423 | 429);
+        if let Some(latency) = observation.latency.filter(|_| was_looked_at) {
+            self.refused_after.record(latency);
+        }
         self.clients.insert(client);
         self.client_sample.insert(client, observation.client);
         self.moment.record(observation.started);

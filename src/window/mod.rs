@@ -19,6 +19,7 @@ mod places;
 pub mod sample;
 mod smuggling;
 mod strays;
+mod times;
 
 pub use abuses::Abuses;
 pub use aggregate::{
@@ -34,6 +35,7 @@ pub use pages::{LARGE_PAGE, Page, Pages, page_size};
 pub use places::Places;
 pub use smuggling::Smuggling;
 pub use strays::{StrayUse, Strays};
+pub use times::{AnswerTimes, Group};
 
 use crate::hash::{BuildIdentity, HashedMap};
 use std::collections::hash_map::Entry;
