@@ -320,7 +320,13 @@ impl Incidents {
     ) -> Option<AlertRecord> {
         let identity = identity_of(&finding);
         let is_known = self.known.note(&identity, &finding);
-        if let Some(incident) = self.by_identity.get(&identity).and_then(|of| self.open.get_mut(of)) {
+        if let Some(of) = self.by_identity.get(&identity)
+            && let Some(incident) = self.open.get_mut(of)
+        {
+            // What it is about may change from an address to all of the endpoint.
+            for matter in matters_of(&finding) {
+                self.by_matter.entry(matter).or_insert_with(|| of.clone());
+            }
             return goes_on(incident, &identity, now, finding, name, rules);
         }
         if is_known {
@@ -459,9 +465,9 @@ fn identity_of(finding: &Finding) -> String {
         ("credential_stuffing" | "password_spraying", Some(endpoint)) => {
             format!("{}|{endpoint:016x}", finding.detector)
         }
-        // One client that guesses at one account after the other is one incident.
-        ("brute_force", Some(endpoint)) if finding.client.is_some() => {
-            format!("brute_force|{:?}|{endpoint:016x}", finding.client)
+        // One client that guesses at one account after the other is one incident, and so are many together.
+        (detector @ ("brute_force" | "otp_brute_force"), Some(endpoint)) => {
+            format!("{detector}|{:?}|{endpoint:016x}", finding.client)
         }
         (detector, Some(endpoint)) => format!("{detector}|{:?}|{endpoint:016x}", finding.subject),
         (detector, None) => format!("{detector}|{:?}", finding.subject),

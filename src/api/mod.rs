@@ -28,7 +28,7 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
-use template::TemplateBuf;
+use template::{ParamKind, TemplateBuf};
 use url::RequestTarget;
 
 /// What one transaction means. Text borrows from the transaction or the interpreter.
@@ -164,8 +164,22 @@ const NO_OBJECTS: [&str; 24] = [
     "state",
 ];
 
-/// Shortest value that nobody guesses: 64 bits in hexadecimal digits, or a session of 96 bits in base64.
-const OPAQUE_BYTES: usize = 16;
+/// Shortest digest that nobody guesses, in hexadecimal digits; shorter ones are counters with a time before them, as ObjectIds.
+const DIGEST_DIGITS: usize = 32;
+/// Shortest run of letters and digits of a token that nobody guesses: 71 bits in base62.
+const OPAQUE_RUN: usize = 12;
+
+/// Whether a value is drawn from so many that nobody guesses one.
+fn is_opaque(kind: ParamKind, value: &str) -> bool {
+    match kind {
+        // Of versions 1 and 6 most is a time and a machine.
+        ParamKind::Uuid => value.split('-').nth(2).is_some_and(|part| part.starts_with(['3', '4', '5', '7', '8'])),
+        ParamKind::Ulid => true,
+        ParamKind::Hex => value.len() >= DIGEST_DIGITS && !value.starts_with("00000000"),
+        ParamKind::Token => value.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() >= OPAQUE_RUN),
+        _ => false,
+    }
+}
 
 /// Whether a query parameter names an object.
 fn names_object(name: &str, value: &str) -> bool {
@@ -290,13 +304,15 @@ impl Interpreter {
         let is_success = (200..300).contains(&status) && !says_no;
         // What logins and registrations send is their own affair.
         let is_accepted = is_success && attempt.is_none();
-        let strays = match is_accepted && (query.is_some() || request.report.is_some()) {
+        let mut strays = match is_accepted && (query.is_some() || request.report.is_some()) {
             true => {
                 let members = request.report.iter().flat_map(BodyReport::members);
                 parameters::strays(query, members, operation, names)
             }
             false => SmallVec::new(),
         };
+        let other_method = request.head.get(Field::MethodOverride).filter(|_| is_accepted);
+        strays.extend(other_method.and_then(|asked_for| parameters::overridden(&method, asked_for)));
         // Who is known and may not is refused with 403. Gateways say so of keys that they do not know, too.
         let is_known = |kind| matches!(kind, CredentialKind::Bearer | CredentialKind::Session);
         let accepted = match status {
@@ -473,7 +489,7 @@ fn object_of(
     for (kind, value) in template.values(path) {
         scratch.extend_from_slice(value.as_bytes());
         scratch.push(0);
-        last = Some((value, kind.is_random() && value.len() >= OPAQUE_BYTES));
+        last = Some((value, is_opaque(kind, value)));
     }
     let (value, is_opaque) = match last {
         Some(last) => last,
@@ -481,7 +497,7 @@ fn object_of(
             let named = url::QueryParameters::of(query?).find(|(name, value)| names_object(name, value));
             let (_, value) = named.filter(|(_, value)| may_name(value))?;
             scratch.extend_from_slice(value.as_bytes());
-            (value, is_uuid(value))
+            (value, is_uuid(value) && is_opaque(ParamKind::Uuid, value))
         }
     };
     let number = if is_opaque { None } else { trailing_number(value) };

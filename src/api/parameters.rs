@@ -2,7 +2,7 @@
 //!
 //! The query and the top-level fields of the body in, the names that are out of place out: raw, decoded, never a value. What
 //! is declared is known where an OpenAPI description says so; where none does, only names that tell of rights, money or the
-//! workings of the server are looked at (OWASP API3:2023, mass assignment).
+//! workings of the server are looked at (OWASP API3:2023, mass assignment), and headers that ask for another method.
 
 use super::openapi::Operation;
 use super::url::{QueryParameters, percent_decode};
@@ -11,11 +11,14 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Where a parameter stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
+    #[default]
     Query,
     Body,
+    /// A header that asks for another method; the name is that method.
+    MethodOverride,
 }
 
 /// A parameter that is out of place.
@@ -122,14 +125,14 @@ pub fn strays<'a>(
     operation: Option<&Operation>,
     names: &ApiNames,
 ) -> SmallVec<[Stray; 1]> {
-    let declared = |place: Place| {
-        let names = operation.map(|operation| match place {
-            Place::Query => &operation.query,
-            Place::Body => &operation.properties,
+    let declared = |is_in_body: bool| {
+        let names = operation.map(|operation| match is_in_body {
+            true => &operation.properties,
+            false => &operation.query,
         });
         names.and_then(Option::as_deref)
     };
-    let (in_query, in_body) = (declared(Place::Query), declared(Place::Body));
+    let (in_query, in_body) = (declared(false), declared(true));
     let of_query =
         query.into_iter().flat_map(QueryParameters::of).take(MOST).map(|(name, _)| (decoded(name), Place::Query));
     let of_body = members.take(MOST).map(|name| (Cow::Borrowed(name), Place::Body));
@@ -148,6 +151,19 @@ pub fn strays<'a>(
         }
     }
     strays
+}
+
+/// Longest name of a method that is taken for one.
+const METHOD_BYTES: usize = 16;
+
+/// Another method than that of the request line, asked for in a header: who may only `POST` deletes by it where the server
+/// heeds it.
+pub fn overridden(method: &str, asked_for: &[u8]) -> Option<Stray> {
+    let asked_for = asked_for.trim_ascii();
+    let is_method = (1..=METHOD_BYTES).contains(&asked_for.len()) && asked_for.iter().all(u8::is_ascii_alphabetic);
+    let is_another = is_method && !asked_for.eq_ignore_ascii_case(method.as_bytes());
+    let name = asked_for.to_ascii_uppercase().into();
+    is_another.then_some(Stray { name, place: Place::MethodOverride, is_telling: true, is_undeclared: false })
 }
 
 /// Servers often take any letter case, and a list or an object under its name with brackets.
@@ -197,6 +213,15 @@ mod tests {
         let found: Vec<(&[u8], Place, bool)> =
             found.iter().map(|stray| (&*stray.name, stray.place, stray.is_undeclared)).collect();
         assert_eq!(found, [(&b"debug"[..], Place::Query, false), (b"is_admin", Place::Body, false)]);
+    }
+
+    #[test]
+    fn a_header_may_ask_for_another_method() {
+        let asked = |method, value: &str| overridden(method, value.as_bytes()).map(|stray| stray.name.to_vec());
+        assert_eq!(asked("POST", " delete "), Some(b"DELETE".to_vec()));
+        for same_or_none in ["post", "", "DEL ETE", "DELETE;", "ABCDEFGHIJKLMNOPQ"] {
+            assert_eq!(asked("POST", same_or_none), None, "{same_or_none:?}");
+        }
     }
 
     #[test]

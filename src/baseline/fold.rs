@@ -416,6 +416,9 @@ impl Store {
             let came = touched.host_lessons.binary_search_by_key(&key, |(key, _)| *key);
             let came = came.map_or_else(|_| Came::default(), |at| touched.host_lessons[at].1.came()); // it gives an index within
             host.habit.pass(touched.local, came, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
+            if host.habit.is_dropped() {
+                self.changes.note(Kind::Host, [key]);
+            }
         }
     }
 

@@ -203,7 +203,12 @@ impl Habit {
     pub fn forget_recent(&mut self) {
         self.windows.clear();
         self.fresh.clear();
-        (self.block, self.filled) = (Came::default(), 0);
+        (self.block, self.filled, self.dropped) = (Came::default(), 0, None);
+    }
+
+    /// Whether a drop was told that is not over.
+    pub fn is_dropped(&self) -> bool {
+        self.dropped.is_some()
     }
 }
 

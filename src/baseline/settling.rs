@@ -16,12 +16,13 @@ const HALF: i64 = SPANS[0] / 2;
 /// Moves the half-span being filled and the one before on to a window; gives what has settled, the older first.
 fn roll<T: Default>(fresh: &mut [T; 2], start: &mut i64, window: i64) -> [T; 2] {
     let passed = window.saturating_sub(*start).div_euclid(HALF);
-    if passed <= 0 {
+    if passed == 0 {
         return Default::default();
     }
     *start += passed * HALF;
     let [current, before] = std::mem::take(fresh);
-    if passed > 1 {
+    // Much later, or the clock was set back.
+    if passed != 1 {
         return [before, current];
     }
     fresh[1] = current;

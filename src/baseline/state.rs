@@ -339,7 +339,7 @@ pub struct EndpointState {
     pub last_window: i64,
     /// The last window that taught.
     pub taught: i64,
-    /// First clients that were answered with success, and their first transactions, while it is a stranger.
+    /// Who asked for it, and what was first answered with success, while it is a stranger.
     pub stranger: Option<Box<Stranger>>,
     /// Parameters that are out of place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -352,6 +352,7 @@ pub struct Stranger {
     pub successes: u64,
     pub open_successes: u64,
     pub evidence: crate::window::EvidenceSample,
+    /// Of those who asked for it, some.
     pub clients: BottomK<IpAddr, 5>,
     /// What was known of its host when it appeared.
     pub known: HostKnown,

@@ -101,6 +101,8 @@ impl Store {
             let mut state = self.clients.entry(key).or_insert_with(|| Box::new(new_client(&client)));
             let mut lesson = lesson_of(&client.tally, client.exposure.as_deref(), client.records);
             lesson.asked = client.asked.clone();
+            // What is not judged does not teach: dead links.
+            lesson.errors = client.errors.as_deref().map_or(0, |errors| errors.statuses.total());
             touched.client_lessons.push((key, lesson));
             absorb_client(&mut state, index, client);
             touched.clients.push(key);
@@ -199,12 +201,14 @@ impl Store {
         self.reaches.retain(|_, state| {
             (state.recent, state.since) = (Tiers::default(), Some(i64::MIN));
             (state.noted, state.under_way, state.last_window) = (0, 0, 0);
+            (state.told, state.grown) = (None, None);
             state.usual >= REMEMBERED_REACH
         });
         for mut state in self.endpoints.iter_mut() {
             state.recent = Tiers::default();
             state.parameters.iter_mut().for_each(|parameters| parameters.forget_recent());
             state.pace.forget_recent();
+            (state.logins_told, state.quarantine, state.slow_quarantine) = (None, None, None);
             (state.last_window, state.taught) = (0, i64::MAX);
         }
         for mut state in self.clients.iter_mut() {
@@ -219,6 +223,7 @@ impl Store {
             state.recent = Tiers::default();
             state.demand.end();
             state.habit.forget_recent();
+            state.quarantine = None;
             (state.last_window, state.taught) = (0, i64::MAX);
         }
     }

@@ -26,7 +26,7 @@ const NOBODYS: u64 = 3;
 const SOURCE_SHARE: f64 = 0.8;
 
 /// Clients of an endpoint from which on what they call is usual, and times which others are told of.
-const PEERS: u64 = 5;
+const PEERS: usize = 5;
 const PEER_FACTOR: u64 = 4;
 
 /// Calls that are too many.
@@ -85,7 +85,8 @@ fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &Calls, count: Coun
         let (endpoint, flow) = (state.endpoint?, state.flow);
         let (seconds, least, calls) = within(&state.recent, floors, count)?;
         let client = calls.client?;
-        let usual = scene.store.endpoints.get(&endpoint).map_or(0, |state| calls_of_peers(&state, &calls));
+        let usual = scene.store.endpoints.get(&endpoint);
+        let usual = usual.map_or(0, |state| calls_of_peers(scene, (endpoint, &state), flow, count));
         let (count, least) = (count(&calls), least.max(PEER_FACTOR * usual));
         if count < least {
             return None;
@@ -100,13 +101,21 @@ fn clients(scene: &Scene<'_>, flows: &[AccountFlow], floors: &Calls, count: Coun
     judged.collect()
 }
 
-/// How often each client of an endpoint calls it within a day, less those of these calls: a form that asks at every key is no
-/// list of names. None where they are few.
-fn calls_of_peers(endpoint: &EndpointState, these: &Attempts) -> u64 {
+/// How many names clients of an endpoint that says who there is usually ask for within a day: a form that asks at every key is
+/// no list of names. None where they are few.
+fn calls_of_peers(scene: &Scene<'_>, (key, endpoint): (u64, &EndpointState), flow: AccountFlow, count: Count) -> u64 {
+    if flow != AccountFlow::Lookup {
+        return 0;
+    }
     let within_a_day = SPANS.len() - 1;
     let all = endpoint.recent.merged(within_a_day, |activity| activity.accounts.as_deref()).unwrap_or_default();
-    let peers = all.clients.count().saturating_sub(these.clients.count());
-    if peers < PEERS { 0 } else { all.total().saturating_sub(these.total()) / peers }
+    let each = all.client_sample.iter().filter_map(|(client, _)| {
+        let own = scene.store.login_clients.get(&attempts_key(key, flow, client))?;
+        Some(own.recent.view(within_a_day).map_or(0, |calls| count(&calls)))
+    });
+    let mut each: Vec<u64> = each.collect();
+    each.sort_unstable();
+    if each.len() < PEERS { 0 } else { each[each.len() / 2] }
 }
 
 /// Calls for one account, whoever makes them.
@@ -157,9 +166,10 @@ fn endpoints(
                 return None;
             }
             let calls = state.recent.merged(tier, |activity| activity.accounts.as_deref())?;
+            let strangers = of_strangers(scene, &calls, count);
             // So many at once are one visit.
-            let strangers = of_strangers(scene, &calls, count) / calls_of_peers(&state, &calls).max(1);
-            if strangers < floors.min_calls {
+            let each = calls_of_peers(scene, (*key, &state), flow, count).max(1);
+            if strangers < each * floors.min_calls {
                 return None;
             }
             let (baseline_factor, prior_strength) = (floors.baseline_factor, floors.prior_strength);

@@ -85,9 +85,14 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
             lone.entry((state.flow, attempts.endpoint)).or_default().push((client, attempts));
         }
     }
-    for ((flow, endpoint), clients) in &lone {
+    for ((flow, endpoint), clients) in &mut lone {
         let Some(guess) = Guess::of(scene, *flow) else { continue };
-        if clients.len() < TOGETHER {
+        // Who guesses beside them need not have done so in this window.
+        let others =
+            scene.store.login_clients.iter().filter(|one| one.flow == *flow && one.endpoint == Some(*endpoint));
+        let others = others.filter_map(|one| guesses_in(guess.rules, &one.recent)?.client);
+        let together: BTreeSet<IpAddr> = others.collect();
+        if together.len().max(clients.len()) < TOGETHER {
             let each = clients.iter();
             findings.extend(each.map(|(client, attempts)| finding_of(&guess, Subject::Client(*client), attempts)));
         } else {

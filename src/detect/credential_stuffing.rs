@@ -221,7 +221,8 @@ fn names_by_time(scene: &Scene<'_>, spray: &Finding, attempts: &Attempts) -> Opt
     );
     let expected = Some("refusals that all take as long".to_owned());
     let (detector, severity) = ("user_enumeration", rules.alert.severity);
-    Some(Finding { detector, severity, observed, expected, probability: None, ..spray.clone() })
+    let subject = spray.endpoint.map_or(spray.subject.clone(), Subject::Endpoint); // whoever sprays
+    Some(Finding { detector, subject, severity, observed, expected, probability: None, ..spray.clone() })
 }
 
 /// The numbers behind it.
@@ -264,8 +265,8 @@ fn is_of_many(scene: &Scene<'_>, attempts: &Attempts) -> bool {
     // Programs behind one address keep sending the passwords they have stored, one for each user.
     let is_retrying = passwords * 2 >= users && passwords <= users;
     // So many passwords for each account are guesses, which have a name of their own.
-    let least = scene.rules.brute_force.min_passwords;
-    let is_guessing = passwords >= least && per_user >= least as f64;
+    let guesses = &scene.rules.brute_force;
+    let is_guessing = passwords >= guesses.min_passwords && per_user >= guesses.min_failures as f64;
     !is_retrying && !is_guessing
 }
 
@@ -412,7 +413,8 @@ fn endpoint_campaign(
         }
         let all = attempts.failures;
         attempts.failures -= again; // more than that, see above
-        attempts.strangers.counted = attempts.strangers.counted.saturating_sub(of_others + again);
+        let of_strangers = again * attempts.strangers.counted.min(all) / all.max(1);
+        attempts.strangers.counted = attempts.strangers.counted.saturating_sub(of_others + of_strangers);
         let odds = match more_than_usual_fail(scene, key, &usual, &attempts) {
             Some(_) if are_own_users(scene, key, &attempts) => None,
             Some(odds) => Some(odds),

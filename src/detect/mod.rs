@@ -187,6 +187,7 @@ impl Scene<'_> {
     /// The outcome of a test of a key: the probability as the sensor's history bears it out, where it is rare enough to
     /// speak.
     pub fn rare(&self, test: &'static str, key: u64, probability: Probability) -> Option<f64> {
+        debug_assert!(odds::TESTS.contains(&test), "{test}");
         self.trials.borrow_mut().push(Trial { test, key, probability });
         self.would_be_rare(test, probability)
     }

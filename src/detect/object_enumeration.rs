@@ -14,7 +14,7 @@ use crate::window::{Reach, WINDOW};
 const PUBLIC_SHARE: f64 = 0.1;
 /// Share of requests that were refused or met nothing, from which on ids are guessed.
 const GUESSED_SHARE: f64 = 0.01;
-/// The same, up to which it may be a list of known objects of which some were deleted meanwhile.
+/// Of the objects, up to which it may be a list of known objects of which some were deleted meanwhile.
 const DELETED_SHARE: f64 = 0.05;
 /// Objects are estimated, with a standard error of 3.25 %.
 const DENSEST_SHARE: f64 = 1.15;
@@ -86,7 +86,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     if is_public && endpoint.successes > 0 && endpoint.is_page() {
         return None; // a web site, which anybody may read page by page
     }
-    let is_entitled = (reach.misses as f64) < DELETED_SHARE * reach.requests as f64 && reach.sensitive == 0;
+    let is_entitled = (reach.misses as f64) < DELETED_SHARE * objects as f64 && reach.sensitive == 0;
     let severity = match () {
         _ if is_public => Severity::Low,
         // Who is hardly ever refused, and takes no personal data, may be a new program that is entitled to all of it.
@@ -108,7 +108,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     if let Some(normal) = normal {
         reasons = reasons.fact(format!("{:.0} times what its peers reach", objects as f64 / normal.max(1) as f64));
     }
-    if reach.misses > 0 {
+    if reach.misses as f64 >= DELETED_SHARE * objects as f64 {
         let share = reach.misses as f64 / reach.requests.max(1) as f64;
         reasons =
             reasons.fact(format!("{} of its requests were refused or met nothing: ids are guessed", percent(share)));

@@ -23,11 +23,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tests whose scores are calibrated.
-pub const TESTS: [&str; 21] = [
+pub const TESTS: [&str; 22] = [
     "user_enumeration.endpoint",
     "registration_abuse.endpoint",
     "password_reset_abuse.endpoint",
     "credential_stuffing.endpoint",
+    "credential_stuffing.strangers",
     "client_error_spike.client",
     "client_error_spike.endpoint",
     "client_error_spike.host",

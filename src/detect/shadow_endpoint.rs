@@ -153,6 +153,8 @@ const MOST_CHANCE: f64 = 1e-6;
 /// clients up to which that is looked at.
 const STRANGERS_FACTOR: f64 = 1.5;
 const MOST_STRANGERS: u64 = 5;
+/// Answers without credentials that one client got alone, from which on it came for them.
+const LONE_RUSH: u64 = 20;
 
 fn is_open_data(stranger: &Stranger, data: &[String]) -> bool {
     stranger.open_successes > 0 && !data.is_empty()
@@ -164,15 +166,23 @@ fn is_open_data(stranger: &Stranger, data: &[String]) -> bool {
 fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bool {
     let Some(host) = scene.store.host_named(&state.host) else { return false };
     let (before, since) = (state.moment.first.since(host.moment.first), state.moment.last.since(state.moment.first));
-    if before >= KNOWN {
+    let clients = state.clients.count();
+    // Of one client alone chance says nothing.
+    let is_lone_rush = clients < 2 && stranger.open_successes >= LONE_RUSH;
+    if before >= KNOWN || since >= KNOWN || is_lone_rush {
         return false;
     }
-    let clients = state.clients.count();
     let each = stranger.successes.div_ceil(clients.max(1));
     let came_for_it = |client: u64| {
         let Some(client) = scene.store.clients.get(&client) else { return true };
-        let given = |recent: &Tiers<SubjectActivity>| recent.sum(SPANS.len() - 1, |activity| activity.successes);
-        client.recent.as_deref().map_or(client.requests, given) as f64 <= STRANGERS_FACTOR * each as f64
+        // Recent activity is kept from the first error on; what came before was all given.
+        let lately = |recent: &Tiers<SubjectActivity>| {
+            let of_all = |count: fn(&SubjectActivity) -> u64| recent.sum(SPANS.len() - 1, count);
+            (of_all(|activity| activity.requests), of_all(|activity| activity.successes))
+        };
+        let (asked, given) = client.recent.as_deref().map_or((0, 0), lately);
+        let given = client.requests.saturating_sub(asked) + given;
+        given as f64 <= STRANGERS_FACTOR * each as f64
     };
     let may_be_strangers = clients <= MOST_STRANGERS && each >= scene.rules.shadow_endpoint.min_successes;
     if may_be_strangers && stranger.clients.iter().any(|(client, _)| came_for_it(client)) {
@@ -199,12 +209,16 @@ fn is_one_more_file(scene: &Scene<'_>, state: &EndpointState) -> bool {
     others.take(FILES).count() == FILES
 }
 
-/// The folder of a file, and the extension of its name.
+/// Extensions of documents. Programs have others: what a `.php` answers is its own affair.
+const DOCUMENTS: [&str; 14] =
+    ["pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "ods", "epub", "txt", "md", "mp3", "mp4"];
+
+/// The folder of a document, and the extension of its name.
 fn file_of(template: &str) -> Option<(&str, &str)> {
     let (folder, name) = template.rsplit_once('/')?;
     let (stem, kind) = name.rsplit_once('.')?;
-    let is_kind = (1..=5).contains(&kind.len()) && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (is_kind && !stem.is_empty() && !name.contains('{')).then_some((folder, kind))
+    let is_document = DOCUMENTS.iter().any(|known| kind.eq_ignore_ascii_case(known));
+    (is_document && !stem.is_empty() && !name.contains('{')).then_some((folder, kind))
 }
 
 /// True where other paths of the host answer with pages of the same look: that page is the answer to everything.

@@ -2,12 +2,13 @@
 //!
 //! Sees: names in the query or at the top of a JSON or form body that an OpenAPI description does not declare for the
 //! operation, and names that tell of rights or money where they never came before (mass assignment). The server answered
-//! with success: whether it heeded the parameter does not show. It breaks a policy: it claims no odds. Misses: fields deeper
-//! in a body, headers, multipart forms; ordinary names where nothing is described; what came while the sensor learned,
+//! with success: whether it heeded the parameter does not show. A header that asks for another method is one. It breaks a
+//! policy: it claims no odds. Misses: fields deeper in a body, other headers, multipart forms; ordinary names where nothing is described; what came while the sensor learned,
 //! unless a description speaks against it.
 
 use super::reasons::Reasons;
 use super::{Finding, Scene, Spoiled, Subject};
+use crate::api::parameters::Place;
 use crate::baseline::Parameter;
 use crate::rule::Severity;
 use crate::window::distinct::{DistinctSet, FEW_REGISTERS};
@@ -83,14 +84,20 @@ fn finding_of(scene: &Scene<'_>, key: u64, told: &[(Severity, u64, &Parameter)])
         finding.reasons = Reasons::default().floor("min_requests", least, worst.before as f64);
     }
     if worst.used.is_telling {
-        finding.reasons =
-            finding.reasons.fact(format!("`{}` tells of rights, money or the server's workings", worst.used.name));
+        finding.reasons = finding.reasons.fact(match worst.used.place {
+            Place::MethodOverride => "rights are often checked for the method of the request line only".to_owned(),
+            _ => format!("`{}` tells of rights, money or the server's workings", worst.used.name),
+        });
     }
     finding.spoils = told.iter().map(|(severity, name, _)| Spoiled::Parameter(key, *name, *severity)).collect();
     Some(finding)
 }
 
 fn named(parameter: &Parameter) -> String {
-    let place = if parameter.used.is_in_body { "body" } else { "query" };
-    format!("`{}` in the {place}", parameter.used.name)
+    let name = &parameter.used.name;
+    match parameter.used.place {
+        Place::Query => format!("`{name}` in the query"),
+        Place::Body => format!("`{name}` in the body"),
+        Place::MethodOverride => format!("a header that makes it {name}"),
+    }
 }

@@ -1,6 +1,7 @@
 //! Facts about `undocumented_parameter`.
 
 use super::*;
+use crate::api::parameters::Place;
 use crate::window::{StrayUse, Strays};
 use std::collections::BTreeMap;
 
@@ -24,8 +25,8 @@ impl Traffic {
         let mut by_name = BTreeMap::new();
         for Name(name, is_telling, is_undeclared) in names {
             let (is_telling, is_undeclared) = (*is_telling, *is_undeclared);
-            let mut used =
-                StrayUse { name: name.to_string(), is_in_body: true, is_telling, is_undeclared, ..StrayUse::default() };
+            let (name_of, place) = (name.to_string(), Place::Body);
+            let mut used = StrayUse { name: name_of, place, is_telling, is_undeclared, ..StrayUse::default() };
             used.requests = 1;
             used.clients.insert(key_of(client));
             used.client_sample.insert(key_of(client), client);
@@ -107,4 +108,20 @@ fn what_is_kept_of_parameters_comes_back_from_the_disk() {
     assert_eq!(serde_json::to_string(&back).unwrap(), json);
     let told = back.of_window(sensor.window - 1).map(|(_, parameter)| parameter.told).collect::<Vec<_>>();
     assert_eq!(told, [Some((Severity::Medium, 1))]);
+}
+
+#[test]
+fn a_header_that_asks_for_another_method_is_named_for_what_it_does() {
+    let mut sensor = learned(40, &[]);
+    let found = sensor.window(|traffic| {
+        traffic.changes_profile(attacker(1), &[Name("DELETE", true, false)]);
+        let strays = traffic.window.endpoints.get_mut(PROFILE).and_then(|endpoint| endpoint.strays.as_deref_mut());
+        strays
+            .into_iter()
+            .flat_map(|strays| strays.by_name.values_mut())
+            .for_each(|used| used.place = Place::MethodOverride);
+    });
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].observed, "accepted: a header that makes it DELETE");
+    assert!(found[0].reasons.facts.iter().any(|fact| fact.contains("the request line")), "{:?}", found[0].reasons);
 }

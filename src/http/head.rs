@@ -30,9 +30,11 @@ pub enum Field {
     WwwAuthenticate,
     /// Any of the common names for an API key or session token of its own (`X-Api-Key`, `Api-Key`, `X-Auth-Token` …).
     ApiKey,
+    /// Another method than the request line's (`X-HTTP-Method-Override`, `X-HTTP-Method`, `X-Method-Override`).
+    MethodOverride,
 }
 
-const FIELDS: usize = Field::ApiKey as usize + 1;
+const FIELDS: usize = Field::MethodOverride as usize + 1;
 
 /// Names under which API keys and tokens travel in fields of their own, lower case.
 const API_KEY_FIELDS: [&[u8]; 11] = [
@@ -70,6 +72,9 @@ impl Field {
             (16, b'w') => (Field::WwwAuthenticate, "www-authenticate"),
             (17, b't') => (Field::TransferEncoding, "transfer-encoding"),
             (15, b'x') if name.eq_ignore_ascii_case(b"x-forwarded-for") => return Some(Field::XForwardedFor),
+            (13, b'x') if name.eq_ignore_ascii_case(b"x-http-method") => return Some(Field::MethodOverride),
+            (17, b'x') if name.eq_ignore_ascii_case(b"x-method-override") => return Some(Field::MethodOverride),
+            (22, b'x') => (Field::MethodOverride, "x-http-method-override"),
             (_, b'a' | b'o' | b'p' | b'x') => {
                 let is_key = API_KEY_FIELDS.iter().any(|known| name.eq_ignore_ascii_case(known));
                 return is_key.then_some(Field::ApiKey);

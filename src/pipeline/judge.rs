@@ -230,6 +230,7 @@ impl Judge {
     pub fn forget_recent(&mut self) {
         self.options.store.forget_recent();
         self.odds.forget_recent();
+        self.memory = detect::Memory::default();
         self.newest_window = None;
         self.bounded_at = i64::MIN;
     }

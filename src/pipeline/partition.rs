@@ -313,6 +313,9 @@ impl Partition {
     pub fn mark(&mut self, mark: &Mark) -> Harvest {
         self.table.expire(mark.now, &mut self.handler);
         self.table.active().for_each(|(info, state)| self.handler.tell_open(info, state, mark.now));
+        if mark.is_rewind {
+            self.table.rewind();
+        }
         let watcher = self.handler.observer();
         watcher.open_from = if mark.is_rewind { i64::MIN } else { mark.through + 1 };
         let later = watcher.windows.split_off(&(mark.through + 1));

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Further from what is expected than this is a jump.
 pub const LIMIT: Duration = Duration::from_secs(60);
-/// Further ahead than this it is one through a pipe, too: captures may pause for a night.
-const PIPE_LIMIT: Duration = Duration::from_secs(86_400);
+/// Further ahead than this it is one through a pipe, too: captures may pause for some days.
+const PIPE_LIMIT: Duration = Duration::from_secs(7 * 86_400);
 const STRIKES: u32 = 32;
 
 /// What a frame's time means.
@@ -45,8 +45,8 @@ impl EventClock {
         };
         let elapsed = now.saturating_duration_since(at);
         let is_back = time < newest.saturating_sub(LIMIT);
-        let ahead = if self.is_live { elapsed + LIMIT } else { PIPE_LIMIT };
-        let is_ahead = time > newest.saturating_add(ahead);
+        let ahead = if self.is_live { LIMIT } else { PIPE_LIMIT };
+        let is_ahead = time > newest.saturating_add(elapsed + ahead);
         if !is_back && !is_ahead {
             self.strikes = 0;
             if time > newest {

@@ -13,7 +13,7 @@ use crate::detect::sensor::{self, Health};
 use crate::pipeline::Judge;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -60,6 +60,7 @@ struct House {
     health: Due,
     stats: Due,
     is_short: bool,
+    is_relieving: Arc<AtomicBool>,
     reading: Reading,
     judged: Judged,
     failures: u64,
@@ -94,6 +95,7 @@ impl House {
             health: Due::new(HEALTH),
             stats: Due::new(STATS),
             is_short: false,
+            is_relieving: Arc::default(),
             reading: Reading::default(),
             judged: Judged::default(),
             failures: 0,
@@ -151,9 +153,14 @@ impl House {
                 limit >> 20
             );
         }
-        self.with_judge(|judge| {
-            judge.relieve();
-        });
+        // Not another step before the last was taken: the judge may be busy.
+        if !self.is_relieving.swap(true, Ordering::Relaxed) {
+            let is_relieving = Arc::clone(&self.is_relieving);
+            self.with_judge(move |judge| {
+                judge.relieve();
+                is_relieving.store(false, Ordering::Relaxed);
+            });
+        }
     }
 
     fn judge_health(&mut self) {

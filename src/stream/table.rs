@@ -221,6 +221,13 @@ impl<S> FlowTable<S> {
         }
     }
 
+    /// The clock was set back: who says nothing from now on is idle, whatever time he was seen last.
+    pub fn rewind(&mut self) {
+        for flow in self.slots.iter_mut().flatten() {
+            (flow.last_seen, flow.moved) = (Timestamp::MIN, Timestamp::MIN);
+        }
+    }
+
     /// The capture is over: every flow is closed, oldest first.
     pub fn finish<H: Handler<State = S>>(&mut self, now: Timestamp, handler: &mut H) {
         for list in 0..self.lists.len() {

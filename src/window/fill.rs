@@ -326,8 +326,9 @@ impl Window {
             return;
         }
         // What is made now was nobody's; what nobody guesses is asked for before it is made.
+        let is_made = observation.status == 201 && observation.template.ends_with('}');
         let is_asked_before = object.is_opaque && observation.method == "HEAD";
-        if observation.status == 201 || is_asked_before || observation.is_dead_link() {
+        if is_made || is_asked_before || observation.is_dead_link() {
             return;
         }
         let subject = observation.principal.unwrap_or(client);

@@ -28,7 +28,8 @@ pub struct Strays {
 pub struct StrayUse {
     /// As it may be printed.
     pub name: String,
-    pub is_in_body: bool,
+    #[serde(default)]
+    pub place: Place,
     pub is_telling: bool,
     /// A description does not list it.
     pub is_undeclared: bool,
@@ -58,7 +59,7 @@ impl Strays {
         }
         let used = self.by_name.entry(place).or_insert_with(|| StrayUse {
             name: String::from_utf8_lossy(&stray.name).escape_debug().to_string(),
-            is_in_body: stray.place == Place::Body,
+            place: stray.place,
             is_telling: stray.is_telling,
             ..StrayUse::default()
         });

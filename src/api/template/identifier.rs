@@ -35,11 +35,6 @@ impl ParamKind {
         }
     }
 
-    /// Whether its values are drawn at random, or are the digest of something.
-    pub fn is_random(self) -> bool {
-        matches!(self, ParamKind::Uuid | ParamKind::Ulid | ParamKind::Hex | ParamKind::Token)
-    }
-
     /// Whether the placeholder is the general one, which learned values share, so that `/users/42` and `/users/alice`
     /// are one endpoint once users are known to be values.
     pub(super) fn is_id(self) -> bool {
