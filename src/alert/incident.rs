@@ -428,9 +428,11 @@ fn goes_on(
     let is_rested = now.since(incident.told_at) >= incident.pause();
     let voice = &mut incident.voices[at]; // as just found
     voice.severity = voice.severity.max(finding.severity);
-    let evidence = std::mem::take(&mut voice.finding.evidence);
-    let severity = voice.severity;
-    voice.finding = Finding { severity, evidence, ..finding };
+    let (severity, before) = (voice.severity, std::mem::take(&mut voice.finding.evidence));
+    // What was worst stays said.
+    let observed = if finding.severity < severity { voice.finding.observed.clone() } else { finding.observed.clone() };
+    let probability = finding.probability.or(voice.finding.probability);
+    voice.finding = Finding { severity, evidence: before, observed, probability, ..finding };
     let is_doubled = voice.finding.count >= voice.told_count.saturating_mul(2);
     let is_worse = severity > incident.told_severity;
     if !(is_worse || is_doubled && is_rested && !incident.is_acknowledged) {

@@ -436,6 +436,7 @@ impl Store {
             let Some((endpoint, objects)) = reached_now(&state.recent) else { continue };
             let objects = objects.max(1);
             let is_first = state.since.is_none();
+            state.pass(index);
             // Who was there while learning has always been there.
             state.since.get_or_insert(if touched.is_learning { i64::MIN } else { index });
             // The peers' normal takes a subject's first look and the spans that are over; while learning, when nobody is
@@ -456,6 +457,9 @@ impl Store {
                 state.noted = index;
                 Some(over)
             };
+            if touched.is_learning {
+                state.settle();
+            }
             if let (Some(noted @ 1..), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&endpoint)) {
                 let _ = endpoint.reach.record(noted); // it grows by itself
                 self.changes.note(Kind::Endpoint, [*endpoint.key()]);

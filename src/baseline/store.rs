@@ -202,6 +202,7 @@ impl Store {
             (state.recent, state.since) = (Tiers::default(), Some(i64::MIN));
             (state.noted, state.under_way, state.last_window) = (0, 0, 0);
             (state.told, state.grown) = (None, None);
+            state.settle();
             state.usual >= REMEMBERED_REACH
         });
         for mut state in self.endpoints.iter_mut() {

@@ -38,6 +38,8 @@ const USERS_OF_A_SOURCE: u64 = 3;
 const HELD_FAILURES: u64 = 10;
 /// User names for each different password from which on it is the names that are asked for, where answers tell.
 const NAMES_PER_PASSWORD: f64 = 3.0;
+/// Failures of an address up to which somebody may have mistyped.
+const MOST_MISTYPED: u64 = 6;
 /// Failures for each user, or password, from which on pairs are sent again; numbers of users are estimates.
 const AGAIN: f64 = 1.25;
 /// Times the failures of a spray up to which an attack may still turn out to be one.
@@ -239,11 +241,11 @@ fn reasons_of(scene: &Scene<'_>, usual: &Share, attempts: &Attempts) -> Reasons 
     let clients = attempts.clients.count();
     let share = failures as f64 / total.max(1) as f64;
     let per_client = users as f64 / clients.max(1) as f64;
-    let strangers = attempts.strangers.counted;
+    let Strangers { attempts: tried, counted: strangers } = attempts.strangers;
     reasons
         .fact(format!("{} of {total} logins failed, {} is usual", percent(share), percent(usual.share())))
         .fact(format!("{per_client:.1} accounts for each of {clients} sources"))
-        .fact(format!("{strangers} failures of addresses that do nothing else"))
+        .fact(format!("{strangers} of {tried} logins of addresses that do nothing else failed"))
 }
 
 /// What is not told yet, and explains the errors of its client meanwhile.
@@ -415,13 +417,19 @@ fn endpoint_campaign(
         attempts.failures -= again; // more than that, see above
         let of_strangers = again * attempts.strangers.counted.min(all) / all.max(1);
         attempts.strangers.counted = attempts.strangers.counted.saturating_sub(of_others + of_strangers);
-        let odds = match more_than_usual_fail(scene, key, &usual, &attempts) {
-            Some(_) if are_own_users(scene, key, &attempts) => None,
+        let odds = |attempts: &Attempts| match more_than_usual_fail(scene, key, &usual, attempts) {
+            Some(_) if are_own_users(scene, key, attempts) => None,
             Some(odds) => Some(odds),
-            None => more_strangers_fail(scene, (key, endpoint), tier, &attempts),
+            None => more_strangers_fail(scene, (key, endpoint), tier, attempts),
         };
+        if scene.supposing(|| odds(&attempts)).is_some() {
+            let mistyped = mistyped_at(scene, key, tier);
+            attempts.failures = attempts.failures.saturating_sub(mistyped);
+            attempts.strangers.counted = attempts.strangers.counted.saturating_sub(mistyped);
+        }
+        let odds = odds(&attempts).filter(|_| attempts.failures >= floors.min_failures)?;
         attempts.failures = all;
-        Some((attempts, Some(odds?)))
+        Some((attempts, Some(odds)))
     })
 }
 
@@ -439,6 +447,22 @@ fn more_than_usual_fail(scene: &Scene<'_>, key: u64, usual: &Share, attempts: &A
     let (hits, base) = (usual.hits as u64, usual.total as u64);
     let probability = ratio_test(attempts.failures, total, hits, base, floors.prior_strength);
     scene.rare("credential_stuffing.endpoint", key, probability)
+}
+
+/// Failures that were mistyped: of addresses of which each user who failed got in, too.
+fn mistyped_at(scene: &Scene<'_>, key: u64, tier: usize) -> u64 {
+    let clients = scene.store.login_clients.iter().filter(|entry| is_login_at(entry, key));
+    let mistyped = clients.filter_map(|entry| {
+        let failures = entry.recent.sum(tier, |attempts| attempts.failures);
+        if !(1..=MOST_MISTYPED).contains(&failures) || entry.recent.sum(tier, |attempts| attempts.successes) == 0 {
+            return None;
+        }
+        let attempts = entry.recent.view(tier)?;
+        let mut users = attempts.users.clone();
+        attempts.succeeded.iter().for_each(|(user, _)| users.insert(user));
+        (users.count() == attempts.succeeded.len() as u64).then_some(failures)
+    });
+    mistyped.sum()
 }
 
 /// How unlikely it is that so many strangers fail.
@@ -567,7 +591,8 @@ pub(super) fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
         words.push_str(&format!(", {passwords} different password{}", if passwords == 1 { "" } else { "s" }));
     }
     match opened {
-        [] => words.push_str("; none of the sources was seen to get in"),
+        [] if attempts.successes == 0 => words.push_str("; nobody got in"),
+        [] => words.push_str("; nobody who mostly failed was seen to get in"),
         opened => {
             words.push_str(&format!("; {} account{} opened:", opened.len(), if opened.len() == 1 { "" } else { "s" }));
             for user in opened.iter().take(3) {

@@ -142,8 +142,7 @@ impl Spikes<'_> {
             })
         });
         let (status, counts, probability) = found?;
-        if !is_sole && self.is_of_one(&counts, test, floors, is_here) || self.is_healed(&counts, test, floors, is_here)
-        {
+        if self.is_of_few(&counts, test, floors, is_sole, is_here) {
             return None;
         }
         let spike = Spike { errors, counts, probability, status };
@@ -164,7 +163,7 @@ impl Spikes<'_> {
         }
         let probability = self.rare(class.test_of_host, key, &counts, floors, floors.min_clients)?;
         let test = class.test_of_host;
-        if self.is_of_one(&counts, test, floors, is_here) || self.is_healed(&counts, test, floors, is_here) {
+        if self.is_of_few(&counts, test, floors, false, is_here) {
             return None;
         }
         let spike = Spike { errors, counts, probability, status: None };
@@ -254,14 +253,29 @@ impl Spikes<'_> {
         usual.total >= CHRONIC_REQUESTS && usual.share() >= CHRONIC_SHARE
     }
 
-    /// Whether one client makes the spike, and without it there is none: then it is told as the client's.
-    fn is_of_one(
+    /// Whether there is no spike without one client, without those who have healed, or without both.
+    fn is_of_few(
         &self,
         counts: &Counts,
         test: &'static str,
         floors: &ErrorShare,
+        is_sole: bool,
         is_here: impl Fn(&Evidence) -> bool,
     ) -> bool {
+        let one = if is_sole { None } else { self.without_worst(counts, floors, &is_here) };
+        let is_without = |others: Option<Counts>| others.is_some_and(|others| self.is_no_spike(&others, test, floors));
+        is_without(one)
+            || is_without(self.without_healed(counts, floors, &is_here))
+            || is_without(one.and_then(|others| self.without_healed(&others, floors, &is_here)))
+    }
+
+    /// What is left without the client with most errors, where that is told as the client's.
+    fn without_worst(
+        &self,
+        counts: &Counts,
+        floors: &ErrorShare,
+        is_here: impl Fn(&Evidence) -> bool,
+    ) -> Option<Counts> {
         let (tier, of_client) = (tier_of(floors.window_seconds), self.rules.client);
         let errors_of = |activity: &SubjectActivity| errors_in((self.class.of_subject)(activity));
         let counts_of = |client: &ClientState| {
@@ -278,14 +292,12 @@ impl Spikes<'_> {
         };
         // Spikes are rare: all clients may be looked at, also those that have just gone.
         let worst = self.scene.store.clients.iter().filter_map(|client| counts_of(&client)).max();
-        let Some((errors, requests, _)) = worst else { return false };
-        let others = Counts {
+        worst.map(|(errors, requests, _)| Counts {
             errors: counts.errors.saturating_sub(errors),
             requests: counts.requests.saturating_sub(requests),
             clients: counts.clients.saturating_sub(1),
             ..*counts
-        };
-        self.is_no_spike(&others, test, floors)
+        })
     }
 
     fn is_no_spike(&self, counts: &Counts, test: &'static str, floors: &ErrorShare) -> bool {
@@ -293,17 +305,16 @@ impl Spikes<'_> {
         probability.and_then(|probability| self.scene.would_be_rare(test, probability)).is_none()
     }
 
-    /// Whether there is no spike without the clients whose tokens were refused, and who came back with better ones: tokens run
-    /// out, all at once when everybody is called to his telephone.
-    fn is_healed(
+    /// What is left without the clients whose tokens were refused, and who came back with better ones: tokens run out, all at
+    /// once when everybody is called to his telephone.
+    fn without_healed(
         &self,
         counts: &Counts,
-        test: &'static str,
         floors: &ErrorShare,
         is_here: impl Fn(&Evidence) -> bool,
-    ) -> bool {
+    ) -> Option<Counts> {
         if !self.class.heals {
-            return false;
+            return None;
         }
         let tier = tier_of(floors.window_seconds);
         let mut others = *counts;
@@ -326,7 +337,7 @@ impl Spikes<'_> {
                 others.clients = others.clients.saturating_sub(1);
             }
         }
-        others.errors < counts.errors && self.is_no_spike(&others, test, floors)
+        (others.errors < counts.errors).then_some(others)
     }
 
     /// Takes out, here and in the past, the clients whose requests have always failed at this place: a program that

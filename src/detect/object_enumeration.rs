@@ -41,12 +41,8 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let is_sequence = sequential_share(reach, objects) >= rules.min_sequential_share;
     let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
     let spans = (SPANS[tier] / SPANS[0]) as u64;
-    let is_over = scene.window.saturating_sub(state.noted) >= SPANS[0];
-    let past = if is_over { state.usual_with_what_is_over(scene.window) } else { state.usual };
-    // A steady program reaches so much more in a longer span. Whose first visit lies within the span has no such past:
-    // going on as he began would excuse him for it.
-    let has_past = state.since.is_some_and(|since| scene.window.saturating_sub(since) > SPANS[tier]);
-    let usual = if has_past { past * spans } else { past };
+    // A steady program reaches so much more in a longer span.
+    let usual = state.past(tier, scene.window) * spans;
     if scene.is_learning {
         // Nothing is normal yet; but a program that takes so many in a row knows which there are.
         let is_guessing = reach.misses as f64 >= GUESSED_SHARE * reach.requests as f64;

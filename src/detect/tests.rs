@@ -780,6 +780,60 @@ fn a_walk_of_five_hundred_in_a_row_is_told_while_learning_and_one_of_three_hundr
 }
 
 #[test]
+fn a_walk_at_the_pace_that_is_free_in_ten_minutes_is_told_within_the_hour() {
+    for pause in [2, 3] {
+        let mut sensor = Sensor::learned();
+        let told = (0..360u64).find(|nth| {
+            let is_looking = nth.is_multiple_of(pause);
+            let found = sensor.window(|traffic| {
+                traffic.look(person_of(*nth), *nth, &[nth % 400]);
+                if is_looking {
+                    traffic.look(attacker(1), 999_999, &[10_000 + nth * 7]);
+                }
+            });
+            found.iter().any(|finding| finding.detector == "object_enumeration")
+        });
+        assert!(told.is_some_and(|nth| nth < 300), "one in {pause} windows: {told:?}");
+    }
+}
+
+#[test]
+fn newcomers_who_mistype_and_get_in_are_no_campaign() {
+    let mail = |gets_in: bool| {
+        let mut sensor = Sensor::learned();
+        sensor.voices(80, |nth, traffic| {
+            let (customer, newcomer) = (person_of(nth), IpAddr::from([203, 0, 113, (nth / 2) as u8]));
+            traffic.login(customer, nth, nth, true);
+            if nth.is_multiple_of(2) {
+                traffic.login(newcomer, 5_000 + nth / 2, 1, false);
+            } else if gets_in {
+                traffic.login(newcomer, 5_000 + nth / 2, 7_000 + nth / 2, true);
+                traffic.answers(newcomer, 6);
+            }
+        })
+    };
+    assert_eq!(mail(true), SILENCE);
+    assert!(!mail(false).is_empty());
+}
+
+#[test]
+fn expired_tokens_beside_a_client_that_loops_are_the_clients_errors_only() {
+    let mut sensor = Sensor::learned();
+    for nth in 0..60 {
+        let found = sensor.window(|traffic| {
+            traffic.answers(person_of(nth), 3);
+            traffic.tally(attacker(1), 9, "GET", "/prices", 401, false);
+            if nth.is_multiple_of(2) {
+                traffic.tally(person_of(100 + nth), 9, "GET", "/prices", 401, false);
+            } else {
+                traffic.answers(person_of(99 + nth), 2);
+            }
+        });
+        assert!(found.iter().all(|finding| finding.subject == Subject::Client(attacker(1))), "{nth}: {found:?}");
+    }
+}
+
+#[test]
 fn a_list_of_which_a_few_were_deleted_is_no_guessing() {
     for (misses, expected) in [(4, Severity::Medium), (12, Severity::High)] {
         let mut sensor = Sensor::learned();
