@@ -263,7 +263,7 @@ pub struct AlertDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
     pub subject: Subject,
-    /// `METHOD host template`
+    /// `METHOD host/template`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

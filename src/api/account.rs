@@ -1,5 +1,5 @@
 //! What a request wants of an account: to log in, to be let in by a code, to make one, to have its password reset, to know
-//! whether it is there.
+//! whether it is there, to be known before the login goes on.
 //!
 //! In go the method, the path and the login fields of a request. Out comes an [`AccountFlow`], or none. The path's last
 //! words that say anything decide, since APIs nest (`/auth/register/verify-otp`); what is sent must bear them out. Refused:
@@ -26,6 +26,8 @@ pub enum AccountFlow {
     Reset,
     /// Whether there is such an account.
     Lookup,
+    /// The first step of a login: who it is, and perhaps a code to be sent to him.
+    FirstStep,
 }
 
 impl AccountFlow {
@@ -34,7 +36,7 @@ impl AccountFlow {
     pub(super) fn counts_with(self, credentials: Option<CredentialKind>) -> bool {
         match self {
             AccountFlow::Login | AccountFlow::Code => true,
-            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => {
+            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup | AccountFlow::FirstStep => {
                 credentials != Some(CredentialKind::Bearer)
             }
         }
@@ -230,9 +232,11 @@ fn is_about_password(path: &str) -> bool {
 pub fn flow_of(method: &str, path: &str, fields: &LoginFields) -> Option<AccountFlow> {
     let names_user = fields.user.is_some();
     let writes = matches!(method, "POST" | "PUT" | "PATCH");
+    let is_first_step = fields.is_user_certain && writes && !fields.has_password && fields.code.is_none();
     for (nth, word) in path.rsplit('/').filter(|segment| !segment.is_empty()).map(word_of).enumerate() {
         match word {
             Some(Word::Code) if fields.code.is_some() => return Some(AccountFlow::Code),
+            Some(Word::Code) if is_first_step => return Some(AccountFlow::FirstStep),
             Some(Word::Lookup) if names_user && !fields.has_password => return Some(AccountFlow::Lookup),
             // A reset is also guessed at by its code. Its second step, by a token, names nobody.
             Some(Word::Reset) if fields.code.is_some() => return Some(AccountFlow::Code),
@@ -249,6 +253,9 @@ pub fn flow_of(method: &str, path: &str, fields: &LoginFields) -> Option<Account
     let is_login = || path.rsplit('/').any(|segment| word_of(segment) == Some(Word::Login));
     if fields.has_password && (fields.is_password_certain || names_user || is_login() || is_about_password(path)) {
         return Some(AccountFlow::Login);
+    }
+    if is_first_step && is_login() {
+        return Some(AccountFlow::FirstStep);
     }
     fields.code.is_some_and(|code| code.is_certain || is_login()).then_some(AccountFlow::Code)
 }
@@ -309,6 +316,10 @@ mod tests {
             ("GET", "/rest/user/security-question", "u", Some(Lookup)),
             ("GET", "/v1/users", "u", None),
             ("POST", "/newsletter", "u", None),
+            ("POST", "/login/start", "u", Some(FirstStep)),
+            ("POST", "/otp/request", "u", Some(FirstStep)),
+            ("POST", "/otp/request", "m", None),
+            ("GET", "/login", "u", None),
         ];
         for (method, path, sent, expected) in flows {
             assert_eq!(flow_of(method, path, &fields(sent)), expected, "{method} {path} {sent}");

@@ -294,7 +294,9 @@ impl Interpreter {
             };
             let said = report.and_then(|report| report.account).or(match (flow, status) {
                 (AccountFlow::Registration, 409) => Some(AccountSaid::Taken),
-                (AccountFlow::Login | AccountFlow::Reset, 404 | 410) => Some(AccountSaid::Unknown),
+                (AccountFlow::Login | AccountFlow::Reset | AccountFlow::FirstStep, 404 | 410) => {
+                    Some(AccountSaid::Unknown)
+                }
                 _ => None,
             });
             Some(Attempt { flow, user: fields.user, secret, outcome, said, opens_session })

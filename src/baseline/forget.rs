@@ -16,7 +16,7 @@ use std::net::IpAddr;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Forget {
     Client(IpAddr),
-    /// `METHOD host template`, without a space between host and template, as alerts name it.
+    /// `METHOD host/template`, as alerts name it.
     Endpoint(String),
 }
 

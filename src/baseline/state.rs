@@ -424,7 +424,7 @@ impl EndpointState {
         }
     }
 
-    /// `METHOD host template`, as alerts name it.
+    /// `METHOD host/template`, as alerts name it.
     pub fn name(&self) -> String {
         format!("{} {}{}", self.method, self.host, self.template)
     }

@@ -9,6 +9,7 @@ const REGISTER: u64 = 601;
 const RESET: u64 = 602;
 const LOOKUP: u64 = 603;
 const CODE: u64 = 604;
+const FIRST_STEP: u64 = 605;
 
 /// What an answer to an attempt says.
 #[derive(Clone, Copy, PartialEq)]
@@ -26,6 +27,7 @@ fn place(flow: AccountFlow) -> (u64, &'static str) {
         AccountFlow::Registration => (REGISTER, "/register"),
         AccountFlow::Reset => (RESET, "/reset"),
         AccountFlow::Lookup => (LOOKUP, "/available"),
+        AccountFlow::FirstStep => (FIRST_STEP, "/login/start"),
     }
 }
 
@@ -140,6 +142,17 @@ fn names_that_one_client_asks_for_are_an_enumeration_from_twenty_on() {
         })
     };
     assert_eq!((ask(19), ask(20)), (SILENCE.to_vec(), vec!["user_enumeration"]));
+}
+
+#[test]
+fn the_first_step_of_a_login_gives_names_away_where_its_answers_differ() {
+    let ask = |answer: Answer| {
+        learned().voices(30, |nth, traffic| {
+            attempt(traffic, AccountFlow::FirstStep, attacker(1), 5_000 + nth, 0, answer);
+        })
+    };
+    assert!(!ask(Answer::Yes).contains(&"user_enumeration"));
+    assert_eq!(ask(Answer::Telling), ["user_enumeration"]);
 }
 
 #[test]

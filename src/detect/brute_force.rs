@@ -47,7 +47,9 @@ impl<'s> Guess<'s> {
             AccountFlow::Code => {
                 Guess { detector: "otp_brute_force", what: "code", rules: &scene.rules.otp_brute_force }
             }
-            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => return None,
+            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup | AccountFlow::FirstStep => {
+                return None;
+            }
         };
         guess.rules.enabled.then_some(guess)
     }

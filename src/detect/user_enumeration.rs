@@ -1,6 +1,6 @@
 //! `user_enumeration`: somebody asks which accounts there are.
 //!
-//! Sees: many names at an endpoint that says whether a name is taken, at a reset or a registration whose answers differ
+//! Sees: many names at an endpoint that says whether a name is taken, at a reset, a registration or the first step of a login whose answers differ
 //! between names there are and names there are not; by one client, or by many against the endpoint's own rate. At logins
 //! it is named by `credential_stuffing`, which looks at the same attempts, and told beside a spray where refusals take two
 //! kinds of time. Misses: answers that differ only in the time they take, elsewhere.
@@ -17,7 +17,8 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     if !rules.enabled {
         return;
     }
-    const FLOWS: [AccountFlow; 3] = [AccountFlow::Registration, AccountFlow::Reset, AccountFlow::Lookup];
+    const FLOWS: [AccountFlow; 4] =
+        [AccountFlow::Registration, AccountFlow::Reset, AccountFlow::Lookup, AccountFlow::FirstStep];
     let names: Count = |calls| calls.users.count().min(calls.total());
     let of_endpoint = ("user_enumeration.endpoint", &rules.endpoint);
     let crowds = crowds(scene, &FLOWS, &rules.client, of_endpoint, names);
@@ -31,7 +32,9 @@ pub(super) fn asks_for_names(scene: &Scene<'_>, crowd: &Crowd) -> bool {
     match crowd.flow {
         AccountFlow::Lookup => true,
         AccountFlow::Registration => given_away >= least && given_away > made(calls),
-        AccountFlow::Reset => given_away >= least && given_away as f64 >= LEAST_SHARE * calls.total() as f64,
+        AccountFlow::Reset | AccountFlow::FirstStep => {
+            given_away >= least && given_away as f64 >= LEAST_SHARE * calls.total() as f64
+        }
         AccountFlow::Login | AccountFlow::Code => false,
     }
 }
@@ -47,6 +50,7 @@ fn finding_of(scene: &Scene<'_>, crowd: &Crowd) -> Finding {
     let way = match crowd.flow {
         AccountFlow::Registration => "registrations",
         AccountFlow::Reset => "password resets",
+        AccountFlow::FirstStep => "first steps of logins",
         _ => "questions for accounts",
     };
     finding.observed = format!(

@@ -192,7 +192,7 @@ pub fn endpoint_shape(endpoint: &str) -> String {
     shape
 }
 
-/// An endpoint of a truth as a pattern: `METHOD host template`, and where the method is left out, of any method.
+/// An endpoint of a truth as a pattern: `METHOD host/template`, and where the method is left out, of any method.
 fn endpoint_pattern(text: &str) -> Result<String, String> {
     if text.chars().nth(ENDPOINT_CHARACTERS).is_some() {
         return Err(format!("{} is too long for an endpoint: at most {ENDPOINT_CHARACTERS} characters", quoted(text)));

@@ -243,7 +243,7 @@ impl Ruleset {
         })
     }
 
-    /// Whether a finding is known and shall not be reported. `endpoint` is `METHOD host template`; a suppression that
+    /// Whether a finding is known and shall not be reported. `endpoint` is `METHOD host/template`; a suppression that
     /// names an endpoint or a client does not hold for a finding without one.
     pub fn suppressed(&self, detector: &str, endpoint: Option<&str>, client: Option<IpAddr>, now: Timestamp) -> bool {
         self.suppression(detector, endpoint, client, now).is_some()

@@ -18,7 +18,7 @@ pub struct ApiNames {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoginNames {
-    /// Patterns of endpoints (`METHOD host path`) that are logins whatever they look like.
+    /// Patterns of endpoints (`METHOD host/path`) that are logins whatever they look like.
     pub endpoints: Vec<String>,
     /// Patterns of endpoints that are none.
     pub excepted_endpoints: Vec<String>,
@@ -101,11 +101,12 @@ impl ApiNames {
         std::str::from_utf8(name).is_ok_and(is_ignored)
     }
 
-    /// What the operator said about an endpoint (`METHOD host path`): `Some(true)` is a login, `Some(false)` is none.
+    /// What the operator said about an endpoint (`METHOD host/path`): `Some(true)` is a login, `Some(false)` is none.
     pub fn is_login_endpoint(&self, endpoint: &str) -> Option<bool> {
-        if pattern::any_matches(&self.login.excepted_endpoints, endpoint) {
+        let fits_any = |patterns: &[String]| patterns.iter().any(|pattern| pattern::fits_endpoint(pattern, endpoint));
+        if fits_any(&self.login.excepted_endpoints) {
             Some(false)
-        } else if pattern::any_matches(&self.login.endpoints, endpoint) {
+        } else if fits_any(&self.login.endpoints) {
             Some(true)
         } else {
             None
@@ -117,6 +118,6 @@ impl ApiNames {
         if self.login.endpoints.is_empty() && self.login.excepted_endpoints.is_empty() {
             return None;
         }
-        self.is_login_endpoint(&format!("{method} {host} {path}"))
+        self.is_login_endpoint(&format!("{method} {host}{path}"))
     }
 }

@@ -26,18 +26,28 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     pattern.get(at..).is_some_and(|rest| rest.iter().all(|&byte| byte == b'*'))
 }
 
+/// Whether `pattern` fits an endpoint `METHOD host/path`, or that without its method, or its path alone. A space between host and
+/// path says nothing, in either.
+pub fn fits_endpoint(pattern: &str, endpoint: &str) -> bool {
+    let joined = |text: &str| text.replacen(" /", "/", 1);
+    let (pattern, endpoint) = (joined(pattern), joined(endpoint));
+    let without_method = endpoint.split_once(' ').map(|(_, rest)| rest);
+    let path = endpoint.find('/').and_then(|at| endpoint.get(at..));
+    [Some(&*endpoint), without_method, path].into_iter().flatten().any(|text| matches(&pattern, text))
+}
+
 pub(super) fn any_matches(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, text))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{fits_endpoint, matches};
 
     #[test]
     fn a_star_stands_for_any_run_and_case_does_not_matter() {
         for (pattern, text) in [
-            ("GET shop.example.com /api/*", "GET shop.example.com /api/users/{id}"),
+            ("GET shop.example.com/api/*", "GET shop.example.com/api/users/{id}"),
             ("*", ""),
             ("", ""),
             ("*_session", "_shop_SESSION"),
@@ -54,5 +64,17 @@ mod tests {
     #[test]
     fn many_stars_do_not_take_for_ever() {
         assert!(!matches(&"*a".repeat(500), &format!("{}b", "a".repeat(5_000))));
+    }
+
+    #[test]
+    fn a_pattern_fits_the_whole_the_place_or_the_path() {
+        let endpoint = "POST api.shop.example/v1/users/{id}";
+        let spaced = "POST api.shop.example /v1/users/*";
+        for pattern in ["*", "POST *", spaced, "*/v1/users/*", "/v1/users/{id}", "api.*/v1/*", "post *", endpoint] {
+            assert!(fits_endpoint(pattern, endpoint), "{pattern}");
+        }
+        for pattern in ["", "GET *", "/v1", "/v1/users/?", "*login"] {
+            assert!(!fits_endpoint(pattern, endpoint), "{pattern}");
+        }
     }
 }

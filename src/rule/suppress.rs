@@ -64,7 +64,7 @@ impl FromStr for Network {
 pub struct Suppression {
     /// Name of a detector; none stands for all.
     pub detector: Option<String>,
-    /// Pattern of `METHOD host template`.
+    /// Pattern of `METHOD host/template`, of that without its method, or of the template alone.
     pub endpoint: Option<String>,
     pub client: Option<Network>,
     /// Event time from which on it no longer holds.
@@ -75,8 +75,10 @@ pub struct Suppression {
 impl Suppression {
     pub fn holds(&self, detector: &str, endpoint: Option<&str>, client: Option<IpAddr>, now: Timestamp) -> bool {
         let is_detector = self.detector.as_deref().is_none_or(|name| name == detector);
-        let is_endpoint =
-            self.endpoint.as_deref().is_none_or(|wanted| endpoint.is_some_and(|found| pattern::matches(wanted, found)));
+        let is_endpoint = self
+            .endpoint
+            .as_deref()
+            .is_none_or(|wanted| endpoint.is_some_and(|found| pattern::fits_endpoint(wanted, found)));
         let is_client = self.client.is_none_or(|network| client.is_some_and(|address| network.contains(address)));
         is_detector && is_endpoint && is_client && self.until.is_none_or(|until| now < until)
     }

@@ -38,7 +38,7 @@ use crate::baseline::persist::Probe;
 use crate::baseline::{Checkpointer, Leave, State};
 use crate::capture::live::{LiveError, LiveOptions, LiveSource};
 use crate::capture::pipe::PipeSource;
-use crate::capture::{Filter, FilterError};
+use crate::capture::{CaptureError, Filter, FilterError, is_named_pipe};
 use crate::config::{Config, ConfigError};
 use crate::packet::Decoder;
 use crate::pipeline::{Between, Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
@@ -74,6 +74,8 @@ pub enum ServiceError {
     Filter(#[from] FilterError),
     #[error(transparent)]
     Live(#[from] LiveError),
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     #[error(transparent)]
     Privileges(#[from] PrivilegeError),
     #[error(transparent)]
@@ -270,7 +272,10 @@ fn go_on_with_told(incidents: &mut Incidents, log: &Path, judged: Option<Timesta
 fn open_feed(options: &Options) -> Result<Feed, ServiceError> {
     let capture = &options.config.capture;
     match &options.pipe {
-        Some(path) => Ok(Feed::Pipe(PipeSource::open(path)?)),
+        Some(path) => {
+            must_be_capture(path)?;
+            Ok(Feed::Pipe(PipeSource::open(path)?))
+        }
         None => Ok(Feed::Interfaces(LiveSource::open(LiveOptions {
             interfaces: capture.interfaces.clone(),
             buffer_bytes: u32::try_from(capture.buffer_mib << 20).unwrap_or(u32::MAX),
@@ -278,6 +283,14 @@ fn open_feed(options: &Options) -> Result<Feed, ServiceError> {
             promiscuous: capture.promiscuous,
         })?)),
     }
+}
+
+/// What is no pipe can be looked at before: a daemon that ends at once, and well, is not noticed.
+fn must_be_capture(path: &Path) -> Result<(), ServiceError> {
+    if path != Path::new("-") && !is_named_pipe(path) {
+        crate::capture::open(path)?;
+    }
+    Ok(())
 }
 
 /// Where frames are to be kept for excerpts.

@@ -223,7 +223,7 @@ impl Attempts {
     pub fn counted(&self) -> u64 {
         match self.flow {
             AccountFlow::Login | AccountFlow::Code => self.failures,
-            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => self.total(),
+            _ => self.total(),
         }
     }
 }

@@ -288,8 +288,8 @@ impl Window {
         {
             let attempts = match flow {
                 AccountFlow::Login => Some(&mut window.logins),
-                AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => Some(&mut window.accounts),
                 AccountFlow::Code => None,
+                _ => Some(&mut window.accounts),
             };
             if let Some(attempts) = attempts {
                 let attempts = attempts.get_or_insert_with(|| Box::new(new(None, None)));
@@ -558,7 +558,7 @@ impl Attempts {
         self.with_session += u64::from(attempt.opens_session);
         let counts = match attempt.flow {
             AccountFlow::Login | AccountFlow::Code => attempt.outcome == Outcome::Failure,
-            AccountFlow::Registration | AccountFlow::Reset | AccountFlow::Lookup => true,
+            _ => true,
         };
         match attempt.outcome {
             Outcome::Unknown => self.unknown += 1,

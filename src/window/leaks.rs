@@ -61,7 +61,7 @@ pub(super) fn leaked<'o>(observation: &Observation<'o>) -> Option<&'o BodyReport
 
 fn is_leak(observation: &Observation<'_>, report: &BodyReport, class: &ClassReport) -> bool {
     let signs_in = observation.attempt.is_some_and(|attempt| match attempt.flow {
-        AccountFlow::Login | AccountFlow::Code | AccountFlow::Registration => true,
+        AccountFlow::Login | AccountFlow::Code | AccountFlow::Registration | AccountFlow::FirstStep => true,
         AccountFlow::Reset | AccountFlow::Lookup => false,
     });
     let writes = matches!(&*observation.method, "POST" | "PUT" | "PATCH");

@@ -180,7 +180,7 @@ fn hash_of(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
-/// The key of an endpoint by its name, `METHOD host template`.
+/// The key of an endpoint by its name, `METHOD host/template`.
 fn endpoint_of(name: &str, key: &HashKey) -> Option<u64> {
     let (method, place) = name.split_once(' ')?;
     let (host, template) = place.split_at(place.find('/').unwrap_or(place.len()));

@@ -152,7 +152,7 @@ pub struct SuppressArgs {
     /// Name of a detector
     #[arg(long, value_name = "DETECTOR", value_parser = super::detector_named)]
     pub detector: Option<String>,
-    /// Pattern of `METHOD host template`, `*` is any text
+    /// Only endpoints like this: METHOD host/path, host/path or /path; `*` is any text
     #[arg(long, value_name = "GLOB")]
     pub endpoint: Option<String>,
     /// Address or network

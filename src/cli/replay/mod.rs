@@ -11,14 +11,16 @@ use crate::alert::record::{EveRecord, EventType, StatsDetail};
 use crate::alert::{endpoint_records, orphans_of};
 use crate::baseline::persist::probe;
 use crate::baseline::{Leave, State};
-use crate::capture::is_named_pipe;
+use crate::capture::{CaptureError, is_named_pipe};
 use crate::config::Config;
 use crate::packet::PARTITIONS;
 use crate::time::Timestamp;
+use anyhow::Context;
 use output::{Ending, Output, PATIENCE, Wished};
 use run::{Hall, Outcome, Phase, Setup};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -41,6 +43,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     setup.is_frozen = args.no_learn;
     setup.keeps_incidents = saved.is_some() && !args.no_learn;
     setup.not_before = newest.filter(|_| !args.no_learn);
+    must_be_there(&args.reading.baseline, &args.files)?;
     let json = args.json && args.eve.as_deref().is_none_or(|path| path.as_os_str() != "-");
     let is_live = args.files.iter().any(|file| is_dash(file) || is_named_pipe(file));
     let saves_state = saved.is_some() && !args.no_learn;
@@ -92,6 +95,24 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         (None, Some(severity)) if summary.tally.at_least(severity) > 0 => ExitCode::from(FAIL_ON_STATUS),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// Without its baseline a capture would be judged by nothing; and what was written before is not to be lost for a typo.
+fn must_be_there(baselines: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<()> {
+    let missing = |path: &PathBuf| {
+        let error = std::fs::metadata(path).err().filter(|_| !is_dash(path))?;
+        Some(CaptureError::Open { file: path.clone(), error })
+    };
+    if let Some(error) = baselines.iter().find_map(missing) {
+        return Err(error).context("--baseline");
+    }
+    let mut errors: Vec<CaptureError> = files.iter().filter_map(missing).collect();
+    match errors.len() {
+        0 => Ok(()),
+        1 if files.len() == 1 => Err(errors.remove(0).into()),
+        count if count == files.len() => Err(CaptureError::Several(errors).into()),
+        _ => Ok(()), // the others are read
+    }
 }
 
 fn save(state: &mut State, outcome: &Outcome, before: Option<Timestamp>) -> anyhow::Result<()> {

@@ -258,6 +258,7 @@ impl Run {
     fn capture(&mut self, files: &[PathBuf], phase: Phase) -> anyhow::Result<()> {
         let mut source = match open_all(files) {
             Ok(source) => source,
+            Err(error) if phase == Phase::Baseline && !is_of_stopping(&error) => return Err(error.into()),
             Err(error) => {
                 self.errors.extend(Some(error).filter(|error| !is_of_stopping(error)));
                 return Ok(());

@@ -77,6 +77,12 @@ impl Summary {
             self.counters.http.transactions as f64 / seconds,
             self.packets.wire_bytes as f64 * 8.0 / seconds / 1e9
         );
+        if self.counters.http.transactions == 0 && self.packets.frames > 0 {
+            let _ = writeln!(
+                text,
+                "no HTTP was found: is it encrypted, or cut short? `apitap doctor FILE` says what is there; mirror behind what ends TLS"
+            );
+        }
         let _ = writeln!(text, "{}", self.incidents());
         if let Some(until) = self.learned_until {
             let only = self.last_frame.is_some_and(|last| last < until);
