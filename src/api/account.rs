@@ -236,7 +236,8 @@ pub fn flow_of(method: &str, path: &str, fields: &LoginFields) -> Option<Account
     for (nth, word) in path.rsplit('/').filter(|segment| !segment.is_empty()).map(word_of).enumerate() {
         match word {
             Some(Word::Code) if fields.code.is_some() => return Some(AccountFlow::Code),
-            Some(Word::Code) if is_first_step => return Some(AccountFlow::FirstStep),
+            // A code is sent to whatever is named: a telephone, too.
+            Some(Word::Code) if names_user && writes && !fields.has_password => return Some(AccountFlow::FirstStep),
             Some(Word::Lookup) if names_user && !fields.has_password => return Some(AccountFlow::Lookup),
             // A reset is also guessed at by its code. Its second step, by a token, names nobody.
             Some(Word::Reset) if fields.code.is_some() => return Some(AccountFlow::Code),
@@ -318,7 +319,8 @@ mod tests {
             ("POST", "/newsletter", "u", None),
             ("POST", "/login/start", "u", Some(FirstStep)),
             ("POST", "/otp/request", "u", Some(FirstStep)),
-            ("POST", "/otp/request", "m", None),
+            ("POST", "/otp/request", "m", Some(FirstStep)),
+            ("POST", "/login/start", "m", None),
             ("GET", "/login", "u", None),
         ];
         for (method, path, sent, expected) in flows {

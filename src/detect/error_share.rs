@@ -285,10 +285,12 @@ impl Spikes<'_> {
             let recent = client.recent.as_deref()?;
             let requests = recent.sum(tier, |activity| activity.requests);
             let errors = recent.sum(tier, errors_of);
-            let mut shown = recent.buckets(tier).filter_map(|activity| (self.class.of_subject)(activity));
-            let is_told = of_client.enabled && !is_everyday(errors, requests, of_client);
-            let mut is_only_here = || shown.all(|errors| errors.evidence.iter().all(|(_, shown)| is_here(shown)));
-            (is_told && is_only_here()).then_some((errors, requests, client.address))
+            if !of_client.enabled || is_everyday(errors, requests, of_client) {
+                return None;
+            }
+            let share = share_of(recent.buckets(tier).filter_map(self.class.of_subject), &is_here)?;
+            let here = |count: u64| (count as f64 * share) as u64;
+            Some((here(errors), here(requests), client.address))
         };
         // Spikes are rare: all clients may be looked at, also those that have just gone.
         let worst = self.scene.store.clients.iter().filter_map(|client| counts_of(&client)).max();
@@ -355,19 +357,19 @@ impl Spikes<'_> {
             let Some(recent) = client.recent.as_deref() else { continue };
             let requests = recent.sum(tier, |activity| activity.requests);
             let Some(errors) = recent.merged(tier, self.class.of_subject) else { continue };
-            if errors.evidence.iter().all(|(_, shown)| is_here(shown)) {
+            if let Some(share) = share_of([&errors], &is_here) {
                 let usual = (self.class.usual_of_client)(&client);
                 // The client's span may be longer or shorter than this one's; what is uncertain goes in its favour.
-                let scale = (seconds / seconds_of(&errors.moment)).clamp(SHORTER_SPAN, LONGER_SPAN);
+                let scale = share * (seconds / seconds_of(&errors.moment)).clamp(SHORTER_SPAN, LONGER_SPAN);
                 let scaled = |count: u64| (count as f64 * scale) as u64;
                 let of_client = errors.statuses.total();
-                // All its errors are here, but perhaps not all that it asks: no more than its errors are usually a share of.
+                // Its errors are here, but perhaps not all that it asks: no more than its errors are usually a share of.
                 let asked_here = requests.min((of_client as f64 / usual.share()) as u64);
                 counts.errors = counts.errors.saturating_sub(scaled(of_client) * 5 / 4);
                 counts.requests = counts.requests.saturating_sub(scaled(asked_here)).max(counts.errors);
                 counts.clients = counts.clients.saturating_sub(1);
-                counts.usual.hits = (counts.usual.hits - usual.hits).max(0.0);
-                counts.usual.total = (counts.usual.total - usual.total).max(counts.usual.hits);
+                counts.usual.hits = (counts.usual.hits - share * usual.hits).max(0.0);
+                counts.usual.total = (counts.usual.total - share * usual.total).max(counts.usual.hits);
                 statuses.merge(&errors.statuses);
             }
         }
@@ -461,4 +463,14 @@ fn by_status(errors: &Errors) -> String {
     counts.sort_by_key(|(count, status)| (std::cmp::Reverse(*count), *status));
     let words: Vec<String> = counts.iter().take(4).map(|(count, status)| format!("{status} ×{count}")).collect();
     words.join(", ")
+}
+
+/// Which share of a client's errors is in a place, by the transactions that are shown of them; none where none of these is.
+fn share_of<'e>(errors: impl IntoIterator<Item = &'e Errors>, is_here: impl Fn(&Evidence) -> bool) -> Option<f64> {
+    let (mut here, mut all) = (0, 0);
+    for (_, shown) in errors.into_iter().flat_map(|errors| errors.evidence.iter()) {
+        here += u64::from(is_here(shown));
+        all += 1;
+    }
+    (here > 0).then(|| here as f64 / all as f64)
 }
