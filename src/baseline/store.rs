@@ -183,7 +183,8 @@ impl Store {
         self.changes.note(Kind::Reach, keys(&self.reaches));
     }
 
-    fn host_known(&self, host: &str) -> HostKnown {
+    /// How well a host is known. Looks at all endpoints.
+    pub fn host_known(&self, host: &str) -> HostKnown {
         let mut known = HostKnown::default();
         for entry in self.endpoints.iter().filter(|entry| *entry.host == *host) {
             known.requests += entry.tally.requests;

@@ -147,8 +147,11 @@ fn is_young(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bo
 
 /// How long a host must have been known before what was never seen there is new for certain, and not used that rarely.
 const KNOWN: Duration = Duration::from_secs(86_400);
-/// How unlikely it must be before then that an endpoint with so many clients since was there all the time.
+/// How unlikely it must be before then that an endpoint with so many clients since was there all the time; and with so many
+/// requests, where there are so few clients that none of them can be told from the others.
 const MOST_CHANCE: f64 = 1e-6;
+const MOST_CHANCE_OF_FEW: f64 = 1e-3;
+const FEW_CLIENTS: usize = 20;
 /// Times what a client got from an endpoint up to which all it was ever given makes it a stranger, who came for that; and the
 /// clients up to which that is looked at.
 const STRANGERS_FACTOR: f64 = 1.5;
@@ -161,8 +164,8 @@ fn is_open_data(stranger: &Stranger, data: &[String]) -> bool {
 }
 
 /// Whether it may have been there all the time, used now and then by those who use the host anyway: on a host that is known
-/// for less than a day, where no stranger came for it. Each client comes by himself, at any time: that none of them came before
-/// the first of them has the chance that all but he came in the later part of the time.
+/// for less than a day, where no stranger came for it. Each client comes by himself, with any of the host's requests: that none
+/// of them came before the first of them has the chance that all but he came with the later requests.
 fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) -> bool {
     let Some(host) = scene.store.host_named(&state.host) else { return false };
     let (before, since) = (state.moment.first.since(host.moment.first), state.moment.last.since(state.moment.first));
@@ -188,8 +191,13 @@ fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) ->
     if may_be_strangers && stranger.clients.iter().any(|(client, _)| came_for_it(client)) {
         return false;
     }
-    let later = since.as_secs_f64() / (since + before).as_secs_f64().max(f64::EPSILON);
-    later.powf(clients.saturating_sub(1) as f64) > MOST_CHANCE
+    let (earlier, all) = (stranger.known.requests, scene.store.host_known(&state.host).requests);
+    let later = all.saturating_sub(earlier) as f64 / all.max(1) as f64;
+    let (comers, most_chance) = match scene.store.clients.len() {
+        0..FEW_CLIENTS => (stranger.successes, MOST_CHANCE_OF_FEW),
+        _ => (clients, MOST_CHANCE),
+    };
+    later.powf(comers.saturating_sub(1) as f64) > most_chance
 }
 
 /// Fewest files of a kind beside each other.
