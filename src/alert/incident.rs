@@ -428,11 +428,13 @@ fn goes_on(
     let is_rested = now.since(incident.told_at) >= incident.pause();
     let voice = &mut incident.voices[at]; // as just found
     voice.severity = voice.severity.max(finding.severity);
-    let (severity, before) = (voice.severity, std::mem::take(&mut voice.finding.evidence));
-    // What was worst stays said.
-    let observed = if finding.severity < severity { voice.finding.observed.clone() } else { finding.observed.clone() };
-    let probability = finding.probability.or(voice.finding.probability);
-    voice.finding = Finding { severity, evidence: before, observed, probability, ..finding };
+    let severity = voice.severity;
+    let before = std::mem::replace(&mut voice.finding, finding);
+    voice.finding.evidence = before.evidence;
+    voice.finding.probability = voice.finding.probability.or(before.probability);
+    if voice.finding.severity < severity {
+        (voice.finding.severity, voice.finding.observed) = (severity, before.observed); // what was worst stays said
+    }
     let is_doubled = voice.finding.count >= voice.told_count.saturating_mul(2);
     let is_worse = severity > incident.told_severity;
     if !(is_worse || is_doubled && is_rested && !incident.is_acknowledged) {

@@ -125,14 +125,8 @@ pub fn strays<'a>(
     operation: Option<&Operation>,
     names: &ApiNames,
 ) -> SmallVec<[Stray; 1]> {
-    let declared = |is_in_body: bool| {
-        let names = operation.map(|operation| match is_in_body {
-            true => &operation.properties,
-            false => &operation.query,
-        });
-        names.and_then(Option::as_deref)
-    };
-    let (in_query, in_body) = (declared(false), declared(true));
+    let in_query = operation.and_then(|operation| operation.query.as_deref());
+    let in_body = operation.and_then(|operation| operation.properties.as_deref());
     let of_query =
         query.into_iter().flat_map(QueryParameters::of).take(MOST).map(|(name, _)| (decoded(name), Place::Query));
     let of_body = members.take(MOST).map(|name| (Cow::Borrowed(name), Place::Body));

@@ -81,8 +81,8 @@ impl ReachState {
 
     /// What is usual now always was: it was learned when nobody is judged, or in another capture.
     pub fn settle(&mut self) {
-        let (usual, before) = (self.usual, self.usual);
-        self.before.iter_mut().flatten().for_each(|past| *past = Past { usual, before, ..*past });
+        let usual = self.usual;
+        self.before.iter_mut().flatten().for_each(|past| *past = Past { usual, before: usual, ..*past });
     }
 
     /// A walk was told of: the span under way is its own, and no past to go by.

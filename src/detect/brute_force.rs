@@ -9,6 +9,7 @@ use super::credential_stuffing::{in_words, sample_of, sum_of};
 use super::reasons::Reasons;
 use super::{DetectorName, Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;
+use crate::baseline::state::AttemptsState;
 use crate::baseline::{Tiers, tier_of};
 use crate::rule::BruteForce;
 use crate::window::Attempts;
@@ -68,33 +69,35 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
         guesses.clients.extend(&finding.client_sample);
         findings.push(finding);
     }
-    let mut lone: BTreeMap<(AccountFlow, u64), Vec<(IpAddr, Attempts)>> = BTreeMap::new();
-    for key in &scene.touched.login_clients {
-        let Some(state) = scene.store.login_clients.get(key) else { continue };
-        let Some(guess) = Guess::of(scene, state.flow) else { continue };
+    // Who guesses by himself, at a code or where there are no user names.
+    let lone_guesses = |state: &AttemptsState| {
+        let guess = Guess::of(scene, state.flow)?;
         // Passwords for many accounts are no guesses at one; codes are guesses, whoever they are for.
         let has_users = || state.recent.buckets(0).any(|attempts| !attempts.users.is_empty());
         if state.flow == AccountFlow::Login && has_users() {
-            continue;
+            return None;
         }
-        let Some(attempts) = guesses_in(guess.rules, &state.recent) else { continue };
-        let is_told = |client: &IpAddr| {
-            let guesses = guessed.get(&(state.flow, attempts.endpoint));
-            guesses.is_some_and(|guesses| guesses.clients.contains(client))
-        };
+        let attempts = guesses_in(guess.rules, &state.recent)?;
+        let told = guessed.get(&(state.flow, attempts.endpoint));
+        let is_told = |client: &IpAddr| told.is_some_and(|guesses| guesses.clients.contains(client));
         let is_of_client = state.flow == AccountFlow::Code || attempts.users.is_empty();
-        if let Some(client) = attempts.client.filter(|client| is_of_client && !is_told(client)) {
+        let client = attempts.client.filter(|client| is_of_client && !is_told(client))?;
+        Some((client, attempts))
+    };
+    let mut lone: BTreeMap<(AccountFlow, u64), Vec<(IpAddr, Attempts)>> = BTreeMap::new();
+    for key in &scene.touched.login_clients {
+        let Some(state) = scene.store.login_clients.get(key) else { continue };
+        if let Some((client, attempts)) = lone_guesses(&state) {
             lone.entry((state.flow, attempts.endpoint)).or_default().push((client, attempts));
         }
     }
-    for ((flow, endpoint), clients) in &mut lone {
+    for ((flow, endpoint), clients) in &lone {
         let Some(guess) = Guess::of(scene, *flow) else { continue };
         // Who guesses beside them need not have done so in this window.
-        let others =
-            scene.store.login_clients.iter().filter(|one| one.flow == *flow && one.endpoint == Some(*endpoint));
-        let others = others.filter_map(|one| guesses_in(guess.rules, &one.recent)?.client);
-        let together: BTreeSet<IpAddr> = others.collect();
-        if together.len().max(clients.len()) < TOGETHER {
+        let guessing = scene.store.login_clients.iter();
+        let guessing =
+            guessing.filter(|one| one.flow == *flow && one.endpoint == Some(*endpoint) && lone_guesses(one).is_some());
+        if guessing.take(TOGETHER).count() < TOGETHER {
             let each = clients.iter();
             findings.extend(each.map(|(client, attempts)| finding_of(&guess, Subject::Client(*client), attempts)));
         } else {

@@ -192,17 +192,17 @@ impl Scene<'_> {
         self.would_be_rare(test, probability)
     }
 
-    /// Does something that is only supposed: nothing is learned from it.
-    pub fn supposing<T>(&self, deed: impl FnOnce() -> T) -> T {
-        let learned = self.trials.borrow().len();
-        let result = deed();
-        self.trials.borrow_mut().truncate(learned);
-        result
-    }
-
     /// The same for what is only supposed: nothing is learned from it.
     pub fn would_be_rare(&self, test: &str, probability: Probability) -> Option<f64> {
         self.odds.rare(test, probability, self.rules.false_alarms_per_day).map(Probability::rounded)
+    }
+
+    /// Judges what is only supposed, in whatever way: nothing is learned from it either.
+    pub fn supposing<T>(&self, judge: impl FnOnce() -> T) -> T {
+        let learned = self.trials.borrow().len();
+        let result = judge();
+        self.trials.borrow_mut().truncate(learned);
+        result
     }
 }
 

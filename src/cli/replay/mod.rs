@@ -11,7 +11,7 @@ use crate::alert::record::{EveRecord, EventType, StatsDetail};
 use crate::alert::{endpoint_records, orphans_of};
 use crate::baseline::persist::probe;
 use crate::baseline::{Leave, State};
-use crate::capture::{CaptureError, is_named_pipe};
+use crate::capture::{self, is_named_pipe};
 use crate::config::Config;
 use crate::packet::PARTITIONS;
 use crate::time::Timestamp;
@@ -99,20 +99,14 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
 
 /// Without its baseline a capture would be judged by nothing; and what was written before is not to be lost for a typo.
 fn must_be_there(baselines: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<()> {
-    let missing = |path: &PathBuf| {
-        let error = std::fs::metadata(path).err().filter(|_| !is_dash(path))?;
-        Some(CaptureError::Open { file: path.clone(), error })
-    };
-    if let Some(error) = baselines.iter().find_map(missing) {
-        return Err(error).context("--baseline");
+    let is_missing = |path: &PathBuf| !is_dash(path) && std::fs::metadata(path).is_err();
+    if let Some(baseline) = baselines.iter().find(|path| is_missing(path)) {
+        capture::open(baseline).context("--baseline")?;
     }
-    let mut errors: Vec<CaptureError> = files.iter().filter_map(missing).collect();
-    match errors.len() {
-        0 => Ok(()),
-        1 if files.len() == 1 => Err(errors.remove(0).into()),
-        count if count == files.len() => Err(CaptureError::Several(errors).into()),
-        _ => Ok(()), // the others are read
+    if !files.is_empty() && files.iter().all(is_missing) {
+        capture::open_all(files)?;
     }
+    Ok(())
 }
 
 fn save(state: &mut State, outcome: &Outcome, before: Option<Timestamp>) -> anyhow::Result<()> {
