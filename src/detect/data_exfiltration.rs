@@ -15,7 +15,7 @@ use crate::baseline::{SPANS, Tiers, tier_of};
 use crate::inspect::DataClass;
 use crate::rule::Taking;
 use crate::window::{ClassExposure, LARGE_BYTES, LARGE_RECORDS};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 /// Windows that a burst counts for at least: five minutes. What a batch takes all day comes in its first seconds.
@@ -37,7 +37,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     if !rules.enabled || scene.is_learning {
         return;
     }
-    let before = findings.len();
+    let (before, mut peers) = (findings.len(), Peers::default());
     for key in scene.touched.principals.iter().filter(|_| rules.principal.enabled) {
         let Some(state) = scene.store.principals.get(key) else { continue };
         let Some(recent) = state.recent.as_deref() else { continue };
@@ -50,7 +50,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             spoiled: Spoiled::PrincipalExposure(*key),
             rules: &rules.principal,
         };
-        let Some(mut finding) = taker.finding(scene) else { continue };
+        let Some(mut finding) = taker.finding(scene, &mut peers) else { continue };
         if finding.client_sample.is_empty() {
             finding.client_count = state.clients.count();
             finding.client_sample = state.client_sample.iter().map(|(_, address)| *address).collect();
@@ -73,14 +73,8 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             spoiled: Spoiled::ClientExposure(state.address),
             rules: &rules.client,
         };
-        findings.extend(taker.finding(scene));
+        findings.extend(taker.finding(scene, &mut peers));
     }
-}
-
-/// Personal values in all classes of a span: an upper bound of the distinct ones.
-fn values_in(activity: &SubjectActivity) -> u64 {
-    let classes = activity.exposure.iter().flat_map(|exposure| &exposure.classes);
-    classes.map(|class| class.values.count()).sum()
 }
 
 /// Distinct values of a class that its past lets expect of a span: as if it were active all the time, as far as it has
@@ -90,21 +84,16 @@ fn expected_of(past: &ExposureNormal, class: DataClass, tier: usize) -> f64 {
     past.class(class).values / active * active.min(SPANS[tier] as f64)
 }
 
-fn is_at(activity: &SubjectActivity, host: &str) -> bool {
-    let mut shown = activity.exposure.iter().flat_map(|exposure| exposure.evidence.iter());
-    shown.any(|(_, shown)| shown.host == host)
-}
-
 impl Taker<'_> {
-    fn finding(&self, scene: &Scene<'_>) -> Option<Finding> {
+    fn finding(&self, scene: &Scene<'_>, peers: &mut Peers) -> Option<Finding> {
         self.rules.horizons_seconds.iter().find_map(|horizon| {
-            let found = self.personal(scene, *horizon).or_else(|| self.volume(scene, *horizon));
+            let found = self.personal(scene, *horizon, peers).or_else(|| self.volume(scene, *horizon, peers));
             found.map(|finding| self.with_reasons(scene, finding, *horizon))
         })
     }
 
     /// Far more distinct personal values than its own past has, or, where it has none, than anybody else took.
-    fn personal(&self, scene: &Scene<'_>, horizon: u64) -> Option<Finding> {
+    fn personal(&self, scene: &Scene<'_>, horizon: u64, peers: &mut Peers) -> Option<Finding> {
         let rules = &scene.rules.data_exfiltration;
         let tier = tier_of(horizon);
         let min_of = |class: DataClass| by_sensitivity(&rules.min_values, class.sensitivity());
@@ -132,8 +121,7 @@ impl Taker<'_> {
         let worst = over.iter().map(|(class, _)| class.class.sensitivity()).max()?;
         let taken: u64 = exposure.classes.iter().map(|class| class.values.count()).sum();
         let host = exposure.evidence.first().map(|(_, shown)| shown.host.as_str())?;
-        let of_others =
-            self.of_others(scene, tier, |activity| if is_at(activity, host) { values_in(activity) } else { 0 });
+        let of_others = peers.others(self, scene, tier, Goods::Values { host: host.to_owned() });
         let bound = self.bound_of_others(scene, &of_others, past.is_some())?;
         if ((taken / behind) as f64) < bound {
             return None;
@@ -162,7 +150,7 @@ impl Taker<'_> {
             exposure.records,
             span_in_words(&exposure.moment)
         );
-        finding.expected = Some(format!("{expected}; {}", others_in_words(&of_others, "such values")));
+        finding.expected = Some(format!("{expected}; {}", of_others.in_words("such values")));
         Some(finding)
     }
 
@@ -205,21 +193,18 @@ impl Taker<'_> {
     }
 
     /// Far more rows or bytes than its own past has, whatever they are.
-    fn volume(&self, scene: &Scene<'_>, horizon: u64) -> Option<Finding> {
-        type Part = fn(&SubjectActivity) -> u64;
+    fn volume(&self, scene: &Scene<'_>, horizon: u64, peers: &mut Peers) -> Option<Finding> {
         let rules = &scene.rules.data_exfiltration;
         let least = rules.min_baseline_windows as f64;
         let normal = self.taken.filter(|normal| rules.volume.enabled && normal.windows >= least)?;
         let tier = tier_of(horizon);
         let (windows, active) = (SPANS[tier] as f64, normal.windows);
-        let records: Part = |activity| activity.records;
-        let bytes: Part = |activity| activity.bytes;
         let parts = [
-            ("records", records, normal.records, rules.volume.min_records, LARGE_RECORDS),
-            ("bytes", bytes, normal.bytes, rules.volume.min_bytes, LARGE_BYTES),
+            ("records", Goods::Records, normal.records, rules.volume.min_records, LARGE_RECORDS),
+            ("bytes", Goods::Bytes, normal.bytes, rules.volume.min_bytes, LARGE_BYTES),
         ];
-        parts.into_iter().find_map(|(unit, part, taught, floor, large)| {
-            let seen = self.recent.sum(tier, part);
+        parts.into_iter().find_map(|(unit, goods, taught, floor, large)| {
+            let seen = goods.taken(self.recent, tier);
             let expected = taught / active * windows.min(active);
             if seen < floor || (seen as f64) < self.rules.factor * expected {
                 return None;
@@ -228,10 +213,9 @@ impl Taker<'_> {
             let answers = |sum: u64| sum / large;
             let strength = self.rules.prior_strength;
             let chance = rate_test(answers(seen), self.active_in(tier), answers(taught as u64), active, strength);
-            let of_others = self.of_others(scene, tier, part);
+            let of_others = peers.others(self, scene, tier, goods);
             // Most rows are a catalogue's, and some read all of it: here the greediest of the others is the measure.
-            let most = of_others.last().copied().unwrap_or(0) as f64;
-            if (seen as f64) < rules.peers.factor * most {
+            if (seen as f64) < rules.peers.factor * of_others.most() as f64 {
                 return None;
             }
             let chance = scene.rare("data_exfiltration.volume", self.key, chance)?;
@@ -244,39 +228,21 @@ impl Taker<'_> {
             finding.probability = Some(chance);
             finding.observed =
                 format!("{seen} {unit} in answers to {} requests in {}", finding.count, span_in_words(&moment));
-            let others = others_in_words(&of_others, unit);
+            let others = of_others.in_words(unit);
             finding.expected = Some(format!("about {expected:.0} {unit} in that time, by its own past; {others}"));
             Some(finding)
         })
     }
 
-    /// What each other of its kind took within a span, ascending; who took nothing is not counted. Only for those who
-    /// took much: it looks at all.
-    fn of_others(&self, scene: &Scene<'_>, tier: usize, part: impl Fn(&SubjectActivity) -> u64 + Copy) -> Vec<u64> {
-        let mut taken: Vec<u64> = match self.subject {
-            Subject::Principal(_) => {
-                let others = scene.store.principals.iter().filter(|entry| *entry.key() != self.key);
-                others.filter_map(|state| Some(state.recent.as_deref()?.sum(tier, part))).collect()
-            }
-            _ => {
-                let others = scene.store.clients.iter().filter(|entry| *entry.key() != self.key);
-                others.filter_map(|state| Some(state.recent.as_deref()?.sum(tier, part))).collect()
-            }
-        };
-        taken.retain(|taken| *taken > 0);
-        taken.sort_unstable();
-        taken
-    }
-
     /// What it must have taken to stand out from others; `None` where they say nothing of one without a past.
-    fn bound_of_others(&self, scene: &Scene<'_>, others: &[u64], has_past: bool) -> Option<f64> {
+    fn bound_of_others(&self, scene: &Scene<'_>, others: &Others<'_>, has_past: bool) -> Option<f64> {
         let peers = &scene.rules.data_exfiltration.peers;
-        let is_enough = others.len() as u64 >= peers.min_peers;
+        let is_enough = others.count() >= peers.min_peers;
         match (has_past, is_enough) {
             (true, false) => Some(0.0),
-            (true, true) => Some(peers.factor * quantile(others, peers.quantile) as f64),
+            (true, true) => Some(peers.factor * others.quantile(peers.quantile) as f64),
             (false, false) => None,
-            (false, true) => Some(peers.stranger_factor * quantile(others, 1.0) as f64),
+            (false, true) => Some(peers.stranger_factor * others.most() as f64),
         }
     }
 
@@ -297,15 +263,88 @@ fn only(clients: &[IpAddr]) -> Option<IpAddr> {
     (clients.len() == 1).then(|| clients.first().copied()).flatten()
 }
 
-/// Of ascending values; 0 of none.
-fn quantile(sorted: &[u64], quantile: f64) -> u64 {
-    let at = (quantile * sorted.len() as f64).ceil() as usize;
-    sorted.get(at.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0)
+/// What is counted of what somebody took.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Goods {
+    /// Personal values, of those who were at a host.
+    Values {
+        host: String,
+    },
+    Records,
+    Bytes,
 }
 
-fn others_in_words(others: &[u64], unit: &str) -> String {
-    match others.last() {
-        Some(most) => format!("of {} others at most {most} {unit}", others.len()),
-        None => "nobody else took any".to_owned(),
+impl Goods {
+    fn taken(&self, recent: &Tiers<SubjectActivity>, tier: usize) -> u64 {
+        recent.sum(tier, |activity| match self {
+            Goods::Values { host } => values_at(activity, host),
+            Goods::Records => activity.records,
+            Goods::Bytes => activity.bytes,
+        })
+    }
+}
+
+/// Personal values in all classes, an upper bound of the distinct ones, of who was at a host.
+fn values_at(activity: &SubjectActivity, host: &str) -> u64 {
+    let Some(exposure) = activity.exposure.as_deref() else { return 0 };
+    let is_there = exposure.evidence.iter().any(|(_, shown)| shown.host == host);
+    if is_there { exposure.classes.iter().map(|class| class.values.count()).sum() } else { 0 }
+}
+
+/// What all clients, or all principals, took within a span, ascending. To know it, all of them are looked at, so it is
+/// counted once in a window, and only where somebody took much.
+#[derive(Default)]
+struct Peers {
+    taken: HashMap<(bool, usize, Goods), Vec<u64>>,
+}
+
+impl Peers {
+    /// What all others of a taker's kind took; who took nothing is not counted.
+    fn others(&mut self, taker: &Taker<'_>, scene: &Scene<'_>, tier: usize, goods: Goods) -> Others<'_> {
+        let own = goods.taken(taker.recent, tier);
+        let is_principal = matches!(taker.subject, Subject::Principal(_));
+        let all = self.taken.entry((is_principal, tier, goods)).or_insert_with_key(|(_, _, goods)| {
+            let of = |recent: &Option<Box<Tiers<SubjectActivity>>>| {
+                recent.as_deref().map_or(0, |recent| goods.taken(recent, tier))
+            };
+            let mut all: Vec<u64> = match is_principal {
+                true => scene.store.principals.iter().map(|state| of(&state.recent)).collect(),
+                false => scene.store.clients.iter().map(|state| of(&state.recent)).collect(),
+            };
+            all.retain(|taken| *taken > 0);
+            all.sort_unstable();
+            all
+        });
+        let (below, rest) = all.split_at(all.partition_point(|taken| *taken < own));
+        Others { below, above: rest.strip_prefix(&[own]).unwrap_or(rest) }
+    }
+}
+
+/// What others took, ascending: before and after the place of the one that is compared with them.
+struct Others<'p> {
+    below: &'p [u64],
+    above: &'p [u64],
+}
+
+impl Others<'_> {
+    fn count(&self) -> u64 {
+        (self.below.len() + self.above.len()) as u64
+    }
+
+    fn most(&self) -> u64 {
+        self.above.last().or(self.below.last()).copied().unwrap_or(0)
+    }
+
+    /// 0 where there are none.
+    fn quantile(&self, quantile: f64) -> u64 {
+        let rank = ((quantile * self.count() as f64).ceil() as usize).max(1) - 1;
+        self.below.iter().chain(self.above).nth(rank).copied().unwrap_or_else(|| self.most())
+    }
+
+    fn in_words(&self, unit: &str) -> String {
+        match self.count() {
+            0 => "nobody else took any".to_owned(),
+            count => format!("of {count} others at most {} {unit}", self.most()),
+        }
     }
 }
