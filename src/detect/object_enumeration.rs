@@ -6,6 +6,7 @@
 use super::reasons::Reasons;
 use super::stats::{rate_interval, rate_test};
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
+use crate::baseline::state::EndpointState;
 use crate::baseline::{ReachState, SPANS, tier_of};
 use crate::rule::Severity;
 use crate::window::{Reach, WINDOW};
@@ -40,9 +41,9 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let objects = reach.objects.count();
     let is_sequence = sequential_share(reach, objects) >= rules.min_sequential_share;
     let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
-    let spans = (SPANS[tier] / SPANS[0]) as u64;
-    // A steady program reaches so much more in a longer span.
-    let usual = state.past(tier, scene.window) * spans;
+    let spans = (SPANS[tier] / SPANS[0]) as f64;
+    // A steady program reaches more in a longer span: at its own pace all day, with `reach_factor`.
+    let usual = (state.past(tier, scene.window) as f64 * spans.powf(rules.growth_exponent)).ceil() as u64;
     if scene.is_learning {
         // Nothing is normal yet; but a program that takes so many in a row knows which there are.
         let is_guessing = reach.misses as f64 >= GUESSED_SHARE * reach.requests as f64;
@@ -53,15 +54,19 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         return None;
     }
     let endpoint = scene.store.endpoints.get(&reach.endpoint)?;
-    let peers = endpoint.reach.len();
-    // Who goes on reaches more, but also comes back to the objects he knows.
-    let growth = (spans as f64).powf(rules.growth_exponent);
+    let is_new = !scene.is_learning && endpoint.reach.len() < rules.min_peers;
+    let known = is_new.then(|| best_known_method(scene, &endpoint)).flatten();
+    let known = known.and_then(|key| scene.store.endpoints.get(&key));
+    let looks = known.as_ref().map_or(&endpoint.reach, |known| &known.reach);
+    let peers = looks.len();
+    // Who goes on reaches more, but also comes back to the objects he knows; and nobody's own objects are one after the other.
+    let growth = spans.powf(if is_sequence { rules.growth_exponent_in_sequence } else { rules.growth_exponent });
     let mut reasons = Reasons::over(SPANS[tier] as u64 * WINDOW.as_secs());
     let (normal, probability) = if scene.is_learning {
         (None, None)
     } else if peers >= rules.min_peers {
-        let normal = endpoint.reach.value_at_quantile(rules.peer_quantile) as f64 * growth;
-        let reached = (endpoint.reach.mean() * peers as f64) as u64;
+        let normal = looks.value_at_quantile(rules.peer_quantile) as f64 * growth;
+        let reached = (looks.mean() * peers as f64) as u64;
         let probability = rate_test(objects, growth, reached, peers as f64, rules.prior_strength);
         if (objects as f64) < rules.reach_factor * normal {
             return None;
@@ -141,6 +146,14 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     // What is refused or not there is answered faster than the rest.
     finding.spoils.extend([Spoiled::EndpointErrors(reach.endpoint), Spoiled::EndpointPace(reach.endpoint)]);
     Some(finding)
+}
+
+/// Of the endpoints with the same path, the one of whose subjects most is known: who reads two orders does not delete a
+/// hundred.
+fn best_known_method(scene: &Scene<'_>, endpoint: &EndpointState) -> Option<u64> {
+    let of_path = scene.store.endpoints.iter().filter(|other| other.template == endpoint.template);
+    let of_path = of_path.filter(|other| other.host == endpoint.host);
+    of_path.map(|other| (other.reach.len(), *other.key())).max().map(|(_, key)| key)
 }
 
 /// How densely the numeric ids fill the range between the lowest and the highest. Where there are more objects than

@@ -798,6 +798,42 @@ fn a_walk_at_the_pace_that_is_free_in_ten_minutes_is_told_within_the_hour() {
 }
 
 #[test]
+fn a_walk_in_sequence_is_told_sooner_than_one_at_random() {
+    let objects_when_told = |step: u64| {
+        let mut sensor = Sensor::learned();
+        (0..1_440u64).find(|nth| {
+            let found = sensor.window(|traffic| {
+                traffic.look(person_of(*nth), *nth, &[nth % 400]);
+                if nth.is_multiple_of(6) {
+                    traffic.look(attacker(1), 999_999, &[10_000 + nth / 6 * step]);
+                }
+            });
+            found.iter().any(|finding| finding.detector == "object_enumeration")
+        })
+    };
+    let told = [1, 7].map(|step| objects_when_told(step).map(|nth| nth / 6));
+    assert!(told[0].is_some_and(|objects| objects <= 110), "one a minute: {told:?}");
+    assert_eq!(told[1], None, "four hours at random are less than a day of an eager reader");
+}
+
+#[test]
+fn a_method_that_nobody_used_is_held_against_those_that_are() {
+    const DELETE_ORDERS: u64 = 55;
+    let told = |objects: u64| {
+        let found = Sensor::learned().voices(1, |_, traffic| {
+            traffic.tally(attacker(1), DELETE_ORDERS, "DELETE", "/orders/{id}", 204, true);
+            for id in 0..objects {
+                let mut reach = Reach { endpoint: DELETE_ORDERS, ..reach_of(attacker(1), 999_999, 10_000 + id * 7) };
+                reach.moment.record(traffic.now);
+                traffic.window.reaches.put(pair_key(DELETE_ORDERS, mix(999_999)), reach);
+            }
+        });
+        found.contains(&"object_enumeration")
+    };
+    assert_eq!((told(40), told(20)), (true, false));
+}
+
+#[test]
 fn newcomers_who_mistype_and_get_in_are_no_campaign() {
     let mail = |gets_in: bool| {
         let mut sensor = Sensor::learned();
