@@ -263,6 +263,18 @@ pub struct RulesArgs {
 
 #[derive(Subcommand, Debug)]
 pub enum RulesCommand {
+    /// Print the built-in rules with what each key means, to change what they say
+    #[command(after_help = "Examples:
+  apitap rules default | less
+  apitap rules default scanner > /etc/apitap/rules/client_error_spike.toml
+
+A file of a rules folder is laid over the built-in one of the same name (which stands above its text):
+leave in it only what you change.")]
+    Default {
+        /// Rules of this file or detector [default: all]
+        #[arg(value_name = "NAME", value_parser = rules_named)]
+        name: Option<&'static str>,
+    },
     /// Check the rules of a folder, as `--rules` would lay them over the built-in ones
     #[command(after_help = "Example:\n  apitap rules check /etc/apitap/rules")]
     Check {
@@ -370,6 +382,20 @@ fn detector_named(name: &str) -> Result<String, String> {
     }
     let hint = did_you_mean(name, known.iter().copied());
     Err(format!("there is no such detector; there are: {}{hint}", known.join(", ")))
+}
+
+/// The file of the built-in rules that has this name, or in which this detector stands.
+fn rules_named(name: &str) -> Result<&'static str, String> {
+    let files = Ruleset::embedded_files();
+    let is_in =
+        |text: &str| text.lines().any(|line| line.strip_prefix('[').is_some_and(|rest| rest == format!("{name}]")));
+    let stem = |file: &'static str| file.strip_suffix(".toml").unwrap_or(file);
+    let by_name = files.iter().find(|(file, _)| *file == name || stem(file) == name);
+    if let Some((file, _)) = by_name.or_else(|| files.iter().find(|(_, text)| is_in(text))) {
+        return Ok(file);
+    }
+    let names = || files.iter().map(|(file, _)| stem(file)).chain(Ruleset::detectors().iter().copied());
+    Err(format!("no rules have this name; `apitap rules default` prints all{}", did_you_mean(name, names())))
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, String> {

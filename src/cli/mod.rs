@@ -55,6 +55,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Rules(rules) => match rules.command {
+            RulesCommand::Default { name } => print_rules(name),
             RulesCommand::Check { dir } => check_rules(dir.as_deref()),
         },
         Command::Config(command) => config::run(&command),
@@ -63,6 +64,15 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => completions::print_completions(shell),
         Command::Man => completions::print_man_page(),
     }
+}
+
+fn print_rules(name: Option<&str>) -> anyhow::Result<ExitCode> {
+    let wanted = Ruleset::embedded_files().iter().filter(|(file, _)| name.is_none_or(|name| name == *file));
+    let mut out = io::stdout().lock();
+    for (file, text) in wanted {
+        writeln!(out, "# ---- {file}\n\n{}\n", text.trim_end())?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check_rules(dir: Option<&Path>) -> anyhow::Result<ExitCode> {

@@ -41,6 +41,26 @@ fn what_replay_is_not_told_is_as_documented() {
 }
 
 #[test]
+fn built_in_rules_are_named_by_file_or_by_detector() {
+    for (name, file) in [
+        ("login.toml", None),
+        ("credential_stuffing.toml", Some("credential_stuffing.toml")),
+        ("suppress", Some("suppress.toml")),
+        ("otp_brute_force", Some("account_abuse.toml")),
+        ("scanner", Some("client_error_spike.toml")),
+    ] {
+        let named = match parsed(&format!("rules default {name}")) {
+            Ok(Command::Rules(RulesArgs { command: RulesCommand::Default { name } })) => name,
+            _ => None,
+        };
+        assert_eq!(named, file, "{name}");
+    }
+    for detector in Ruleset::detectors().iter().filter(|detector| !detector.starts_with("sensor_")) {
+        assert!(rules_named(detector).is_ok(), "{detector}");
+    }
+}
+
+#[test]
 fn wrong_usage_is_refused_as_such() {
     for line in [
         "replay",
@@ -50,6 +70,7 @@ fn wrong_usage_is_refused_as_such() {
         "replay a --learn soon",
         "replay a --no-learn",
         "tail --detector scaner",
+        "rules default scaner",
         "tail --client nobody",
         "tail --since yesterday",
         "tail --lines some",
