@@ -145,6 +145,12 @@ impl TailArgs {
         self.follow || (stdout_is_terminal && !self.no_follow && !ends_by_itself)
     }
 
+    /// Whether not all alerts are wanted.
+    pub fn is_filtering(&self) -> bool {
+        let is_limited = self.severity.is_some() || self.client.is_some() || self.endpoint.is_some();
+        is_limited || self.since.is_some() || !self.detector.is_empty()
+    }
+
     pub fn is_stdin(&self) -> bool {
         is_dash(&self.file)
     }

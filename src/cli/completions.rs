@@ -27,9 +27,12 @@ fn write_man_page(out: &mut dyn Write) -> io::Result<()> {
     let mut command = Cli::command();
     command.build();
     let mut page = Vec::new();
-    let whole = clap_mangen::Man::new(command.clone());
-    whole.render(&mut page)?;
-    for part in command.get_subcommands().filter(|part| part.get_name() != "help") {
+    let mut whole = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut whole)?;
+    // Commands have no pages of their own.
+    let whole = String::from_utf8_lossy(&whole).replace("\napitap\\-", "\napitap ").replace("(1)\n", "\n");
+    page.extend_from_slice(whole.as_bytes());
+    for part in described(&command) {
         write_command(part, &mut page)?;
     }
     out.write_all(&page)
@@ -46,10 +49,14 @@ fn write_command(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> 
     man.render_extra_section(&mut sections)?;
     // A section of a command is a subsection of the page.
     page.extend_from_slice(String::from_utf8_lossy(&sections).replace("\n.SH ", "\n.SS ").as_bytes());
-    for part in command.get_subcommands().filter(|part| part.get_name() != "help") {
+    for part in described(command) {
         write_command(part, page)?;
     }
     Ok(())
+}
+
+fn described(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    command.get_subcommands().filter(|part| part.get_name() != "help" && !part.is_hide_set())
 }
 
 #[cfg(test)]
@@ -74,5 +81,7 @@ mod tests {
         for text in ["APITAP REPLAY", "APITAP RULES CHECK", "fail\\-on", "no\\-follow", "Exit status"] {
             assert!(page.contains(text), "{text} is missing");
         }
+        assert!(!page.contains("apitap\\-replay(1)"), "there is no such page");
+        assert!(!page.to_lowercase().contains("probe"), "of a hidden command");
     }
 }

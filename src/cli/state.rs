@@ -69,12 +69,7 @@ fn of_folder(folder: &Path, command: &StateCommand) -> anyhow::Result<ExitCode> 
         StateCommand::Stats { json } => write_statistics(&existing(folder)?.statistics()?, *json)?,
         StateCommand::Forget { client, endpoint } => {
             let forgotten = forget_in(&mut existing(folder)?, &whom(client, endpoint)?)?;
-            writeln!(
-                io::stdout(),
-                "forgotten: {} by name, in {} other places; older generations and what was put aside are deleted",
-                forgotten.subjects,
-                forgotten.others
-            )?;
+            writeln!(io::stdout(), "{forgotten}")?;
         }
     }
     Ok(ExitCode::SUCCESS)

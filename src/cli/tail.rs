@@ -41,6 +41,13 @@ pub fn run(args: &TailArgs) -> anyhow::Result<ExitCode> {
     let mut view = View::new(io::BufWriter::new(stdout.lock()), filter, Style::of_stdout(), args);
     let shown = show(args, follows, &mut view).and_then(|()| Ok(view.out.flush()?));
     view.report_skipped();
+    if shown.is_ok() && view.shown == 0 && !follows {
+        note(&format!(
+            "no alerts to show of {}{}",
+            args.file.display(),
+            if args.is_filtering() { ": none is as asked for" } else { "" }
+        ));
+    }
     shown.map(|()| ExitCode::SUCCESS)
 }
 
@@ -196,12 +203,13 @@ struct View<W> {
     style: Style,
     json: bool,
     details: bool,
+    shown: u64,
     skipped: Skipped,
 }
 
 impl<W: Write> View<W> {
     fn new(out: W, filter: Filter, style: Style, args: &TailArgs) -> View<W> {
-        View { out, filter, style, json: args.json, details: args.verbose, skipped: Skipped::default() }
+        View { out, filter, style, json: args.json, details: args.verbose, shown: 0, skipped: Skipped::default() }
     }
 
     /// The alert on this line, if it is one and is wanted; counts what is no alert.
@@ -217,6 +225,7 @@ impl<W: Write> View<W> {
 
     fn take(&mut self, line: &[u8]) -> io::Result<()> {
         let Some(record) = self.matching(line) else { return Ok(()) };
+        self.shown += 1;
         if self.json {
             // JSON that parsed is valid UTF-8; what could act on a terminal stands in a string and is escaped there.
             write_printable(&mut self.out, String::from_utf8_lossy(line).trim())?;

@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 use crate::window::{WINDOW, Window, start_of, window_of};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,16 @@ pub struct Forgotten {
     pub subjects: u64,
     /// What else held something of them: other keys, and incidents.
     pub others: u64,
+}
+
+impl fmt::Display for Forgotten {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.subjects, self.others) {
+            (0, 0) => write!(out, "nothing of that name was known")?,
+            (subjects, others) => write!(out, "forgotten: {subjects} by name, in {others} other places")?,
+        }
+        write!(out, "; older generations and what was put aside are deleted")
+    }
 }
 
 /// Forgets in a store and in the open incidents; the store notes what changed.

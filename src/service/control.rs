@@ -230,10 +230,9 @@ fn suppress(
 fn forget(daemon: &Arc<Daemon>, what: Forget) -> Result<Value, String> {
     let for_judge = Arc::clone(daemon);
     let forgotten = daemon.on_judge(move |judge| judge.forget(&what, &for_judge.key))?;
-    let of = format!("forgotten: {} by name, in {} other places", forgotten.subjects, forgotten.others);
     match write(daemon, Leave::Nothing) {
-        Ok(()) => Ok(json!(format!("{of}; older generations and what was put aside are deleted"))),
-        Err(error) => Err(format!("{of}, but it is on the disk still: {error}; ask again when that is mended")),
+        Ok(()) => Ok(json!(forgotten.to_string())),
+        Err(error) => Err(format!("forgotten, but it is on the disk still: {error}; ask again when that is mended")),
     }
 }
 

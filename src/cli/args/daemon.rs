@@ -79,6 +79,10 @@ pub struct ReloadArgs {
 
 /// Look at open incidents of a running daemon, acknowledge or close them
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  apitap incident list                               what is open, worst first
+  apitap incident show 9f3c00aa12de4b71              its story, with evidence
+  apitap incident ack 9f3c00aa12de4b71               known: quiet unless it gets worse")]
 pub struct IncidentArgs {
     #[command(subcommand)]
     pub command: IncidentCommand,

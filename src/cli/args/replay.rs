@@ -73,13 +73,16 @@ pub struct ReplayArgs {
     pub eve: Option<PathBuf>,
     /// Kinds of EVE lines to write, comma-separated
     #[arg(
-        long, value_name = "KINDS", value_delimiter = ',', default_value = "alert", help_heading = "Output",
+        long, value_name = "KINDS", value_delimiter = ',', default_value = "alert", requires = "eve", help_heading = "Output",
         value_parser = among::<EventType>(&EventType::NAMES),
     )]
     pub events: Vec<EventType>,
     /// Print EVE JSON lines instead of readable ones
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    /// Print the details below each alert: expected, probability, evidence, advice
+    #[arg(short, long, conflicts_with = "json", help_heading = "Output")]
+    pub verbose: bool,
     /// End with status 3 if there is an incident this severe or worse
     #[arg(
         long, value_name = "SEVERITY", help_heading = "Output", value_parser = among::<Severity>(&Severity::NAMES),

@@ -51,6 +51,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         eve: args.eve.as_deref(),
         events: &args.events,
         json,
+        verbose: args.verbose,
         patience: is_live.then_some(PATIENCE),
         outlives_stdout: saves_state || args.fail_on.is_some(),
     })?));

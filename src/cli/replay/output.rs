@@ -43,6 +43,8 @@ pub struct Wished<'a> {
     pub eve: Option<&'a Path>,
     pub events: &'a [EventType],
     pub json: bool,
+    /// Readable alerts have their details below them.
+    pub verbose: bool,
     /// How long lines wait for an older transaction; without it, till it ends.
     pub patience: Option<Duration>,
     /// The run has a purpose even if nobody reads standard output.
@@ -61,6 +63,7 @@ pub enum Ending {
 
 pub struct Output {
     standard: Standard,
+    verbose: bool,
     style: Style,
     stdout: BufWriter<io::Stdout>,
     file: Option<BufWriter<File>>,
@@ -86,7 +89,7 @@ impl Output {
             _ => Standard::Readable,
         };
         let mut output = Output::quiet();
-        output.standard = standard;
+        (output.standard, output.verbose) = (standard, wished.verbose);
         if let Some(path) = wished.eve.filter(|_| !to_stdout) {
             output.file = Some(BufWriter::new(create(path)?));
             output.file_name = path.display().to_string();
@@ -101,6 +104,7 @@ impl Output {
     pub fn quiet() -> Output {
         Output {
             standard: Standard::Nothing,
+            verbose: false,
             style: Style::of_stdout(),
             stdout: BufWriter::new(io::stdout()),
             file: None,
@@ -137,7 +141,7 @@ impl Output {
     fn alert(&mut self, alert: &AlertRecord) {
         match self.standard {
             Standard::Readable => {
-                let written = write_alert(&mut self.stdout, alert, self.style, false);
+                let written = write_alert(&mut self.stdout, alert, self.style, self.verbose);
                 self.check_stdout(written);
             }
             Standard::Alerts => {
