@@ -21,6 +21,8 @@ const ORIGIN_COLUMNS_MOST: usize = 64;
 const TEXT_COLUMNS_MOST: usize = 1000;
 /// Client addresses spelled out in the details.
 const CLIENTS_SHOWN: usize = 10;
+/// Accounts.
+const ACCOUNTS_SHOWN: usize = 8;
 
 /// How lines are to look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -152,6 +154,12 @@ pub fn details(record: &AlertRecord, style: Style) -> String {
         let left_out = clients.count.saturating_sub(shown.len() as u64);
         let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
         row("clients", &format!("{}{more}", shown.join(", ")));
+    }
+    if !alert.accounts.is_empty() {
+        let shown: Vec<&str> = alert.accounts.iter().map(String::as_str).take(ACCOUNTS_SHOWN).collect();
+        let left_out = alert.accounts.len() - shown.len();
+        let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
+        row("opened", &format!("{}{more}; `apitap state account NAME` gives the hash of a name", shown.join(", ")));
     }
     let (first, last) = (second_of(alert.first_seen), second_of(alert.last_seen));
     row("seen", &format!("{first} to {last} UTC, {} transactions", alert.count));

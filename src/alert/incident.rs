@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 use crate::window::start_of;
 use known::Known;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 use telling::record_of;
@@ -57,6 +57,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const MOST_DOUBLINGS: u64 = 20;
 /// Incidents open at once: when so many are, more say nothing new. What comes past it is counted and not told.
 const MAX_OPEN: usize = 4096;
+/// Accounts of a voice.
+const MOST_ACCOUNTS: usize = 256;
 /// Voices of one incident; what else is found of its actor opens another.
 const MOST_VOICES: usize = 16;
 
@@ -431,6 +433,7 @@ fn goes_on(
     let severity = voice.severity;
     let before = std::mem::replace(&mut voice.finding, finding);
     voice.finding.evidence = before.evidence;
+    voice.finding.accounts = joined(before.accounts, &voice.finding.accounts);
     voice.finding.probability = voice.finding.probability.or(before.probability);
     if voice.finding.severity < severity {
         (voice.finding.severity, voice.finding.observed) = (severity, before.observed); // what was worst stays said
@@ -443,6 +446,14 @@ fn goes_on(
     voice.told_count = voice.finding.count;
     incident.note_told(now);
     record_of(incident, incident.voices.get(at)?, IncidentState::Updated, now, name, rules)
+}
+
+/// What was opened before, and what is new.
+fn joined(mut accounts: Vec<u64>, more: &[u64]) -> Vec<u64> {
+    let known: BTreeSet<u64> = accounts.iter().copied().collect();
+    accounts.extend(more.iter().filter(|account| !known.contains(account)));
+    accounts.truncate(MOST_ACCOUNTS);
+    accounts
 }
 
 impl Incident {

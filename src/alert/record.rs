@@ -276,6 +276,9 @@ pub struct AlertDetail {
     pub network: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<Clients>,
+    /// Accounts that were opened, likely taken over: keyed hashes of their user names (`apitap state account` gives those of names).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
     #[serde(with = "eve_time")]
     pub first_seen: Timestamp,
     #[serde(with = "eve_time")]

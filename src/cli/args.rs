@@ -343,6 +343,17 @@ pub enum StateCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print the hashes by which alerts name accounts, of user names
+    #[command(after_help = "Examples:
+  sudo apitap state account alice@example.com
+  cut -f1 users.tsv | sudo apitap state account - | grep 3f9ac21d00b7e455
+
+Hashes are keyed: those of another state folder are others. Case and spaces around a name do not matter.")]
+    Account {
+        /// User names; `-` reads one a line from standard input
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
+    },
     /// Forget a client or an endpoint, on the disk too
     #[command(group = ArgGroup::new("whom").required(true).args(["client", "endpoint"]))]
     Forget {

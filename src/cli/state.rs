@@ -6,8 +6,10 @@
 use super::args::{DEFAULT_STATE_FOLDER, StateArgs, StateCommand};
 use super::daemon::{asked, folder_of, print_text, with_socket_hint};
 use crate::alert::Incidents;
-use crate::baseline::persist::{Extent, Statistics, copy_export, probe};
+use crate::alert::escape::escape;
+use crate::baseline::persist::{Extent, Statistics, copy_export, key_in, probe};
 use crate::baseline::{Cut, Forget, Leave, State};
+use crate::inspect::user_hash;
 use crate::pipeline::{Forgotten, forget};
 use crate::service::Request;
 use anyhow::Context;
@@ -42,6 +44,7 @@ fn of_daemon(socket: &Path, folder: &Path, command: &StateCommand) -> anyhow::Re
             let statistics = asked(socket, &Request::Statistics)?;
             write_statistics(&serde_json::from_value(statistics).context("the daemon is of another version")?, *json)?;
         }
+        StateCommand::Account { names } => write_hashes(folder, names)?,
         StateCommand::Forget { client, endpoint } => {
             let request = match whom(client, endpoint)? {
                 Forget::Client(client) => Request::ForgetClient { client },
@@ -67,12 +70,28 @@ fn of_folder(folder: &Path, command: &StateCommand) -> anyhow::Result<ExitCode> 
             )?;
         }
         StateCommand::Stats { json } => write_statistics(&existing(folder)?.statistics()?, *json)?,
+        StateCommand::Account { names } => write_hashes(folder, names)?,
         StateCommand::Forget { client, endpoint } => {
             let forgotten = forget_in(&mut existing(folder)?, &whom(client, endpoint)?)?;
             writeln!(io::stdout(), "{forgotten}")?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The key is read where it lies: it takes the right to read it, as it would to guess who is behind a hash.
+fn write_hashes(folder: &Path, names: &[String]) -> anyhow::Result<()> {
+    let key = key_in(folder).with_context(|| format!("the key of {} cannot be read", folder.display()))?;
+    let mut out = io::stdout().lock();
+    let mut write = |name: &str| writeln!(out, "{:016x}  {}", user_hash(name.as_bytes(), &key), escape(name));
+    for name in names {
+        if name == "-" {
+            io::stdin().lines().try_for_each(|line| write(&line?))?;
+        } else {
+            write(name)?;
+        }
+    }
+    Ok(())
 }
 
 fn whom(client: &Option<IpAddr>, endpoint: &Option<String>) -> anyhow::Result<Forget> {

@@ -139,7 +139,8 @@ fn finding_of(guess: &Guess<'_>, subject: Subject, attempts: &Attempts) -> Findi
     finding.client_sample = sample_of(&[], attempts);
     finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
     finding.count = attempts.failures;
-    finding.observed = in_words(attempts, &opened);
+    finding.observed = in_words(attempts, &opened, &[]);
+    finding.accounts = opened.clone();
     finding.reasons = Reasons::default()
         .floor("min_failures", rules.min_failures.min(rules.slow_min_failures) as f64, attempts.failures as f64)
         .floor("min_passwords", rules.min_passwords as f64, attempts.passwords.count() as f64)

@@ -16,9 +16,11 @@ use crate::baseline::state::{AttemptsState, EndpointActivity, EndpointState, Sha
 use crate::baseline::strangers::REQUESTS_PER_ATTEMPT;
 use crate::baseline::{SPANS, Tiers, not_understood, tier_of};
 use crate::rule::Severity;
-use crate::window::{Attempts, Merge, Moment, Strangers, network_of, pair_key};
+use crate::time::Timestamp;
+use crate::window::{Attempts, Merge, Moment, Strangers, network_of, pair_key, start_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Share of an attack's failures from which on one client, or one network, is said to be its source.
 const SOURCE_SHARE: f64 = 0.8;
@@ -33,6 +35,9 @@ const USERS_BEHIND_ADDRESS: u64 = 5;
 const RARELY: f64 = 0.1;
 /// Different users that a source must have failed for before the accounts that it opened are evidence.
 const USERS_OF_A_SOURCE: u64 = 3;
+/// Tries of an address up to which it may be one of a campaign's, and how long it must be gone to have done nothing else.
+const TRIES_OF_A_STRANGER: u64 = 2;
+const GONE: Duration = Duration::from_secs(60);
 /// Failures with always another password from which on a client's errors are not told as such yet: they are about to be
 /// called an attack on logins, and if ten times as many are not, they are errors like others.
 const HELD_FAILURES: u64 = 10;
@@ -186,9 +191,12 @@ impl Campaign<'_> {
         }
         let opened = opened_accounts(scene, key, suspects, suspects.is_empty());
         let severity = if opened.is_empty() { severity } else { success_severity };
-        let mut finding =
-            Finding::new(detector, source_of(key, attempts, suspects, visitors), severity, attempts.moment)
-                .with_evidence(&attempts.evidence);
+        let source = source_of(key, attempts, suspects, visitors);
+        let is_of_many = matches!(source, Subject::Endpoint(_));
+        let mut by_strangers =
+            if is_of_many { opened_by_strangers(scene, key, attempts.moment.first) } else { Vec::new() };
+        by_strangers.retain(|user| !opened.contains(user));
+        let mut finding = Finding::new(detector, source, severity, attempts.moment).with_evidence(&attempts.evidence);
         finding.endpoint = Some(key);
         if let Subject::Network(network) = &finding.subject {
             finding.network = Some(network.clone());
@@ -197,7 +205,8 @@ impl Campaign<'_> {
         finding.client_sample = sample_of(suspects, attempts);
         finding.count = attempts.failures;
         finding.probability = probability;
-        finding.observed = in_words(attempts, &opened);
+        finding.observed = in_words(attempts, &opened, &by_strangers);
+        finding.accounts = [opened, by_strangers].concat();
         finding.expected = (usual.total >= 1.0)
             .then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
         finding.reasons = reasons_of(scene, usual, attempts);
@@ -337,6 +346,28 @@ fn opened_accounts(scene: &Scene<'_>, key: u64, suspects: &[&Attempts], of_all: 
             {
                 opened.extend(attempts.succeeded.iter().map(|(user, _)| user));
             }
+        }
+    }
+    opened.into_iter().collect()
+}
+
+/// The accounts that were opened since a campaign began by addresses that do nothing else: where each tries once or twice, who
+/// gets in has hardly failed. Who has only just come may be about to use what he opened, as people do.
+fn opened_by_strangers(scene: &Scene<'_>, key: u64, since: Timestamp) -> Vec<u64> {
+    let (longest, now) = (SPANS.len() - 1, start_of(scene.window + 1));
+    let mut opened = BTreeSet::new();
+    for entry in scene.store.login_clients.iter().filter(|entry| is_login_at(entry, key)) {
+        let tries = entry.recent.sum(longest, Attempts::total);
+        if tries > TRIES_OF_A_STRANGER || entry.recent.sum(longest, |attempts| attempts.successes) == 0 {
+            continue;
+        }
+        let client_key =
+            entry.recent.buckets(longest).find_map(|attempts| attempts.client.and(Some(attempts.client_key)));
+        let Some(client) = client_key.and_then(|client| scene.store.clients.get(&client)) else { continue };
+        let is_gone = client.moment.last >= since && now.since(client.moment.last) >= GONE;
+        if is_gone && client.requests < REQUESTS_PER_ATTEMPT * tries {
+            let attempts = entry.recent.view(longest);
+            opened.extend(attempts.iter().flat_map(|attempts| attempts.succeeded.iter().map(|(user, _)| user)));
         }
     }
     opened.into_iter().collect()
@@ -578,7 +609,7 @@ pub(super) fn sample_of(suspects: &[&Attempts], attempts: &Attempts) -> Vec<IpAd
     sample
 }
 
-pub(super) fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
+pub(super) fn in_words(attempts: &Attempts, opened: &[u64], by_strangers: &[u64]) -> String {
     let users = attempts.users.count().min(attempts.failures); // a large number of users is an estimate
     let mut words = format!(
         "{} failed logins for {users} user{} in {}",
@@ -590,15 +621,22 @@ pub(super) fn in_words(attempts: &Attempts, opened: &[u64]) -> String {
         let passwords = attempts.passwords.count().min(attempts.failures);
         words.push_str(&format!(", {passwords} different password{}", if passwords == 1 { "" } else { "s" }));
     }
-    match opened {
-        [] if attempts.successes == 0 => words.push_str("; nobody got in"),
-        [] => words.push_str("; nobody who mostly failed was seen to get in"),
-        opened => {
-            words.push_str(&format!("; {} account{} opened:", opened.len(), if opened.len() == 1 { "" } else { "s" }));
-            for user in opened.iter().take(3) {
-                words.push_str(&format!(" {user:016x}"));
-            }
-        }
+    match (opened, by_strangers) {
+        ([], []) if attempts.successes == 0 => words.push_str("; nobody got in"),
+        ([], []) => words.push_str("; nobody who mostly failed was seen to get in"),
+        ([], _) => {}
+        (opened, _) => words.push_str(&format!("; {} opened", accounts_in_words(opened))),
+    }
+    if !by_strangers.is_empty() {
+        let accounts = accounts_in_words(by_strangers);
+        words.push_str(&format!("; {accounts} opened by addresses that did nothing else"));
     }
     words
+}
+
+/// `2 accounts (3f.. and a0..)`: how many, and the hashes of the first.
+fn accounts_in_words(accounts: &[u64]) -> String {
+    let shown: Vec<String> = accounts.iter().take(3).map(|user| format!("{user:016x}")).collect();
+    let more = if accounts.len() > shown.len() { ", ..." } else { "" };
+    format!("{} account{} ({}{more})", accounts.len(), if accounts.len() == 1 { "" } else { "s" }, shown.join(", "))
 }

@@ -84,6 +84,9 @@ pub struct Finding {
     pub network: Option<String>,
     pub client_count: u64,
     pub client_sample: Vec<IpAddr>,
+    /// Accounts that were opened by it, by the keyed hash of their user name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<u64>,
     pub severity: Severity,
     /// Of counts this extreme if nothing had changed; a breach of policy claims none.
     pub probability: Option<f64>,
@@ -129,6 +132,7 @@ impl Finding {
             network: None,
             client_count: 0,
             client_sample: Vec::new(),
+            accounts: Vec::new(),
             severity,
             probability: None,
             moment,

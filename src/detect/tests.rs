@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 use crate::window::distinct::DistinctSet;
 use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evasions, Exposure, HostWindow};
 use crate::window::{Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[path = "account_tests.rs"]
@@ -795,6 +796,26 @@ fn a_walk_at_the_pace_that_is_free_in_ten_minutes_is_told_within_the_hour() {
         });
         assert!(told.is_some_and(|nth| nth < 300), "one in {pause} windows: {told:?}");
     }
+}
+
+#[test]
+fn who_gets_in_at_his_only_try_is_listed_and_customers_are_not() {
+    let mut sensor = Sensor::learned();
+    let mut listed: Vec<u64> = Vec::new();
+    for nth in 0..60 {
+        let found = sensor.window(|traffic| {
+            traffic.answers(person_of(nth), 5);
+            traffic.login(person_of(nth), nth, nth, true);
+            for try_ in 0..4 {
+                let user = 9_000 + nth * 4 + try_;
+                let address = IpAddr::from([45, (user % 251) as u8, (user / 251) as u8, 9]);
+                traffic.login(address, user, user, user.is_multiple_of(50));
+            }
+        });
+        listed = found.into_iter().find(|one| one.detector == "credential_stuffing").map_or(listed, |one| one.accounts);
+    }
+    let taken: BTreeSet<u64> = (9_000..9_210).filter(|user: &u64| user.is_multiple_of(50)).map(mix).collect();
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), taken);
 }
 
 #[test]

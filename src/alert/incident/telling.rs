@@ -37,6 +37,7 @@ pub(super) fn record_of(
         network: finding.network.clone(),
         clients: (finding.client_count > 0)
             .then(|| Clients { count: finding.client_count, sample: finding.client_sample.clone() }),
+        accounts: finding.accounts.iter().map(|account| format!("{account:016x}")).collect(),
         first_seen: voice.first_seen.min(finding.moment.first),
         last_seen: finding.moment.last,
         count: finding.count,

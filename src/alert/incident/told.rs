@@ -134,6 +134,7 @@ fn finding_of(detail: &AlertDetail, key: &HashKey) -> Option<Finding> {
     if let Some(clients) = &detail.clients {
         (finding.client_count, finding.client_sample) = (clients.count, clients.sample.clone());
     }
+    finding.accounts = detail.accounts.iter().filter_map(|account| hash_of(account)).collect();
     finding.probability = detail.probability;
     finding.count = detail.count;
     finding.observed = detail.observed.clone();

@@ -42,6 +42,7 @@ pub fn alert() -> AlertRecord {
         principal: None,
         network: None,
         clients: Some(Clients { count: 51, sample: vec![IpAddr::from([198, 51, 100, 9]), client.ip()] }),
+        accounts: Vec::new(),
         first_seen: second(0),
         last_seen: second(119),
         count: 415,
