@@ -104,6 +104,8 @@ fn an_incident_is_opened_once_then_updated_then_closed_once() {
         for record in records {
             let alert = &record["apitap"];
             voices.insert(alert["detector"].as_str().unwrap());
+            let reasons = &alert["reasons"];
+            assert!(reasons["floors"].is_array() || reasons["facts"].is_array(), "nothing to explain it by: {alert}");
             let timeline: BTreeSet<&str> = match alert["timeline"].as_array() {
                 Some(entries) => entries.iter().map(|entry| entry["detector"].as_str().unwrap()).collect(),
                 None => [alert["detector"].as_str().unwrap()].into(),

@@ -189,3 +189,24 @@ fn a_state_serves_one_run_at_a_time() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(inventory(&state).contains("/v1/known"));
 }
+
+#[test]
+fn accounts_are_named_by_hashes_that_the_key_of_the_state_gives() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let failing = |nth: u32| {
+        let body = format!(r#"{{"username":"Alice@Example.com","password":"guess-{nth}"}}"#);
+        let refused = json_response("401 Unauthorized", r#"{"error":"wrong"}"#);
+        Talk::post(3.0 * f64::from(nth), CLIENT, "/login", "application/json", &body).answer(refused)
+    };
+    let capture = folder.write("guesses.pcap", capture_from(&(0..60).map(failing).collect::<Vec<_>>(), DEFAULT_START));
+    let told = apitap(&["replay", &capture, "--state", &state, "--json"]).with_status(0).records();
+    let guessed = told.iter().map(|record| &record["apitap"]).find(|alert| alert["detector"] == "brute_force");
+    let account = guessed.and_then(|alert| alert["subject"]["value"].as_str()).expect("an account was guessed at");
+
+    let hashes = apitap(&["state", "account", "--state", &state, " alice@example.com ", "bob"]).with_status(0).out;
+    let (of_alice, of_bob) = hashes.split_once('\n').expect("a line for each name");
+    assert!(of_alice.starts_with(account) && !of_bob.starts_with(account), "{account}:\n{hashes}");
+    let none = apitap(&["state", "account", "--state", &folder.path("none"), "bob"]).with_status(1);
+    assert!(none.err.contains("key of") && none.err.contains("none"), "{}", none.err);
+}

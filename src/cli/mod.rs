@@ -30,6 +30,7 @@ use std::process::ExitCode;
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
+    do_without_huge_pages();
     match dispatch(Cli::parse().command) {
         Ok(status) => status,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -38,6 +39,12 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Each is resident whole, and what lives long comes to lie between what does not: a daemon's memory grew with that for hours. They
+/// make nothing quicker here (docs/PERFORMANCE.md).
+fn do_without_huge_pages() {
+    let _ = rustix::thread::disable_transparent_huge_pages(true); // an old kernel keeps them
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {

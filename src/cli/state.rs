@@ -1,4 +1,5 @@
-//! `apitap state`: export, import, numbers, and forgetting, by the daemon that has the folder, or on one that none has.
+//! `apitap state`: export, import, numbers, hashes of names, and forgetting, by the daemon that has the folder, or on one that none
+//! has.
 //!
 //! An export of a daemon is its newest whole one, copied from its folder: so it takes the right to read that folder, the
 //! hash key included, and not only the right to speak to the daemon.

@@ -5,13 +5,13 @@
 //! `data_exfiltration`.
 
 use super::unauthenticated_data_exposure::classes_in_words;
-use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
+use super::{Finding, Reasons, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
 use crate::baseline::state::{EndpointActivity, EndpointState};
-use crate::baseline::tier_of;
+use crate::baseline::{SPANS, tier_of};
 use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::{ExcessiveDataExposure, Severity};
 use crate::window::histogram::LogHistogram;
-use crate::window::{ClassExposure, Exposure, LARGE_BYTES, LARGE_RECORDS};
+use crate::window::{ClassExposure, Exposure, LARGE_BYTES, LARGE_RECORDS, WINDOW};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -68,8 +68,19 @@ fn excess_of_values(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
     let severity = severity_of(scene, &exposure.classes);
     let mut finding = of_exposure(Subject::Endpoint(key), severity, exposure);
     finding.client = only_taker(state, tier, above);
+    let least = by_sensitivity(&rules.min_values_per_response, worst);
+    finding.reasons = reasons_of(rules, state, tier, [usual, most])
+        .floor("min_values_per_response", least as f64, most as f64)
+        .fact(format!("{above} answers carried that much more"));
     finding.expected = Some(format!("at most {usual} sensitive values in 99 % of answers; now up to {most}"));
     Some(finding)
+}
+
+fn reasons_of(rules: &ExcessiveDataExposure, state: &EndpointState, tier: usize, [usual, most]: [u64; 2]) -> Reasons {
+    let (floors, responses) = (&rules.endpoint, state.exposure.responses);
+    Reasons::over(SPANS[tier] as u64 * WINDOW.as_secs())
+        .floor("endpoint.factor", floors.factor, most as f64 / usual.max(1) as f64)
+        .floor("endpoint.min_baseline_responses", floors.min_baseline_responses as f64, responses)
 }
 
 /// Answers with far more personal values than this endpoint's, `worst` among them.
@@ -115,23 +126,25 @@ fn excess_of_volume(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
         ("records", records, &state.records, rules.min_records, LARGE_RECORDS),
         ("bytes", sizes, &state.sizes, rules.min_bytes, LARGE_BYTES),
     ];
-    let (unit, now, usual, above, volume) = judged.into_iter().find_map(|(unit, recent, normal, floor, large)| {
-        if state.recent.sum(tier, |activity| recent(activity).count_above(large)) < MIN_RESPONSES {
-            return None;
-        }
-        let usual = normal.value_at_quantile(USUAL_QUANTILE).max(1);
-        let bound = ((usual as f64 * rules.endpoint.factor) as u64).max(large);
-        let above = state.recent.sum(tier, |activity| recent(activity).count_above(bound));
-        // What is over the bound amounts to at least so much.
-        let volume = above.saturating_mul(bound);
-        (normal.len() >= VOLUME_BASELINE_RESPONSES && above >= MIN_RESPONSES && volume >= floor).then_some((
-            unit,
-            state.recent.buckets(tier).map(|activity| recent(activity).max()).max().unwrap_or(0),
-            usual,
-            above,
-            volume,
-        ))
-    })?;
+    let (unit, now, usual, above, volume, floor) =
+        judged.into_iter().find_map(|(unit, recent, normal, floor, large)| {
+            if state.recent.sum(tier, |activity| recent(activity).count_above(large)) < MIN_RESPONSES {
+                return None;
+            }
+            let usual = normal.value_at_quantile(USUAL_QUANTILE).max(1);
+            let bound = ((usual as f64 * rules.endpoint.factor) as u64).max(large);
+            let above = state.recent.sum(tier, |activity| recent(activity).count_above(bound));
+            // What is over the bound amounts to at least so much.
+            let volume = above.saturating_mul(bound);
+            (normal.len() >= VOLUME_BASELINE_RESPONSES && above >= MIN_RESPONSES && volume >= floor).then_some((
+                unit,
+                state.recent.buckets(tier).map(|activity| recent(activity).max()).max().unwrap_or(0),
+                usual,
+                above,
+                volume,
+                floor,
+            ))
+        })?;
     let severity = rules.alert.severity;
     let activity = state.recent.view(tier)?;
     let mut finding = Finding::new("excessive_data_exposure", Subject::Endpoint(key), severity, activity.tally.moment);
@@ -143,6 +156,9 @@ fn excess_of_volume(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
     finding.expected = Some(format!("at most {usual} {unit} in 99 % of answers"));
     let takers: BTreeSet<IpAddr> = activity.large.iter().map(|(_, shown)| shown.source.0).collect();
     finding.client = only_taker(state, tier, above);
+    finding.reasons = reasons_of(rules, state, tier, [usual, now])
+        .floor(if unit == "bytes" { "min_bytes" } else { "min_records" }, floor as f64, volume as f64)
+        .fact(format!("{above} answers carried that much more"));
     finding.client_count = takers.len() as u64;
     finding.client_sample = takers.into_iter().collect();
     Some(finding.with_evidence(&activity.large))

@@ -6,7 +6,7 @@
 
 use super::stats::good_turing_novelty;
 use super::unauthenticated_data_exposure::is_own_data;
-use super::{Finding, Scene, Subject, by_sensitivity, span_in_words};
+use super::{Finding, Reasons, Scene, Subject, by_sensitivity, span_in_words};
 use crate::baseline::state::{EndpointState, HostKnown, Stranger, SubjectActivity};
 use crate::baseline::{SPANS, Tiers};
 use crate::rule::pattern;
@@ -96,7 +96,34 @@ fn finding_of(
     } else {
         "never seen in the learned baseline".to_string()
     });
+    finding.reasons = reasons_of(scene, state, stranger, is_violation, data);
     finding
+}
+
+fn reasons_of(
+    scene: &Scene<'_>,
+    state: &EndpointState,
+    stranger: &Stranger,
+    is_violation: bool,
+    data: &[String],
+) -> Reasons {
+    let rules = &scene.rules.shadow_endpoint;
+    let (downloads, known) = (downloads(state, stranger), stranger.known.requests);
+    let mut reasons = Reasons::default();
+    if downloads >= rules.min_successes {
+        reasons = reasons.floor("min_successes", rules.min_successes as f64, downloads as f64);
+    }
+    if !is_violation {
+        reasons = reasons.floor("min_baseline_requests", rules.min_baseline_requests as f64, known as f64);
+    }
+    if !data.is_empty() {
+        reasons = reasons.fact("personal data or secrets are in what it answers".to_owned());
+    }
+    if stranger.open_successes > 0 {
+        let (open, all) = (stranger.open_successes, stranger.successes);
+        reasons = reasons.fact(format!("{open} of {all} answers were given without credentials"));
+    }
+    reasons.fact(format!("{known} requests of its host were seen before the first of it"))
 }
 
 /// Sensitive data that it gives, in words, where it is more than a page with a few addresses to write to. Distinct values:

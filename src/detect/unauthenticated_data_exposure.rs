@@ -5,7 +5,7 @@
 //! at endpoints that are open anyway, a leak that gives each client one record only.
 
 use super::stats::ratio_test;
-use super::{Finding, Scene, Spoiled, Subject, by_sensitivity, may_reach, span_in_words};
+use super::{Finding, Reasons, Scene, Spoiled, Subject, by_sensitivity, may_reach, percent, span_in_words};
 use crate::baseline::state::EndpointState;
 use crate::baseline::tier_of;
 use crate::inspect::{DataClass, Sensitivity};
@@ -43,10 +43,12 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
                 .filter(|class| is_too_much(scene, (*key, &state), &exposure, successes, class))
                 .cloned()
                 .collect();
-            (!over.is_empty()).then_some((exposure, over))
+            (!over.is_empty()).then_some((*horizon, exposure, over))
         });
-        if let Some((exposure, over)) = found {
-            findings.push(finding_of(scene, *key, &state, &exposure, &over));
+        if let Some((horizon, exposure, over)) = found {
+            let mut finding = finding_of(scene, *key, &state, &exposure, &over);
+            finding.reasons = reasons_of(scene, &state, horizon, &exposure, &over);
+            findings.push(finding);
         }
     }
 }
@@ -122,11 +124,37 @@ fn finding_of(
     finding.expected = Some(if state.open_exposure.responses > 0.0 {
         "such data only to clients with credentials, or less of it".to_string()
     } else {
-        format!("no such data without credentials; {} of requests here carry some", super::percent(with))
+        format!("no such data without credentials; {} of requests here carry some", percent(with))
     });
     finding.spoils = vec![Spoiled::EndpointExposure(key)];
     finding.spoils.extend(finding.client_sample.iter().copied().map(Spoiled::ClientExposure));
     finding
+}
+
+fn reasons_of(
+    scene: &Scene<'_>,
+    state: &EndpointState,
+    horizon: u64,
+    exposure: &Exposure,
+    over: &[ClassExposure],
+) -> Reasons {
+    let reasons = Reasons::over(horizon);
+    let Some(worst) = over.iter().max_by_key(|class| (class.class.sensitivity(), class.values.count())) else {
+        return reasons;
+    };
+    let (values, name) = (worst.values.count(), worst.class.name());
+    let least = by_sensitivity(&scene.rules.unauthenticated_data_exposure.min_values, worst.class.sensitivity());
+    let before = state.open_exposure.class(worst.class).values;
+    let with = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
+    let each = values as f64 / exposure.clients.count().max(1) as f64;
+    reasons
+        .floor("min_values", least as f64, values as f64)
+        .fact(match before > 0.0 {
+            true => format!("about {before:.0} {name} were given without credentials before"),
+            false => format!("no {name} was given without credentials before"),
+        })
+        .fact(format!("{each:.0} different {name} for each client"))
+        .fact(format!("{} of its requests carry credentials", percent(with)))
 }
 
 fn severity_of(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) -> Severity {
