@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-const LIMIT_MIB: u64 = 160;
+const LIMIT_MIB: u64 = 130;
 const SLICES: u32 = 36;
 /// Clients that come in a window and never again.
 const CLIENTS: u32 = 6_000;
