@@ -151,15 +151,12 @@ pub fn details(record: &AlertRecord, style: Style) -> String {
     }
     if let Some(clients) = &alert.clients {
         let shown: Vec<String> = clients.sample.iter().take(CLIENTS_SHOWN).map(ToString::to_string).collect();
-        let left_out = clients.count.saturating_sub(shown.len() as u64);
-        let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
-        row("clients", &format!("{}{more}", shown.join(", ")));
+        row("clients", &listed(&shown, clients.count));
     }
     if !alert.accounts.is_empty() {
-        let shown: Vec<&str> = alert.accounts.iter().map(String::as_str).take(ACCOUNTS_SHOWN).collect();
-        let left_out = alert.accounts.len() - shown.len();
-        let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
-        row("opened", &format!("{}{more}; `apitap state account NAME` gives the hash of a name", shown.join(", ")));
+        let shown = &alert.accounts[..alert.accounts.len().min(ACCOUNTS_SHOWN)];
+        let accounts = listed(shown, alert.accounts.len() as u64);
+        row("opened", &format!("{accounts}; `apitap state account NAME` gives the hash of a name"));
     }
     let (first, last) = (second_of(alert.first_seen), second_of(alert.last_seen));
     row("seen", &format!("{first} to {last} UTC, {} transactions", alert.count));
@@ -175,6 +172,14 @@ pub fn details(record: &AlertRecord, style: Style) -> String {
     row("incident", &format!("{} ({})", alert.incident, state_name(alert.state)));
     row("advice", &alert.advice);
     block
+}
+
+/// Those that are shown of so many.
+fn listed(shown: &[String], count: u64) -> String {
+    match count.saturating_sub(shown.len() as u64) {
+        0 => shown.join(", "),
+        left_out => format!("{} and {left_out} more", shown.join(", ")),
+    }
 }
 
 /// `2025-11-23 10:04:10`, UTC.

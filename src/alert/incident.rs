@@ -335,6 +335,7 @@ impl Incidents {
             self.tally.known += 1;
             return None;
         }
+        let finding = Finding { accounts: joined(Vec::new(), &finding.accounts), ..finding };
         let matters = matters_of(&finding);
         let joined = self.joined_by(&matters);
         let (severity, told_count, first_seen) = (finding.severity, finding.count, finding.moment.first);

@@ -429,6 +429,11 @@ impl EndpointState {
         format!("{} {}{}", self.method, self.host, self.template)
     }
 
+    /// Share of its requests that carried credentials.
+    pub fn authenticated_share(&self) -> f64 {
+        self.tally.with_credentials as f64 / self.tally.requests.max(1) as f64
+    }
+
     /// Whether it is where people log in or register: what it answers is about who asks.
     pub fn is_entrance(&self) -> bool {
         self.login_failures.is_known() || self.account_flow == Some(AccountFlow::Registration)

@@ -140,13 +140,13 @@ fn finding_of(guess: &Guess<'_>, subject: Subject, attempts: &Attempts) -> Findi
     finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
     finding.count = attempts.failures;
     finding.observed = in_words(attempts, &opened, &[]);
-    finding.accounts = opened.clone();
     finding.reasons = Reasons::default()
         .floor("min_failures", rules.min_failures.min(rules.slow_min_failures) as f64, attempts.failures as f64)
         .floor("min_passwords", rules.min_passwords as f64, attempts.passwords.count() as f64)
         .fact(format!("{} different {what}s tried", attempts.passwords.count().min(attempts.failures)))
         .fact(format!("{} of {} attempts failed", attempts.failures, attempts.total()))
         .fact(format!("{} opened", if opened.is_empty() { "the account was not" } else { "the account was" }));
+    finding.accounts = opened;
     finding.expected = Some(match guess.detector {
         "otp_brute_force" => "people mistype a code once or twice and then ask for another".to_string(),
         _ => "people try a handful of passwords and then reset theirs".to_string(),

@@ -82,8 +82,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     };
     let success_share = reach.successes as f64 / reach.requests.max(1) as f64;
     // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
-    let authenticated = endpoint.tally.with_credentials as f64 / endpoint.tally.requests.max(1) as f64;
-    let is_public = reach.principal.is_none() && reach.sensitive == 0 && authenticated < PUBLIC_SHARE;
+    let is_public = reach.principal.is_none() && reach.sensitive == 0 && endpoint.authenticated_share() < PUBLIC_SHARE;
     if is_public && endpoint.successes > 0 && endpoint.is_page() {
         return None; // a web site, which anybody may read page by page
     }

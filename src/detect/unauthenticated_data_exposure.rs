@@ -72,8 +72,7 @@ fn is_too_much(
 
 /// Whether most requests of an endpoint carry credentials.
 fn is_guarded(scene: &Scene<'_>, state: &EndpointState) -> bool {
-    let share = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
-    share >= scene.rules.unauthenticated_data_exposure.min_authenticated_share
+    state.authenticated_share() >= scene.rules.unauthenticated_data_exposure.min_authenticated_share
 }
 
 /// Whether each client got about one record: a sign-up, a guest's order or a password reset shows everybody his own data.
@@ -120,11 +119,13 @@ fn finding_of(
         if finding.client_count == 1 { "" } else { "s" },
         span_in_words(&exposure.moment)
     );
-    let with = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
     finding.expected = Some(if state.open_exposure.responses > 0.0 {
         "such data only to clients with credentials, or less of it".to_string()
     } else {
-        format!("no such data without credentials; {} of requests here carry some", percent(with))
+        format!(
+            "no such data without credentials; {} of requests here carry some",
+            percent(state.authenticated_share())
+        )
     });
     finding.spoils = vec![Spoiled::EndpointExposure(key)];
     finding.spoils.extend(finding.client_sample.iter().copied().map(Spoiled::ClientExposure));
@@ -145,7 +146,6 @@ fn reasons_of(
     let (values, name) = (worst.values.count(), worst.class.name());
     let least = by_sensitivity(&scene.rules.unauthenticated_data_exposure.min_values, worst.class.sensitivity());
     let before = state.open_exposure.class(worst.class).values;
-    let with = state.tally.with_credentials as f64 / state.tally.requests.max(1) as f64;
     let each = values as f64 / exposure.clients.count().max(1) as f64;
     reasons
         .floor("min_values", least as f64, values as f64)
@@ -154,7 +154,7 @@ fn reasons_of(
             false => format!("no {name} was given without credentials before"),
         })
         .fact(format!("{each:.0} different {name} for each client"))
-        .fact(format!("{} of its requests carry credentials", percent(with)))
+        .fact(format!("{} of its requests carry credentials", percent(state.authenticated_share())))
 }
 
 fn severity_of(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) -> Severity {

@@ -33,6 +33,9 @@ const ASIDE_FILES: usize = 8;
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
+/// The file of the hash key.
+pub const KEY: &str = "key";
+
 /// A folder that this process has.
 pub struct Folder {
     path: PathBuf,
@@ -73,7 +76,7 @@ impl Folder {
     }
 
     pub fn key(&self) -> PathBuf {
-        self.path.join("key")
+        self.path.join(KEY)
     }
 
     pub fn database(&self) -> PathBuf {

@@ -402,15 +402,18 @@ fn former_singles(database: &Database, records: &mut Records) -> Result<(), Stri
 
 /// The key that names and values are hashed with in a folder, whoever has it open.
 pub fn key_in(folder: &Path) -> io::Result<HashKey> {
-    let bytes = std::fs::read(folder.join("key"))?;
-    let bytes = <[u8; 16]>::try_from(bytes);
+    read_key(&folder.join(folder::KEY))
+}
+
+fn read_key(path: &Path) -> io::Result<HashKey> {
+    let bytes = <[u8; 16]>::try_from(std::fs::read(path)?);
     bytes.map(HashKey::new).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no key"))
 }
 
 /// The key of a folder, and whether it was made just now. That of the exports wins, and a lost one is restored from them.
 fn key_of(path: &Path, exported: Option<HashKey>, notes: &mut Vec<String>) -> io::Result<(HashKey, bool)> {
-    let there = match std::fs::read(path) {
-        Ok(bytes) => <[u8; 16]>::try_from(bytes).ok().map(HashKey::new),
+    let there = match read_key(path) {
+        Ok(key) => Some(key),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
         Err(_) => None,
     };
