@@ -6,8 +6,9 @@
 
 use super::habit::Came;
 use super::persist::Kind;
+use super::quarantine::Quarantine;
 use super::settling::SettledShare;
-use super::state::{ExposureNormal, Quarantines, Share, TakenNormal};
+use super::state::{ClientState, ExposureNormal, Quarantines, Share, TakenNormal};
 use super::store::{Store, Touched};
 use super::tiers::{DAY_WINDOWS, Tiers, tier_of};
 use crate::inspect::DataClass;
@@ -24,6 +25,8 @@ use std::net::IpAddr;
 pub enum Spoiled {
     EndpointErrors(u64),
     ClientErrors(IpAddr),
+    /// The client's errors as those of an attack, which are never its habit.
+    ClientAttack(IpAddr),
     HostErrors(u64),
     EndpointFailures(u64),
     ClientFailures(IpAddr),
@@ -267,7 +270,7 @@ impl Store {
             let told = Told {
                 errors: parts.errors,
                 failures: spoiled.contains(&Spoiled::EndpointFailures(*key)),
-                logins: lesson.logins > 0 || is_told,
+                attacks: lesson.logins > 0 || is_told,
             };
             let counts = [lesson.errors, lesson.failures, lesson.requests];
             let shares = (&mut state.errors, &mut state.failures);
@@ -326,12 +329,12 @@ impl Store {
         for (key, lesson) in &touched.client_lessons {
             let Some(mut state) = self.clients.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
-            if !spoiled.contains(&Spoiled::ClientErrors(state.address)) {
-                state.errors.fade(passed);
-                state.errors.add(lesson.errors, lesson.requests);
-            }
-            let is_spoiled = spoiled.contains(&Spoiled::ClientFailures(state.address));
-            teach_failures(&mut state.failures, lesson, passed, is_spoiled);
+            let told = Told {
+                errors: spoiled.contains(&Spoiled::ClientErrors(state.address)),
+                failures: spoiled.contains(&Spoiled::ClientFailures(state.address)),
+                attacks: spoiled.contains(&Spoiled::ClientAttack(state.address)),
+            };
+            teach_client(&mut state, lesson, (index, passed), &told);
             let is_spoiled = spoiled.contains(&Spoiled::ClientExposure(state.address));
             teach_exposure(&mut state.exposure, lesson, (index, passed), is_spoiled, touched.is_learning);
             let is_abuse = spoiled.contains(&Spoiled::ClientDemand(state.address));
@@ -367,7 +370,7 @@ impl Store {
             let told = Told {
                 errors: spoiled.contains(&Spoiled::HostErrors(*key)),
                 failures: spoiled.contains(&Spoiled::HostFailures(*key)),
-                logins: false,
+                attacks: false,
             };
             let state = &mut *state;
             let counts = [lesson.errors, lesson.failures, lesson.requests];
@@ -487,8 +490,8 @@ fn reached_now(recent: &Tiers<Reach>) -> Option<(u64, u64)> {
 struct Told {
     errors: bool,
     failures: bool,
-    /// Attempts at accounts, which are among the errors.
-    logins: bool,
+    /// Attempts at accounts, and what else is an attack by its nature: its errors are among those.
+    attacks: bool,
 }
 
 /// A window's hits and total. `at` is the window, and how many passed since the last; what was told of makes nothing forget.
@@ -508,33 +511,49 @@ fn teach_shares(
     (errors, failures): (&mut SettledShare, &mut SettledShare),
     quarantine: &mut Option<Box<Quarantines>>,
     at: (i64, i64),
-    [erring, failing, requests]: [u64; 3],
+    counts: [u64; 3],
     told: &Told,
     is_learning: bool,
 ) {
+    let [erring, failing, requests] = counts;
     teach_share(errors, at, (erring, requests), told.errors, is_learning);
     teach_share(failures, at, (failing, requests), told.failures, is_learning);
-    let lesson = |hits: u64| Share { hits: hits as f64, total: requests as f64 };
-    if told.errors && !told.logins {
-        let second = &mut quarantine.get_or_insert_default().errors;
-        second.add(at.0, lesson(erring)).into_iter().for_each(|usual| errors.adopt(usual));
-    }
-    if told.failures {
-        let second = &mut quarantine.get_or_insert_default().failures;
-        second.add(at.0, lesson(failing)).into_iter().for_each(|usual| failures.adopt(usual));
-    }
+    let [second_errors, second_failures] = set_aside(quarantine, at.0, counts, told);
+    second_errors.into_iter().for_each(|usual| errors.adopt(usual));
+    second_failures.into_iter().for_each(|usual| failures.adopt(usual));
 }
 
-/// Most clients never meet a server error: only for one that did is anything kept.
-fn teach_failures(failures: &mut Option<Box<Share>>, lesson: &SubjectLesson, passed: i64, is_spoiled: bool) {
-    if failures.is_none() && lesson.failures == 0 {
-        return;
+/// Errors and failures that were told of go to the second baselines; gives those that are to take the place of the first.
+fn set_aside(
+    quarantine: &mut Option<Box<Quarantines>>,
+    window: i64,
+    [erring, failing, requests]: [u64; 3],
+    told: &Told,
+) -> [Option<Share>; 2] {
+    let mut add = |hits: u64, second: fn(&mut Quarantines) -> &mut Quarantine<Share>| {
+        let lesson = Share { hits: hits as f64, total: requests as f64 };
+        second(quarantine.get_or_insert_default()).add(window, lesson)
+    };
+    let errors = (told.errors && !told.attacks).then(|| add(erring, |both| &mut both.errors)).flatten();
+    let failures = told.failures.then(|| add(failing, |both| &mut both.failures)).flatten();
+    [errors, failures]
+}
+
+/// A client's errors and failures. Most clients never meet a server error: only of one that did is anything kept.
+fn teach_client(state: &mut ClientState, lesson: &SubjectLesson, (index, passed): (i64, i64), told: &Told) {
+    if !told.errors && !told.attacks {
+        state.errors.fade(passed);
+        state.errors.add(lesson.errors, lesson.requests);
     }
-    let failures = failures.get_or_insert_default();
-    if !is_spoiled {
+    if !told.failures && (state.failures.is_some() || lesson.failures > 0) {
+        let failures = state.failures.get_or_insert_default();
         failures.fade(passed);
         failures.add(lesson.failures, lesson.requests);
     }
+    let counts = [lesson.errors, lesson.failures, lesson.requests];
+    let [errors, failures] = set_aside(&mut state.quarantine, index, counts, told);
+    state.errors = errors.unwrap_or(state.errors);
+    state.failures = failures.map(Box::new).or_else(|| state.failures.take());
 }
 
 /// Only a key that carries sensitive data has an exposure to learn. `at` is the window, and how many passed since the last.

@@ -451,6 +451,9 @@ pub struct ClientState {
     /// Server errors among its requests since the first of them, fading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Box<Share>>,
+    /// Of a client that was told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Box<Quarantines>>,
     pub exposure: Option<Box<ExposureNormal>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken: Option<Box<TakenNormal>>,

@@ -214,7 +214,7 @@ impl Store {
             (state.last_window, state.taught) = (0, i64::MAX);
         }
         for mut state in self.clients.iter_mut() {
-            state.recent = None;
+            (state.recent, state.quarantine) = (None, None);
             (state.last_window, state.taught) = (0, i64::MAX);
         }
         for mut state in self.principals.iter_mut() {
@@ -319,6 +319,7 @@ fn new_client(window: &ClientWindow) -> ClientState {
         requests: 0,
         errors: Default::default(),
         failures: None,
+        quarantine: None,
         exposure: None,
         taken: None,
         recent: None,

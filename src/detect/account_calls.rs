@@ -234,7 +234,7 @@ impl Crowd {
         finding.expected = self.usual.map(|usual| format!("about {usual:.1} in that time at this endpoint"));
         finding.spoils = vec![Spoiled::Logins(self.endpoint), Spoiled::EndpointErrors(self.endpoint)];
         let clients: BTreeSet<IpAddr> = finding.client_sample.iter().copied().collect();
-        finding.spoils.extend(clients.into_iter().map(Spoiled::ClientErrors));
+        finding.spoils.extend(clients.into_iter().map(Spoiled::ClientAttack));
         finding
     }
 

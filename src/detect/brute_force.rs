@@ -152,6 +152,6 @@ fn finding_of(guess: &Guess<'_>, subject: Subject, attempts: &Attempts) -> Findi
         _ => "people try a handful of passwords and then reset theirs".to_string(),
     });
     finding.spoils = vec![Spoiled::Logins(attempts.endpoint), Spoiled::EndpointErrors(attempts.endpoint)];
-    finding.spoils.extend(finding.client_sample.iter().copied().map(Spoiled::ClientErrors));
+    finding.spoils.extend(finding.client_sample.iter().copied().map(Spoiled::ClientAttack));
     finding
 }

@@ -211,7 +211,7 @@ impl Campaign<'_> {
             .then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
         finding.reasons = reasons_of(scene, usual, attempts);
         finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
-        finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientErrors));
+        finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientAttack));
         Some(finding)
     }
 }

@@ -60,7 +60,8 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let looks = known.as_ref().map_or(&endpoint.reach, |known| &known.reach);
     let peers = looks.len();
     // Who goes on reaches more, but also comes back to the objects he knows; and nobody's own objects are one after the other.
-    let growth = spans.powf(if is_sequence { rules.growth_exponent_in_sequence } else { rules.growth_exponent });
+    let most = if is_sequence { rules.growth_exponent_in_sequence } else { 1.0 };
+    let growth = spans.powf(rules.growth_exponent.min(most));
     let mut reasons = Reasons::over(SPANS[tier] as u64 * WINDOW.as_secs());
     let (normal, probability) = if scene.is_learning {
         (None, None)
@@ -140,7 +141,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         None => format!("fewer than {} objects", rules.min_objects_without_peers),
     });
     finding.spoils =
-        vec![Spoiled::Reach(key), Spoiled::ClientErrors(reach.client), Spoiled::ClientExposure(reach.client)];
+        vec![Spoiled::Reach(key), Spoiled::ClientAttack(reach.client), Spoiled::ClientExposure(reach.client)];
     finding.spoils.extend(reach.principal.map(Spoiled::PrincipalExposure));
     // What is refused or not there is answered faster than the rest.
     finding.spoils.extend([Spoiled::EndpointErrors(reach.endpoint), Spoiled::EndpointPace(reach.endpoint)]);

@@ -58,7 +58,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         finding.observed = format!("{} in {}", seen.join("; "), span_in_words(&abuses.moment));
         finding.expected = Some("none of it".to_owned());
         finding.reasons = seen.iter().cloned().fold(Reasons::over(rules.window_seconds), Reasons::fact);
-        finding.spoils = vec![Spoiled::ClientErrors(state.address)];
+        finding.spoils = vec![Spoiled::ClientAttack(state.address)];
         findings.push(finding);
     }
 }

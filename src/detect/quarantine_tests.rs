@@ -29,6 +29,31 @@ fn a_change_that_lasts_is_told_for_three_days_and_is_the_habit_then() {
     );
 }
 
+/// A program's 25 requests, all refused, beside people who go on as they did.
+fn program(traffic: &mut Traffic, nth: u64, path: &str, status: u16) {
+    ask(traffic, nth, 0);
+    (0..25).for_each(|_| traffic.tally(attacker(1), 71, "GET", path, status, false));
+}
+
+#[test]
+fn a_program_that_nobody_mends_is_told_for_three_days_and_known_then() {
+    let mut sensor = Sensor::new();
+    assert_eq!(sensor.voices(LEARNED as u64, |nth, traffic| ask(traffic, nth, 0)), SILENCE);
+    let of_days = days(&mut sensor, |nth, traffic| program(traffic, nth, "/invoices/7", 403));
+    let told = ["client_error_spike"].as_slice();
+    assert_eq!(of_days.each_ref().map(Vec::as_slice), [told, told, told, told, &SILENCE]);
+}
+
+#[test]
+fn a_scan_is_never_the_habit() {
+    let mut sensor = Sensor::new();
+    assert_eq!(sensor.voices(LEARNED as u64, |nth, traffic| ask(traffic, nth, 0)), SILENCE);
+    let of_days = days(&mut sensor, |nth, traffic| program(traffic, nth, "/backup", 404));
+    assert!(of_days.iter().all(|found| found.contains(&"scanner")), "{of_days:?}");
+    let scanner = sensor.store.clients.get(&key_of(attacker(1))).expect("it has just asked");
+    assert_eq!((scanner.errors.share(), &scanner.quarantine), (0.0, &None));
+}
+
 #[test]
 fn failing_logins_are_never_the_habit() {
     let mut sensor = Sensor::learned();

@@ -40,7 +40,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             .floor("min_requests", rules.min_requests as f64, requests as f64)
             .fact(format!("{desyncs} answers show that a server read a request otherwise"));
         finding.expected = Some("every request ends at one byte".to_owned());
-        finding.spoils = vec![Spoiled::ClientErrors(state.address)];
+        finding.spoils = vec![Spoiled::ClientAttack(state.address)];
         findings.push(finding);
     }
 }

@@ -53,7 +53,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             .floor("min_missing_share", rules.min_missing_share, share)
             .fact(format!("{} of its requests met nothing", percent(share)))
             .fact(format!("{successes} were answered with success"));
-        finding.spoils = vec![Spoiled::ClientErrors(state.address)];
+        finding.spoils = vec![Spoiled::ClientAttack(state.address)];
         findings.push(finding);
     }
 }

@@ -31,7 +31,7 @@ pub struct ObjectEnumeration {
     /// Power of the span's length with which the peers' reach grows: 0 for who always looks at the same objects, 1 for who
     /// never comes back to one.
     pub growth_exponent: f64,
-    /// The same of peers, where the ids that were taken are a sequence.
+    /// The same of peers, where the ids that were taken are a sequence; the lower of both holds.
     pub growth_exponent_in_sequence: f64,
     /// Peers needed for a comparison.
     pub min_peers: u64,
@@ -56,7 +56,7 @@ impl ObjectEnumeration {
         check.factor("reach_factor", self.reach_factor);
         check.within("peer_quantile", self.peer_quantile, 0.5, 1.0);
         check.within("growth_exponent", self.growth_exponent, 0.0, 1.0);
-        check.within("growth_exponent_in_sequence", self.growth_exponent_in_sequence, 0.0, self.growth_exponent);
+        check.within("growth_exponent_in_sequence", self.growth_exponent_in_sequence, 0.0, 1.0);
         check.at_least("min_peers", self.min_peers, 2);
         check.at_least("min_objects_without_peers", self.min_objects_without_peers, self.min_objects);
         check.at_least("min_objects_while_learning", self.min_objects_while_learning, self.min_objects_in_sequence);
