@@ -251,22 +251,25 @@ impl Store {
                 _ => {}
             }
         }
+        let mut told_logins = BTreeSet::new();
         for (key, lesson) in &touched.endpoint_lessons {
             let Some(mut state) = self.endpoints.get_mut(key) else { continue };
             let state = &mut *state;
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
             let (at, is_learning) = ((index, passed), touched.is_learning);
+            let is_shut = state.gate.is_shut(index);
             let parts = Parts {
                 errors: spoiled.contains(&Spoiled::EndpointErrors(*key)),
-                logins: spoiled.contains(&Spoiled::Logins(*key)),
+                logins: spoiled.contains(&Spoiled::Logins(*key)) || is_shut,
                 data: spoiled.contains(&Spoiled::EndpointExposure(*key)),
             };
             state.recent.tell(parts);
             if parts.logins {
-                state.logins_told = Some(index);
+                told_logins.insert(*key);
+                state.logins_told = if is_shut { state.logins_told } else { Some(index) };
             }
             // What is found in the sum of a day is under way in all of it, also in windows that alone say nothing.
-            let is_told = state.logins_told.is_some_and(|told| index.saturating_sub(told) < DAY_WINDOWS);
+            let is_told = is_shut || state.logins_told.is_some_and(|told| index.saturating_sub(told) < DAY_WINDOWS);
             let told = Told {
                 errors: parts.errors,
                 failures: spoiled.contains(&Spoiled::EndpointFailures(*key)),
@@ -296,7 +299,7 @@ impl Store {
                     state.pace.adopt(&usual);
                     state.slow_quarantine = None;
                 }
-            } else {
+            } else if !parts.errors {
                 state.pace.teach(index, &lesson.latency, touched.is_learning);
             }
             if spoiled.contains(&Spoiled::PageSizes(*key)) {
@@ -382,7 +385,7 @@ impl Store {
         {
             for key in keys {
                 let Some(mut state) = map.get_mut(key) else { continue };
-                if state.endpoint.is_some_and(|endpoint| spoiled.contains(&Spoiled::Logins(endpoint))) {
+                if state.endpoint.is_some_and(|endpoint| told_logins.contains(&endpoint)) {
                     state.recent.tell(Parts::ALL);
                 }
             }

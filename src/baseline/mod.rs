@@ -5,6 +5,7 @@ mod changes;
 mod cusum;
 mod fold;
 mod forget;
+mod gate;
 mod generations;
 pub mod habit;
 mod inventory;

@@ -1,6 +1,7 @@
 //! What is kept of each key between windows: recent activity in tiers, and what is normal.
 
 use super::fold::{Answers, ExposureLesson, TakenLesson};
+use super::gate::Gate;
 use super::habit::Habit;
 use super::lasting::Lasting;
 use super::pace::Pace;
@@ -307,6 +308,8 @@ pub struct EndpointState {
     #[serde(default)]
     pub failures: SettledShare,
     pub login_failures: SettledShare,
+    #[serde(default)]
+    pub gate: Gate,
     /// Of failed logins, those refused as requests that make no sense.
     pub login_nonsense: SettledShare,
     pub login_sessions: Share,
@@ -403,6 +406,7 @@ impl EndpointState {
             errors: SettledShare::default(),
             failures: SettledShare::default(),
             login_failures: SettledShare::default(),
+            gate: Gate::default(),
             login_nonsense: SettledShare::default(),
             login_sessions: Share::default(),
             account_flow: None,

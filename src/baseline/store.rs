@@ -211,6 +211,7 @@ impl Store {
             state.parameters.iter_mut().for_each(|parameters| parameters.forget_recent());
             state.pace.forget_recent();
             (state.logins_told, state.quarantine, state.slow_quarantine) = (None, None, None);
+            state.gate.forget_recent();
             (state.last_window, state.taught) = (0, i64::MAX);
         }
         for mut state in self.clients.iter_mut() {
@@ -289,6 +290,7 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWi
         large = window.evidence;
     }
     state.last_window = index;
+    let let_in = window.logins.as_deref().map(|logins| logins.successes);
     state.recent.add(
         index,
         EndpointActivity {
@@ -310,6 +312,9 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWi
             slow_windows,
         },
     );
+    if let Some(let_in) = let_in {
+        state.gate.look(index, let_in, &state.recent);
+    }
 }
 
 fn new_client(window: &ClientWindow) -> ClientState {

@@ -131,7 +131,7 @@ impl Http {
         if self.partition_kib < 2 * self.head_kib {
             check.fail("partition_kib", "`partition_kib` is less than two heads of `head_kib`; make it larger");
         }
-        check.within("undecided_kib", self.undecided_kib, 1, 32);
+        check.within("undecided_kib", self.undecided_kib, 1, 64);
         check.within("opening_chunks", self.opening_chunks, 1, 1000);
         check.within("midstream_chunks", self.midstream_chunks, 1, 60_000);
         within(check, "open_body", self.open_body, Duration::from_secs(1), Duration::from_secs(3600));

@@ -4,7 +4,7 @@
 //! Sees: many user names failing at a login endpoint, from one client, from one network, or (judged by the endpoint's
 //! own share of failures) from many clients. Few passwords for many users are a spray. Users and passwords are counted by
 //! keyed hash. Where the answers mostly say that there is no such user, and the passwords are the same few, it is the names that
-//! are asked for. Misses: attempts whose outcome the wire does not show.
+//! are asked for. Misses: attempts whose outcome the wire does not show, and those at a login that lets nobody in any more.
 
 use super::brute_force::{Guessed, Guesses};
 use super::reasons::Reasons;
@@ -73,6 +73,9 @@ pub fn judge(scene: &Scene<'_>, guessed: &Guessed, findings: &mut Vec<Finding>) 
     }
     for (key, visitors) in &mut visitors {
         let Some(state) = scene.store.endpoints.get(key) else { continue };
+        if state.gate.is_shut(scene.window) {
+            continue;
+        }
         excuse_nonsense(scene, &state, visitors);
         undecided
             .extend(visitors.iter().filter_map(|visitor| visitor.held.map(|moment| held_back(visitor.client, moment))));
@@ -525,7 +528,9 @@ fn plain_campaign(scene: &Scene<'_>, key: u64, endpoint: &EndpointState) -> Opti
     let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
     let users = attempts.users.count();
     let may_be_people = users <= USERS_PER_PERSON * attempts.clients.count();
-    let is_campaign = attempts.failures as f64 >= floors.min_failure_share_without_baseline * attempts.total() as f64
+    let failures = attempts.failures.saturating_sub(nonsense_in(endpoint, &attempts, tier));
+    let is_campaign = failures >= floors.min_failures_without_baseline
+        && failures as f64 >= floors.min_failure_share_without_baseline * attempts.total() as f64
         && users >= floors.min_users
         && attempts.failures as f64 <= scene.rules.credential_stuffing.max_failures_per_user * users as f64
         && !(may_be_people && (scene.is_learning || are_own_users(scene, key, &attempts)));

@@ -429,6 +429,23 @@ fn a_release_that_breaks_the_login_for_its_own_users_is_no_stuffing() {
 }
 
 #[test]
+fn a_login_that_lets_nobody_in_any_more_is_broken_and_not_attacked() {
+    let nobody_gets_in = |nth: u64, traffic: &mut Traffic| {
+        for user in [nth * 2, nth * 2 + 1] {
+            let person = IpAddr::from([45, (user * 37 % 251) as u8, user as u8, 9]);
+            (0..3).for_each(|_| traffic.login(person, 9_000 + user, user, false));
+        }
+    };
+    let mut sensor = Sensor::learned();
+    assert_eq!(sensor.voices(12, nobody_gets_in), ["client_error_spike"]);
+    let mended = sensor.voices(400, |nth, traffic| {
+        let user = nth * 2 + 100;
+        traffic.login(person_of(user), user, user, !user.is_multiple_of(20));
+    });
+    assert!(!mended.contains(&"credential_stuffing"), "{mended:?}");
+}
+
+#[test]
 fn the_same_failures_from_addresses_that_nobody_knows_are_stuffing() {
     let found = Sensor::learned().voices(12, |nth, traffic| {
         for person in 0..5 {

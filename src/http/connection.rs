@@ -205,7 +205,7 @@ impl<S, R> Connection<S, R> {
     /// Too much waits for a response: the oldest becomes half a transaction.
     fn give_up_waiting<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
         shared.counters.pending_over_limit += 1;
-        self.exchanges.in_step = false;
+        self.exchanges.give_up_waiting();
         self.give_up_front(info, shared);
     }
 

@@ -73,8 +73,10 @@ pub(super) struct Exchanges<R> {
     /// In order of the requests. At most the last one's request is still coming. Boxed: they are large, most connections
     /// have one at a time, and the one just freed is still in a cache.
     pub queue: VecDeque<Box<Exchange<R>>>,
-    /// The next response answers the first request that waits.
+    /// The next response answers the first request that waits, behind those that were given up.
     pub in_step: bool,
+    /// Requests that were given up while they waited, and whose responses are still to come, where both sides are in step.
+    given_up: u32,
     /// The client was seen to send a request before the one before it was answered.
     pub pipelines: bool,
     /// What the queue costs in memory, without the reports.
@@ -83,7 +85,7 @@ pub(super) struct Exchanges<R> {
 
 impl<R> Default for Exchanges<R> {
     fn default() -> Exchanges<R> {
-        Exchanges { queue: VecDeque::new(), in_step: true, pipelines: false, bytes: 0 }
+        Exchanges { queue: VecDeque::new(), in_step: true, given_up: 0, pipelines: false, bytes: 0 }
     }
 }
 
@@ -122,6 +124,20 @@ impl<R> Exchanges<R> {
         self.bytes += exchange.bytes();
     }
 
+    /// The first request waits no more: its response comes without it.
+    pub fn give_up_waiting(&mut self) {
+        let waits = self.queue.front().is_some_and(|front| front.waits() && front.request.is_some());
+        self.given_up += u32::from(waits && self.in_step);
+    }
+
+    /// A final response has begun that [`Exchanges::answered_by`] gave to nobody. True where it is that of a request that was
+    /// given up.
+    pub fn answers_given_up(&mut self) -> bool {
+        let is_one = self.in_step && self.given_up > 0;
+        self.given_up -= u32::from(is_one);
+        is_one
+    }
+
     /// Responses were lost: the final ones of those that wait may be among them, and no interim one stands for them.
     pub fn forget_interim(&mut self) {
         for exchange in self.queue.iter_mut().filter(|exchange| exchange.waits() && exchange.interim.is_some()) {
@@ -133,6 +149,9 @@ impl<R> Exchanges<R> {
 
     /// The exchange that a response which began at `origin` answers.
     pub fn answered_by(&mut self, origin: Origin) -> Option<usize> {
+        if self.in_step && self.given_up > 0 {
+            return None;
+        }
         if self.in_step {
             let first = self.queue.iter().position(|exchange| exchange.waits());
             if let Some(index) = first.filter(|index| !self.queue[*index].after_gap) {
@@ -144,7 +163,7 @@ impl<R> Exchanges<R> {
             }
         }
         let proved = self.proved(origin);
-        self.in_step = proved.is_some();
+        (self.in_step, self.given_up) = (proved.is_some(), 0);
         let index = proved?;
         // Those before it were answered in what is missing.
         for exchange in self.queue.range_mut(..index) {

@@ -272,9 +272,8 @@ pub fn guess(bytes: &[u8]) -> Guess {
     match memchr(b'\n', bytes) {
         Some(end) => {
             let line = bytes[..end].trim_ascii_end();
-            let version = line.len().saturating_sub(b"HTTP/1.1".len());
-            let is_http = line[version..].starts_with(b"HTTP/1.") || line[version..].starts_with(b"HTTP/2.0");
-            if is_http { Guess::Request } else { Guess::Neither }
+            let version = line.iter().rposition(|byte| matches!(byte, b' ' | b'\t')).map_or(&[][..], |at| &line[at + 1..]);
+            if is_version(version) { Guess::Request } else { Guess::Neither }
         }
         // A lone LF-less line of binary data must not be waited for: a target has no control characters.
         None if bytes.iter().any(|byte| *byte < b'\t') => Guess::Neither,
@@ -332,14 +331,22 @@ fn begins_response(bytes: &[u8]) -> Option<bool> {
     if is_like_so_far && bytes.len() < SEEN { None } else { Some(is_like_so_far) }
 }
 
-/// The longest method that is believed (`UPDATEREDIRECTREF` of RFC 4437 has 17).
-const MAX_METHOD: usize = 24;
-/// How much of a request line without an end is waited for.
-pub const MAX_SNIFFED_LINE: usize = 32 << 10;
+/// A version as servers read it: `1.01`, `1.10` and `3.0` are served as HTTP/1, too.
+pub(super) fn is_version(bytes: &[u8]) -> bool {
+    let Some(numbers) = bytes.strip_prefix(b"HTTP/") else { return false };
+    let mut parts = numbers.split(|byte| *byte == b'.');
+    let is_number = |part: &[u8]| (1..=3).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
+    matches!((parts.next(), parts.next(), parts.next()), (Some(major), Some(minor), None) if is_number(major) && is_number(minor))
+}
 
-/// Methods are case-sensitive tokens, by convention upper case (RFC 9110 §9.1).
+/// The longest method that is believed; servers answer long ones with an error, and go on.
+const MAX_METHOD: usize = 256;
+/// How much of a request line without an end is waited for.
+pub const MAX_SNIFFED_LINE: usize = 64 << 10;
+
+/// Methods are tokens, by convention of capital letters (RFC 9110 §9.1).
 fn is_method_byte(byte: u8) -> bool {
-    byte.is_ascii_uppercase() || byte == b'-' || byte == b'_'
+    lenient::is_token_byte(byte)
 }
 
 /// Empty lines before a start line are passed over (RFC 9112 §2.2).

@@ -1,10 +1,10 @@
 //! The slow path for heads that break the grammar in ways that real peers accept: every deviation is marked.
 //!
-//! Accepted: obs-fold, white space before the colon, bare LF and bare CR, several spaces or tabs in the start line,
+//! Accepted: obs-fold, white space before the colon, bare LF and bare CR, several spaces or tabs in the start line or behind it, another version,
 //! field names and targets with odd bytes, field lines without a colon (passed over), any number of fields, status
 //! lines without a reason. Refused: a start line without a version, a status that is no three digits.
 
-use super::head::{Head, HeadError, Span, StartLine, line_end_marks};
+use super::head::{Head, HeadError, Span, StartLine, is_version, line_end_marks};
 use super::marks::Marks;
 
 /// The lines of a head with their place; the empty line at the end is not among them.
@@ -16,20 +16,20 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .take_while(|line| !line.is_empty())
 }
 
-/// The minor version, and whether the version is one that HTTP/1 has. A response that claims another version (servers
-/// do) is read as the highest of ours (RFC 9110 §2.5).
+/// The minor version, and whether the version is one that HTTP/1 has. What claims another version (servers do, and take it
+/// from clients) is read as the highest of ours (RFC 9110 §2.5).
 fn version_of(version: &[u8]) -> Result<(u8, bool), HeadError> {
     match version {
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1')] => Ok((minor - b'0', true)),
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
-            Ok((u8::from(*major != b'0'), false))
-        }
+        [b'H', b'T', b'T', b'P', b'/', major, ..] if is_version(version) => Ok((u8::from(*major != b'0'), false)),
         _ => Err(HeadError::NotHttp),
     }
 }
 
 pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
     let line = lines(bytes).next().ok_or(HeadError::NotHttp)?;
+    let whole = line.len();
+    let line = line.trim_ascii_end();
     let mut marks = line_end_marks(bytes);
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let method_end = line.iter().position(is_blank).ok_or(HeadError::NotHttp)?;
@@ -40,7 +40,7 @@ pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
         return Err(HeadError::NotHttp);
     }
     let (minor, is_ours) = version_of(version)?;
-    if method.len() + target.len() + version.len() + 2 != line.len()
+    if method.len() + target.len() + version.len() + 2 != whole
         || !is_ours
         || !target.iter().all(u8::is_ascii_graphic)
     {

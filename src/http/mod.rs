@@ -16,6 +16,7 @@ pub mod head;
 pub mod http2;
 mod lenient;
 mod marks;
+mod proxied;
 mod session;
 mod shared;
 mod suspect;

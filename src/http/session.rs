@@ -6,6 +6,7 @@ use super::decode::DecoderPool;
 use super::exchange::Last;
 use super::head::{Guess, begins_with_known_method, guess, response_with_status};
 use super::http2::{self, FirstWords};
+use super::proxied::{Preamble, preamble};
 use super::shared::Shared;
 use super::{HttpCounters, HttpLimits, Observer};
 use crate::packet::Direction;
@@ -40,6 +41,8 @@ pub struct Undecided {
     /// What each direction has said.
     pub(super) said: [Said; 2],
     is_socks: bool,
+    /// Where HTTP begins in what a direction says, behind what a load balancer put before it.
+    begins: [i64; 2],
     /// Transactions of the flow before it left HTTP, for a tunnel.
     pub(super) transactions: u32,
 }
@@ -149,11 +152,26 @@ impl<O: Observer> HttpHandler<O> {
             }
         };
         let bytes = joined.as_ref().map_or(chunk.bytes, |first| &first.bytes);
+        let begins = undecided.begins[direction as usize];
+        let offset = joined.as_ref().map_or(chunk.offset, |first| first.offset);
+        if offset == 0 && begins == 0 && info.opened_by != Some(direction.other()) {
+            match preamble(bytes) {
+                Preamble::Length(length) => {
+                    undecided.begins[direction as usize] = length as i64;
+                    let rest = bytes[length..].to_vec(); // it is no longer than the bytes
+                    let offset = offset + length as i64;
+                    return self.undecided(info, undecided, direction, Chunk { offset, bytes: &rest, ..chunk });
+                }
+                Preamble::More if self.shared.has_room_for(bytes.len()) => {
+                    return self.wait(undecided, direction, joined, &chunk);
+                }
+                Preamble::More | Preamble::None => {}
+            }
+        }
         let said = &mut undecided.said[direction as usize];
         let may_begin = joined.is_some() || said.may_begin(&chunk);
         said.last = Some(Last::of(&chunk));
         // The first bytes of a flow that was picked up in the middle may be the end of a word.
-        let offset = joined.as_ref().map_or(chunk.offset, |first| first.offset);
         let may_be_cut = offset == 0 && info.opened_by.is_none();
         let guessed = match guess(bytes) {
             Guess::Request if may_be_cut && !begins_with_known_method(bytes) => Guess::Neither,
@@ -163,7 +181,10 @@ impl<O: Observer> HttpHandler<O> {
             _ => Guess::Neither,
         };
         let client = match guessed {
-            Guess::Request if bytes.starts_with(http2::PREFACE_LINE) => {
+            Guess::Request if is_preface(bytes) => {
+                if bytes.len() < http2::PREFACE.len() && self.shared.has_room_for(bytes.len()) {
+                    return self.wait(undecided, direction, joined, &chunk);
+                }
                 return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
             }
             Guess::Request => direction,
@@ -174,7 +195,7 @@ impl<O: Observer> HttpHandler<O> {
                 return self.wait(undecided, direction, joined, &chunk);
             }
             Guess::More | Guess::Neither => {
-                if bytes.starts_with(http2::PREFACE_LINE) {
+                if is_preface(bytes) {
                     return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
                 }
                 let is_answer = offset == 0 && info.opened_by == Some(direction.other());
@@ -258,6 +279,11 @@ impl<O: Observer> HttpHandler<O> {
         self.shared.counters.flows_not_http += u64::from(!undecided.is_in_tunnel());
         Some(HttpState::NotHttp)
     }
+}
+
+/// The preface of HTTP/2 as far as it has come, its line at least (RFC 9113 §3.4).
+fn is_preface(bytes: &[u8]) -> bool {
+    bytes.starts_with(http2::PREFACE_LINE) && bytes.iter().zip(http2::PREFACE).all(|(one, other)| one == other)
 }
 
 /// A TLS record of version 3.x: handshake, alert, change cipher spec or application data (RFC 8446 §5.1).

@@ -294,6 +294,11 @@ impl Conversation {
         }
     }
 
+    /// The initial sequence numbers, where they were seen.
+    pub fn initial(&self) -> [Option<u32>; 2] {
+        [self.halves[0].initial, self.halves[1].initial]
+    }
+
     /// Bytes held, for the partition's account when the conversation is dropped.
     pub fn held_cost(&self) -> usize {
         self.halves.iter().map(|half| half.held_cost).sum()

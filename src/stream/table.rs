@@ -71,7 +71,8 @@ enum State<S> {
     Active(Box<(Conversation, S)>),
     /// Of no interest; only remembered so that its segments can be passed over.
     Ignored,
-    Over,
+    /// With the initial sequence numbers of both directions, where they were seen.
+    Over([Option<u32>; 2]),
 }
 
 struct Flow<S> {
@@ -136,7 +137,7 @@ impl<S> FlowTable<S> {
     pub fn states(&self) -> impl Iterator<Item = &S> {
         self.slots.iter().flatten().filter_map(|flow| match &flow.state {
             State::Active(active) => Some(&active.1),
-            State::Ignored | State::Over => None,
+            State::Ignored | State::Over(_) => None,
         })
     }
 
@@ -144,7 +145,7 @@ impl<S> FlowTable<S> {
     pub fn active(&mut self) -> impl Iterator<Item = (&FlowInfo, &mut S)> {
         self.slots.iter_mut().flatten().filter_map(|flow| match &mut flow.state {
             State::Active(active) => Some((&flow.info, &mut active.1)),
-            State::Ignored | State::Over => None,
+            State::Ignored | State::Over(_) => None,
         })
     }
 
@@ -253,7 +254,13 @@ impl<S> FlowTable<S> {
         match &mut flow.state {
             State::Active(active) if opens => active.0.is_reopened_by(segment),
             State::Active(active) => active.0.goes_on_behind_its_end(segment),
-            State::Ignored | State::Over => opens && !segment.flags.has(TcpFlags::ACK),
+            State::Ignored => opens && !segment.flags.has(TcpFlags::ACK),
+            // Another copy of what is over opens nothing; where an answer was seen before, another one does.
+            State::Over(initial) => {
+                let known = initial[segment.direction as usize];
+                let is_answer = segment.flags.has(TcpFlags::ACK);
+                opens && known != Some(segment.sequence) && (known.is_some() || !is_answer)
+            }
         }
     }
 
@@ -338,8 +345,9 @@ impl<S> FlowTable<S> {
     fn close<H: Handler<State = S>>(&mut self, slot: u32, now: Timestamp, handler: &mut H) {
         let FlowTable { slots, limits, held, recent, counters, .. } = self;
         let Some(flow) = slots[slot as usize].as_mut() else { return };
-        let State::Active(mut active) = std::mem::replace(&mut flow.state, State::Over) else { return };
+        let State::Active(mut active) = std::mem::replace(&mut flow.state, State::Over([None; 2])) else { return };
         let (conversation, state) = &mut *active;
+        flow.state = State::Over(conversation.initial());
         let mut wanted = true;
         let info = &flow.info;
         let mut context = Context {

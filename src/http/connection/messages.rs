@@ -94,7 +94,8 @@ impl<S, R> Connection<S, R> {
         };
         let is_event_stream = is_event_stream(&head);
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-        let is_surplus = index.is_none() && was_in_step && self.is_surplus(info, status);
+        let is_late = index.is_none() && self.exchanges.answers_given_up();
+        let is_surplus = index.is_none() && !is_late && was_in_step && self.is_surplus(info, status);
         if is_surplus {
             self.tell_desync(info, &response, shared);
         }
