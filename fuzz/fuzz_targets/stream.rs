@@ -1,7 +1,7 @@
 //! Any sequence of segments of a few flows: offsets ascend without holes of their own, ends come once, limits hold.
 #![no_main]
 
-use apitap::packet::{Direction, FlowKey, Peer, Segment, TcpFlags};
+use apitap::packet::{Control, Direction, FlowKey, Peer, Segment, TcpFlags};
 use apitap::stream::{Event, FlowInfo, FlowLimits, FlowTable, Handler, Interest};
 use apitap::time::Timestamp;
 use arbitrary::Arbitrary;
@@ -92,6 +92,11 @@ fuzz_target!(|moves: Vec<Move>| {
                 sequence: i32::from(step.sequence) as u32,
                 acknowledgement: i32::from(step.acknowledgement) as u32,
                 flags: TcpFlags(step.flags),
+                control: Control {
+                    window: u16::from(step.cut) * 16,
+                    scale: step.from_low.then_some(step.port % 15),
+                    urgent: u16::from(step.length / 2),
+                },
                 payload: &payload[..usize::from(step.length)],
                 cut: u32::from(step.cut / 64),
             },

@@ -82,7 +82,7 @@ fn build(path: &str, learned: Option<&learned::Prefixes>, out: &mut TemplateBuf)
     let segments = PathSegments::of(path);
     for (position, segment) in segments.list.iter().copied().enumerate() {
         let (before, parameters_before) = (out.template.len(), out.parameters.len());
-        let is_learned = learned.is_some_and(|prefixes| prefixes.contains(out.template.as_str()));
+        let is_learned = learned.is_some_and(|prefixes| learned::holds_value(prefixes, &mut out.template, segment));
         out.template.push('/');
         push_segment(path, segment, position, is_learned, out);
         if out.template.len() > MAX_TEMPLATE_BYTES - REST.len() - 1 {

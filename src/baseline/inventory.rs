@@ -18,6 +18,8 @@ use std::sync::Arc;
 /// Siblings that answer alike, from which on their segment is a value. API roots have dozens of resources, but their
 /// documents look different from each other.
 const SLUG_SIBLINGS: usize = 12;
+/// Requests from which on a segment that looks different is a word of its own.
+const WORD_REQUESTS: u64 = 50;
 /// Share of a login's successes that carry a session, from which on one without is a failure.
 const SESSION_SHARE: f64 = 0.2;
 /// Attempts seen before that share is believed.
@@ -78,7 +80,7 @@ impl InventoryBuilder {
         for position in 0..segments(template).count() {
             let current = result.as_deref().unwrap_or(template);
             let Some(segment) = segments(current).nth(position) else { break };
-            if !segment.is_parameter && self.learned.contains(host, segment.prefix) {
+            if !segment.is_parameter && self.learned.is_value(host, segment.prefix, segment.text) {
                 result = Some(with_slug(current, position));
             }
         }
@@ -116,6 +118,9 @@ impl InventoryBuilder {
             let siblings = self.siblings.entry(family).or_default().entry(*shape).or_default();
             siblings.insert(text);
             if siblings.len() >= SLUG_SIBLINGS && self.learned.learn(host, &parent) {
+                for word in words_of_their_own(store, (method, host), (position, &parent), siblings, *shape) {
+                    self.learned.keep(host, &parent, &word);
+                }
                 self.fold_siblings(store, host);
             }
         }
@@ -158,6 +163,39 @@ impl InventoryBuilder {
         }
         self.current = Arc::new(inventory);
     }
+}
+
+/// Segments below `parent` that stay words, though others there turned out to be values: what looks different and has been
+/// used for long, or has something below it, or another method, that is of no other.
+fn words_of_their_own(
+    store: &Store,
+    (method, host): (&str, &str),
+    (position, parent): (usize, &str),
+    alike: &BTreeSet<String>,
+    shape: u64,
+) -> BTreeSet<String> {
+    let mut uses: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    let mut kept = BTreeSet::new();
+    for state in store.endpoints.iter().filter(|state| &*state.host == host) {
+        let Some(segment) = segments(&state.template).nth(position) else { continue };
+        if segment.is_parameter || segment.prefix != parent {
+            continue;
+        }
+        let behind = state.template.get(parent.len() + 1 + segment.text.len()..).unwrap_or_default();
+        let is_like_others = state.shapes.iter().any(|(other, _)| other == shape);
+        if behind.is_empty() && &*state.method == method {
+            if !is_like_others && state.tally.requests >= WORD_REQUESTS {
+                kept.insert(segment.text.to_owned());
+            }
+            continue;
+        }
+        uses.entry((state.method.to_string(), behind.to_owned())).or_default().push(segment.text.to_owned());
+    }
+    for words in uses.into_values() {
+        let is_shared = words.len() > 1;
+        kept.extend(words.into_iter().filter(|word| !is_shared || !alike.contains(word)));
+    }
+    kept
 }
 
 fn habit_of(state: &EndpointState) -> Option<LoginHabit> {
@@ -213,5 +251,64 @@ impl EndpointState {
         if self.is_learned {
             self.stranger = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::an_endpoint;
+
+    const HOST: &str = "shop.test";
+
+    /// What is left of these endpoints (method, template, look, requests), each seen once.
+    fn templates_of(endpoints: &[(&str, String, u64, u64)]) -> Vec<String> {
+        let (store, mut builder) = (Store::default(), InventoryBuilder::new(HashKey::new([7; 16])));
+        for (index, (method, template, look, requests)) in endpoints.iter().enumerate() {
+            let mut window = Window::default();
+            let mut endpoint = an_endpoint(method, HOST, template);
+            endpoint.is_made = true;
+            endpoint.tally.requests = *requests;
+            endpoint.shapes.insert(*look, *look);
+            window.endpoints.put(builder.endpoint_key(method, HOST, template), endpoint);
+            builder.settle(&mut window);
+            let touched = store.absorb(1000 + index as i64, window, true);
+            builder.update(&store, &touched);
+        }
+        let mut left: Vec<String> =
+            store.endpoints.iter().map(|state| format!("{} {}", state.method, state.template)).collect();
+        left.sort_unstable();
+        left
+    }
+
+    fn pages(count: usize, parent: &str) -> impl Iterator<Item = (&'static str, String, u64, u64)> {
+        (0..count).map(move |nth| ("GET", format!("{parent}/page-{}", ["a", "b", "c"][nth % 3].repeat(nth + 1)), 5, 1))
+    }
+
+    #[test]
+    fn alike_answers_make_their_segment_a_value_with_what_is_below() {
+        let comments = ["page-a", "page-bb"].map(|page| ("GET", format!("/articles/{page}/comments"), 6, 1));
+        let endpoints: Vec<_> = comments.into_iter().chain(pages(14, "/articles")).collect();
+        assert_eq!(templates_of(&endpoints), ["GET /articles/{id}", "GET /articles/{id}/comments"]);
+        assert_eq!(templates_of(&pages(11, "/articles").collect::<Vec<_>>()).len(), 11);
+    }
+
+    #[test]
+    fn words_that_have_a_life_of_their_own_stay() {
+        let own = [
+            ("GET", "/api/profile", 1, 300),
+            ("GET", "/api/orders", 2, 300),
+            ("POST", "/account/login", 3, 300),
+            ("GET", "/v1/users", 4, 20),
+            ("GET", "/v2/users", 4, 20),
+            ("GET", "/health", 9, 60),
+            ("POST", "/search", 8, 10),
+        ];
+        let own = own.map(|(method, path, look, requests)| (method, path.to_owned(), look, requests));
+        let endpoints: Vec<_> = own.iter().cloned().chain(pages(20, "")).collect();
+        let mut expected: Vec<String> = own.iter().map(|(method, path, ..)| format!("{method} {path}")).collect();
+        expected.push("GET /{id}".into());
+        expected.sort_unstable();
+        assert_eq!(templates_of(&endpoints), expected);
     }
 }

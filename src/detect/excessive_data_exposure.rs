@@ -59,7 +59,8 @@ fn excess_of_values(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
     let exposures = || state.recent.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
     let worst = exposures().flat_map(|exposure| &exposure.classes).map(|class| class.class.sensitivity()).max()?;
     let above = answers_in_excess(state, tier, worst, rules);
-    if above < MIN_RESPONSES {
+    // What was told as something else when it came is not found again in a longer span.
+    if above < MIN_RESPONSES || answers_in_excess(state, 0, worst, rules) == 0 {
         return None;
     }
     let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
@@ -134,16 +135,18 @@ fn excess_of_volume(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
             let usual = normal.value_at_quantile(USUAL_QUANTILE).max(1);
             let bound = ((usual as f64 * rules.endpoint.factor) as u64).max(large);
             let above = state.recent.sum(tier, |activity| recent(activity).count_above(bound));
+            let goes_on = state.recent.sum(0, |activity| recent(activity).count_above(bound)) > 0; // as above
             // What is over the bound amounts to at least so much.
             let volume = above.saturating_mul(bound);
-            (normal.len() >= VOLUME_BASELINE_RESPONSES && above >= MIN_RESPONSES && volume >= floor).then_some((
-                unit,
-                state.recent.buckets(tier).map(|activity| recent(activity).max()).max().unwrap_or(0),
-                usual,
-                above,
-                volume,
-                floor,
-            ))
+            (normal.len() >= VOLUME_BASELINE_RESPONSES && above >= MIN_RESPONSES && goes_on && volume >= floor)
+                .then_some((
+                    unit,
+                    state.recent.buckets(tier).map(|activity| recent(activity).max()).max().unwrap_or(0),
+                    usual,
+                    above,
+                    volume,
+                    floor,
+                ))
         })?;
     let severity = rules.alert.severity;
     let activity = state.recent.view(tier)?;

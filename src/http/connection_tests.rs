@@ -437,6 +437,16 @@ fn requests_that_wait_are_bounded() {
 }
 
 #[test]
+fn requests_that_were_given_up_leave_the_others_to_their_responses() {
+    let mut flow = Flow::new();
+    let pending = HttpLimits::default().pending_requests;
+    flow.client(&ASK.repeat(pending + 2)).server(&OK.repeat(pending + 2)).client(ASK).server(OK);
+    let told = flow.lines();
+    assert_eq!(told.iter().filter(|line| *line == "GET /a > 200 \"ok\"").count(), pending + 1);
+    assert_eq!(told.len(), pending + 1 + 4, "two requests and two responses alone");
+}
+
+#[test]
 fn disputed_bytes_mark_the_transaction_whose_they_are() {
     let whole = "GET /a > 200 \"ok\"";
     let marked = "GET /a > 200 \"ok\" overlap_conflict";

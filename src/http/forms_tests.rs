@@ -136,3 +136,60 @@ fn targets_have_four_forms() {
         assert_eq!(exchange(request, OK), [line]);
     }
 }
+
+#[test]
+fn what_a_load_balancer_puts_before_the_first_request_is_passed_over() {
+    let text = "PROXY TCP4 203.0.113.7 10.0.0.1 56324 80\r\n";
+    let binary = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\x0c\x04\0\x50";
+    for header in [text, binary] {
+        let mut at_once = Flow::new();
+        at_once.client(&[header, ASK].concat()).server(OK).client(ASK).server(OK);
+        let mut apart = Flow::new();
+        apart.client(&header[..9]).client(&header[9..]).client(ASK).server(OK).client(ASK).server(OK);
+        let mut upload = Flow::new();
+        let body = "x".repeat(12_000);
+        upload.client(header).client("POST /a HTTP/1.1\r\nContent-Length: 12000\r\n\r\n");
+        body.as_bytes().chunks(1000).for_each(|part| upload.send(Side::Client, part));
+        upload.server(OK);
+        for mut flow in [at_once, apart] {
+            assert_eq!(flow.lines(), ["GET /a > 200 \"ok\"", "GET /a > 200 \"ok\""]);
+        }
+        assert_eq!(upload.told().len(), 1);
+    }
+}
+
+#[test]
+fn a_line_that_looks_like_the_preface_is_a_request_unless_all_of_it_comes() {
+    let mut flow = Flow::new();
+    flow.client("PRI * HTTP/2.0\r\n").client("Host: h\r\n\r\n").server(OK).client(ASK).server(OK);
+    assert_eq!(flow.lines(), ["PRI * > 200 \"ok\" lenient_head", "GET /a > 200 \"ok\""]);
+}
+
+#[test]
+fn request_lines_that_servers_accept_begin_a_connection() {
+    for line in [
+        "POST /a HTTP/3.0",
+        "POST /a HTTP/1.01",
+        "POST /a HTTP/1.10",
+        "POST /a HTTP/1.1 ",
+        "post /a HTTP/1.1",
+        "X.Y1 /a HTTP/1.1",
+        &format!("{} /a HTTP/1.1", "A".repeat(100)),
+    ] {
+        let mut flow = Flow::new();
+        flow.client(&format!("{line}\r\nHost: h\r\n\r\n")).server(OK).client(ASK).server(OK);
+        let told = flow.lines();
+        assert!(told.len() == 2 && told[0].contains(" /a > 200 ") && told[1].starts_with("GET /a > 200"), "{told:?}");
+    }
+    for line in [
+        "INVITE sip:a@b SIP/2.0",
+        "DESCRIBE rtsp://h/a RTSP/1.0",
+        "REQMOD icap://h/a ICAP/1.0",
+        "GET /a HTTP/",
+        "GET /a HTTP/1",
+    ] {
+        let mut flow = Flow::new();
+        flow.client(&format!("{line}\r\nHost: h\r\n\r\n"));
+        assert_eq!(flow.lines(), [""; 0], "{line}");
+    }
+}

@@ -272,7 +272,8 @@ pub fn guess(bytes: &[u8]) -> Guess {
     match memchr(b'\n', bytes) {
         Some(end) => {
             let line = bytes[..end].trim_ascii_end();
-            let version = line.iter().rposition(|byte| matches!(byte, b' ' | b'\t')).map_or(&[][..], |at| &line[at + 1..]);
+            let version =
+                line.iter().rposition(|byte| matches!(byte, b' ' | b'\t')).map_or(&[][..], |at| &line[at + 1..]);
             if is_version(version) { Guess::Request } else { Guess::Neither }
         }
         // A lone LF-less line of binary data must not be waited for: a target has no control characters.

@@ -66,7 +66,7 @@ fn more_fields_than_the_quick_parser_takes_are_read_all_the_same() {
 
 #[test]
 fn first_bytes_are_told_apart() {
-    let cases: [(&[u8], Guess); 14] = [
+    let cases: [(&[u8], Guess); 17] = [
         (b"GET / HTTP/1.1\r\n", Guess::Request),
         (b"\r\nGET / HTTP/1.1\r\n", Guess::Request),
         (b"M-SEARCH * HTTP/1.1\n", Guess::Request),
@@ -79,7 +79,10 @@ fn first_bytes_are_told_apart() {
         (b"SETUP rtsp://h RTSP/1.0\r\n", Guess::Neither),
         (b"USER anonymous\r\n", Guess::Neither),
         (b"\x16\x03\x01", Guess::Neither),
-        (b"get / HTTP/1.1\r\n", Guess::Neither),
+        (b"get / HTTP/1.1\r\n", Guess::Request),
+        (b"POST / HTTP/3.0\r\n", Guess::Request),
+        (b"GET / HTTP/1.1x\r\n", Guess::Neither),
+        (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", Guess::Neither),
         (b"GET \x00\x01", Guess::Neither),
     ];
     for (bytes, expected) in cases {

@@ -40,9 +40,7 @@ pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
         return Err(HeadError::NotHttp);
     }
     let (minor, is_ours) = version_of(version)?;
-    if method.len() + target.len() + version.len() + 2 != whole
-        || !is_ours
-        || !target.iter().all(u8::is_ascii_graphic)
+    if method.len() + target.len() + version.len() + 2 != whole || !is_ours || !target.iter().all(u8::is_ascii_graphic)
     {
         marks |= Marks::LENIENT_HEAD;
     }

@@ -65,7 +65,13 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_one_is_none() {
-        for other in [&b"PROPFIND / HTTP/1.1\r\n"[..], b"GET / HTTP/1.1", b"\r\n\r\nGET /", b"\r\n\r\n\0\r\nQUIT\n\x11\x11\0\0", b"x"] {
+        for other in [
+            &b"PROPFIND / HTTP/1.1\r\n"[..],
+            b"GET / HTTP/1.1",
+            b"\r\n\r\nGET /",
+            b"\r\n\r\n\0\r\nQUIT\n\x11\x11\0\0",
+            b"x",
+        ] {
             assert_eq!(preamble(other), Preamble::None, "{other:?}");
         }
         assert_eq!(preamble(&[b"PROXY ".as_slice(), &[b'a'; 200]].concat()), Preamble::None);

@@ -58,7 +58,7 @@ const PHRASES: &[Phrase] = &[
     phrase(Refused, &[" fail"], &["login fail", "authentication fail", "logon fail", "sign-in fail", "failed login"]),
     phrase(Refused, &["access denied", "unauthori", "account locked", "account is locked", "account has been locked"], &[]),
     phrase(Refused, &["too many"], &["login", "attempt"]),
-    phrase(Unknown, &["not found", "no such", "unknown", "not exist", "n't exist", "t find"],
+    phrase(Unknown, &["not found", "no such", "unknown", "not exist", "n't exist", "t find", "n't recogni"],
         &["user", "account", "email", "e-mail", "mail address", "customer", "member", "phone"]),
     phrase(Unknown, &["not registered", "no account", "no user"], &[]),
     phrase(Taken, &["already"], &["exist", "registered", "taken", "in use", "been used", "have an account", "has an account"]),

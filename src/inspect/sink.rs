@@ -11,6 +11,8 @@ use crate::hash::{HashKey, mix};
 
 /// JSON keys this deep or less speak for the whole response.
 const OUTCOME_DEPTH: u32 = 2;
+/// Depth to which messages are read: `{"errors":[{"message":".."}]}`.
+const MESSAGE_DEPTH: u32 = 3;
 /// Login fields lie this deep or less: GraphQL puts them at `variables.input`.
 const LOGIN_DEPTH: u32 = 4;
 /// Longest name of a field that is told of, and all of them together, in bytes.
@@ -114,7 +116,12 @@ impl Sink {
             match self.role {
                 Role::Request if depth <= LOGIN_DEPTH => self.login.field(hint, value, &self.key),
                 Role::Request => {}
-                Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH, &mut self.scratch),
+                Role::Response => {
+                    if depth <= MESSAGE_DEPTH {
+                        self.outcome.message(hint, value, &mut self.scratch);
+                    }
+                    self.outcome.text(hint, value, depth <= OUTCOME_DEPTH);
+                }
             }
         }
     }

@@ -49,9 +49,28 @@ impl TcpFlags {
     pub const SYN: u8 = 0x02;
     pub const RST: u8 = 0x04;
     pub const ACK: u8 = 0x10;
+    pub const URG: u8 = 0x20;
 
     pub fn has(self, flag: u8) -> bool {
         self.0 & flag != 0
+    }
+}
+
+/// What else a TCP header says that decides what its receiver reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Control {
+    /// Bytes the sender takes behind what it acknowledges, unscaled.
+    pub window: u16,
+    /// Of a SYN: by how many bits windows are to be shifted, where it says so (RFC 7323 §2.2).
+    pub scale: Option<u8>,
+    /// Which byte behind the sequence number the urgent data end before; 0 without any (RFC 9293 §3.8.5).
+    pub urgent: u16,
+}
+
+impl Default for Control {
+    /// The largest window, and nothing urgent.
+    fn default() -> Self {
+        Control { window: u16::MAX, scale: Some(14), urgent: 0 }
     }
 }
 
@@ -66,6 +85,7 @@ pub struct Segment<'a> {
     pub sequence: u32,
     pub acknowledgement: u32,
     pub flags: TcpFlags,
+    pub control: Control,
     pub payload: &'a [u8],
     /// Payload bytes behind `payload` that were on the wire and are not in the capture.
     pub cut: u32,

@@ -2,7 +2,7 @@
 
 use super::duplicate::{Likeness, RecentSegments};
 use super::encapsulation::{Encapsulation, Refusal};
-use super::{Direction, FlowKey, PacketCounters, Peer, Segment, TcpFlags, checksum};
+use super::{Control, Direction, FlowKey, PacketCounters, Peer, Segment, TcpFlags, checksum};
 use crate::hash::HashKey;
 use crate::time::Timestamp;
 use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
@@ -181,7 +181,28 @@ pub fn tcp<'a>(
         return None;
     }
     counters.tcp_segments += 1;
-    Some(Segment { time, flow, hash, direction, sequence, acknowledgement, flags, payload, cut: cut as u32 })
+    let control = Control {
+        window: be16(14),
+        scale: if flags.has(TcpFlags::SYN) { window_scale(bytes.get(TCP_HEADER_BYTES..header_bytes)) } else { None },
+        urgent: if flags.has(TcpFlags::URG) { be16(18) } else { 0 },
+    };
+    let cut = cut as u32;
+    Some(Segment { time, flow, hash, direction, sequence, acknowledgement, flags, control, payload, cut })
+}
+
+/// The window scale among a SYN's options: 14 at most, more means that (RFC 7323 §2.3). Where the capture cut them off, the
+/// largest is assumed.
+fn window_scale(options: Option<&[u8]>) -> Option<u8> {
+    const MOST: u8 = 14;
+    let Some(mut options) = options else { return Some(MOST) };
+    loop {
+        options = match options {
+            [1, rest @ ..] => rest,
+            [3, 3, scale, ..] => return Some(MOST.min(*scale)),
+            [kind, length, ..] if *kind > 1 && *length > 1 => options.get(usize::from(*length)..)?,
+            _ => return None, // the end, or what is no option
+        };
+    }
 }
 
 fn tcp_checksum_is_right(datagram: &Datagram<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! Batches of segments on their way from the reader to a worker: copied once, into one buffer.
 
-use crate::packet::{Direction, FlowKey, Segment, TcpFlags};
+use crate::packet::{Control, Direction, FlowKey, Segment, TcpFlags};
 use crate::time::Timestamp;
 
 /// Segments and payload bytes after which a batch is sent.
@@ -15,6 +15,7 @@ struct Packed {
     sequence: u32,
     acknowledgement: u32,
     flags: TcpFlags,
+    control: Control,
     end: u32,
     cut: u32,
 }
@@ -36,6 +37,7 @@ impl Batch {
             sequence: segment.sequence,
             acknowledgement: segment.acknowledgement,
             flags: segment.flags,
+            control: segment.control,
             end: self.bytes.len() as u32,
             cut: segment.cut,
         });
@@ -64,6 +66,7 @@ impl Batch {
                 sequence: packed.sequence,
                 acknowledgement: packed.acknowledgement,
                 flags: packed.flags,
+                control: packed.control,
                 payload,
                 cut: packed.cut,
             }

@@ -44,7 +44,7 @@ pub struct Wanted {
 }
 
 /// Counters that are told of whenever they are not zero: something was dropped, cut or evicted.
-pub const LOSSES: [&str; 37] = [
+pub const LOSSES: [&str; 39] = [
     "incidents_over_limit",
     "unknown_link",
     "malformed_packets",
@@ -57,8 +57,10 @@ pub const LOSSES: [&str; 37] = [
     "gaps",
     "gap_bytes",
     "gaps_at_limit",
+    "urgent_bytes",
     "flows_evicted",
     "flows_evicted_http",
+    "heads_refused",
     "heads_over_limit",
     "heads_cut",
     "trailers_over_limit",

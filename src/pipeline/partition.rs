@@ -369,6 +369,7 @@ impl Counters {
         mine.gap_bytes += theirs.gap_bytes;
         mine.out_of_window += theirs.out_of_window;
         mine.gaps_at_limit += theirs.gaps_at_limit;
+        mine.urgent_bytes += theirs.urgent_bytes;
         self.http.add(&other.http);
         let (mine, theirs) = (&mut self.seen, &other.seen);
         mine.bodies_scanned_in_part += theirs.bodies_scanned_in_part;
@@ -398,6 +399,7 @@ impl Counters {
             ("gaps", stream.gaps),
             ("gap_bytes", stream.gap_bytes),
             ("gaps_at_limit", stream.gaps_at_limit),
+            ("urgent_bytes", stream.urgent_bytes),
             ("transactions", http.transactions),
             ("requests_only", http.requests_only),
             ("responses_only", http.responses_only),

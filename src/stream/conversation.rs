@@ -102,14 +102,18 @@ pub struct StreamCounters {
     pub bytes: u64,
     pub gaps: u64,
     pub gap_bytes: u64,
-    /// Segments so far from the expected sequence number that they cannot belong to the stream.
+    /// Segments so far from the expected sequence number, or behind what their receiver takes, that they are not of the stream.
     pub out_of_window: u64,
     /// Gaps declared because a limit on held bytes was reached.
     pub gaps_at_limit: u64,
+    /// Urgent bytes, which are left out of the stream.
+    pub urgent_bytes: u64,
 }
 
 /// A sequence number further from the expected one than this belongs to another connection or to an attacker.
 const MAX_DISTANCE: i64 = 1 << 30;
+/// How far behind what the receiver takes bytes are kept for a moment: its word for more may have been captured later.
+const EARLY_DISTANCE: i64 = 64 << 10;
 /// A RST is believed within this distance of the expected sequence number (the largest common receive window).
 const RESET_DISTANCE: i64 = 4 << 20;
 /// Both directions of one flow.
@@ -210,6 +214,7 @@ impl Conversation {
                 _ => half.opened_at(sequence),
             }
             half.initial = Some(segment.sequence);
+            half.scale = segment.control.scale;
         }
         let acknowledged = self.note_acknowledgement(segment);
         let half = &mut self.halves[direction as usize];
@@ -239,6 +244,14 @@ impl Conversation {
                 context.counters.out_of_window += 1;
                 return;
             }
+            if half.is_beyond(offset, EARLY_DISTANCE) {
+                context.counters.out_of_window += 1;
+                return;
+            }
+            if segment.control.urgent > 0 {
+                half.urgent = Some(offset + i64::from(segment.control.urgent) - 1);
+            }
+            let has_fin = has_fin && !half.is_beyond(offset, 0);
             let end = offset + segment.payload.len() as i64 + i64::from(segment.cut);
             if has_fin && half.fin.is_none() && end >= half.next {
                 half.fin = Some(end);
@@ -261,6 +274,9 @@ impl Conversation {
         loop {
             let over_limit = self.halves.iter().any(|half| half.held_cost > context.limits.held_bytes)
                 || *context.partition_held > context.limits.partition_held_bytes;
+            if over_limit && self.drop_early(context) {
+                continue;
+            }
             let is_due = |wait: &Wait| over_limit || self.grace_is_over(wait, now, context.limits);
             let Some(wait) = self.waits().filter(is_due).min_by_key(|wait| (wait.since, wait.direction as u8)) else {
                 return;
@@ -270,8 +286,18 @@ impl Conversation {
         }
     }
 
+    /// Lets go of all that came too early to be taken. True when there was any.
+    fn drop_early<F>(&mut self, context: &mut Context<'_, F>) -> bool {
+        let all = i64::MIN..i64::MAX;
+        let dropped: u64 =
+            self.halves.iter_mut().map(|half| half.drop_early(all.clone(), context.partition_held)).sum();
+        context.counters.out_of_window += dropped;
+        dropped > 0
+    }
+
     /// The flow is over: what is held comes out with its gaps, then both ends.
     pub fn finish<F: FnMut(Direction, Event<'_>)>(&mut self, now: Timestamp, context: &mut Context<'_, F>) {
+        self.drop_early(context);
         while let Some(wait) = self.waits().min_by_key(|wait| (wait.since, wait.direction as u8)) {
             self.end_wait(&wait, now, context);
         }
@@ -308,6 +334,7 @@ impl Conversation {
         if !segment.flags.has(TcpFlags::ACK) || segment.flags.has(TcpFlags::RST) {
             return None;
         }
+        let takes = self.window_of(segment);
         let peer = &mut self.halves[segment.direction.other() as usize];
         if peer.sight == Sight::Unseen {
             peer.imply(segment.acknowledgement);
@@ -317,10 +344,19 @@ impl Conversation {
             return None;
         }
         peer.acknowledged = peer.acknowledged.max(offset);
+        peer.edge = peer.edge.max(takes.map(|takes| offset + takes));
         if peer.sight == Sight::Implied && offset > peer.next {
             peer.next = offset; // nothing of it was seen: keep the place up to date
         }
         Some(offset)
+    }
+
+    /// How much a segment's sender takes behind what it acknowledges (RFC 7323 §2.2), where both SYNs were seen.
+    fn window_of(&self, segment: &Segment<'_>) -> Option<i64> {
+        let [mine, other] = [segment.direction, segment.direction.other()].map(|one| &self.halves[one as usize]);
+        mine.initial.and(other.initial)?;
+        let is_scaled = other.scale.is_some() && !segment.flags.has(TcpFlags::SYN);
+        Some(i64::from(segment.control.window) << if is_scaled { mine.scale.unwrap_or(0) } else { 0 })
     }
 
     /// True when everything that was acknowledged with a chunk of `direction` has been handed on.
@@ -362,6 +398,7 @@ impl Conversation {
                 cut: segment.cut,
                 acknowledged,
                 time: segment.time,
+                is_early: half.is_beyond(offset, 0),
                 segment: offset..offset + segment.payload.len() as i64,
                 disputed: None,
             };
@@ -420,7 +457,9 @@ impl Conversation {
         [Direction::FromLow, Direction::FromHigh].into_iter().filter_map(|direction| {
             let half = &self.halves[direction as usize];
             let (offset, piece) = half.held.first_key_value()?;
-            let reason = if *offset > half.next {
+            let reason = if piece.is_early && *offset > half.next && *offset > half.acknowledged {
+                Reason::Early
+            } else if *offset > half.next {
                 Reason::Hole { end: *offset }
             } else {
                 Reason::Causality { acknowledged: piece.acknowledged? }
@@ -440,7 +479,7 @@ impl Conversation {
                 let is_one_sided = peer.sight != Sight::Seen;
                 waited > if is_one_sided { limits.one_sided_grace } else { limits.unacknowledged_grace }
             }
-            Reason::Causality { .. } => waited > limits.acknowledged_grace,
+            Reason::Causality { .. } | Reason::Early => waited > limits.acknowledged_grace,
         }
     }
 
@@ -448,6 +487,10 @@ impl Conversation {
     fn end_wait<F: FnMut(Direction, Event<'_>)>(&mut self, wait: &Wait, now: Timestamp, context: &mut Context<'_, F>) {
         match wait.reason {
             Reason::Causality { acknowledged } => self.waived[wait.direction as usize] = acknowledged,
+            Reason::Early => {
+                self.halves[wait.direction as usize].pop(context.partition_held);
+                context.counters.out_of_window += 1;
+            }
             Reason::Hole { end } => {
                 let half = &mut self.halves[wait.direction as usize];
                 let (offset, length) = (half.next, (end - half.next) as u64);
@@ -485,6 +528,8 @@ struct Wait {
 enum Reason {
     /// Bytes before it, up to `end`, have not come.
     Hole { end: i64 },
+    /// It lies behind what its receiver takes.
+    Early,
     /// It acknowledges bytes of the other direction that have not come.
     Causality { acknowledged: i64 },
 }
@@ -529,12 +574,36 @@ fn hand_on<F: FnMut(Direction, Event<'_>)>(
     if !chunk.bytes.is_empty() {
         context.counters.bytes += chunk.bytes.len() as u64;
         context.recent.note(&mut half.trace, chunk.offset, chunk.acknowledged, chunk.bytes);
-        (context.deliver)(direction, Event::Data(chunk));
+        match half.urgent.filter(|urgent| (chunk.offset..behind).contains(urgent)) {
+            None => (context.deliver)(direction, Event::Data(chunk)),
+            Some(urgent) => {
+                half.urgent = None;
+                hand_on_without(urgent, direction, chunk, context);
+            }
+        }
     }
     if end > behind {
         context.counters.gaps += 1;
         context.counters.gap_bytes += (end - behind) as u64;
         (context.deliver)(direction, Event::Gap { offset: behind, length: (end - behind) as u64, time });
+    }
+}
+
+/// Hands on a chunk without its urgent byte, which receivers read apart unless they ask for it in line (RFC 6093 §2).
+#[cold]
+fn hand_on_without<F: FnMut(Direction, Event<'_>)>(
+    urgent: i64,
+    direction: Direction,
+    chunk: Chunk<'_>,
+    context: &mut Context<'_, F>,
+) {
+    context.counters.urgent_bytes += 1;
+    tell_conflict(direction, urgent..urgent + 1, context);
+    let (before, rest) = chunk.bytes.split_at((urgent - chunk.offset) as usize); // it lies within
+    for (offset, bytes) in [(chunk.offset, before), (urgent + 1, &rest[1..])] {
+        if !bytes.is_empty() {
+            (context.deliver)(direction, Event::Data(Chunk { offset, bytes, ..chunk }));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::packet::{FlowKey, Peer};
+use crate::packet::{Control, FlowKey, Peer};
 use crate::stream::OverlapPolicy;
 use Direction::{FromHigh, FromLow};
 
@@ -32,8 +32,8 @@ fn segment(direction: Direction, sequence: u32, acknowledgement: u32, flags: u8,
     let peer = |last, port| Peer { address: [10, 0, 0, last].into(), port };
     let (flow, _) = FlowKey::of(peer(1, 40_000), peer(2, 80));
     let time = Timestamp(0);
-    let flags = TcpFlags(flags);
-    Segment { time, flow, hash: 7, direction, sequence, acknowledgement, flags, payload, cut: 0 }
+    let (flags, control) = (TcpFlags(flags), Control::default());
+    Segment { time, flow, hash: 7, direction, sequence, acknowledgement, flags, control, payload, cut: 0 }
 }
 
 impl Bench {
@@ -562,4 +562,85 @@ mod properties {
             prop_assert_eq!(ended, [true, true]);
         }
     }
+}
+
+/// After a handshake in which the server takes 1,000 bytes at a time, and no window is scaled.
+fn narrow() -> Bench {
+    let control = Control { window: 1000, scale: None, urgent: 0 };
+    let mut bench = Bench::new();
+    bench.take(Segment { control, ..segment(FromLow, 100, 0, SYN, b"") });
+    bench.take(Segment { control, ..segment(FromHigh, 500, 101, SYN | ACK, b"") });
+    bench
+}
+
+fn acknowledge(bench: &mut Bench, sequence: u32) {
+    let control = Control { window: 1000, scale: None, urgent: 0 };
+    bench.take(Segment { control, ..segment(FromHigh, 501, sequence, ACK, b"") });
+}
+
+#[test]
+fn what_no_receiver_takes_is_passed_over() {
+    for ahead in [1_000, 66_000, 1 << 29] {
+        let mut bench = narrow();
+        bench.low(101, b"abc");
+        acknowledge(&mut bench, 104);
+        bench.take(segment(FromLow, 104 + ahead, 501, FIN | ACK, b"x"));
+        bench.wait(Duration::from_secs(70));
+        for at in (104..2104).step_by(500) {
+            bench.low(at, &[b'd'; 500]);
+            acknowledge(&mut bench, at + 500);
+        }
+        assert_eq!(bench.counters.gaps, 0);
+        assert_eq!(bench.counters.out_of_window, 1);
+        assert_eq!(bench.out, [data(FromLow, 0, &[&b"abc"[..], &[b'd'; 2000]].concat())]);
+    }
+}
+
+#[test]
+fn much_that_no_receiver_takes_makes_no_hole() {
+    let mut bench = narrow();
+    for at in 0..3000 {
+        bench.low(101 + 1_000 + at * 20, b"x");
+    }
+    bench.low(101, b"abc");
+    assert_eq!((bench.counters.gaps, bench.out.as_slice()), (0, &[data(FromLow, 0, b"abc")][..]));
+}
+
+#[test]
+fn bytes_whose_permission_is_captured_later_are_waited_with() {
+    let mut bench = narrow();
+    bench.low(101, &[b'a'; 1000]);
+    bench.low(1601, &[b'c'; 500]); // the server has taken more, and a segment is late
+    acknowledge(&mut bench, 1101);
+    bench.low(1101, &[b'b'; 500]);
+    assert_eq!(bench.out, [data(FromLow, 0, &[[b'a'; 500], [b'a'; 500], [b'b'; 500], [b'c'; 500]].concat())]);
+}
+
+#[test]
+fn real_bytes_take_the_place_of_those_that_came_too_early() {
+    let mut bench = narrow();
+    bench.low(101 + 1_200, b"forged");
+    acknowledge(&mut bench, 601);
+    bench.low(101 + 1_200, b"honest");
+    bench.low(101, &[b'a'; 1_200]);
+    assert_eq!(bench.out, [data(FromLow, 0, &[&[b'a'; 1_200][..], b"honest"].concat())]);
+}
+
+#[test]
+fn an_urgent_byte_is_left_out_and_told() {
+    let mut bench = Bench::open();
+    let control = Control { urgent: 4, ..Control::default() };
+    let flags = ACK | TcpFlags::URG;
+    bench.take(Segment { control, ..segment(FromLow, 101, 501, flags, b"/a.!txt") });
+    bench.low(108, b"abc");
+    let told = [Out::Conflict(FromLow, 3, 1), data(FromLow, 0, b"/a."), data(FromLow, 4, b"txtabc")];
+    assert_eq!(bench.out, told);
+    // Behind a hole, and the last byte of its segment.
+    bench.take(Segment { control, ..segment(FromLow, 115, 501, flags, b"mno!") });
+    bench.low(111, b"ghij");
+    assert_eq!(
+        bench.out[2..],
+        [data(FromLow, 4, b"txtabcghij"), Out::Conflict(FromLow, 17, 1), data(FromLow, 14, b"mno")]
+    );
+    assert_eq!(bench.counters.urgent_bytes, 2);
 }

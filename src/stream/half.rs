@@ -30,6 +30,8 @@ pub(super) struct Held {
     pub cut: u32,
     pub acknowledged: Option<i64>,
     pub time: Timestamp,
+    /// It lies behind what the receiver was seen to take.
+    pub is_early: bool,
     /// The segment that it came in; it may be a part of one.
     pub segment: Range<i64>,
     /// From the first of its bytes to the last that another copy had differently.
@@ -65,6 +67,12 @@ pub(super) struct Half {
     pub held_cost: usize,
     /// The initial sequence number, where the SYN was seen.
     pub initial: Option<u32>,
+    /// By how many bits its windows are shifted, where its SYN said so.
+    pub scale: Option<u8>,
+    /// Up to where the peer takes its bytes, as far as the peer was heard; unknown where a SYN was not seen.
+    pub edge: Option<i64>,
+    /// Offset of the byte that urgent data end with.
+    pub urgent: Option<i64>,
 }
 
 impl Half {
@@ -82,6 +90,9 @@ impl Half {
             held: BTreeMap::new(),
             held_cost: 0,
             initial: None,
+            scale: None,
+            edge: None,
+            urgent: None,
         }
     }
 
@@ -142,6 +153,25 @@ impl Half {
         Some((offset, piece))
     }
 
+    /// Whether bytes at an offset lie behind what the peer takes (RFC 9293 §3.10.7.4), by so much at least.
+    pub fn is_beyond(&self, offset: i64, by: i64) -> bool {
+        offset > self.next && self.edge.is_some_and(|edge| offset >= edge + by)
+    }
+
+    /// Lets go of what came too early to be taken, where it overlaps a range. How many pieces that were.
+    pub fn drop_early(&mut self, range: Range<i64>, partition_held: &mut usize) -> u64 {
+        let before = self.held.len();
+        let mut cost = 0;
+        self.held.retain(|offset, piece| {
+            let is_dropped = piece.is_early && *offset < range.end && offset + piece.bytes.len() as i64 > range.start;
+            cost += if is_dropped { piece.cost() } else { 0 };
+            !is_dropped
+        });
+        self.held_cost -= cost;
+        *partition_held -= cost;
+        (before - self.held.len()) as u64
+    }
+
     /// Keeps the parts of `bytes` that no held piece covers yet. Where one does, the first copy wins unless the policy
     /// says otherwise and the receiver may still have the choice.
     pub fn hold(
@@ -154,6 +184,9 @@ impl Half {
         partition_held: &mut usize,
     ) {
         let end = offset + bytes.len() as i64;
+        if !like.is_early {
+            counters.out_of_window += self.drop_early(offset..end, partition_held);
+        }
         let received = self.received();
         let mut at = offset;
         let mut fresh: Vec<(i64, i64)> = Vec::new();

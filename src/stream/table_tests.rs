@@ -1,5 +1,5 @@
 use super::*;
-use crate::packet::Peer;
+use crate::packet::{Control, Peer};
 use std::collections::BTreeMap;
 
 /// Takes flows whose bytes begin with `H` for its own and gives up those that begin with `X`.
@@ -81,6 +81,7 @@ impl Bench {
             sequence,
             acknowledgement,
             flags: TcpFlags(flags),
+            control: Control::default(),
             payload,
             cut: 0,
         };
@@ -191,6 +192,22 @@ fn a_port_is_reused_once_the_server_accepts_it() {
     assert_eq!((bench.reader.opened, bench.reader.closed.as_slice()), (2, &[1][..]));
     bench.client(1, 90_001, ACK, b"Hi");
     assert_eq!(bench.bytes(1), b"HelloHi");
+}
+
+#[test]
+fn another_copy_of_what_is_over_opens_nothing_and_another_answer_does() {
+    let mut bench = Bench::new(FlowLimits::default());
+    for _ in 0..2 {
+        bench.client(1, 0, SYN, b"");
+        bench.server(1, 0, 1, SYN | ACK, b"");
+        bench.client(1, 1, ACK, b"Hello");
+        bench.client(1, 6, TcpFlags::FIN | ACK, b"");
+        bench.server(1, 1, 7, TcpFlags::FIN | ACK, b"");
+    }
+    assert_eq!((bench.reader.opened, bench.bytes(1)), (1, &b"Hello"[..]));
+    bench.server(1, 0x7000_0000, 90_001, SYN | ACK, b""); // its SYN was lost
+    bench.client(1, 90_001, ACK, b"Hi");
+    assert_eq!((bench.reader.opened, bench.bytes(1)), (2, &b"HelloHi"[..]));
 }
 
 #[test]

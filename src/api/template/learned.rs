@@ -13,7 +13,8 @@ pub const MAX_PREFIXES: usize = 16_384;
 /// A fixed seed: the set is filled by our own decisions, and it is bounded.
 type Hasher = foldhash::fast::FixedState;
 /// Templates whose next segment is a parameter, without a trailing slash: `/v1/articles`, `/users/{id}/pages`; the
-/// empty one stands for the first segment.
+/// empty one stands for the first segment. And what is none there all the same: `/v1/articles/{!search}`, which no path can
+/// look like.
 pub(super) type Prefixes = HashSet<Box<str>, Hasher>;
 
 /// The learned parameters of all hosts.
@@ -38,6 +39,18 @@ impl LearnedParameters {
         self.hosts.entry_ref(host).or_default().insert(prefix.into());
         self.count += 1;
         true
+    }
+
+    /// Learns that below `prefix` this segment is a word of its own, whatever is learned of the others there.
+    pub fn keep(&mut self, host: &str, prefix: &str, segment: &str) -> bool {
+        let mut entry = prefix.to_owned();
+        push_kept(&mut entry, segment);
+        self.learn(host, &entry)
+    }
+
+    /// Whether a segment below `prefix` is a value.
+    pub fn is_value(&self, host: &str, prefix: &str, segment: &str) -> bool {
+        self.of_host(host).is_some_and(|prefixes| holds_value(prefixes, &mut prefix.to_owned(), segment))
     }
 
     /// Unlearns; true where there was something to.
@@ -104,6 +117,24 @@ impl<'de> serde::Deserialize<'de> for LearnedParameters {
         let hosts = BTreeMap::<String, Vec<String>>::deserialize(deserializer)?;
         Ok(hosts.iter().flat_map(|(host, prefixes)| prefixes.iter().map(move |prefix| (host, prefix))).collect())
     }
+}
+
+fn push_kept(prefix: &mut String, segment: &str) {
+    prefix.push_str("/{!");
+    prefix.push_str(segment);
+    prefix.push('}');
+}
+
+/// Whether the segment behind `prefix`, which is left as it was, is a value.
+pub(super) fn holds_value(prefixes: &Prefixes, prefix: &mut String, segment: &str) -> bool {
+    if !prefixes.contains(prefix.as_str()) {
+        return false;
+    }
+    let length = prefix.len();
+    push_kept(prefix, segment);
+    let is_kept = prefixes.contains(prefix.as_str());
+    prefix.truncate(length);
+    !is_kept
 }
 
 /// A segment of a template.

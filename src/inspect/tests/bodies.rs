@@ -156,6 +156,9 @@ fn an_answer_may_give_an_account_away() {
         r#"{"detail":"This email address is not registered"}"#,
         r#"{"message":"Given Email is not registered! "}"#,
         r#"{"msg":"user doesn't exist"}"#,
+        r#"{"errors":["No account with that email"]}"#,
+        r#"{"errors":[{"field":"email","message":"No account with that email"}]}"#,
+        r#"{"error":"Sorry, we don't recognize that email"}"#,
     ] {
         assert_eq!(account(unknown), Some(AccountSaid::Unknown), "{unknown}");
     }
