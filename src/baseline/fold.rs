@@ -32,6 +32,8 @@ pub enum Spoiled {
     ClientFailures(IpAddr),
     HostFailures(u64),
     Logins(u64),
+    /// Logins as far as they would teach; what was odd about them goes on to count.
+    OddLogins(u64),
     EndpointExposure(u64),
     ClientExposure(IpAddr),
     PrincipalExposure(u64),
@@ -269,7 +271,9 @@ impl Store {
                 state.logins_told = if is_shut { state.logins_told } else { Some(index) };
             }
             // What is found in the sum of a day is under way in all of it, also in windows that alone say nothing.
-            let is_told = is_shut || state.logins_told.is_some_and(|told| index.saturating_sub(told) < DAY_WINDOWS);
+            let is_odd = spoiled.contains(&Spoiled::OddLogins(*key));
+            let was_told = state.logins_told.is_some_and(|told| index.saturating_sub(told) < DAY_WINDOWS);
+            let is_told = is_shut || is_odd || was_told;
             let told = Told {
                 errors: parts.errors,
                 failures: spoiled.contains(&Spoiled::EndpointFailures(*key)),

@@ -37,7 +37,7 @@ mod user_enumeration;
 mod voices;
 mod zombie_endpoint;
 
-pub use odds::{Odds, Trial};
+pub use odds::{Odds, Trial, odd_logins};
 pub use reasons::{Floor, Reasons};
 pub use voices::{Memory, spoiled_by};
 

@@ -77,6 +77,16 @@ pub struct Trial {
     pub probability: Probability,
 }
 
+/// Below this failed logins are odd enough not to teach, though not rare enough to be told: who is slow would else become
+/// usual before there is enough to speak of.
+const ODD: f64 = 1e-3;
+
+/// Endpoints whose logins do not teach for what was tested.
+pub fn odd_logins(trials: &[Trial]) -> impl Iterator<Item = u64> + '_ {
+    let is_of_login = |trial: &&Trial| trial.test.starts_with("credential_stuffing.");
+    trials.iter().filter(is_of_login).filter(|trial| trial.probability.value() < ODD).map(|trial| trial.key)
+}
+
 /// Quiet history of one test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Tail {

@@ -86,7 +86,8 @@ impl Sensor {
             trials: RefCell::default(),
         };
         let findings = judge(&scene, &mut self.memory);
-        let spoiled = spoiled_by(&findings);
+        let mut spoiled = spoiled_by(&findings);
+        spoiled.extend(odd_logins(&scene.trials.take()).map(Spoiled::OddLogins));
         self.store.fold(self.window, &touched, &spoiled);
         self.window += 1;
         findings

@@ -6,7 +6,7 @@ use super::partition::{Counters, Harvest};
 use crate::alert::record::{AlertRecord, IncidentState};
 use crate::alert::{IncidentTally, Incidents};
 use crate::api::{Settings, Snapshot};
-use crate::baseline::{Cut, Forget, InventoryBuilder, Leave, Singles, Store, StoreLimits, Touched};
+use crate::baseline::{Cut, Forget, InventoryBuilder, Leave, Singles, Spoiled, Store, StoreLimits, Touched};
 use crate::detect::{self, Finding, Odds, Scene};
 use crate::hash::HashKey;
 use crate::rule::Ruleset;
@@ -325,8 +325,12 @@ impl Judge {
             trials: RefCell::default(),
         };
         let findings = if self.is_baseline { Vec::new() } else { detect::judge(&scene, &mut self.memory) };
-        let spoiled = detect::spoiled_by(findings.iter().filter(|finding| !self.incidents.is_known(finding)));
         let trials = scene.trials.take();
+        let (known, others): (Vec<&Finding>, Vec<&Finding>) =
+            findings.iter().partition(|finding| self.incidents.is_known(finding));
+        let mut spoiled = detect::spoiled_by(others);
+        let may_teach = |key: u64| known.iter().any(|finding| finding.endpoint == Some(key));
+        spoiled.extend(detect::odd_logins(&trials).filter(|key| !may_teach(*key)).map(Spoiled::OddLogins));
         if !self.is_baseline {
             let told = self.incidents.update(index, findings, &store, &self.options.rules);
             let opened = told.iter().filter(|record| record.apitap.state == IncidentState::Opened).count();
