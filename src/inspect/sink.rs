@@ -11,8 +11,6 @@ use crate::hash::{HashKey, mix};
 
 /// JSON keys this deep or less speak for the whole response.
 const OUTCOME_DEPTH: u32 = 2;
-/// Depth to which messages are read: `{"errors":[{"message":".."}]}`.
-const MESSAGE_DEPTH: u32 = 3;
 /// Login fields lie this deep or less: GraphQL puts them at `variables.input`.
 const LOGIN_DEPTH: u32 = 4;
 /// Longest name of a field that is told of, and all of them together, in bytes.
@@ -116,13 +114,15 @@ impl Sink {
             match self.role {
                 Role::Request if depth <= LOGIN_DEPTH => self.login.field(hint, value, &self.key),
                 Role::Request => {}
-                Role::Response => {
-                    if depth <= MESSAGE_DEPTH {
-                        self.outcome.message(hint, value, &mut self.scratch);
-                    }
-                    self.outcome.text(hint, value, depth <= OUTCOME_DEPTH);
-                }
+                Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH, &mut self.scratch),
             }
+        }
+    }
+
+    /// A string value within a list that may tell of errors.
+    pub fn listed(&mut self, field: Field, value: &[u8]) {
+        if self.role == Role::Response {
+            self.outcome.message(field.hint, value, &mut self.scratch);
         }
     }
 

@@ -93,7 +93,7 @@ impl Outcome {
     }
 
     /// A string under a field with a part in the outcome.
-    pub fn text(&mut self, hint: Hint, value: &[u8], near_top: bool) {
+    pub fn text(&mut self, hint: Hint, value: &[u8], near_top: bool, scratch: &mut String) {
         let value = value.trim_ascii();
         if hint.any(Hint::TOKEN) && value.len() >= TOKEN_BYTES && !value.contains(&b' ') {
             self.token = true;
@@ -134,6 +134,7 @@ impl Outcome {
         if hint.any(Hint::ERROR) && !matches!(lower, b"" | b"none" | b"null" | b"false" | b"0" | b"ok") {
             self.error = true;
         }
+        self.message(hint, value, scratch);
     }
 
     /// A string under a field for messages, or for errors.

@@ -22,6 +22,8 @@ use escape::unescape;
 const MAX_DEPTH: u32 = 128;
 /// An object under a key like `errors` speaks of the whole if it lies this deep or less.
 const ERROR_DEPTH: u32 = 3;
+/// Depth to which messages in lists are read: `{"errors":[{"message":".."}]}`.
+const LISTED_DEPTH: u32 = 3;
 
 /// What the end of a chunk cut in two, outside of strings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -396,6 +398,9 @@ impl Json {
             sink.value(field, &self.scratch, self.speaking_depth());
         } else {
             sink.say(field, text, self.speaking_depth());
+            if self.is_in_first_of_list() {
+                sink.listed(field, text);
+            }
             if value::is_telling(&seen, text, field.hint) {
                 sink.look(text, &seen, field.hint);
             }
@@ -436,6 +441,11 @@ impl Json {
     /// How deep a value is, if it speaks of the whole: nothing does inside an array.
     fn speaking_depth(&self) -> Option<u32> {
         (self.arrays == 0).then_some(self.depth)
+    }
+
+    /// Errors may come as a list, of strings or of objects: the first speaks for them.
+    fn is_in_first_of_list(&self) -> bool {
+        self.arrays != 0 && self.depth <= LISTED_DEPTH && self.elements <= 1
     }
 
     #[inline(always)]
