@@ -14,7 +14,7 @@ use support::conversation::{frame, packet};
 use support::{Wire, corpus, has, json_lines};
 
 /// Vectors on which we differ from llhttp.
-const DIFFERENT: [(&str, &str); 8] = [
+const DIFFERENT: [(&str, &str); 7] = [
     (
         "request/content-length.md#Content-Length reset when no body is received",
         "its callback tells llhttp to skip bodies that are announced; nobody tells us",
@@ -31,10 +31,6 @@ const DIFFERENT: [(&str, &str); 8] = [
     (
         "request/invalid.md#Invalid method",
         "MKCOLA is a method like any other token (RFC 9110 section 9.1); llhttp has a list",
-    ),
-    (
-        "request/lenient-version.md#Invalid HTTP version (lenient)",
-        "HTTP/5.6: no request of HTTP/1 (RFC 9110 section 2.5), also rejected by strict llhttp",
     ),
     ("request/method.md#OPTIONS request with RTSP", "RTSP is not HTTP"),
     (
