@@ -288,3 +288,27 @@ fn while_learning_a_rush_is_no_news_but_one_address_is_told() {
     });
     assert_eq!(found, ["user_enumeration"]);
 }
+
+#[test]
+fn a_sign_up_that_nobody_used_before_gives_each_what_is_his() {
+    let severity = |flow: Option<AccountFlow>| {
+        let mut sensor = Sensor::learned();
+        let found = (0..4).flat_map(|nth| {
+            sensor.window(|traffic| {
+                traffic.answers(person_of(nth), 3);
+                let (endpoint, path) = place(AccountFlow::Registration);
+                match flow {
+                    Some(flow) => attempt(traffic, flow, attacker(1), 900 + nth, nth, Answer::Yes),
+                    None => traffic.tally(attacker(1), endpoint, "POST", path, 200, false),
+                }
+                let mut window: EndpointWindow = an_endpoint("POST", HOST, path);
+                let own = exposure_of(attacker(1), DataClass::Email, nth * 20..nth * 20 + 20, traffic.now);
+                window.exposure = Some(Box::new(own));
+                traffic.window.endpoints.put(endpoint, window);
+            })
+        });
+        found.filter(|finding| finding.detector == "shadow_endpoint").map(|finding| finding.severity).max()
+    };
+    assert_eq!(severity(None), Some(Severity::High), "data for anybody");
+    assert_eq!(severity(Some(AccountFlow::Registration)), Some(Severity::Medium));
+}
