@@ -5,8 +5,7 @@
 //! Misses: a campaign that begins while nobody gets in, and until what failed meanwhile has left the shortest span.
 
 use super::state::EndpointActivity;
-use super::tiers::{SPANS, Tiers, tier_of};
-use crate::window::window_of;
+use super::tiers::{SPANS, Tiers};
 use serde::{Deserialize, Serialize};
 
 /// Logins that should have succeeded since the last one did: by chance none does once in 400 times.
@@ -16,20 +15,38 @@ const LEAST_CLIENTS: u64 = 5;
 /// User names for each address, and for each login that should have succeeded, up to which those who fail may be the usual
 /// people.
 const USERS_FOR_EACH: f64 = 2.0;
+/// Windows in which what is usual is half forgotten: half an hour, since people come and go with the hours.
+const HALF_LIFE: f64 = 180.0;
+/// Windows that must have been seen before anything is usual.
+const LEAST_WINDOWS: f64 = 20.0;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    /// The last window in which anybody got in, and the last in which it was shut.
+    /// The last window in which anybody got in, and what failed since.
     opened: i64,
+    failed: u64,
+    /// The last window in which it was shut.
     shut: Option<i64>,
+    /// Who got in, and in how many windows, fading.
+    let_in: f64,
+    windows: f64,
 }
 
 impl Gate {
-    /// A window had logins, which `recent` holds already, and let so many in.
-    pub fn look(&mut self, window: i64, let_in: u64, recent: &Tiers<EndpointActivity>) {
+    /// A window had logins, which `recent` holds already.
+    pub fn look(&mut self, window: i64, logins: [u64; 2], recent: &Tiers<EndpointActivity>) {
+        let [let_in, failed] = logins;
         if let_in > 0 {
-            self.opened = window;
-        } else if self.lets_nobody_in(window, recent) {
+            let passed = window.saturating_sub(self.opened).clamp(1, SPANS[1]) as f64;
+            let passed = if self.windows > 0.0 { passed } else { 1.0 };
+            let faded = 0.5f64.powf(passed / HALF_LIFE);
+            self.let_in = self.let_in * faded + let_in as f64;
+            self.windows = self.windows * faded + passed;
+            (self.opened, self.failed) = (window, 0);
+            return;
+        }
+        self.failed += failed;
+        if self.lets_nobody_in(window, recent) {
             self.shut = Some(window);
         }
     }
@@ -39,19 +56,17 @@ impl Gate {
         self.shut.is_some_and(|shut| window.saturating_sub(shut) < SPANS[0])
     }
 
-    /// What was shut is not any more.
+    /// What was shut is not any more, and another time begins.
     pub fn forget_recent(&mut self) {
-        self.shut = None;
+        *self = Gate::default();
     }
 
     fn lets_nobody_in(&self, window: i64, recent: &Tiers<EndpointActivity>) -> bool {
-        let hour = tier_of(3600);
-        let succeeded = recent.sum(hour, |activity| activity.logins.as_deref().map_or(0, |logins| logins.successes));
-        let first = recent.buckets(hour).map(|activity| window_of(activity.tally.moment.first)).min();
-        let Some(first) = first.filter(|first| succeeded > 0 && *first <= self.opened) else { return false };
-        let usual = succeeded as f64 / (self.opened - first + 1) as f64;
-        let missed = usual * window.saturating_sub(self.opened).min(SPANS[0]) as f64;
-        if missed < MISSED {
+        if self.windows < LEAST_WINDOWS {
+            return false;
+        }
+        let missed = self.let_in / self.windows * window.saturating_sub(self.opened).min(SPANS[0]) as f64;
+        if missed < MISSED || (self.failed as f64) < missed {
             return false;
         }
         let Some(tried) = recent.merged(0, |activity| activity.logins.as_deref()) else { return false };

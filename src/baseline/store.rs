@@ -290,7 +290,7 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWi
         large = window.evidence;
     }
     state.last_window = index;
-    let let_in = window.logins.as_deref().map(|logins| logins.successes);
+    let logins = window.logins.as_deref().map(|logins| [logins.successes, logins.failures]);
     state.recent.add(
         index,
         EndpointActivity {
@@ -312,8 +312,8 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWi
             slow_windows,
         },
     );
-    if let Some(let_in) = let_in {
-        state.gate.look(index, let_in, &state.recent);
+    if let Some(logins) = logins {
+        state.gate.look(index, logins, &state.recent);
     }
 }
 
