@@ -237,7 +237,7 @@ impl<S> Body<S> {
 
     fn content<O: Observer<Scan = S>>(&mut self, content: &[u8], pool: &mut DecoderPool, observer: &mut O) {
         if self.length == 0 && self.side == Side::Client {
-            self.carries_request = guess(content) == Guess::Request;
+            self.carries_request = guess(content, false) == Guess::Request;
         }
         self.length += content.len() as u64;
         let Some(scan) = self.scan.as_mut().filter(|_| !self.is_seen) else { return };

@@ -162,7 +162,7 @@ impl<S, R> Connection<S, R> {
                 Reading::Resync | Reading::Ended => return,
                 Reading::Body(body) => {
                     if side == Side::Server && self.is_as_announced.is_none() {
-                        self.is_as_announced = Some(!begins_message(side, bytes));
+                        self.is_as_announced = Some(!begins_message(side, bytes, false));
                     }
                     match body.data(&mut bytes, &mut shared.decoders, &mut shared.observer) {
                         Progress::More => {}
@@ -336,7 +336,10 @@ impl<S, R> Connection<S, R> {
             Reading::Body(_) => side == Side::Server && self.may_be_over(),
             Reading::Head | Reading::Ended => false,
         };
-        may_turn && !self.exchanges.pipelines && self.turn_changes(side, chunk) && begins_message(side, chunk.bytes)
+        may_turn
+            && !self.exchanges.pipelines
+            && self.turn_changes(side, chunk)
+            && begins_message(side, chunk.bytes, false)
     }
 
     fn turn_changes(&self, side: Side, chunk: &Chunk<'_>) -> bool {
@@ -385,7 +388,7 @@ impl<S, R> Connection<S, R> {
             if bytes.is_empty() {
                 return;
             }
-            if !begins_message(side, bytes) {
+            if !begins_message(side, bytes, true) {
                 shared.counters.heads_refused += 1;
                 self.lose(side);
                 return;
@@ -446,10 +449,10 @@ impl<S, R> Connection<S, R> {
     }
 }
 
-fn begins_message(side: Side, bytes: &[u8]) -> bool {
-    match (side, head::guess(bytes)) {
-        (_, Guess::More) | (Side::Client, Guess::Request) | (Side::Server, Guess::Response) => true,
-        (_, _) => false,
+fn begins_message(side: Side, bytes: &[u8], is_due: bool) -> bool {
+    match side {
+        Side::Client => matches!(head::guess(bytes, is_due), Guess::More | Guess::Request),
+        Side::Server => head::may_begin_response(bytes),
     }
 }
 

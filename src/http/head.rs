@@ -253,7 +253,10 @@ pub enum Guess {
 /// Tells from the first bytes whether a message begins here. Only HTTP/1 is HTTP; a request line must be whole (or the
 /// target longer than [`MAX_SNIFFED_LINE`]) before it is believed, because SIP, RTSP and ICAP requests look alike up
 /// to their version.
-pub fn guess(bytes: &[u8]) -> Guess {
+///
+/// Where a message must begin here, `is_due`, any word may become a method; elsewhere it takes capitals, as methods have by
+/// convention (RFC 9110 §9.1), to wait for the rest of the line.
+pub fn guess(bytes: &[u8], is_due: bool) -> Guess {
     let bytes = skip_empty_lines(bytes);
     match begins_response(bytes) {
         Some(true) => return Guess::Response,
@@ -264,8 +267,10 @@ pub fn guess(bytes: &[u8]) -> Guess {
     if method > MAX_METHOD {
         return Guess::Neither;
     }
+    let is_usual = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
+    let may_become = is_due || bytes[..method].iter().all(is_usual);
     match bytes.get(method) {
-        None => return Guess::More,
+        None => return if may_become { Guess::More } else { Guess::Neither },
         Some(b' ' | b'\t') if method > 0 => {}
         Some(_) => return Guess::Neither,
     }
@@ -278,7 +283,7 @@ pub fn guess(bytes: &[u8]) -> Guess {
         }
         // A lone LF-less line of binary data must not be waited for: a target has no control characters.
         None if bytes.iter().any(|byte| *byte < b'\t') => Guess::Neither,
-        None if bytes.len() >= MAX_SNIFFED_LINE => Guess::Neither,
+        None if bytes.len() >= MAX_SNIFFED_LINE || !may_become => Guess::Neither,
         None => Guess::More,
     }
 }
@@ -317,6 +322,11 @@ pub fn begins_with_known_method(bytes: &[u8]) -> bool {
     ];
     let bytes = skip_empty_lines(bytes);
     KNOWN.iter().any(|method| bytes.strip_prefix(*method).is_some_and(|rest| rest.starts_with(b" ")))
+}
+
+/// Whether a response begins here, as far as the bytes tell.
+pub fn may_begin_response(bytes: &[u8]) -> bool {
+    begins_response(skip_empty_lines(bytes)) != Some(false)
 }
 
 /// Whether `HTTP/x.y` and a space or the end of the line begin here; `None` for too few bytes.

@@ -86,7 +86,14 @@ fn first_bytes_are_told_apart() {
         (b"GET \x00\x01", Guess::Neither),
     ];
     for (bytes, expected) in cases {
-        assert_eq!(guess(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
+        assert_eq!(guess(bytes, false), expected, "{:?}", String::from_utf8_lossy(bytes));
+    }
+}
+
+#[test]
+fn a_word_without_capitals_waits_for_its_line_only_where_a_message_is_due() {
+    for bytes in [&b"get"[..], b"get /a HT", b"1"] {
+        assert_eq!((guess(bytes, true), guess(bytes, false)), (Guess::More, Guess::Neither));
     }
 }
 

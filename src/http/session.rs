@@ -173,7 +173,8 @@ impl<O: Observer> HttpHandler<O> {
         said.last = Some(Last::of(&chunk));
         // The first bytes of a flow that was picked up in the middle may be the end of a word.
         let may_be_cut = offset == 0 && info.opened_by.is_none();
-        let guessed = match guess(bytes) {
+        let is_due = offset == begins && info.opened_by == Some(direction);
+        let guessed = match guess(bytes, is_due) {
             Guess::Request if may_be_cut && !begins_with_known_method(bytes) => Guess::Neither,
             // A request line that was cut ends with an HTTP version, too.
             Guess::Response if may_be_cut => response_with_status(bytes),

@@ -209,7 +209,7 @@ fn recognised(payload: &[u8]) -> Option<(Protocol, Server)> {
         [0x17, 0x03, 1..=4, ..] => return Some((Protocol::Tls, Server::Unknown)),
         _ => {}
     }
-    match guess(payload) {
+    match guess(payload, false) {
         Guess::Request => Some((Protocol::Http, Server::Receives)),
         Guess::Response => Some((Protocol::Http, Server::Sends)),
         Guess::More if begins_with_known_method(payload) => Some((Protocol::Http, Server::Receives)),
