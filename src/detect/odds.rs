@@ -123,14 +123,11 @@ impl Odds {
 
     /// The probability as history bears it out: never smaller than the model's.
     pub fn calibrated(&self, test: &str, probability: Probability) -> Probability {
-        let score = score_of(probability);
-        if score <= BASE_SCORE {
-            return probability;
-        }
+        let excess = (score_of(probability) - BASE_SCORE).max(0.0);
         let tail = self.tail(test);
         let prior = PRIOR_EPISODES * PRIOR_DAYS;
         let base = (prior + tail.beyond) / (prior / 10f64.powf(-BASE_SCORE) + tail.episodes);
-        let calibrated = base.min(1.0) * 10f64.powf(-(score - BASE_SCORE) / tail.stretch());
+        let calibrated = base.min(1.0) * 10f64.powf(-excess / tail.stretch());
         Probability::new(calibrated.max(probability.value()))
     }
 
