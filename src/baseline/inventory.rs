@@ -3,7 +3,7 @@
 //!
 //! A slug is recognised between windows from merged aggregates: enough endpoints of one method that differ in one
 //! literal segment only and answer with documents of one look. They become one endpoint, and the workers' next snapshot
-//! knows the position as a parameter.
+//! knows the position as a parameter. Words at that position that have a life of their own stay words.
 
 use super::persist::Kind;
 use super::state::EndpointState;
