@@ -1,5 +1,6 @@
 //! What becomes of a connection's bytes, as small facts.
 
+use crate::http::tls::tests::HELLO_OF_TLS;
 use crate::http::{Head, HttpHandler, HttpLimits, HttpState, Marks, Observer, Side, Transaction};
 use crate::packet::{Direction, FlowKey, Peer};
 use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};
@@ -7,6 +8,8 @@ use crate::time::Timestamp;
 
 #[path = "forms_tests.rs"]
 mod forms;
+#[path = "inside_tls_tests.rs"]
+mod inside_tls;
 #[path = "smuggling_tests.rs"]
 mod smuggling;
 
@@ -380,7 +383,7 @@ fn http_inside_socks_is_read() {
 #[test]
 fn other_protocols_are_given_up_after_their_first_words() {
     for (client, server) in [
-        ("\x16\x03\x01\x02\x00\x01", ""),
+        (HELLO_OF_TLS, ""),
         ("SSH-2.0-OpenSSH_9\r\n", "SSH-2.0-OpenSSH_9\r\n"),
         ("EHLO h\r\n", "220 mail ESMTP\r\n"),
         ("OPTIONS sip:h SIP/2.0\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n"),

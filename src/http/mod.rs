@@ -20,6 +20,7 @@ mod proxied;
 mod session;
 mod shared;
 mod suspect;
+mod tls;
 
 pub use ambiguity::Ambiguity;
 pub use head::{Field, Head};

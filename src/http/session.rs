@@ -8,6 +8,7 @@ use super::head::{Guess, begins_with_known_method, guess, response_with_status};
 use super::http2::{self, FirstWords};
 use super::proxied::{Preamble, preamble};
 use super::shared::Shared;
+use super::tls::{self, Hello, Unencrypted};
 use super::{HttpCounters, HttpLimits, Observer};
 use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo, Handler, Interest};
@@ -18,6 +19,8 @@ pub enum HttpState<S, R> {
     Undecided(Undecided),
     Http(Box<Connection<S, R>>),
     Http2(Box<http2::Connection<S, R>>),
+    /// In TLS that does not encrypt.
+    Unencrypted(Box<Unencrypted<S, R>>),
     NotHttp,
 }
 
@@ -28,6 +31,7 @@ impl<S, R> HttpState<S, R> {
             HttpState::Undecided(undecided) => undecided.first.as_ref().map(|first| first.time),
             HttpState::Http(connection) => connection.oldest_open(),
             HttpState::Http2(connection) => connection.oldest_open(),
+            HttpState::Unencrypted(tls) => tls.inner.oldest_open(),
             HttpState::NotHttp => None,
         }
     }
@@ -128,8 +132,10 @@ impl<O: Observer> HttpHandler<O> {
 
     /// Tells the transaction of a response whose body has gone on for long, at a time that does not depend on what comes.
     pub fn tell_open(&mut self, info: &FlowInfo, state: &mut HttpState<O::Scan, O::Report>, now: Timestamp) {
-        if let HttpState::Http(connection) = state {
-            connection.tell_open(info, now, &mut self.shared);
+        match state {
+            HttpState::Http(connection) => connection.tell_open(info, now, &mut self.shared),
+            HttpState::Unencrypted(tls) => self.tell_open(info, &mut tls.inner, now),
+            HttpState::Undecided(_) | HttpState::Http2(_) | HttpState::NotHttp => {}
         }
     }
 
@@ -209,6 +215,20 @@ impl<O: Observer> HttpHandler<O> {
                         FirstWords::Other => {}
                     }
                 }
+                match tls::hello(bytes) {
+                    Hello::Chosen(mac) => return self.inside_tls(info, undecided, mac, direction, joined, chunk),
+                    Hello::More
+                        if bytes.len() < self.shared.limits.undecided_bytes
+                            && self.shared.has_room_for(bytes.len()) =>
+                    {
+                        return self.wait(undecided, direction, joined, &chunk);
+                    }
+                    Hello::Offered if undecided.looked_at == 0 => {
+                        undecided.looked_at = 1;
+                        return None; // what the server chooses decides
+                    }
+                    Hello::Offered | Hello::More | Hello::Other => {}
+                }
                 // A request that is no request may still be answered in HTTP: the other direction decides.
                 undecided.is_socks |= undecided.looked_at == 0 && is_socks_greeting(bytes);
                 undecided.said[direction as usize].other = true;
@@ -220,7 +240,7 @@ impl<O: Observer> HttpHandler<O> {
                 undecided.looked_at = undecided.looked_at.saturating_add(1);
                 let limits = &self.shared.limits;
                 let limit = if is_midstream { limits.midstream_chunks } else { limits.opening_chunks };
-                let give_up = undecided.looked_at > limit || is_tls(bytes) || (both && !is_midstream);
+                let give_up = undecided.looked_at > limit || tls::is_record(bytes) || (both && !is_midstream);
                 return if give_up { self.refuse(undecided) } else { None };
             }
         };
@@ -285,11 +305,6 @@ impl<O: Observer> HttpHandler<O> {
 /// The preface of HTTP/2 as far as it has come, its line at least (RFC 9113 §3.4).
 fn is_preface(bytes: &[u8]) -> bool {
     bytes.starts_with(http2::PREFACE_LINE) && bytes.iter().zip(http2::PREFACE).all(|(one, other)| one == other)
-}
-
-/// A TLS record of version 3.x: handshake, alert, change cipher spec or application data (RFC 8446 §5.1).
-fn is_tls(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x14..=0x17, 0x03, 0..=4, ..])
 }
 
 /// The first words of a SOCKS client: version 5 with a list of methods (RFC 1928 §3), or a version 4 CONNECT. What
@@ -357,6 +372,11 @@ impl<O: Observer> Handler for HttpHandler<O> {
                     *state = HttpState::NotHttp;
                 }
             }
+            HttpState::Unencrypted(tls) => {
+                if let Some(next) = self.unencrypted(info, tls, direction, event) {
+                    *state = next;
+                }
+            }
             HttpState::NotHttp => {}
         }
         interest_of(state)
@@ -366,6 +386,7 @@ impl<O: Observer> Handler for HttpHandler<O> {
         match state {
             HttpState::Http(mut connection) => connection.close(info, time, &mut self.shared),
             HttpState::Http2(mut connection) => connection.close(info, time, &mut self.shared),
+            HttpState::Unencrypted(tls) => self.close(info, tls.inner, time),
             HttpState::Undecided(mut undecided) => drop(self.take(&mut undecided)),
             HttpState::NotHttp => {}
         }
@@ -379,6 +400,7 @@ fn interest_of<S, R>(state: &HttpState<S, R>) -> Interest {
         HttpState::Http(connection) if connection.is_over() => Interest::None,
         HttpState::Http2(connection) if connection.is_over() => Interest::None,
         HttpState::Http(_) | HttpState::Http2(_) => Interest::Ours,
+        HttpState::Unencrypted(tls) => interest_of(&tls.inner),
         HttpState::NotHttp => Interest::None,
     }
 }

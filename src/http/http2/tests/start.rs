@@ -1,6 +1,7 @@
 //! How a connection is recognised.
 
 use super::*;
+use crate::http::tls::tests::HELLO_OF_TLS;
 
 #[test]
 fn prior_knowledge_is_recognised_by_the_preface() {
@@ -105,7 +106,7 @@ fn a_tunnel_of_something_else_is_given_up() {
     flow.say(Side::Client, b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n")
         .say(Side::Server, b"HTTP/1.1 200 OK\r\n\r\n");
     assert_eq!(flow.interest, Interest::Ours);
-    flow.say(Side::Client, b"\x16\x03\x01\x02\x00\x01");
+    flow.say(Side::Client, HELLO_OF_TLS.as_bytes());
     assert_eq!(flow.interest, Interest::None);
     assert_eq!(flow.lines(), ["CONNECT h:443 -> 200"]);
 }
