@@ -5,18 +5,15 @@
 //! is another matter: see `quarantine`.
 
 use super::habit::Came;
+use super::lesson::{SubjectLesson, TakenLesson};
 use super::persist::Kind;
 use super::quarantine::Quarantine;
 use super::settling::SettledShare;
 use super::state::{ClientState, ExposureNormal, Quarantines, Share, TakenNormal};
 use super::store::{Store, Touched};
 use super::tiers::{DAY_WINDOWS, Tiers, tier_of};
-use crate::inspect::DataClass;
 use crate::rule::Severity;
-use crate::window::histogram::{LogHistogram, StatusCounts};
-use crate::window::{AskedByHost, EndpointWindow, Exposure, Merge, Parts, Reach};
-use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
+use crate::window::{Merge, Parts, Reach};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -54,172 +51,6 @@ pub enum Spoiled {
     Awakening(u64, Severity),
 }
 
-/// Sensitive data of one window, as far as it teaches.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ExposureLesson {
-    /// Class, distinct values, responses.
-    pub classes: SmallVec<[(DataClass, u64, u64); 2]>,
-    pub records: u64,
-    pub bytes: u64,
-    pub successes: u64,
-    pub windows: u64,
-}
-
-impl Merge for ExposureLesson {
-    fn merge(&mut self, other: Self) {
-        for (class, values, responses) in other.classes {
-            match self.classes.iter_mut().find(|(mine, _, _)| *mine == class) {
-                Some(mine) => (mine.1, mine.2) = (mine.1 + values, mine.2 + responses),
-                None => self.classes.push((class, values, responses)),
-            }
-        }
-        self.records += other.records;
-        self.bytes += other.bytes;
-        self.successes += other.successes;
-        self.windows += other.windows;
-    }
-}
-
-/// What a client or principal took in one window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TakenLesson {
-    #[serde(default)]
-    pub requests: u64,
-    pub records: u64,
-    pub bytes: u64,
-    pub windows: u64,
-}
-
-impl Merge for TakenLesson {
-    fn merge(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.records += other.records;
-        self.bytes += other.bytes;
-        self.windows += other.windows;
-    }
-}
-
-/// Statuses of requests that a server cannot make sense of.
-const NOT_UNDERSTOOD: [u16; 4] = [400, 405, 415, 422];
-
-/// Answers that say so.
-pub fn not_understood(statuses: &StatusCounts) -> u64 {
-    NOT_UNDERSTOOD.map(|status| statuses.count(status)).into_iter().sum()
-}
-
-/// How large successful answers were.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    pub sizes: LogHistogram,
-    pub records: LogHistogram,
-    pub sensitive_values: LogHistogram,
-}
-
-impl Merge for Answers {
-    fn merge(&mut self, other: Self) {
-        self.sizes.merge(&other.sizes);
-        self.records.merge(&other.records);
-        self.sensitive_values.merge(&other.sensitive_values);
-    }
-}
-
-impl ExposureLesson {
-    pub fn of(exposure: Option<&Exposure>, successes: u64) -> ExposureLesson {
-        let Some(exposure) = exposure else {
-            return ExposureLesson { successes, windows: 1, ..ExposureLesson::default() };
-        };
-        ExposureLesson {
-            classes: exposure
-                .classes
-                .iter()
-                .map(|class| (class.class, class.values.count(), class.responses))
-                .collect(),
-            records: exposure.records,
-            bytes: exposure.bytes,
-            successes,
-            windows: 1,
-        }
-    }
-}
-
-/// What one window teaches about an endpoint.
-#[derive(Clone, Debug)]
-pub struct EndpointLesson {
-    pub requests: u64,
-    pub errors: u64,
-    pub failures: u64,
-    pub login_failures: u64,
-    pub login_nonsense: u64,
-    pub logins: u64,
-    pub login_successes: u64,
-    pub login_sessions: u64,
-    /// Failed logins of strangers.
-    pub strange_failures: u64,
-    /// Registrations, resets and lookups: whether there were any, and those of strangers.
-    pub has_account_calls: bool,
-    pub strange_calls: u64,
-    pub exposure: ExposureLesson,
-    pub open_exposure: ExposureLesson,
-    pub answers: Answers,
-    pub page_sizes: Option<LogHistogram>,
-    pub latency: LogHistogram,
-}
-
-impl EndpointLesson {
-    pub fn of(window: &EndpointWindow) -> EndpointLesson {
-        let logins = window.logins.as_deref();
-        EndpointLesson {
-            requests: window.tally.requests,
-            errors: window.tally.statuses.class(4),
-            failures: window.tally.statuses.class(5),
-            login_failures: logins.map_or(0, |logins| logins.failures),
-            login_nonsense: logins.map_or(0, |logins| not_understood(&window.tally.statuses).min(logins.failures)),
-            logins: logins.map_or(0, |logins| logins.total()),
-            login_successes: logins.map_or(0, |logins| logins.successes),
-            login_sessions: logins.map_or(0, |logins| logins.with_session),
-            strange_failures: logins.map_or(0, |logins| logins.strangers.counted),
-            has_account_calls: window.accounts.is_some(),
-            strange_calls: window.accounts.as_deref().map_or(0, |calls| calls.strangers.counted),
-            exposure: ExposureLesson::of(window.exposure.as_deref(), window.successes),
-            open_exposure: ExposureLesson::of(window.open_exposure.as_deref(), window.open_successes),
-            answers: Answers {
-                sizes: window.sizes.clone(),
-                records: window.records.clone(),
-                sensitive_values: window.sensitive_values.clone(),
-            },
-            latency: window.latency.clone(),
-            page_sizes: window.paged.as_deref().map(|paged| paged.asked.clone()),
-        }
-    }
-}
-
-/// What one window teaches about a client, principal or host.
-#[derive(Clone, Debug)]
-pub struct SubjectLesson {
-    pub requests: u64,
-    pub answered: u64,
-    pub errors: u64,
-    pub failures: u64,
-    pub exposure: ExposureLesson,
-    pub taken: TakenLesson,
-    /// Of clients.
-    pub asked: AskedByHost,
-}
-
-/// What a window says of a host.
-#[derive(Clone, Debug)]
-pub struct HostLesson {
-    pub of_all: SubjectLesson,
-    /// Different clients.
-    pub clients: u64,
-}
-
-impl HostLesson {
-    fn came(&self) -> Came {
-        Came { visits: self.clients, requests: self.of_all.requests }
-    }
-}
-
 /// Windows that a lesson stands for at most, where nothing happened in between: a week.
 const MOST_WINDOWS: i64 = 7 * 8640;
 
@@ -229,6 +60,18 @@ const REACH_WINDOWS: i64 = super::tiers::SPANS[0];
 impl Store {
     /// Folds a judged window into the baselines, except where it was spoiled.
     pub fn fold(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
+        self.note_told(spoiled);
+        let told_logins = self.fold_endpoints(index, touched, spoiled);
+        self.fold_clients(index, touched, spoiled);
+        self.fold_principals(index, touched, spoiled);
+        self.fold_hosts(index, touched, spoiled);
+        self.tell_attempts(touched, &told_logins);
+        self.fold_habits(touched, spoiled);
+        self.fold_reaches(index, touched, spoiled);
+    }
+
+    /// What was told of once is not told of again.
+    fn note_told(&self, spoiled: &BTreeSet<Spoiled>) {
         for told in spoiled {
             match told {
                 Spoiled::Zombie(key, severity) => {
@@ -253,6 +96,10 @@ impl Store {
                 _ => {}
             }
         }
+    }
+
+    /// Gives the endpoints whose logins were told of.
+    fn fold_endpoints(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) -> BTreeSet<u64> {
         let mut told_logins = BTreeSet::new();
         for (key, lesson) in &touched.endpoint_lessons {
             let Some(mut state) = self.endpoints.get_mut(key) else { continue };
@@ -333,6 +180,10 @@ impl Store {
                 }
             }
         }
+        told_logins
+    }
+
+    fn fold_clients(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
         for (key, lesson) in &touched.client_lessons {
             let Some(mut state) = self.clients.get_mut(key) else { continue };
             let passed = index.saturating_sub(std::mem::replace(&mut state.taught, index));
@@ -351,6 +202,9 @@ impl Store {
                 teach_taken(&mut state.taken, lesson.taken, (index, passed), is_spoiled, touched.is_learning);
             }
         }
+    }
+
+    fn fold_principals(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
         for (key, lesson) in &touched.principal_lessons {
             let Some(mut state) = self.principals.get_mut(key) else { continue };
             if touched.is_learning
@@ -370,6 +224,9 @@ impl Store {
                 teach_taken(&mut state.taken, lesson.taken, (index, passed), is_spoiled, touched.is_learning);
             }
         }
+    }
+
+    fn fold_hosts(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
         for (key, lesson) in &touched.host_lessons {
             let Some(mut state) = self.hosts.get_mut(key) else { continue };
             let lesson = &lesson.of_all;
@@ -384,6 +241,10 @@ impl Store {
             let shares = (&mut state.errors, &mut state.failures);
             teach_shares(shares, &mut state.quarantine, (index, passed), counts, &told, touched.is_learning);
         }
+    }
+
+    /// Marks what clients and accounts did at logins that were told of.
+    fn tell_attempts(&self, touched: &Touched, told_logins: &BTreeSet<u64>) {
         for (map, keys) in
             [(&self.login_clients, &touched.login_clients), (&self.login_accounts, &touched.login_accounts)]
         {
@@ -394,8 +255,6 @@ impl Store {
                 }
             }
         }
-        self.fold_habits(touched, spoiled);
-        self.fold_reaches(index, touched, spoiled);
     }
 
     /// What a client, by its window and key, asked of each host: an example to go by, or none.

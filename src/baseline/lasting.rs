@@ -70,6 +70,12 @@ impl Lasting {
         }
     }
 
+    /// The longest sleep that it has come back from for good.
+    pub fn longest_return(&self, now: Timestamp) -> Duration {
+        let awake = self.awakening.as_deref().filter(|awakening| now.since(awakening.awake) >= AWAKE);
+        self.longest_sleep.max(awake.map_or(Duration::ZERO, Awakening::slept))
+    }
+
     fn get_used_to(&mut self, awakening: &Awakening) {
         self.longest_sleep = self.longest_sleep.max(awakening.slept());
         if awakening.told.is_none() {

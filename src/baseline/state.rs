@@ -1,9 +1,9 @@
 //! What is kept of each key between windows: recent activity in tiers, and what is normal.
 
-use super::fold::{Answers, ExposureLesson, TakenLesson};
 use super::gate::Gate;
 use super::habit::Habit;
 use super::lasting::Lasting;
+use super::lesson::{Answers, ExposureLesson, TakenLesson};
 use super::pace::Pace;
 use super::parameters::Parameters;
 use super::peers::Demand;

@@ -5,8 +5,8 @@
 
 use super::Watched;
 use super::changes::Changes;
-use super::fold::{EndpointLesson, ExposureLesson, HostLesson, SubjectLesson, TakenLesson};
 use super::lasting::Lasting;
+use super::lesson::{EndpointLesson, ExposureLesson, HostLesson, SubjectLesson, TakenLesson};
 use super::persist::Kind;
 use super::reach::ReachState;
 use super::state::{

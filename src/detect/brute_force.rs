@@ -5,7 +5,8 @@
 //! waits for one; and those that one client tries for many accounts. Misses: logins whose password cannot be read, codes
 //! in paths, and a few codes for each of many accounts from as many addresses.
 
-use super::credential_stuffing::{in_words, sample_of, sum_of};
+use super::credential_stuffing::{in_words, sample_of};
+use super::login_campaign::sum_of;
 use super::reasons::Reasons;
 use super::{DetectorName, Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;

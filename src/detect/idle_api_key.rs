@@ -3,7 +3,7 @@
 //! Sees: API keys, Basic accounts and tokens of machines that the sensor knows, did not see for `min_idle_days` while it watched,
 //! and then sees answered with success; and whether that comes from a network the credential never used, asks for what it
 //! never asked for, or takes personal data. It breaks a policy: it claims no odds. Misses: session cookies and people's
-//! tokens, which come back after any holiday; credentials that the sensor never saw used, or forgot at its limits; those
+//! tokens, which come back after any holiday; kinds of credentials of which many came back before; credentials that the sensor never saw used, or forgot at its limits; those
 //! that woke up before as late.
 
 use super::reasons::Reasons;
@@ -42,8 +42,10 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let others = Others::of(scene);
     candidates.retain(|candidate| {
         let of_kind = others.by_kind.get(candidate.kind.name()).copied().unwrap_or_default();
+        let is_usual = of_kind.returned >= rules.max_returned
+            && of_kind.returned as f64 >= rules.max_returned_share * of_kind.known as f64;
         let is_alone = others.awakened <= rules.max_together || !candidate.new_networks.is_empty();
-        of_kind <= rules.max_credentials && is_alone
+        of_kind.known <= rules.max_credentials && !is_usual && is_alone
     });
     findings.extend(candidates.into_iter().filter_map(|candidate| candidate.finding(scene)));
 }
@@ -69,9 +71,16 @@ fn candidate(scene: &Scene<'_>, key: u64, lasting: &Lasting) -> Option<Candidate
 /// Lasting credentials that are known.
 #[derive(Default)]
 struct Others {
-    by_kind: BTreeMap<&'static str, u64>,
+    by_kind: BTreeMap<&'static str, OfKind>,
     /// Those that woke up just now, as late, where they always were.
     awakened: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct OfKind {
+    known: u64,
+    /// Those that came back from as long a silence before.
+    returned: u64,
 }
 
 impl Others {
@@ -81,7 +90,9 @@ impl Others {
         let (now, min_idle) = (start_of(scene.window), scene.rules.idle_api_key.min_idle());
         for state in &scene.store.principals {
             let Some(lasting) = &state.lasting else { continue };
-            *others.by_kind.entry(lasting.kind.name()).or_default() += 1;
+            let of_kind = others.by_kind.entry(lasting.kind.name()).or_default();
+            of_kind.known += 1;
+            of_kind.returned += u64::from(lasting.longest_return(now) >= min_idle);
             let awakened = lasting.awakening.as_deref().is_some_and(|awakening| {
                 let is_recent = now.since(awakening.awake) < AWAKE && awakening.slept() >= min_idle;
                 is_recent && lasting.new_networks(awakening).is_empty()

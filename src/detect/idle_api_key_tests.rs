@@ -154,6 +154,26 @@ fn where_thousands_have_such_credentials_they_are_peoples() {
 }
 
 #[test]
+fn where_many_came_back_before_coming_back_is_usual() {
+    let mut sensor = Sensor::new();
+    let used = |traffic: &mut Traffic, key: u64| traffic.with_key(attacker(key), key, STOCK, 200);
+    let ordinary = |nth: u64, traffic: &mut Traffic| {
+        (0..20).for_each(|key| used(traffic, key));
+        traffic.answers(person_of(nth), 1);
+    };
+    assert_eq!(sensor.voices(LEARNED as u64, ordinary), SILENCE);
+    days_pass(&mut sensor, 31);
+    let told: Vec<usize> = (0..20)
+        .map(|key| {
+            days_pass(&mut sensor, 1);
+            sensor.window(|traffic| used(traffic, key)).len()
+        })
+        .collect();
+    assert_eq!(told.iter().sum::<usize>(), 10, "{told:?}");
+    assert!(told[..10].iter().all(|told| *told == 1), "{told:?}");
+}
+
+#[test]
 fn an_awakening_comes_back_from_the_disk() {
     let mut sensor = learned();
     awakens(&mut sensor, 31, attacker(1), STOCK, 200);

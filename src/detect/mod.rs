@@ -14,6 +14,7 @@ mod evasion;
 mod excessive_data_exposure;
 mod idle_api_key;
 mod latency_anomaly;
+mod login_campaign;
 mod object_enumeration;
 mod odds;
 mod password_reset_abuse;

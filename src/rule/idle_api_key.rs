@@ -25,6 +25,9 @@ pub struct IdleApiKey {
     pub habit_factor: f64,
     /// Known credentials of its kind.
     pub max_credentials: u64,
+    /// Of its kind that came back from as long a silence before, as a number and as a share of those known.
+    pub max_returned: u64,
+    pub max_returned_share: f64,
     /// Credentials that wake up within ten minutes, from networks that they always used.
     pub max_together: u64,
     /// Severity with one sign that it is in other hands.
@@ -50,6 +53,8 @@ impl IdleApiKey {
         check.at_least("min_successes", self.min_successes, 1);
         check.factor("habit_factor", self.habit_factor);
         check.at_least("max_credentials", self.max_credentials, 1);
+        check.at_least("max_returned", self.max_returned, 1);
+        check.within("max_returned_share", self.max_returned_share, 0.0, 1.0);
         check.at_least("max_together", self.max_together, 1);
         check.not_below("one_sign_severity", self.one_sign_severity, self.alert.severity, "`alert.severity`");
         check.not_below("more_signs_severity", self.more_signs_severity, self.one_sign_severity, "`one_sign_severity`");
