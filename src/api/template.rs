@@ -276,6 +276,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_of_every_host_is_none_of_its_pages() {
+        let mut learned = LearnedParameters::new();
+        assert!(learned.learn("shop.test", "") && learned.learn("shop.test", "/{id}"));
+        let mut out = TemplateBuf::default();
+        let mut with = |path: &str| {
+            template_with(path, "shop.test", &learned, &mut out);
+            out.template().to_owned()
+        };
+        assert_eq!(with("/favicon.ico"), "/favicon.ico");
+        assert_eq!(with("/apple-touch-icon-precomposed.png"), "/apple-touch-icon-precomposed.png");
+        assert_eq!(with("/.well-known/security.txt"), "/.well-known/security.txt");
+        assert_eq!(with("/about/favicon.ico"), "/{id}/{id}");
+    }
+
+    #[test]
     fn a_template_comes_apart_and_takes_a_slug() {
         let parts: Vec<_> = segments("/v1/articles/red/{id}.pdf").map(|s| (s.prefix, s.text, s.is_parameter)).collect();
         let expected = [

@@ -78,6 +78,16 @@ fn reading_ends_at_a_gap_with_what_was_asked() {
 }
 
 #[test]
+fn what_was_read_before_the_records_break_off_is_told() {
+    let mut flow = Flow::new();
+    let (client, server) = opening();
+    flow.send(Side::Client, &client);
+    flow.send(Side::Server, &[server, data("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok"), vec![0; 9]].concat());
+    assert_eq!(flow.interest, Interest::None);
+    assert_eq!(flow.told(), ["- > 200 \"ok\" incomplete,response_only"]);
+}
+
+#[test]
 fn disputed_bytes_mark_the_request_that_they_are_of() {
     let mut flow = with_handshake();
     flow.send(Side::Client, &data(ASK));

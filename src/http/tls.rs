@@ -10,6 +10,7 @@ use super::Observer;
 use super::session::{FirstBytes, HttpHandler, HttpState, Undecided};
 use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo, Handler};
+use crate::time::Timestamp;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
@@ -171,7 +172,11 @@ impl<O: Observer> HttpHandler<O> {
             Some(first) => self.records(info, &mut tls, direction, first.chunk()),
             None => self.records(info, &mut tls, direction, chunk),
         };
-        if are_records { Some(HttpState::Unencrypted(Box::new(tls))) } else { self.refuse(undecided) }
+        if are_records {
+            Some(HttpState::Unencrypted(Box::new(tls)))
+        } else {
+            self.leave_tls(info, tls.inner, chunk.time)
+        }
     }
 
     /// Reads what is inside of a connection that does not encrypt. Says what the flow is from now on, if it is another.
@@ -195,10 +200,21 @@ impl<O: Observer> HttpHandler<O> {
                 return None;
             }
         };
-        if let HttpState::Undecided(undecided) = &tls.inner {
+        let inner = std::mem::replace(&mut tls.inner, HttpState::NotHttp);
+        self.leave_tls(info, inner, time)
+    }
+
+    /// Nothing more can be read of a flow: what is under way ends.
+    fn leave_tls(
+        &mut self,
+        info: &FlowInfo,
+        inner: HttpState<O::Scan, O::Report>,
+        time: Timestamp,
+    ) -> Option<HttpState<O::Scan, O::Report>> {
+        if let HttpState::Undecided(undecided) = &inner {
             self.refuse(undecided);
         }
-        self.close(info, std::mem::replace(&mut tls.inner, HttpState::NotHttp), time);
+        self.close(info, inner, time);
         Some(HttpState::NotHttp)
     }
 

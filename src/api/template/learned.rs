@@ -125,9 +125,28 @@ fn push_kept(prefix: &mut String, segment: &str) {
     prefix.push('}');
 }
 
+/// What browsers, phones and crawlers ask of the root of any host, whether it is there or not; and where RFC 8615 puts what
+/// programs look for.
+const ASKED_OF_EVERY_HOST: [&str; 10] = [
+    ".well-known",
+    "ads.txt",
+    "browserconfig.xml",
+    "crossdomain.xml",
+    "favicon.ico",
+    "humans.txt",
+    "manifest.json",
+    "robots.txt",
+    "site.webmanifest",
+    "sitemap.xml",
+];
+
+fn is_asked_of_every_host(segment: &str) -> bool {
+    ASKED_OF_EVERY_HOST.contains(&segment) || segment.starts_with("apple-touch-icon")
+}
+
 /// Whether the segment behind `prefix`, which is left as it was, is a value.
 pub(super) fn holds_value(prefixes: &Prefixes, prefix: &mut String, segment: &str) -> bool {
-    if !prefixes.contains(prefix.as_str()) {
+    if !prefixes.contains(prefix.as_str()) || (prefix.is_empty() && is_asked_of_every_host(segment)) {
         return false;
     }
     let length = prefix.len();
