@@ -84,7 +84,7 @@ fn what_was_read_before_the_records_break_off_is_told() {
     flow.send(Side::Client, &client);
     flow.send(Side::Server, &[server, data("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok"), vec![0; 9]].concat());
     assert_eq!(flow.interest, Interest::None);
-    assert_eq!(flow.told(), ["- > 200 \"ok\" incomplete,response_only"]);
+    assert_eq!(flow.told(), ["- > 200 \"ok\" response_only,incomplete"]);
 }
 
 #[test]
