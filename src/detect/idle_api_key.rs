@@ -3,8 +3,8 @@
 //! Sees: API keys, Basic accounts and tokens of machines that the sensor knows, did not see for `min_idle_days` while it watched,
 //! and then sees answered with success; and whether that comes from a network the credential never used, asks for what it
 //! never asked for, or takes personal data. It breaks a policy: it claims no odds. Misses: session cookies and people's
-//! tokens, which come back after any holiday; kinds of credentials of which many came back before; credentials that the sensor never saw used, or forgot at its limits; those
-//! that woke up before as late.
+//! tokens, which come back after any holiday; kinds of credentials of which many came back before; credentials that the sensor
+//! never saw used, or forgot at its limits; those that woke up before as late.
 
 use super::reasons::Reasons;
 use super::{Finding, Scene, Spoiled, Subject};

@@ -1,7 +1,7 @@
 //! Where HTTP/2 begins: in a flow of unknown protocol, and behind HTTP/1.
 
 use super::connection::Connection;
-use super::session::{FirstBytes, HttpHandler, HttpState, Undecided};
+use super::session::{HttpHandler, HttpState, Undecided};
 use super::{Message, Observer, Side, http2};
 use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo};
@@ -44,8 +44,7 @@ impl<O: Observer> HttpHandler<O> {
         undecided: &mut Undecided,
         sign: Http2Sign,
         direction: Direction,
-        joined: Option<Box<FirstBytes>>,
-        chunk: Chunk<'_>,
+        words: Chunk<'_>,
     ) -> Option<HttpState<O::Scan, O::Report>> {
         let client = match sign {
             Http2Sign::Preface | Http2Sign::Frames(Side::Client) => direction,
@@ -69,10 +68,7 @@ impl<O: Observer> HttpHandler<O> {
         if let Some(first) = self.take(undecided) {
             connection.data(info, first.direction, first.chunk(), &mut self.shared);
         }
-        match joined {
-            Some(first) => connection.data(info, direction, first.chunk(), &mut self.shared),
-            None => connection.data(info, direction, chunk, &mut self.shared),
-        }
+        connection.data(info, direction, words, &mut self.shared);
         if connection.is_foreign() { self.refuse(undecided) } else { Some(HttpState::Http2(Box::new(connection))) }
     }
 

@@ -157,9 +157,9 @@ impl<O: Observer> HttpHandler<O> {
                 None
             }
         };
-        let bytes = joined.as_ref().map_or(chunk.bytes, |first| &first.bytes);
+        let words = joined.as_ref().map_or(chunk, |first| first.chunk());
+        let Chunk { bytes, offset, .. } = words;
         let begins = undecided.begins[direction as usize];
-        let offset = joined.as_ref().map_or(chunk.offset, |first| first.offset);
         if offset == 0 && begins == 0 && info.opened_by != Some(direction.other()) {
             match preamble(bytes) {
                 Preamble::Length(length) => {
@@ -192,35 +192,30 @@ impl<O: Observer> HttpHandler<O> {
                 if bytes.len() < http2::PREFACE.len() && self.shared.has_room_for(bytes.len()) {
                     return self.wait(undecided, direction, joined, &chunk);
                 }
-                return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
+                return self.http2(info, undecided, Http2Sign::Preface, direction, words);
             }
             Guess::Request => direction,
             Guess::Response => direction.other(),
-            Guess::More
-                if bytes.len() < self.shared.limits.undecided_bytes && self.shared.has_room_for(bytes.len()) =>
-            {
+            Guess::More if self.may_wait_for(bytes) => {
                 return self.wait(undecided, direction, joined, &chunk);
             }
             Guess::More | Guess::Neither => {
                 if is_preface(bytes) {
-                    return self.http2(info, undecided, Http2Sign::Preface, direction, joined, chunk);
+                    return self.http2(info, undecided, Http2Sign::Preface, direction, words);
                 }
                 let is_answer = offset == 0 && info.opened_by == Some(direction.other());
                 if is_answer || (undecided.is_in_tunnel() && undecided.looked_at == 0) {
                     match http2::first_words(bytes) {
                         FirstWords::Settings => {
-                            return self.http2(info, undecided, Http2Sign::Settings, direction, joined, chunk);
+                            return self.http2(info, undecided, Http2Sign::Settings, direction, words);
                         }
                         FirstWords::More => return self.wait(undecided, direction, joined, &chunk),
                         FirstWords::Other => {}
                     }
                 }
                 match tls::hello(bytes) {
-                    Hello::Chosen(mac) => return self.inside_tls(info, undecided, mac, direction, joined, chunk),
-                    Hello::More
-                        if bytes.len() < self.shared.limits.undecided_bytes
-                            && self.shared.has_room_for(bytes.len()) =>
-                    {
+                    Hello::Chosen(mac) => return self.inside_tls(info, undecided, mac, direction, words),
+                    Hello::More if self.may_wait_for(bytes) => {
                         return self.wait(undecided, direction, joined, &chunk);
                     }
                     Hello::Offered if undecided.looked_at == 0 => {
@@ -234,7 +229,7 @@ impl<O: Observer> HttpHandler<O> {
                 undecided.said[direction as usize].other = true;
                 let is_midstream = info.opened_by.is_none() || undecided.said.iter().any(|said| said.has_gap);
                 if let Some(side) = if is_midstream { http2::side_of(bytes) } else { None } {
-                    return self.http2(info, undecided, Http2Sign::Frames(side), direction, joined, chunk);
+                    return self.http2(info, undecided, Http2Sign::Frames(side), direction, words);
                 }
                 let both = undecided.said.iter().all(|said| said.other) && !undecided.is_socks;
                 undecided.looked_at = undecided.looked_at.saturating_add(1);
@@ -257,12 +252,9 @@ impl<O: Observer> HttpHandler<O> {
             connection.disputed(side, said.disputed);
         }
         if let Some(first) = self.take(undecided) {
-            self.feed_first(info, &mut connection, &first);
+            connection.data(info, first.direction, first.chunk(), &mut self.shared);
         }
-        match joined {
-            Some(first) => self.feed_first(info, &mut connection, &first),
-            None => connection.data(info, direction, chunk, &mut self.shared),
-        }
+        connection.data(info, direction, words, &mut self.shared);
         Some(HttpState::Http(Box::new(connection)))
     }
 
@@ -277,8 +269,9 @@ impl<O: Observer> HttpHandler<O> {
         Some(first)
     }
 
-    fn feed_first(&mut self, info: &FlowInfo, connection: &mut Connection<O::Scan, O::Report>, first: &FirstBytes) {
-        connection.data(info, first.direction, first.chunk(), &mut self.shared);
+    /// Whether so many bytes that say nothing yet may be kept until more come.
+    fn may_wait_for(&self, bytes: &[u8]) -> bool {
+        bytes.len() < self.shared.limits.undecided_bytes && self.shared.has_room_for(bytes.len())
     }
 
     /// These bytes may yet become something: they are kept.

@@ -7,7 +7,7 @@
 //! second change of the cipher.
 
 use super::Observer;
-use super::session::{FirstBytes, HttpHandler, HttpState, Undecided};
+use super::session::{HttpHandler, HttpState, Undecided};
 use crate::packet::Direction;
 use crate::stream::{Chunk, Event, FlowInfo, Handler};
 use crate::time::Timestamp;
@@ -160,22 +160,18 @@ impl<O: Observer> HttpHandler<O> {
         undecided: &mut Undecided,
         mac: usize,
         direction: Direction,
-        joined: Option<Box<FirstBytes>>,
-        chunk: Chunk<'_>,
+        words: Chunk<'_>,
     ) -> Option<HttpState<O::Scan, O::Report>> {
         let inner = HttpState::Undecided(Undecided::behind(undecided.transactions));
         let mut tls = Unencrypted { records: Default::default(), mac, inner };
         let client_first = self.take(undecided);
         let mut are_records =
             client_first.is_none_or(|first| self.records(info, &mut tls, first.direction, first.chunk()));
-        are_records &= match joined {
-            Some(first) => self.records(info, &mut tls, direction, first.chunk()),
-            None => self.records(info, &mut tls, direction, chunk),
-        };
+        are_records &= self.records(info, &mut tls, direction, words);
         if are_records {
             Some(HttpState::Unencrypted(Box::new(tls)))
         } else {
-            self.leave_tls(info, tls.inner, chunk.time)
+            self.leave_tls(info, tls.inner, words.time)
         }
     }
 
