@@ -106,9 +106,7 @@ impl House {
     fn tick(&mut self) {
         let now = Instant::now();
         self.daemon.sinks.tick().iter().for_each(|note| warn!("{note}"));
-        let resident = memory::resident_bytes().unwrap_or(0);
-        self.daemon.board.set_reading(|reading| reading.resident_bytes = resident);
-        self.keep_within_memory(resident);
+        self.keep_within_memory();
         if self.checkpoint.is_due(now) && self.daemon.checkpointer.is_ready() {
             let is_whole = self.export.is_due(now);
             let leave = if is_whole { Leave::Whole } else { Leave::Delta };
@@ -118,6 +116,9 @@ impl House {
             let daemon = Arc::clone(&self.daemon);
             self.with_judge(move |judge| {
                 daemon.checkpointer.submit(judge.cut(leave));
+                if is_whole {
+                    memory::give_back(); // what a flood took that is over
+                }
             });
         }
         let progress = self.daemon.checkpointer.progress();
@@ -135,10 +136,16 @@ impl House {
         }
     }
 
-    /// Load is shed at the limit. What is known is let go of before, or nothing but memory would be won: a step each second, in
-    /// which the allocator gives it back.
-    fn keep_within_memory(&mut self, resident: u64) {
+    /// Load is shed at the limit. What was freed is given back before, then what is known let go of, or nothing but memory
+    /// would be won: a step each second.
+    fn keep_within_memory(&mut self) {
         let limit = self.daemon.memory_limit.load(Ordering::Relaxed);
+        let mut resident = memory::resident_bytes().unwrap_or(0);
+        if limit > 0 && resident >= limit / 100 * SHORT_PERCENT {
+            memory::give_back();
+            resident = memory::resident_bytes().unwrap_or(resident);
+        }
+        self.daemon.board.set_reading(|reading| reading.resident_bytes = resident);
         if limit == 0 || resident < limit / 100 * ENOUGH_PERCENT {
             self.is_short = false;
         }
@@ -158,6 +165,7 @@ impl House {
             let is_relieving = Arc::clone(&self.is_relieving);
             self.with_judge(move |judge| {
                 judge.relieve();
+                memory::give_back();
                 is_relieving.store(false, Ordering::Relaxed);
             });
         }

@@ -146,6 +146,7 @@ pub fn check(options: &Options) -> Result<(), ServiceError> {
 
 /// Runs until it is asked to stop, or its pipe ends.
 pub fn run(options: Options) -> Result<(), ServiceError> {
+    memory::keep_freed();
     let config = options.config.clone();
     let filter = config.capture.filter.as_deref().map(Filter::compile).transpose()?;
     Ruling::load(&config, &[])?; // what is not valid is said before anything is touched
