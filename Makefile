@@ -1,4 +1,5 @@
-# `make` or `make help` lists what there is. `make demo` and `make test` need nothing but a Rust toolchain.
+# `make` or `make help` lists what there is. `make demo` and `make test` need a Rust toolchain; what they need besides they
+# install with apt: the second one servers and attackers' tools, see .ci/setup-tests.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -86,7 +87,7 @@ fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each (nightly Rust and cargo-
 	done
 
 .PHONY: soak
-soak: build ## 65 minutes on a wire at 10,000 transactions/s, 1 % hostile, memory watched (root, tcpreplay)
+soak: build ## 65 minutes on a wire, after some that give it a day behind it, at 10,000 transactions/s, 1 % hostile, memory watched (root, tcpreplay)
 	.ci/soak
 
 .PHONY: hostile

@@ -51,6 +51,9 @@ fn quiet_of(finding: &Finding) -> Duration {
     }
 }
 
+/// What was heard of so much later than now was heard before the clock was set back.
+const CLOCK_SET_BACK: Duration = Duration::from_secs(3600);
+
 /// The shortest time between two records of one incident; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 /// A pause that has doubled so often is longer than any incident.
@@ -160,7 +163,10 @@ impl Incident {
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
-        self.voices.iter().all(|voice| now.since(voice.finding.moment.last) > quiet_of(&voice.finding))
+        self.voices.iter().all(|voice| {
+            let last = voice.finding.moment.last;
+            now.since(last) > quiet_of(&voice.finding) || last.since(now) > CLOCK_SET_BACK
+        })
     }
 }
 
@@ -299,7 +305,7 @@ impl Incidents {
         }
         self.known.expire(now);
         self.close_quiet(now, store, rules, &mut records);
-        records.sort_by_key(|one| (one.timestamp, one.flow_id));
+        put_in_order(&mut records);
         records
     }
 
@@ -308,7 +314,7 @@ impl Incidents {
         let names: Vec<String> = self.open.keys().cloned().collect();
         let mut records: Vec<AlertRecord> =
             names.iter().filter_map(|name| self.close(name, now, store, rules)).collect();
-        records.sort_by_key(|one| (one.timestamp, one.flow_id));
+        put_in_order(&mut records);
         records
     }
 
@@ -433,7 +439,9 @@ fn goes_on(
     voice.severity = voice.severity.max(finding.severity);
     let severity = voice.severity;
     let before = std::mem::replace(&mut voice.finding, finding);
-    voice.finding.evidence = before.evidence;
+    if !before.evidence.is_empty() {
+        voice.finding.evidence = before.evidence;
+    }
     voice.finding.accounts = joined(before.accounts, &voice.finding.accounts);
     voice.finding.probability = voice.finding.probability.or(before.probability);
     if voice.finding.severity < severity {
@@ -447,6 +455,16 @@ fn goes_on(
     voice.told_count = voice.finding.count;
     incident.note_told(now);
     record_of(incident, incident.voices.get(at)?, IncidentState::Updated, now, name, rules)
+}
+
+/// By time, then by flow, but those of one incident in their sequence: it opens before it goes on.
+fn put_in_order(records: &mut [AlertRecord]) {
+    let mut flows = BTreeMap::new();
+    for one in records.iter() {
+        flows.entry(one.apitap.incident.clone()).or_insert(one.flow_id);
+    }
+    let flow_of = |one: &AlertRecord| flows.get(&one.apitap.incident).copied().flatten();
+    records.sort_by_cached_key(|one| (one.timestamp, flow_of(one), one.apitap.incident.clone(), one.apitap.sequence));
 }
 
 /// What was opened before, and what is new.

@@ -2,14 +2,16 @@
 //!
 //! A transaction's line is known when it is over and stands where it began, which may be hours before; meanwhile its
 //! neighbours wait. In go lines with their [`Place`], out they come sorted once the caller knows that nothing earlier
-//! follows. What waits is kept in memory up to a limit; beyond it, in sorted runs in a temporary file without a name
-//! that are merged on the way out, so memory is bounded and the order still exact.
+//! follows. What waits is kept in memory up to a limit; beyond it, in sorted runs, each in a temporary file without a name,
+//! that are merged on the way out, so memory is bounded and the order still exact. A file that cannot be written leaves all
+//! lines in memory, one that cannot be read loses its own.
 
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 /// Where a line stands: by time as it is written (microseconds), then by flow, then by its position in the flow, then
 /// as it came.
@@ -30,8 +32,9 @@ const RUN_BUFFER: usize = 64 << 10;
 /// Place and length in front of each line of a run.
 const HEADER: usize = 8 + 8 + 4 + 8 + 4;
 
-/// A line that waits in the temporary file, with the rest of its run behind it.
+/// A line that waits in a temporary file, with the rest of its run behind it.
 struct Run {
+    file: File,
     place: Place,
     line: Vec<u8>,
     /// What is read of the rest.
@@ -47,8 +50,8 @@ pub struct LineOrder {
     held: BTreeMap<Place, Vec<u8>>,
     held_bytes: usize,
     runs: Vec<Run>,
-    file: Option<File>,
-    file_end: u64,
+    /// Where the files are made; where the system has its own, if none.
+    folder: Option<PathBuf>,
     came: u64,
     last: Option<Place>,
     out_of_order: u64,
@@ -61,6 +64,11 @@ impl Default for LineOrder {
 }
 
 impl LineOrder {
+    /// Makes its files in a folder.
+    pub fn within(folder: PathBuf) -> LineOrder {
+        LineOrder { folder: Some(folder), ..LineOrder::default() }
+    }
+
     /// Holds up to `limit` bytes in memory.
     pub fn with_limit(limit: usize) -> LineOrder {
         LineOrder {
@@ -68,8 +76,7 @@ impl LineOrder {
             held: BTreeMap::new(),
             held_bytes: 0,
             runs: Vec::new(),
-            file: None,
-            file_end: 0,
+            folder: None,
             came: 0,
             last: None,
             out_of_order: 0,
@@ -81,7 +88,7 @@ impl LineOrder {
         self.out_of_order
     }
 
-    /// Takes a line in. Fails only where the temporary file does.
+    /// Takes a line in. Fails only where a temporary file does; the line is here all the same.
     pub fn add(&mut self, time: Timestamp, flow: u64, position: u32, line: Vec<u8>) -> io::Result<()> {
         let place = Place { microseconds: time.0.div_euclid(1000), flow, position, came: self.came };
         self.came += 1;
@@ -114,51 +121,61 @@ impl LineOrder {
         }
     }
 
-    /// Writes what is held in memory to the temporary file, as one more run.
+    /// Where no file takes them: the earliest of the lines in memory, until half of the room is free. What comes behind them may
+    /// be out of order.
+    pub fn give_way(&mut self) -> Vec<Vec<u8>> {
+        let mut lines = Vec::new();
+        while self.held_bytes > self.limit / 2
+            && let Some((place, line)) = self.held.pop_first()
+        {
+            self.held_bytes -= line.len() + LINE_COST;
+            self.out_of_order += u64::from(self.last.is_some_and(|last| place < last));
+            self.last = self.last.max(Some(place));
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// Writes what is held in memory to a temporary file, as one more run.
     fn spill(&mut self) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            file => file.insert(tempfile::tempfile()?),
-        };
+        let file = self.folder.as_ref().map_or_else(tempfile::tempfile, tempfile::tempfile_in)?;
         let mut bytes = Vec::with_capacity(self.held_bytes);
-        for (place, line) in std::mem::take(&mut self.held) {
+        for (place, line) in &self.held {
             bytes.extend_from_slice(&place.microseconds.to_le_bytes());
             bytes.extend_from_slice(&place.flow.to_le_bytes());
             bytes.extend_from_slice(&place.position.to_le_bytes());
             bytes.extend_from_slice(&place.came.to_le_bytes());
             bytes.extend_from_slice(&(line.len() as u32).to_le_bytes()); // a line is kilobytes
-            bytes.extend_from_slice(&line);
+            bytes.extend_from_slice(line);
         }
-        self.held_bytes = 0;
-        file.write_all_at(&bytes, self.file_end)?;
-        let (from, to) = (self.file_end, self.file_end + bytes.len() as u64);
-        self.file_end = to;
+        file.write_all_at(&bytes, 0)?;
         let place = Place { microseconds: 0, flow: 0, position: 0, came: 0 };
-        let mut run = Run { place, line: Vec::new(), buffer: Vec::new(), used: 0, from, to };
-        if run.advance(file)? {
+        let to = bytes.len() as u64;
+        let mut run = Run { file, place, line: Vec::new(), buffer: Vec::new(), used: 0, from: 0, to };
+        let has_lines = run.advance()?;
+        self.held.clear();
+        self.held_bytes = 0;
+        if has_lines {
             self.runs.push(run);
         }
         Ok(())
     }
 
     fn next_of_run(&mut self, at: usize) -> io::Result<Vec<u8>> {
-        let (Some(run), Some(file)) = (self.runs.get_mut(at), &self.file) else { return Ok(Vec::new()) };
+        let Some(run) = self.runs.get_mut(at) else { return Ok(Vec::new()) };
         let line = std::mem::take(&mut run.line);
-        if !run.advance(file)? {
+        let has_more = run.advance();
+        if !matches!(has_more, Ok(true)) {
             self.runs.swap_remove(at);
-            if self.runs.is_empty() {
-                file.set_len(0)?;
-                self.file_end = 0;
-            }
         }
-        Ok(line)
+        has_more.map(|_| line)
     }
 }
 
 impl Run {
     /// Goes on to the run's next line; false when there is none.
-    fn advance(&mut self, file: &File) -> io::Result<bool> {
-        if !self.has(HEADER, file)? {
+    fn advance(&mut self) -> io::Result<bool> {
+        if !self.has(HEADER)? {
             return Ok(false);
         }
         let mut header = [0; HEADER];
@@ -168,7 +185,7 @@ impl Run {
         self.used += HEADER;
         self.place = Place { microseconds: time as i64, flow, position, came };
         let length = length as usize;
-        if !self.has(length, file)? {
+        if !self.has(length)? {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
         self.line = self.buffer[self.used..self.used + length].to_vec();
@@ -177,7 +194,7 @@ impl Run {
     }
 
     /// Reads on until so many bytes are there; false at the end of the run.
-    fn has(&mut self, count: usize, file: &File) -> io::Result<bool> {
+    fn has(&mut self, count: usize) -> io::Result<bool> {
         if self.buffer.len() - self.used >= count {
             return Ok(true);
         }
@@ -186,7 +203,7 @@ impl Run {
         let had = self.buffer.len();
         let more = (count - had).max(RUN_BUFFER).min(usize::try_from(self.to - self.from).unwrap_or(usize::MAX));
         self.buffer.resize(had + more, 0);
-        file.read_exact_at(&mut self.buffer[had..], self.from)?; // `had` is within what was just made
+        self.file.read_exact_at(&mut self.buffer[had..], self.from)?; // `had` is within what was just made
         self.from += more as u64;
         Ok(self.buffer.len() >= count)
     }
@@ -239,6 +256,18 @@ mod tests {
         order.add(Timestamp(4000), 0, 0, b"4".to_vec()).unwrap();
         assert_eq!(drain(&mut order, None), ["4"]);
         assert_eq!(order.out_of_order(), 1);
+    }
+
+    #[test]
+    fn where_no_file_can_be_made_no_line_is_lost() {
+        let mut order = LineOrder { limit: 300, ..LineOrder::within("/nonexistent".into()) };
+        for (time, line) in [(3000, "3"), (1000, "1"), (2000, "2")] {
+            order.add(Timestamp(time), 0, 0, line.into()).unwrap();
+        }
+        order.add(Timestamp(4000), 0, 0, vec![b'4'; 200]).unwrap_err();
+        assert_eq!(drain(&mut order, Some(Timestamp(2000))), ["1"]);
+        assert_eq!(order.give_way().len(), 3, "it is more than half by itself");
+        assert_eq!((drain(&mut order, None).len(), order.out_of_order()), (0, 0));
     }
 
     proptest! {

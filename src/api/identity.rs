@@ -96,7 +96,8 @@ pub fn credentials_of(
         basic: None,
         is_lasting: true,
     };
-    if let Some(value) = head.get(Field::ApiKey).filter(|value| !value.is_empty()) {
+    let of_the_site = || names.has_api_key_headers().then(|| head.find(|name| names.is_api_key_header(name))).flatten();
+    if let Some(value) = head.get(Field::ApiKey).or_else(of_the_site).filter(|value| !value.is_empty()) {
         return Some(by_key(value));
     }
     if let Some(query) = query {

@@ -245,7 +245,8 @@ impl Interpreter {
         let operation = described.as_ref().and_then(|found| found.operation);
         let is_deprecated = operation.is_some_and(|operation| operation.deprecated);
         template::template_with(path, &host, &snapshot.inventory.learned, &mut self.template);
-        let object = object_of(&self.template, path, query, &self.key, &mut self.scratch);
+        let named = described.as_ref().and_then(|found| value_at_parameter(found.template, path));
+        let object = object_of(&self.template, (path, query), named, &self.key, &mut self.scratch);
         let template = match &described {
             Some(found) => found.template,
             None => self.template.template(),
@@ -479,10 +480,20 @@ fn host_of<'a>(head: &'a Head, target: &RequestTarget<'_>, server: Peer, snapsho
     }
 }
 
+/// The last value of a path at a parameter of its described template: what has no looks of an id, such as a name.
+fn value_at_parameter<'p>(template: &str, path: &'p str) -> Option<&'p str> {
+    let parts = |whole: &'p str| whole.split('/').filter(|part| !part.is_empty());
+    let asked = template.split('/').filter(|part| !part.is_empty());
+    let values = asked.zip(parts(path)).filter(|(part, _)| part.starts_with('{') && part.ends_with('}'));
+    values.map(|(_, value)| value).last().filter(|value| may_name(value))
+}
+
+/// What is asked for: by the values in the path that look like ids, else by the one that a description has `named`, else by an id
+/// in the query.
 fn object_of(
     template: &TemplateBuf,
-    path: &str,
-    query: Option<&str>,
+    (path, query): (&str, Option<&str>),
+    named: Option<&str>,
     key: &HashKey,
     scratch: &mut Vec<u8>,
 ) -> Option<Object> {
@@ -493,9 +504,13 @@ fn object_of(
         scratch.push(0);
         last = Some((value, is_opaque(kind, value)));
     }
-    let (value, is_opaque) = match last {
-        Some(last) => last,
-        None => {
+    let (value, is_opaque) = match (last, named) {
+        (Some(last), _) => last,
+        (None, Some(named)) => {
+            scratch.extend_from_slice(named.as_bytes());
+            (named, false)
+        }
+        (None, None) => {
             let named = url::QueryParameters::of(query?).find(|(name, value)| names_object(name, value));
             let (_, value) = named.filter(|(_, value)| may_name(value))?;
             scratch.extend_from_slice(value.as_bytes());

@@ -41,7 +41,7 @@ fn an_object_that_nobody_guesses_has_no_number() {
     let (mut template, key) = (TemplateBuf::default(), HashKey::new([1; 16]));
     let mut of = |path: &str, query: Option<&str>| {
         template::template_of(path, &mut template);
-        let object = object_of(&template, path, query, &key, &mut Vec::new()).unwrap();
+        let object = object_of(&template, (path, query), None, &key, &mut Vec::new()).unwrap();
         (object.number, object.is_opaque)
     };
     assert_eq!(of("/tiles/12/654/321.png", None), (Some(321), false));
@@ -51,6 +51,22 @@ fn an_object_that_nobody_guesses_has_no_number() {
     assert_eq!(of("/commits/9e107d94", None), (Some(94), false), "short enough to be tried");
     assert_eq!(of("/patients", Some("patient=550e8400-e29b-41d4-a716-446655440000")), (None, true));
     assert_eq!(of("/patients", Some("id=42")), (Some(42), false));
+}
+
+#[test]
+fn a_description_says_where_a_path_has_names() {
+    assert_eq!(value_at_parameter("/users/{username}", "/users/alice"), Some("alice"));
+    assert_eq!(value_at_parameter("/v1/users/{name}/posts", "/v1//users/bob/posts"), Some("bob"));
+    assert_eq!(value_at_parameter("/users", "/users"), None);
+    assert_eq!(value_at_parameter("/users/{username}", "/users/1%27--"), None, "tried against a database");
+    let key = HashKey::new([1; 16]);
+    let of = |name: &str| {
+        let (mut template, path) = (TemplateBuf::default(), format!("/users/{name}"));
+        template::template_of(&path, &mut template);
+        object_of(&template, (&path, None), value_at_parameter("/users/{username}", &path), &key, &mut Vec::new())
+    };
+    assert_ne!(of("alice").unwrap().hash, of("bob").unwrap().hash);
+    assert!(object_of(&TemplateBuf::default(), ("/users/alice", None), None, &key, &mut Vec::new()).is_none());
 }
 
 /// A request of which parts are unknown, because they were sent when nobody saw it.
@@ -101,4 +117,14 @@ fn keys_and_machines_outlive_sessions_and_people_do_not() {
         let found = identity::credentials_of(&head, None, &names, &key, &mut Default::default());
         assert_eq!(found.map(|found| found.is_lasting), Some(is_lasting), "{line}");
     }
+}
+
+#[test]
+fn a_site_names_the_headers_of_its_keys() {
+    let head = parse_request(b"GET /a HTTP/1.1\r\nHost: a\r\nx-acme-KEY:  k7 \r\nX-Acme-Key-Id: 2\r\n\r\n").unwrap();
+    let (mut names, key) = (crate::rule::Ruleset::default().names, HashKey::new([1; 16]));
+    let found = |names: &_| identity::credentials_of(&head, None, names, &key, &mut Default::default());
+    assert!(found(&names).is_none());
+    names.api_key.headers = vec!["X-Acme-Key".to_owned()];
+    assert_eq!(found(&names).map(|found| found.principal), Some(key.secret("api_key", b"k7")));
 }

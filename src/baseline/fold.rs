@@ -284,8 +284,9 @@ impl Store {
             let key = *host.key();
             let came = touched.host_lessons.binary_search_by_key(&key, |(key, _)| *key);
             let came = came.map_or_else(|_| Came::default(), |at| touched.host_lessons[at].1.came()); // it gives an index within
+            let was_dropped = host.habit.is_dropped();
             host.habit.pass(touched.local, came, spoiled.contains(&Spoiled::HostTraffic(key)), touched.is_learning);
-            if host.habit.is_dropped() {
+            if was_dropped || host.habit.is_dropped() {
                 self.changes.note(Kind::Host, [key]);
             }
         }

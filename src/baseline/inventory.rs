@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// Siblings that answer alike, from which on their segment is a value. API roots have dozens of resources, but their
 /// documents look different from each other.
 const SLUG_SIBLINGS: usize = 12;
+/// Families of endpoints that are looked for siblings, about a kilobyte each. What answers every path with success makes new ones
+/// without end: then all are forgotten, and those that matter are there again soon.
+const MOST_FAMILIES: usize = 50_000;
 /// Requests from which on a segment that looks different is a word of its own.
 const WORD_REQUESTS: u64 = 50;
 /// Share of a login's successes that carry a session, from which on one without is a failure.
@@ -114,9 +117,14 @@ impl InventoryBuilder {
             .map(|(position, segment)| (position, segment.prefix.to_string(), segment.text.to_string()))
             .collect();
         for (position, parent, text) in found {
+            if self.siblings.len() >= MOST_FAMILIES {
+                self.siblings.clear();
+            }
             let family = (method.to_string(), host.to_string(), with_slug(template, position));
             let siblings = self.siblings.entry(family).or_default().entry(*shape).or_default();
-            siblings.insert(text);
+            if siblings.len() < SLUG_SIBLINGS {
+                siblings.insert(text);
+            }
             if siblings.len() >= SLUG_SIBLINGS && self.learned.learn(host, &parent) {
                 for word in words_of_their_own(store, (method, host), (position, &parent), siblings, *shape) {
                     self.learned.keep(host, &parent, &word);

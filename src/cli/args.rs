@@ -272,16 +272,18 @@ pub enum RulesCommand {
     /// Print the built-in rules with what each key means, to change what they say
     #[command(after_help = "Examples:
   apitap rules default | less
+  mkdir -p /etc/apitap/rules
   apitap rules default scanner > /etc/apitap/rules/client_error_spike.toml
 
 A file of a rules folder is laid over the built-in one of the same name (which stands above its text):
-leave in it only what you change.")]
+leave in it only what you change. The daemon reads the folder that apitap.toml names:
+[rules] folder = \"/etc/apitap/rules\".")]
     Default {
         /// Rules of this file or detector [default: all]
         #[arg(value_name = "NAME", value_parser = rules_named)]
         name: Option<&'static str>,
     },
-    /// Check the rules of a folder, as `--rules` would lay them over the built-in ones
+    /// Check the rules of a folder, as `--rules` or `rules.folder` would lay them over the built-in ones
     #[command(after_help = "Example:\n  apitap rules check /etc/apitap/rules")]
     Check {
         /// Folder of rules [default: the built-in rules]

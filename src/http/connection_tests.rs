@@ -450,6 +450,16 @@ fn requests_that_were_given_up_leave_the_others_to_their_responses() {
 }
 
 #[test]
+fn what_a_request_that_was_given_up_asked_is_remembered_for_its_response() {
+    let mut flow = Flow::new();
+    let pending = HttpLimits::default().pending_requests;
+    flow.client("HEAD /big HTTP/1.1\r\nHost: a\r\n\r\n").client(&ASK.repeat(pending));
+    flow.server("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n").server(&OK.repeat(pending));
+    let told = flow.lines();
+    assert_eq!(told.iter().filter(|line| *line == "GET /a > 200 \"ok\"").count(), pending, "{told:?}");
+}
+
+#[test]
 fn disputed_bytes_mark_the_transaction_whose_they_are() {
     let whole = "GET /a > 200 \"ok\"";
     let marked = "GET /a > 200 \"ok\" overlap_conflict";

@@ -5,6 +5,7 @@
 //! answer a request when it starts at the very byte that the client expected next when it sent the request, and
 //! acknowledges bytes of that request; that puts both sides in step again. What is not proved is given as halves.
 
+use super::framing::Asked;
 use super::{Marks, Message};
 use crate::stream::Chunk;
 use crate::time::Timestamp;
@@ -69,6 +70,9 @@ impl<R> Exchange<R> {
     }
 }
 
+/// Requests of a connection whose responses are waited for though they were given up.
+const MOST_GIVEN_UP: usize = 4096;
+
 pub(super) struct Exchanges<R> {
     /// In order of the requests. At most the last one's request is still coming. Boxed: they are large, most connections
     /// have one at a time, and the one just freed is still in a cache.
@@ -76,7 +80,7 @@ pub(super) struct Exchanges<R> {
     /// The next response answers the first request that waits, behind those that were given up.
     pub in_step: bool,
     /// Requests that were given up while they waited, and whose responses are still to come, where both sides are in step.
-    given_up: u32,
+    given_up: VecDeque<Asked>,
     /// The client was seen to send a request before the one before it was answered.
     pub pipelines: bool,
     /// What the queue costs in memory, without the reports.
@@ -85,7 +89,7 @@ pub(super) struct Exchanges<R> {
 
 impl<R> Default for Exchanges<R> {
     fn default() -> Exchanges<R> {
-        Exchanges { queue: VecDeque::new(), in_step: true, given_up: 0, pipelines: false, bytes: 0 }
+        Exchanges { queue: VecDeque::new(), in_step: true, given_up: VecDeque::new(), pipelines: false, bytes: 0 }
     }
 }
 
@@ -126,16 +130,19 @@ impl<R> Exchanges<R> {
 
     /// The first request waits no more: its response comes without it.
     pub fn give_up_waiting(&mut self) {
-        let waits = self.queue.front().is_some_and(|front| front.waits() && front.request.is_some());
-        self.given_up += u32::from(waits && self.in_step);
+        let waiting = self.queue.front().filter(|front| self.in_step && front.waits());
+        let Some(request) = waiting.and_then(|front| front.request.as_ref()) else { return };
+        self.given_up.push_back(Asked::of(&request.head));
+        if self.given_up.len() > MOST_GIVEN_UP {
+            self.in_step = false;
+            self.given_up = VecDeque::new();
+        }
     }
 
-    /// A final response has begun that [`Exchanges::answered_by`] gave to nobody. True where it is that of a request that was
-    /// given up.
-    pub fn answers_given_up(&mut self) -> bool {
-        let is_one = self.in_step && self.given_up > 0;
-        self.given_up -= u32::from(is_one);
-        is_one
+    /// A final response has begun that [`Exchanges::answered_by`] gave to nobody. What was asked, where it is that of a request
+    /// that was given up.
+    pub fn answers_given_up(&mut self) -> Option<Asked> {
+        if self.in_step { self.given_up.pop_front() } else { None }
     }
 
     /// Responses were lost: the final ones of those that wait may be among them, and no interim one stands for them.
@@ -149,7 +156,7 @@ impl<R> Exchanges<R> {
 
     /// The exchange that a response which began at `origin` answers.
     pub fn answered_by(&mut self, origin: Origin) -> Option<usize> {
-        if self.in_step && self.given_up > 0 {
+        if self.in_step && !self.given_up.is_empty() {
             return None;
         }
         if self.in_step {
@@ -163,7 +170,8 @@ impl<R> Exchanges<R> {
             }
         }
         let proved = self.proved(origin);
-        (self.in_step, self.given_up) = (proved.is_some(), 0);
+        self.in_step = proved.is_some();
+        self.given_up.clear();
         let index = proved?;
         // Those before it were answered in what is missing.
         for exchange in self.queue.range_mut(..index) {

@@ -30,6 +30,12 @@ pub struct Asked {
     pub by_connect: bool,
 }
 
+impl Asked {
+    pub fn of(request: &Head) -> Asked {
+        Asked { by_head: request.method() == b"HEAD", by_connect: request.method() == b"CONNECT" }
+    }
+}
+
 /// RFC 9112 §6.3 for a request.
 pub fn of_request(head: &Head) -> (Framing, Marks) {
     let (coding, coding_marks) = transfer_coding(head);

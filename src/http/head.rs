@@ -162,6 +162,15 @@ impl Head {
         (!span.is_absent()).then(|| self.at(span))
     }
 
+    /// The value of the first line whose name is wanted: for fields that no [`Field`] stands for. Looks at every line, and joins
+    /// none that were folded.
+    pub fn find(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
+        self.bytes.split(|byte| *byte == b'\n').skip(1).find_map(|line| {
+            let colon = memchr::memchr(b':', line)?;
+            is_wanted(line[..colon].trim_ascii()).then(|| line[colon + 1..].trim_ascii())
+        })
+    }
+
     /// Every line of a field, in order.
     pub fn all(&self, field: Field) -> impl Iterator<Item = &[u8]> {
         self.get(field)

@@ -149,6 +149,10 @@ impl<O: Observer> HttpHandler<O> {
         let joined = match self.take(undecided) {
             Some(mut first) if first.direction == direction => {
                 first.bytes.extend_from_slice(chunk.bytes);
+                if says_little(&first.bytes, chunk.bytes) && self.may_wait_for(&first.bytes) {
+                    undecided.said[direction as usize].last = Some(Last::of(&chunk));
+                    return self.wait(undecided, direction, Some(first), &chunk);
+                }
                 Some(first)
             }
             // The other direction speaks while this one's first words are not whole: what it says decides.
@@ -293,6 +297,15 @@ impl<O: Observer> HttpHandler<O> {
         self.shared.counters.flows_not_http += u64::from(!undecided.is_in_tunnel());
         Some(HttpState::NotHttp)
     }
+}
+
+/// Whether first words are long, and a few more bytes of the same line need no look at all of them: who sends byte after byte would
+/// have them looked at as often. What comes of them is seen with the next kibibyte, or where the line ends.
+fn says_little(bytes: &[u8], more: &[u8]) -> bool {
+    const LONG: usize = 4096;
+    const FEW: usize = 64;
+    let fills = bytes.len() / 1024 > (bytes.len() - more.len()) / 1024; // `more` is their end
+    bytes.len() > LONG && more.len() < FEW && !fills && !more.contains(&b'\n')
 }
 
 /// The preface of HTTP/2 as far as it has come, its line at least (RFC 9113 §3.4).

@@ -168,3 +168,13 @@ fn a_body_in_an_unknown_coding_is_not_kept_waiting() {
     assert_eq!(flows.handler.observer().scans, 0);
     flows.close();
 }
+
+#[test]
+fn first_words_may_come_byte_by_byte_however_long_they_are() {
+    let mut flows = Flows::new();
+    let asked = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(9000));
+    for at in 0..asked.len() {
+        flows.send(0..1, &asked[at..at + 1]);
+    }
+    assert_eq!(flows.close().told, [(true, false)]);
+}

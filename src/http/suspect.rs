@@ -35,7 +35,9 @@ impl Suspect {
 
     /// True when a request that began there may be a part of the suspect.
     pub fn may_hold(&self, origin: Origin) -> bool {
-        origin.offset < self.furthest_end && origin.acknowledged == self.origin.acknowledged
+        // Where nothing is acknowledged, as within TLS, nothing says that it was the same flight.
+        let is_same_flight = origin.acknowledged.is_some() && origin.acknowledged == self.origin.acknowledged;
+        origin.offset < self.furthest_end && is_same_flight
     }
 
     /// The suspect's request, without a body.

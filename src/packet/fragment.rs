@@ -33,7 +33,7 @@ struct Partial {
     length: usize,
     /// What they cost to hold.
     cost: usize,
-    /// The protocol behind the first fragment's extension headers.
+    /// The protocol of the first fragment: in IPv6 that may be an extension header.
     protocol: u8,
     /// An overlap was seen: what still comes of this datagram is ignored.
     condemned: bool,
@@ -92,7 +92,7 @@ impl FragmentTable {
         if partial.condemned || partial.has(fragment.offset, datagram.payload) {
             return None;
         }
-        if partial.overlaps(fragment.offset, end) {
+        if partial.overlaps(fragment.offset, end) || (!fragment.more && partial.contradicts(end)) {
             counters.fragments_overlapping += 1;
             self.cost -= partial.cost;
             partial.cost = 0;
@@ -168,6 +168,12 @@ impl Partial {
             (at, bytes) = (at + repeated.len(), behind);
         }
         false
+    }
+
+    /// Whether a last fragment that ends there leaves out what is there already.
+    fn contradicts(&self, end: usize) -> bool {
+        let furthest = self.pieces.last_key_value().map_or(0, |(offset, piece)| offset + piece.len());
+        furthest > end || self.total.is_some_and(|total| total != end)
     }
 
     fn overlaps(&self, start: usize, end: usize) -> bool {

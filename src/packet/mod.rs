@@ -204,6 +204,12 @@ fn unwrapped<'a>(
                 Some(reassembled) => datagram = reassembled,
                 None => return Ok(None),
             }
+            if datagram.source.is_ipv6() {
+                network::pass_extensions(&mut datagram, path.counters)?;
+            }
+            if datagram.fragment.is_some() {
+                continue;
+            }
         }
         while tunnel::is_authenticated(&datagram) {
             datagram = tunnel::authenticated(&datagram, path)?;

@@ -8,8 +8,6 @@ use crate::time::Timestamp;
 use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// IPv6 extension headers followed in one packet (RFC 8200 §4 names each once, destination options twice).
-const MAX_EXTENSION_HEADERS: usize = 12;
 pub const TCP: u8 = IpNumber::TCP.0;
 const TCP_HEADER_BYTES: usize = 20;
 
@@ -88,44 +86,50 @@ pub fn ipv6<'a>(packet: &'a [u8], missing: usize, counters: &mut PacketCounters)
         0 => rest.len() + missing,
         length => length,
     };
-    let (mut payload, cut) = bounded(rest, length);
-    let mut protocol = header.next_header().0;
-    let mut fragment = None;
-    for _ in 0..MAX_EXTENSION_HEADERS {
+    let (payload, cut) = bounded(rest, length);
+    let mut datagram = Datagram {
+        source: IpAddr::V6(Ipv6Addr::from(header.source())),
+        destination: IpAddr::V6(Ipv6Addr::from(header.destination())),
+        protocol: header.next_header().0,
+        payload,
+        cut,
+        fragment: None,
+        identification: 0,
+    };
+    pass_extensions(&mut datagram, counters)?;
+    Ok(datagram)
+}
+
+/// Passes over the extension headers at the front of an IPv6 payload. Those behind a fragment header belong to the datagram that it
+/// is a part of: they are passed over once that is whole.
+pub fn pass_extensions(datagram: &mut Datagram<'_>, counters: &mut PacketCounters) -> Result<(), Refusal> {
+    loop {
+        let payload = datagram.payload;
         // Lengths: RFC 8200 §4.3 to §4.6 in units of 8 bytes beyond the first, RFC 4302 §2.2 in units of 4 beyond two.
-        let bytes = match (protocol, payload.get(1)) {
+        let bytes = match (datagram.protocol, payload.get(1)) {
             (0 | 43 | 60 | 135 | 139 | 140, Some(length)) => 8 + usize::from(*length) * 8,
             (51, Some(length)) => 8 + usize::from(*length) * 4,
             (44, _) => 8,
             (0 | 43 | 60 | 135 | 139 | 140 | 51, None) => return Err(Refusal::Malformed),
-            _ => break,
+            _ => return Ok(()),
         };
         let (extension, behind) = payload.split_at_checked(bytes).ok_or(Refusal::Malformed)?;
-        if protocol == 44 {
+        if datagram.protocol == 44 {
             let word = u16::from_be_bytes([extension[2], extension[3]]);
             let identification = u32::from_be_bytes([extension[4], extension[5], extension[6], extension[7]]);
             let found = Fragment { identification, offset: usize::from(word & !7), more: word & 1 != 0 };
             // An atomic fragment (RFC 6946) is a whole datagram.
-            fragment = (found.more || found.offset != 0).then_some(found);
+            datagram.fragment = (found.more || found.offset != 0).then_some(found);
         }
-        if protocol == 51 {
+        if datagram.protocol == 51 {
             counters.encapsulations.see(Encapsulation::AuthenticationHeader);
         }
-        protocol = extension[0];
-        payload = behind;
-        if fragment.is_some_and(|fragment| fragment.offset != 0) {
-            break; // what follows is the middle of the datagram, not a header
+        datagram.protocol = extension[0];
+        datagram.payload = behind;
+        if datagram.fragment.is_some() {
+            return Ok(());
         }
     }
-    Ok(Datagram {
-        source: IpAddr::V6(Ipv6Addr::from(header.source())),
-        destination: IpAddr::V6(Ipv6Addr::from(header.destination())),
-        protocol,
-        payload,
-        cut,
-        fragment,
-        identification: 0,
-    })
 }
 
 /// The segment in a TCP datagram, unless it was just seen.

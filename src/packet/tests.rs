@@ -199,6 +199,52 @@ fn an_atomic_fragment_is_a_whole_datagram() {
     assert_eq!(decoder.counters.fragments, 0);
 }
 
+#[test]
+fn headers_behind_an_ipv6_fragment_header_belong_to_the_datagram() {
+    let mut plain = Vec::new();
+    PacketBuilder::ipv6([1; 16], [2; 16], 64).tcp(40_000, 80, 1, 1).write(&mut plain, &[b'6'; 60]).unwrap();
+    // Thirteen times destination options, then TCP.
+    let options = |next: u8| [next, 0, 1, 4, 0, 0, 0, 0];
+    let mut whole: Vec<u8> = (0..13).flat_map(|nth| options(if nth < 12 { 60 } else { 6 })).collect();
+    whole.extend_from_slice(&plain[40..]);
+    let piece = |range: std::ops::Range<usize>| {
+        let more = u16::from(range.end < whole.len());
+        let mut packet = plain[..40].to_vec();
+        packet[6] = 44;
+        packet[4..6].copy_from_slice(&((range.len() + 8) as u16).to_be_bytes());
+        packet.extend_from_slice(&[60, 0]);
+        packet.extend_from_slice(&(range.start as u16 | more).to_be_bytes());
+        packet.extend_from_slice(&[0, 0, 0, 9]);
+        packet.extend_from_slice(&whole[range]);
+        packet
+    };
+    let pieces = [piece(120..whole.len()), piece(0..120)];
+    let mut decoder = decoder();
+    let found: Vec<_> = pieces
+        .iter()
+        .filter_map(|piece| Some(decoder.decode(&frame(LinkType::IPV6, piece, piece.len()))?.payload.to_vec()))
+        .collect();
+    assert_eq!(found, [[b'6'; 60]]);
+    assert_eq!((decoder.counters.datagrams_reassembled, decoder.counters.bad_tcp_checksum), (1, 0));
+}
+
+#[test]
+fn a_last_fragment_that_ends_before_another_condemns_the_datagram() {
+    let packet = tcp_packet(&[b'z'; 20]); // 40 bytes of TCP
+    let piece = |offset: u16, bytes: &[u8], more: bool| {
+        let mut piece = packet[..20].to_vec();
+        piece[2..4].copy_from_slice(&((20 + bytes.len()) as u16).to_be_bytes());
+        piece[6..8].copy_from_slice(&((offset / 8) | if more { 0x2000 } else { 0 }).to_be_bytes());
+        piece.extend_from_slice(bytes);
+        piece
+    };
+    let tcp = &packet[20..];
+    let pieces = [piece(0, &tcp[..24], true), piece(1000, &tcp[24..32], true), piece(32, &tcp[32..], false)];
+    let mut decoder = decoder();
+    assert!(pieces.iter().all(|piece| decoder.decode(&frame(LinkType::RAW, piece, piece.len())).is_none()));
+    assert_eq!(decoder.counters.fragments_overlapping, 1);
+}
+
 mod properties {
     use super::*;
     use proptest::prelude::*;

@@ -242,7 +242,7 @@ impl Judge {
         self.options.store.forget_recent();
         self.odds.forget_recent();
         self.memory = detect::Memory::default();
-        self.newest_window = None;
+        (self.newest_window, self.now) = (None, None);
         self.bounded_at = i64::MIN;
     }
 

@@ -38,6 +38,8 @@ pub struct SessionNames {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyNames {
+    /// Header fields that carry a key, beside those known by themselves.
+    pub headers: Vec<String>,
     /// Query parameters that carry a key.
     pub parameters: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl ApiNames {
         });
         check.table("session", |check| check.names("cookies", &self.session.cookies));
         check.table("api_key", |check| {
+            check.names("headers", &self.api_key.headers);
             check.names("parameters", &self.api_key.parameters);
         });
         check.table("redact", |check| check.names("parameters", &self.redact.parameters));
@@ -79,6 +82,15 @@ impl ApiNames {
 
     pub fn is_session_cookie(&self, name: &str) -> bool {
         pattern::any_matches(&self.session.cookies, name)
+    }
+
+    /// Whether a site names header fields of its own.
+    pub fn has_api_key_headers(&self) -> bool {
+        !self.api_key.headers.is_empty()
+    }
+
+    pub fn is_api_key_header(&self, name: &[u8]) -> bool {
+        std::str::from_utf8(name).is_ok_and(|name| pattern::any_matches(&self.api_key.headers, name))
     }
 
     pub fn is_api_key_parameter(&self, name: &str) -> bool {

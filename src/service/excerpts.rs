@@ -15,7 +15,7 @@ use std::fs::OpenOptions;
 use std::io::{self, BufWriter};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tracing::warn;
@@ -27,6 +27,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 const CHUNK_AGE: Duration = Duration::from_secs(1);
 /// How long an alert waits, so that the frames of its last transaction are in the ring.
 const SETTLE: Duration = Duration::from_secs(2);
+/// How often the folder is looked after where nothing is to be written: what is too old goes in any case.
+const LOOK_AFTER: Duration = Duration::from_secs(3600);
 /// Alerts that wait; more at once are told without an excerpt.
 const QUEUE: usize = 64;
 
@@ -113,12 +115,25 @@ pub fn start(folder: PathBuf, bounds: Bounds, tunnels: Tunnels) -> io::Result<(R
 }
 
 fn write_wanted(folder: &Path, bounds: Bounds, tunnels: &Tunnels, queue: &Receiver<Wanted>, ring: &Ring) {
-    while let Ok(wanted) = queue.recv() {
-        std::thread::sleep(SETTLE.saturating_sub(wanted.told_at.elapsed()));
-        let chunks: Vec<Arc<HeldFrames>> =
-            ring.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Arc::clone).collect();
-        let written = write_excerpt(&folder.join(&wanted.name), &wanted.flows, tunnels, &chunks);
-        if let Err(error) = written.and_then(|()| bound(folder, bounds)) {
+    loop {
+        let wanted = match queue.recv_timeout(LOOK_AFTER) {
+            Ok(wanted) => Some(wanted),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let bounded = bound(folder, bounds);
+        let written = wanted.map_or(Ok(()), |wanted| {
+            std::thread::sleep(SETTLE.saturating_sub(wanted.told_at.elapsed()));
+            let chunks: Vec<Arc<HeldFrames>> =
+                ring.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Arc::clone).collect();
+            let path = folder.join(&wanted.name);
+            let written = write_excerpt(&path, &wanted.flows, tunnels, &chunks);
+            if written.is_err() {
+                let _ = std::fs::remove_file(&path); // a torn one is of no use, and it may never have been there
+            }
+            written.and_then(|()| bound(folder, bounds))
+        });
+        if let Err(error) = bounded.and(written) {
             warn!("{}: an excerpt cannot be written: {error}; alerts go on without", folder.display());
         }
     }

@@ -116,9 +116,6 @@ impl House {
             let daemon = Arc::clone(&self.daemon);
             self.with_judge(move |judge| {
                 daemon.checkpointer.submit(judge.cut(leave));
-                if is_whole {
-                    memory::give_back(); // what a flood took that is over
-                }
             });
         }
         let progress = self.daemon.checkpointer.progress();

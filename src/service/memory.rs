@@ -1,24 +1,12 @@
-//! Memory: how much the process uses, how much it may, and when the kernel gets back what was freed.
+//! Memory: how much the process uses, how much it may, and what is given back.
 
-use libmimalloc_sys::{mi_collect, mi_option_set, mi_option_t};
-use std::ffi::c_long;
+use libmimalloc_sys::mi_collect;
 use std::path::{Path, PathBuf};
 
 /// Share of what the unit or container allows at which to let go of something, before the kernel kills.
 const SHARE_PERCENT: u64 = 80;
 
-/// `mi_option_purge_delay` of mimalloc.h, in milliseconds.
-const PURGE_DELAY: mi_option_t = 15;
-
-/// From now on freed memory is kept until [`give_back`]. What a window takes the next one takes again, and over the spans of
-/// minutes the need rises and falls: given back within seconds, it would be fetched anew each time, and resident memory would
-/// swing by what nobody asks about.
-pub fn keep_freed() {
-    // SAFETY: sets a number, which the allocator reads at any time, from any thread.
-    unsafe { mi_option_set(PURGE_DELAY, c_long::from(i32::MAX)) }
-}
-
-/// Gives freed memory back to the kernel: all that is free for everybody, and what this thread has freed.
+/// Gives freed memory back to the kernel at once: all that is free for everybody, and what this thread has freed.
 pub fn give_back() {
     // SAFETY: touches only what nobody holds.
     unsafe { mi_collect(true) }

@@ -16,6 +16,7 @@ mod endpoints;
 mod excerpts;
 mod graphite;
 mod housekeeping;
+mod lines;
 mod memory;
 mod metrics;
 mod network;
@@ -30,7 +31,6 @@ pub use control::{Reply, Request, ask};
 pub use memory::resident_bytes;
 pub use status::{InterfaceStatus, SinkStatus, Status};
 
-use crate::alert::order::LineOrder;
 use crate::alert::record::EventType;
 use crate::alert::sink::Sinks;
 use crate::alert::{Incidents, told_since};
@@ -46,6 +46,7 @@ use crate::rule::{RuleError, Ruleset};
 use crate::time::Timestamp;
 use board::Board;
 use excerpts::{Bounds, Excerpts, Recorder};
+use lines::LinesInOrder;
 use privileges::{PrivilegeError, Privileges};
 use reader::{Feed, Reader};
 use std::io;
@@ -146,7 +147,6 @@ pub fn check(options: &Options) -> Result<(), ServiceError> {
 
 /// Runs until it is asked to stop, or its pipe ends.
 pub fn run(options: Options) -> Result<(), ServiceError> {
-    memory::keep_freed();
     let config = options.config.clone();
     let filter = config.capture.filter.as_deref().map(Filter::compile).transpose()?;
     Ruling::load(&config, &[])?; // what is not valid is said before anything is touched
@@ -210,7 +210,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     };
     let judged = Arc::new(Mutex::new(board::Judged::default()));
     let (recorder, excerpts) = record(&config)?.unzip();
-    let deliver = deliver(Arc::clone(&sinks), Arc::clone(&judged), excerpts);
+    let deliver = deliver(Arc::clone(&sinks), Arc::clone(&judged), excerpts, config.state.folder.clone());
     let pipeline = Pipeline::start(&pipeline_options, judge, deliver)?;
     let Some(between) = pipeline.between() else { return Err(ServiceError::Pipeline(Failure::Over)) };
     let daemon = Arc::new(Daemon {
@@ -319,22 +319,16 @@ fn deliver(
     sinks: Arc<Sinks>,
     judged: Arc<Mutex<board::Judged>>,
     excerpts: Option<Excerpts>,
+    folder: PathBuf,
 ) -> crate::pipeline::Deliver {
-    let mut order = LineOrder::default();
+    let mut lines_in_order = LinesInOrder::within(folder);
     Box::new(move |judge: &Judge, verdict: Verdict| {
         for alert in &verdict.alerts {
             sinks.alert(alert);
             excerpts.iter().for_each(|excerpts| excerpts.alert(alert));
         }
-        for line in verdict.lines {
-            let (time, flow, position) = line.key;
-            order.add(time, flow, position, line.bytes)?;
-        }
         let before = verdict.settled.max(verdict.now.saturating_sub(PATIENCE));
-        let mut lines = Vec::new();
-        while let Some(line) = order.next(Some(before))? {
-            lines.extend_from_slice(&line);
-        }
+        let lines = lines_in_order.pass(verdict.lines, before);
         if !lines.is_empty() {
             sinks.line(EventType::Http, &lines);
         }
@@ -393,9 +387,10 @@ impl Daemon {
     /// Reads configuration, rules and descriptions again and takes them over, or says why not and changes nothing. Gives
     /// what was taken over, in words.
     pub fn reload(&self) -> Result<String, ServiceError> {
+        // Held to the end: of two at once the later one must not bring what the earlier one read.
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let new = Config::load(self.config_file.as_deref())?;
         let ruling = Ruling::load(&new, &self.suppressions.active())?;
-        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let differences = config.adopt(new);
         let mut said = vec!["rules, suppressions and OpenAPI descriptions were read again".to_string()];
         said.extend(ruling.notes.iter().cloned());
@@ -406,8 +401,8 @@ impl Daemon {
             said.push(format!("need a restart: {}", differences.needs_restart.join(", ")));
         }
         self.memory_limit.store(memory::limit(config.limits.memory_mib), Ordering::Relaxed);
-        drop(config);
         self.between.run(move |judge| judge.adopt(ruling.rules, ruling.settings))?;
+        drop(config);
         Ok(said.join("; "))
     }
 }

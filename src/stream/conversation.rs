@@ -281,7 +281,7 @@ impl Conversation {
             let Some(wait) = self.waits().filter(is_due).min_by_key(|wait| (wait.since, wait.direction as u8)) else {
                 return;
             };
-            context.counters.gaps_at_limit += u64::from(over_limit);
+            context.counters.gaps_at_limit += u64::from(over_limit && matches!(wait.reason, Reason::Hole { .. }));
             self.end_wait(&wait, now, context);
         }
     }
@@ -362,9 +362,13 @@ impl Conversation {
     /// True when everything that was acknowledged with a chunk of `direction` has been handed on.
     fn is_causal(&self, direction: Direction, acknowledged: Option<i64>) -> bool {
         let peer = &self.halves[direction.other() as usize];
-        let waived = self.waived[direction as usize];
-        peer.sight != Sight::Seen
-            || acknowledged.is_none_or(|offset| offset <= waived || peer.next >= offset.min(peer.last_byte()))
+        let Some(offset) = acknowledged.filter(|offset| *offset > self.waived[direction as usize]) else { return true };
+        match peer.sight {
+            Sight::Seen => peer.next >= offset.min(peer.last_byte()),
+            // Two cards, one of which is handed over first: the peer's bytes are still to come, all of them.
+            Sight::Implied if self.halves[direction as usize].initial.is_some() => offset <= peer.implied_from,
+            Sight::Implied | Sight::Unseen => true,
+        }
     }
 
     fn payload<F: FnMut(Direction, Event<'_>)>(
@@ -486,7 +490,11 @@ impl Conversation {
     /// Stops waiting: a hole becomes a gap, an acknowledgement of bytes that did not come is passed over.
     fn end_wait<F: FnMut(Direction, Event<'_>)>(&mut self, wait: &Wait, now: Timestamp, context: &mut Context<'_, F>) {
         match wait.reason {
-            Reason::Causality { acknowledged } => self.waived[wait.direction as usize] = acknowledged,
+            Reason::Causality { acknowledged } => {
+                let is_seen = self.halves[wait.direction.other() as usize].sight == Sight::Seen;
+                // Where the other direction is not in the capture at all, that is not waited for again.
+                self.waived[wait.direction as usize] = if is_seen { acknowledged } else { i64::MAX };
+            }
             Reason::Early => {
                 self.halves[wait.direction as usize].pop(context.partition_held);
                 context.counters.out_of_window += 1;

@@ -252,6 +252,30 @@ fn a_response_waits_for_the_request_that_it_acknowledges() {
     assert_eq!(bench.out, [data(FromLow, 0, b"ask"), data(FromHigh, 0, b"yes")]);
 }
 
+/// Of two cards one is handed over first.
+#[test]
+fn a_server_that_is_heard_before_its_client_opens_waits_for_it() {
+    let mut bench = Bench::new();
+    bench.take(segment(FromHigh, 500, 101, SYN | ACK, b""));
+    bench.take(segment(FromHigh, 501, 104, ACK, b"yes"));
+    assert_eq!(bench.out, []);
+    bench.take(segment(FromLow, 100, 0, SYN, b""));
+    assert_eq!(bench.out, []);
+    bench.low(101, b"ask");
+    assert_eq!(bench.out, [data(FromLow, 0, b"ask"), data(FromHigh, 0, b"yes")]);
+}
+
+#[test]
+fn a_direction_that_is_alone_in_the_capture_waits_once() {
+    let mut bench = Bench::new();
+    bench.take(segment(FromHigh, 500, 101, SYN | ACK, b""));
+    bench.take(segment(FromHigh, 501, 104, ACK, b"yes"));
+    bench.wait(bench.limits.acknowledged_grace + Duration::from_millis(1));
+    assert_eq!(bench.out, [data(FromHigh, 0, b"yes")]);
+    bench.take(segment(FromHigh, 504, 110, ACK, b"no"));
+    assert_eq!(bench.out, [data(FromHigh, 0, b"yesno")]);
+}
+
 #[test]
 fn the_wait_for_the_other_direction_ends_after_its_grace() {
     let mut bench = Bench::open();

@@ -56,7 +56,7 @@ pub(super) struct Half {
     /// Where its latest bytes are remembered.
     pub trace: Trace,
     /// Offset that the peer's first acknowledgement asked for.
-    implied_from: i64,
+    pub implied_from: i64,
     /// How far the peer has acknowledged.
     pub acknowledged: i64,
     /// Offset of the FIN.
@@ -65,6 +65,8 @@ pub(super) struct Half {
     /// By offset; pieces do not overlap.
     pub held: BTreeMap<i64, Held>,
     pub held_cost: usize,
+    /// Whether any of them may be early.
+    has_early: bool,
     /// The initial sequence number, where the SYN was seen.
     pub initial: Option<u32>,
     /// By how many bits its windows are shifted, where its SYN said so.
@@ -89,6 +91,7 @@ impl Half {
             ended: false,
             held: BTreeMap::new(),
             held_cost: 0,
+            has_early: false,
             initial: None,
             scale: None,
             edge: None,
@@ -126,7 +129,10 @@ impl Half {
 
     /// A SYN says that the stream begins at `sequence`.
     pub fn opened_at(&mut self, sequence: u32) {
-        if self.sight == Sight::Unseen || self.offset_of(sequence) != self.next {
+        let offset = self.offset_of(sequence);
+        if self.sight == Sight::Implied && (self.implied_from..=self.next).contains(&offset) {
+            self.next = offset; // what the peer acknowledged meanwhile is still to come
+        } else if self.sight == Sight::Unseen || offset != self.next {
             self.imply(sequence);
         }
         self.sight = Sight::Seen;
@@ -161,12 +167,14 @@ impl Half {
     /// Lets go of what came too early to be taken, where it overlaps a range. How many pieces that were.
     pub fn drop_early(&mut self, range: Range<i64>, partition_held: &mut usize) -> u64 {
         let before = self.held.len();
-        let mut cost = 0;
+        let (mut cost, mut is_left) = (0, false);
         self.held.retain(|offset, piece| {
             let is_dropped = piece.is_early && *offset < range.end && offset + piece.bytes.len() as i64 > range.start;
             cost += if is_dropped { piece.cost() } else { 0 };
+            is_left |= piece.is_early && !is_dropped;
             !is_dropped
         });
+        self.has_early = is_left;
         self.held_cost -= cost;
         *partition_held -= cost;
         (before - self.held.len()) as u64
@@ -184,9 +192,10 @@ impl Half {
         partition_held: &mut usize,
     ) {
         let end = offset + bytes.len() as i64;
-        if !like.is_early {
+        if !like.is_early && self.has_early {
             counters.out_of_window += self.drop_early(offset..end, partition_held);
         }
+        self.has_early |= like.is_early;
         let received = self.received();
         let mut at = offset;
         let mut fresh: Vec<(i64, i64)> = Vec::new();

@@ -82,6 +82,20 @@ impl<'a, 'b> Shown<'a, 'b> {
     }
 }
 
+/// Characters of a request target and of the name of a program that are shown; a head may have sixty-four thousand.
+const SHOWN_TARGET: usize = 2048;
+const SHOWN_AGENT: usize = 512;
+
+/// The first characters of a text, with a sign that there are more.
+fn shortened(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
 fn evidence_of(observation: &Observation<'_>, filling: &Filling<'_>) -> Evidence {
     let (source, destination) = Evidence::peers(observation.client_peer, observation.server_peer);
     Evidence {
@@ -91,10 +105,10 @@ fn evidence_of(observation: &Observation<'_>, filling: &Filling<'_>) -> Evidence
         destination,
         method: observation.method.to_string(),
         host: observation.host.to_string(),
-        url: (filling.redact)(&observation.target),
+        url: shortened((filling.redact)(&observation.target), SHOWN_TARGET),
         status: (observation.status != 0).then_some(observation.status),
         length: (observation.status != 0).then_some(observation.response_bytes),
-        user_agent: observation.user_agent.as_deref().map(str::to_string),
+        user_agent: observation.user_agent.as_deref().map(|agent| shortened(agent.to_string(), SHOWN_AGENT)),
         protocol: observation.protocol.into(),
     }
 }
@@ -283,8 +297,9 @@ impl Window {
             flow,
             ..Attempts::default()
         };
+        let is_known = observation.is_known;
         if let Some(window) =
-            self.endpoints.entry(endpoint, true, filling.limits.endpoints, || new_endpoint(observation))
+            self.endpoints.entry(endpoint, is_known, filling.limits.endpoints, || new_endpoint(observation))
         {
             let attempts = match flow {
                 AccountFlow::Login => Some(&mut window.logins),

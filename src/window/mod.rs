@@ -38,6 +38,7 @@ pub use strays::{StrayUse, Strays};
 pub use times::{AnswerTimes, Group};
 
 use crate::hash::{BuildIdentity, HashedMap};
+use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
@@ -129,10 +130,12 @@ impl Window {
 }
 
 /// Aggregates by keyed hash, bounded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Keyed<A> {
     /// Boxed: tables grow anew in every window, and growing moves what they hold.
     map: HashedMap<Box<A>>,
+    /// Of these, the ones that were known before: the bound is for the others.
+    known: HashSet<u64, BuildIdentity>,
     /// Times that the bound turned a new key away or put a kept one out.
     pub left_out: u64,
     /// The largest hash that may come in, once the bound was reached.
@@ -141,7 +144,14 @@ pub struct Keyed<A> {
 
 impl<A> Default for Keyed<A> {
     fn default() -> Self {
-        Keyed { map: HashedMap::default(), left_out: 0, ceiling: u64::MAX }
+        Keyed { map: HashedMap::default(), known: HashSet::default(), left_out: 0, ceiling: u64::MAX }
+    }
+}
+
+/// What was known when it came is no part of what came.
+impl<A: PartialEq> PartialEq for Keyed<A> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.map, self.left_out, self.ceiling) == (&other.map, other.left_out, other.ceiling)
     }
 }
 
@@ -151,9 +161,9 @@ impl<A> Keyed<A> {
     }
 
     /// The aggregate of a key. At the bound the keys with the smallest hashes stay; a key that `is_known` from earlier
-    /// always gets in, beyond the bound if need be (the known are bounded by the store).
+    /// always gets in and stays, and does not count (the known are bounded by the store).
     pub fn entry(&mut self, key: u64, is_known: bool, limit: usize, new: impl FnOnce() -> A) -> Option<&mut A> {
-        if self.map.len() >= limit && !is_known && !self.map.contains_key(&key) {
+        if !is_known && self.map.len() - self.known.len() >= limit && !self.map.contains_key(&key) {
             if key >= self.ceiling {
                 self.left_out += 1;
                 return None;
@@ -170,18 +180,30 @@ impl<A> Keyed<A> {
         }
         Some(match self.map.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Box::new(new())),
+            Entry::Vacant(entry) => {
+                if is_known {
+                    self.known.insert(key);
+                }
+                entry.insert(Box::new(new()))
+            }
         })
     }
 
-    /// Keeps the `keep` smallest keys; from now on only smaller ones than the first dropped come in.
+    /// Keeps the `keep` smallest keys of those that were not known; from now on only smaller ones than the first dropped come in.
     fn shrink(&mut self, keep: usize) {
-        let mut keys: Vec<u64> = self.map.keys().copied().collect();
-        let (_, ceiling, _) = keys.select_nth_unstable(keep.min(self.map.len() - 1));
+        let Keyed { map, known, .. } = self;
+        let mut keys: Vec<u64> = map.keys().copied().filter(|key| !known.contains(key)).collect();
+        let last = keys.len().saturating_sub(1);
+        if keys.is_empty() {
+            self.ceiling = 0;
+            return;
+        }
+        let (_, ceiling, _) = keys.select_nth_unstable(keep.min(last));
         self.ceiling = *ceiling;
         let before = self.map.len();
         let ceiling = self.ceiling;
-        self.map.retain(|key, _| *key < ceiling);
+        let known = &self.known;
+        self.map.retain(|key, _| *key < ceiling || known.contains(key));
         self.left_out += (before - self.map.len()) as u64;
     }
 
@@ -230,7 +252,7 @@ impl<A: Merge> Keyed<A> {
     pub fn merge(&mut self, other: Keyed<A>) {
         self.left_out += other.left_out;
         if self.map.is_empty() {
-            self.map = other.map;
+            (self.map, self.known) = (other.map, other.known);
             return;
         }
         self.map.reserve(other.map.len());
@@ -246,5 +268,25 @@ impl<A: Merge> Keyed<A> {
                 entry.insert(aggregate);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_the_bound_the_known_stay_and_the_smallest_of_the_others() {
+        let mut keyed: Keyed<u64> = Keyed::default();
+        let known = |nth: u64| u64::MAX - nth;
+        for nth in 0..20 {
+            keyed.entry(known(nth), true, 8, || nth);
+        }
+        for key in (0..100).rev() {
+            keyed.entry(key, false, 8, || key);
+        }
+        assert!((0..20).all(|nth| keyed.get(known(nth)) == Some(&nth)));
+        assert!((0..4).all(|key| keyed.get(key) == Some(&key)));
+        assert!(keyed.len() <= 28 && keyed.left_out > 0);
     }
 }

@@ -76,6 +76,40 @@ fn a_scan_then_guesses_then_data_of_one_client_are_one_incident_with_a_timeline(
 }
 
 #[test]
+fn an_incident_opens_before_it_goes_on_and_shows_what_comes_later_where_it_had_nothing_to_show() {
+    let shown = |flow_id| {
+        std::sync::Arc::new(crate::window::Evidence {
+            time: start_of(101),
+            flow_id,
+            source: ([192, 0, 2, 1].into(), 40_000),
+            destination: ([10, 0, 0, 1].into(), 80),
+            method: "GET".to_owned(),
+            host: "a.example".to_owned(),
+            url: "/".to_owned(),
+            status: Some(404),
+            length: None,
+            user_agent: None,
+            protocol: "HTTP/1.1".into(),
+        })
+    };
+    let mut room = Room::new();
+    let mut first = room.found("scanner", client(1), Severity::Low, 100);
+    first.evidence = vec![shown(9)];
+    let bare = room.found("brute_force", client(1), Severity::Medium, 30);
+    let records = room.window(vec![first, bare]);
+    let states: Vec<IncidentState> = records.iter().map(|record| record.apitap.state).collect();
+    assert_eq!(states, [IncidentState::Opened, IncidentState::Updated]);
+    let mut again = room.found("brute_force", client(1), Severity::High, 90);
+    again.evidence = vec![shown(3)];
+    let records = room.window(vec![again]);
+    assert_eq!(records[0].apitap.evidence.len(), 1);
+    // The clock was set back by a day: what is open is over.
+    room.window -= 8640;
+    assert!(room.window(Vec::new()).iter().all(|record| record.apitap.state == IncidentState::Closed));
+    assert_eq!(room.incidents.open_count(), 0);
+}
+
+#[test]
 fn others_are_incidents_of_their_own_and_what_the_sensor_says_of_itself_too() {
     let mut room = Room::new();
     let findings = vec![

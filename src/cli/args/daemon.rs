@@ -11,8 +11,8 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   sudo apitap run -i eth1
   sudo apitap run -i eth1 -i eth2 --config apitap.toml
-  apitap run --read-fifo /run/apitap/frames --state state/ --log-dir log/
-  apitap run --check                       whether it would start
+  APITAP_SERVICE__SOCKET=log/control.sock apitap run --read-fifo frames --state state/ --log-dir log/
+  sudo apitap run -i eth1 --check          whether it would start
 
 Flags win over the configuration, that over the defaults (`apitap config default` prints them).
 Alerts go to /var/log/apitap/alerts.json (`apitap tail` follows it), what was learned to
@@ -150,7 +150,8 @@ pub struct ExplainArgs {
   apitap suppress --list
   apitap suppress --remove 3
 
-All that is named must match. They survive a restart. Lasting ones belong into suppress.toml of the rules."
+All that is named must match. They survive a restart. Lasting ones belong into suppress.toml of the
+folder that `rules.folder` names."
 )]
 pub struct SuppressArgs {
     /// Name of a detector

@@ -15,7 +15,7 @@ const MEBIBYTE: u64 = 1 << 20;
 /// State of 10,000 endpoints and a day of alerts fit; below the lower one the next checkpoint may not.
 const DISK_WARNED: u64 = 1024 * MEBIBYTE;
 const DISK_FAILED: u64 = 64 * MEBIBYTE;
-/// The worst flood measured takes 727 MB (docs/PERFORMANCE.md), an ordinary day about 200 MB.
+/// 10,000 transactions/s take 750 MB (docs/PERFORMANCE.md), an ordinary day about 200 MB.
 const MEMORY_WARNED: u64 = 1024 * MEBIBYTE;
 const MEMORY_FAILED: u64 = 256 * MEBIBYTE;
 /// Who the daemon runs as.

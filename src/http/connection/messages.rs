@@ -76,12 +76,12 @@ impl<S, R> Connection<S, R> {
             return;
         }
         let request = index.and_then(|index| self.exchanges.queue[index].request.as_ref());
-        let asked = request.map_or(Asked::default(), |request| Asked {
-            by_head: request.head.method() == b"HEAD",
-            by_connect: request.head.method() == b"CONNECT",
-        });
+        let is_asked = request.is_some();
+        let asked = request.map(|request| Asked::of(&request.head));
+        let late = if index.is_none() { self.exchanges.answers_given_up() } else { None };
+        let asked = asked.or(late).unwrap_or_default();
         let (framing, marks) = framing::of_response(&head, asked);
-        self.is_as_announced = (request.is_some() || framing == framing::Framing::Empty).then_some(true);
+        self.is_as_announced = (is_asked || late.is_some() || framing == framing::Framing::Empty).then_some(true);
         let framing = framing.with_trailer(shared.limits.trailer_bytes);
         let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
         let marks = marks | head.marks | self.dispute_of(Side::Server);
@@ -94,8 +94,7 @@ impl<S, R> Connection<S, R> {
         };
         let is_event_stream = is_event_stream(&head);
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
-        let is_late = index.is_none() && self.exchanges.answers_given_up();
-        let is_surplus = index.is_none() && !is_late && was_in_step && self.is_surplus(info, status);
+        let is_surplus = index.is_none() && late.is_none() && was_in_step && self.is_surplus(info, status);
         if is_surplus {
             self.tell_desync(info, &response, shared);
         }

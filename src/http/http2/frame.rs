@@ -76,7 +76,8 @@ impl FrameHeader {
         let on_stream = self.stream != 0;
         match self.kind {
             Kind::Data | Kind::Headers | Kind::PushPromise | Kind::Continuation => on_stream,
-            Kind::Priority => on_stream && self.length == 5,
+            // A wrong length is an error of its stream alone (RFC 9113 §6.3).
+            Kind::Priority => on_stream,
             Kind::RstStream => on_stream && self.length == 4,
             Kind::Settings if self.has(ACK) => !on_stream && self.length == 0,
             Kind::Settings => !on_stream && self.length.is_multiple_of(6),
@@ -98,7 +99,12 @@ impl FrameHeader {
             Kind::Priority | Kind::RstStream | Kind::GoAway | Kind::WindowUpdate => 0,
             Kind::Other(_) => return false,
         };
-        self.is_valid() && !self.is_reserved_set && self.flags & !known_flags == 0 && self.length <= DEFAULT_PAYLOAD
+        let has_length = self.kind != Kind::Priority || self.length == 5;
+        self.is_valid()
+            && has_length
+            && !self.is_reserved_set
+            && self.flags & !known_flags == 0
+            && self.length <= DEFAULT_PAYLOAD
     }
 
     /// The payload without padding and priority (§6.1, §6.2, §6.6); `None` where they are longer than it.

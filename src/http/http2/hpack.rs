@@ -247,8 +247,9 @@ impl Decoder {
     }
 }
 
-/// Octets of an integer behind its prefix: 5 hold a table size of 32 bits, the largest number that a setting can be.
-const MOST_OCTETS: u32 = 5;
+/// Octets of an integer behind its prefix. 5 hold 32 bits, more than anything has; but some are written with zeros in front, and
+/// servers take that up to 63 bits (Go's `hpack`).
+const MOST_OCTETS: u32 = 9;
 
 /// RFC 7541 §5.1, cut off the front of `rest`.
 fn integer(rest: &mut &[u8], prefix: u8) -> Result<usize, HpackError> {
@@ -264,7 +265,7 @@ fn integer(rest: &mut &[u8], prefix: u8) -> Result<usize, HpackError> {
         *rest = behind;
         value += u64::from(byte & 0x7f) << (7 * octet);
         if byte & 0x80 == 0 {
-            return usize::try_from(value).map_err(|_| HpackError::Integer);
+            return u32::try_from(value).map(|value| value as usize).map_err(|_| HpackError::Integer);
         }
     }
     Err(HpackError::Integer)

@@ -40,6 +40,7 @@ fn integers_are_those_of_the_examples() {
     assert_eq!(read(&[42], 8), Ok(42));
     assert_eq!(read(&[0x1f, 0xe0, 0xff, 0xff, 0xff, 0x0f], 5), Ok(0xffff_ffff));
     assert_eq!(read(&[0x1f, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01], 5), Err(HpackError::Integer));
+    assert_eq!(read(&[0x7f, 0xc9, 0x80, 0x80, 0x80, 0x80, 0x00], 7), Ok(200), "with zeros in front");
     assert_eq!(read(&[0x1f, 0x80], 5), Err(HpackError::Truncated));
 }
 
@@ -144,7 +145,7 @@ fn what_the_standard_calls_an_error_is_one() {
     assert_eq!(error("40"), HpackError::Truncated);
     assert_eq!(error("40 0a 61"), HpackError::Truncated);
     assert_eq!(error("40 01 61"), HpackError::Truncated);
-    assert_eq!(error("ffff ffff ffff ff"), HpackError::Integer);
+    assert_eq!(error("ffff ffff ffff ffff ffff ff"), HpackError::Integer);
 }
 
 #[test]
