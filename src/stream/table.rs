@@ -82,6 +82,8 @@ struct Flow<S> {
     /// When it went to the newest end of its list.
     moved: Timestamp,
     class: Class,
+    /// It was seen to speak our protocol: what goes on after a reset that nobody believed counts once.
+    was_ours: bool,
     state: State<S>,
     older: u32,
     newer: u32,
@@ -277,6 +279,7 @@ impl<S> FlowTable<S> {
             last_seen: segment.time,
             moved: segment.time,
             class: Class::Silent,
+            was_ours: false,
             state,
             older: NONE,
             newer: NONE,
@@ -334,9 +337,11 @@ impl<S> FlowTable<S> {
             }
             self.reclass(slot, Class::Over);
         } else if interest == Some(Interest::Ours) && class != Some(Class::Ours) {
-            self.counters.flows_of_ours += 1;
+            let flow = self.slots[slot as usize].as_mut();
+            let is_new = flow.is_some_and(|flow| !std::mem::replace(&mut flow.was_ours, true));
+            self.counters.flows_of_ours += u64::from(is_new);
             self.reclass(slot, Class::Ours);
-        } else if interest.is_some() && class == Some(Class::Silent) {
+        } else if interest.is_some() && matches!(class, Some(Class::Silent | Class::Over)) {
             self.reclass(slot, Class::Undecided);
         }
     }

@@ -216,12 +216,17 @@ fn a_forged_reset_leaves_a_flow_among_ours() {
     bench.client(1, 1, ACK, b"Hello");
     bench.client(1, 6, TcpFlags::RST, b"");
     bench.client(1, 6, ACK, b"Hi");
+    assert_eq!(bench.table.counters.flows_of_ours, 1, "once");
+    bench.client(2, 1, ACK, b"what");
+    bench.client(2, 5, TcpFlags::RST, b"");
+    bench.client(2, 5, ACK, b"ever");
+    assert_eq!(bench.table.lists[Class::Over as usize].oldest, NONE);
     for port in 1000..5000 {
         bench.client(port, 0, SYN, b"");
     }
     bench.client(1, 8, ACK, b"!");
     assert_eq!(bench.bytes(1), b"HelloHi!");
-    assert_eq!(bench.reader.bytes.len(), 1);
+    assert_eq!(bench.reader.bytes.len(), 2);
 }
 
 #[test]
