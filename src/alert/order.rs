@@ -109,16 +109,26 @@ impl LineOrder {
         if before.is_some_and(|before| first.microseconds >= before.0.div_euclid(1000)) {
             return Ok(None);
         }
-        self.out_of_order += u64::from(self.last.is_some_and(|last| first < last));
-        self.last = self.last.max(Some(first));
         match in_file {
-            Some((place, at)) if place == first => self.next_of_run(at).map(Some),
-            _ => {
-                let line = self.held.pop_first().map(|(_, line)| line);
-                self.held_bytes -= line.as_ref().map_or(0, |line| line.len() + LINE_COST);
-                Ok(line)
+            Some((place, at)) if place == first => {
+                self.note_given(place);
+                self.next_of_run(at).map(Some)
             }
+            _ => Ok(self.next_held()),
         }
+    }
+
+    /// The first of the lines in memory.
+    fn next_held(&mut self) -> Option<Vec<u8>> {
+        let (place, line) = self.held.pop_first()?;
+        self.held_bytes -= line.len() + LINE_COST;
+        self.note_given(place);
+        Some(line)
+    }
+
+    fn note_given(&mut self, place: Place) {
+        self.out_of_order += u64::from(self.last.is_some_and(|last| place < last));
+        self.last = self.last.max(Some(place));
     }
 
     /// Where no file takes them: the earliest of the lines in memory, until half of the room is free. What comes behind them may
@@ -126,11 +136,8 @@ impl LineOrder {
     pub fn give_way(&mut self) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         while self.held_bytes > self.limit / 2
-            && let Some((place, line)) = self.held.pop_first()
+            && let Some(line) = self.next_held()
         {
-            self.held_bytes -= line.len() + LINE_COST;
-            self.out_of_order += u64::from(self.last.is_some_and(|last| place < last));
-            self.last = self.last.max(Some(place));
             lines.push(line);
         }
         lines

@@ -245,8 +245,8 @@ impl Interpreter {
         let operation = described.as_ref().and_then(|found| found.operation);
         let is_deprecated = operation.is_some_and(|operation| operation.deprecated);
         template::template_with(path, &host, &snapshot.inventory.learned, &mut self.template);
-        let named = described.as_ref().and_then(|found| value_at_parameter(found.template, path));
-        let object = object_of(&self.template, (path, query), named, &self.key, &mut self.scratch);
+        let by_description = described.as_ref().map(|found| found.template);
+        let object = object_of(&self.template, by_description, (path, query), &self.key, &mut self.scratch);
         let template = match &described {
             Some(found) => found.template,
             None => self.template.template(),
@@ -488,12 +488,12 @@ fn value_at_parameter<'p>(template: &str, path: &'p str) -> Option<&'p str> {
     values.map(|(_, value)| value).last().filter(|value| may_name(value))
 }
 
-/// What is asked for: by the values in the path that look like ids, else by the one that a description has `named`, else by an id
-/// in the query.
+/// What is asked for: by the values in the path that look like ids, else by the one that a description has a parameter for, else by
+/// an id in the query.
 fn object_of(
     template: &TemplateBuf,
+    described: Option<&str>,
     (path, query): (&str, Option<&str>),
-    named: Option<&str>,
     key: &HashKey,
     scratch: &mut Vec<u8>,
 ) -> Option<Object> {
@@ -504,13 +504,15 @@ fn object_of(
         scratch.push(0);
         last = Some((value, is_opaque(kind, value)));
     }
-    let (value, is_opaque) = match (last, named) {
-        (Some(last), _) => last,
-        (None, Some(named)) => {
-            scratch.extend_from_slice(named.as_bytes());
-            (named, false)
-        }
-        (None, None) => {
+    if last.is_none()
+        && let Some(value) = described.and_then(|template| value_at_parameter(template, path))
+    {
+        scratch.extend_from_slice(value.as_bytes());
+        last = Some((value, false));
+    }
+    let (value, is_opaque) = match last {
+        Some(last) => last,
+        None => {
             let named = url::QueryParameters::of(query?).find(|(name, value)| names_object(name, value));
             let (_, value) = named.filter(|(_, value)| may_name(value))?;
             scratch.extend_from_slice(value.as_bytes());

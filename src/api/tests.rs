@@ -41,7 +41,7 @@ fn an_object_that_nobody_guesses_has_no_number() {
     let (mut template, key) = (TemplateBuf::default(), HashKey::new([1; 16]));
     let mut of = |path: &str, query: Option<&str>| {
         template::template_of(path, &mut template);
-        let object = object_of(&template, (path, query), None, &key, &mut Vec::new()).unwrap();
+        let object = object_of(&template, None, (path, query), &key, &mut Vec::new()).unwrap();
         (object.number, object.is_opaque)
     };
     assert_eq!(of("/tiles/12/654/321.png", None), (Some(321), false));
@@ -63,10 +63,10 @@ fn a_description_says_where_a_path_has_names() {
     let of = |name: &str| {
         let (mut template, path) = (TemplateBuf::default(), format!("/users/{name}"));
         template::template_of(&path, &mut template);
-        object_of(&template, (&path, None), value_at_parameter("/users/{username}", &path), &key, &mut Vec::new())
+        object_of(&template, Some("/users/{username}"), (&path, None), &key, &mut Vec::new())
     };
     assert_ne!(of("alice").unwrap().hash, of("bob").unwrap().hash);
-    assert!(object_of(&TemplateBuf::default(), ("/users/alice", None), None, &key, &mut Vec::new()).is_none());
+    assert!(object_of(&TemplateBuf::default(), None, ("/users/alice", None), &key, &mut Vec::new()).is_none());
 }
 
 /// A request of which parts are unknown, because they were sent when nobody saw it.

@@ -2,6 +2,7 @@
 
 use super::{EvaluateError, Misfit};
 use crate::alert::escape::{escape, fit};
+use crate::window::shortened;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -80,7 +81,7 @@ impl<R: BufRead> Lines<R> {
         // It says the place behind the message; a line of JSON Lines is its line 1.
         let said = error.to_string();
         let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
-        self.misfit(error.column().max(1), cut(message, MESSAGE_CHARACTERS))
+        self.misfit(error.column().max(1), shortened(message, MESSAGE_CHARACTERS))
     }
 }
 
@@ -92,12 +93,5 @@ pub fn quoted(text: &str) -> String {
 
 /// Text of a file as it is kept: its start.
 pub fn kept(text: &str) -> String {
-    cut(text, KEPT_CHARACTERS)
-}
-
-pub fn cut(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        Some((at, _)) => format!("{}…", &text[..at]), // a boundary of characters
-        None => text.to_owned(),
-    }
+    shortened(text, KEPT_CHARACTERS)
 }

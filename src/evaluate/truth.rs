@@ -8,10 +8,11 @@ mod csv;
 mod entry;
 
 use super::EvaluateError;
-use super::lines::{Lines, cut, quoted};
+use super::lines::{Lines, quoted};
 use super::traffic::Traffic;
 use crate::rule::{Network, Severity};
 use crate::time::Timestamp;
+use crate::window::shortened;
 use entry::Entry;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -183,7 +184,7 @@ const ENDPOINT_CHARACTERS: usize = 2000;
 pub fn endpoint_shape(endpoint: &str) -> String {
     let mut shape = String::new();
     let mut inside = false;
-    for c in cut(endpoint, ENDPOINT_CHARACTERS).replacen(" /", "/", 1).chars() {
+    for c in shortened(endpoint, ENDPOINT_CHARACTERS).replacen(" /", "/", 1).chars() {
         inside = (inside || c == '{') && c != '}';
         if !inside || c == '{' {
             shape.push(c);

@@ -121,7 +121,6 @@ fn write_wanted(folder: &Path, bounds: Bounds, tunnels: &Tunnels, queue: &Receiv
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        let bounded = bound(folder, bounds);
         let written = wanted.map_or(Ok(()), |wanted| {
             std::thread::sleep(SETTLE.saturating_sub(wanted.told_at.elapsed()));
             let chunks: Vec<Arc<HeldFrames>> =
@@ -131,9 +130,9 @@ fn write_wanted(folder: &Path, bounds: Bounds, tunnels: &Tunnels, queue: &Receiv
             if written.is_err() {
                 let _ = std::fs::remove_file(&path); // a torn one is of no use, and it may never have been there
             }
-            written.and_then(|()| bound(folder, bounds))
+            written
         });
-        if let Err(error) = bounded.and(written) {
+        if let Err(error) = written.and(bound(folder, bounds)) {
             warn!("{}: an excerpt cannot be written: {error}; alerts go on without", folder.display());
         }
     }

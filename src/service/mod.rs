@@ -402,7 +402,6 @@ impl Daemon {
         }
         self.memory_limit.store(memory::limit(config.limits.memory_mib), Ordering::Relaxed);
         self.between.run(move |judge| judge.adopt(ruling.rules, ruling.settings))?;
-        drop(config);
         Ok(said.join("; "))
     }
 }

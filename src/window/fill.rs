@@ -86,14 +86,12 @@ impl<'a, 'b> Shown<'a, 'b> {
 const SHOWN_TARGET: usize = 2048;
 const SHOWN_AGENT: usize = 512;
 
-/// The first characters of a text, with a sign that there are more.
-fn shortened(mut text: String, most: usize) -> String {
-    if let Some((end, _)) = text.char_indices().nth(most) {
-        text.truncate(end);
-        text.push('…');
-        text.shrink_to_fit();
+/// The first characters of a text, with a sign where there are more.
+pub fn shortened(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((at, _)) => format!("{}…", &text[..at]), // a boundary of characters
+        None => text.to_owned(),
     }
-    text
 }
 
 fn evidence_of(observation: &Observation<'_>, filling: &Filling<'_>) -> Evidence {
@@ -105,10 +103,10 @@ fn evidence_of(observation: &Observation<'_>, filling: &Filling<'_>) -> Evidence
         destination,
         method: observation.method.to_string(),
         host: observation.host.to_string(),
-        url: shortened((filling.redact)(&observation.target), SHOWN_TARGET),
+        url: shortened(&(filling.redact)(&observation.target), SHOWN_TARGET),
         status: (observation.status != 0).then_some(observation.status),
         length: (observation.status != 0).then_some(observation.response_bytes),
-        user_agent: observation.user_agent.as_deref().map(|agent| shortened(agent.to_string(), SHOWN_AGENT)),
+        user_agent: observation.user_agent.as_deref().map(|agent| shortened(agent, SHOWN_AGENT)),
         protocol: observation.protocol.into(),
     }
 }

@@ -28,7 +28,9 @@ pub use aggregate::{
 };
 pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
-pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key};
+pub use fill::{
+    Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key, shortened,
+};
 pub use lasting::{LastingUse, NetworkSample, network_hash, network_of};
 pub use leaks::Leaks;
 pub use pages::{LARGE_PAGE, Page, Pages, page_size};
@@ -191,20 +193,16 @@ impl<A> Keyed<A> {
 
     /// Keeps the `keep` smallest keys of those that were not known; from now on only smaller ones than the first dropped come in.
     fn shrink(&mut self, keep: usize) {
-        let Keyed { map, known, .. } = self;
+        let Keyed { map, known, left_out, ceiling } = self;
         let mut keys: Vec<u64> = map.keys().copied().filter(|key| !known.contains(key)).collect();
-        let last = keys.len().saturating_sub(1);
-        if keys.is_empty() {
-            self.ceiling = 0;
+        let Some(last) = keys.len().checked_sub(1) else {
+            *ceiling = 0;
             return;
-        }
-        let (_, ceiling, _) = keys.select_nth_unstable(keep.min(last));
-        self.ceiling = *ceiling;
-        let before = self.map.len();
-        let ceiling = self.ceiling;
-        let known = &self.known;
-        self.map.retain(|key, _| *key < ceiling || known.contains(key));
-        self.left_out += (before - self.map.len()) as u64;
+        };
+        *ceiling = *keys.select_nth_unstable(keep.min(last)).1;
+        let before = map.len();
+        map.retain(|key, _| *key < *ceiling || known.contains(key));
+        *left_out += (before - map.len()) as u64;
     }
 
     pub fn len(&self) -> usize {

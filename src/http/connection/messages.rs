@@ -76,12 +76,12 @@ impl<S, R> Connection<S, R> {
             return;
         }
         let request = index.and_then(|index| self.exchanges.queue[index].request.as_ref());
-        let is_asked = request.is_some();
-        let asked = request.map(|request| Asked::of(&request.head));
+        let known = request.map(|request| Asked::of(&request.head));
         let late = if index.is_none() { self.exchanges.answers_given_up() } else { None };
-        let asked = asked.or(late).unwrap_or_default();
+        let known = known.or(late);
+        let asked = known.unwrap_or_default();
         let (framing, marks) = framing::of_response(&head, asked);
-        self.is_as_announced = (is_asked || late.is_some() || framing == framing::Framing::Empty).then_some(true);
+        self.is_as_announced = (known.is_some() || framing == framing::Framing::Empty).then_some(true);
         let framing = framing.with_trailer(shared.limits.trailer_bytes);
         let body = Body::begin(Side::Server, &head, framing, &mut shared.decoders, &mut shared.observer);
         let marks = marks | head.marks | self.dispute_of(Side::Server);
