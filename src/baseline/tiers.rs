@@ -123,7 +123,9 @@ impl<A: Merge + Clone> Tiers<A> {
                 self.slides.push(Slide { start: started, current: None, previous: None });
             }
             // What is fed belongs before the longer bucket rolls on: it was filled while that one was current.
-            self.slides[tier + 1].current.merge(Some(Box::new(completed)));
+            let longer = &mut self.slides[tier + 1].current;
+            longer.merge(Some(Box::new(completed)));
+            longer.iter_mut().for_each(|longer| longer.condense());
         }
     }
 }

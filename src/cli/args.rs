@@ -243,7 +243,7 @@ pub struct InventoryArgs {
     /// OpenAPI description of a watched API (may be repeated)
     #[arg(long, requires = "files", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub openapi: Vec<PathBuf>,
-    /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
+    /// Worker threads, at most 16; the result does not depend on it [default: as many as processors]
     #[arg(long, requires = "files", value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// A table for people, or EVE `endpoint` lines

@@ -110,7 +110,7 @@ fn values_are_checked_with_their_line() {
         ("[learning]\nduration = 600", &["FILE:2: ", "integer"]),
         ("[capture]\nbuffer_mib = 0", &["FILE:2: ", "`buffer_mib` is 0; it must be from 1 to 4096"]),
         ("[capture]\nsnaplen = 1500", &["FILE:2: ", "from 65535 to 262144"]),
-        ("[capture]\nthreads = 65", &["FILE:2: ", "from 0 to 64"]),
+        ("[capture]\nthreads = 17", &["FILE:2: ", "from 0 to 16"]),
         ("[capture]\nfilter = \"tcp prt 80\"", &["FILE:2: ", "tcp prt 80"]),
         ("[capture]\nvxlan_ports = [\"vxlan\"]", &["FILE:2: "]),
         ("[capture]\nvxlan_ports = [70000]", &["FILE:2: ", "70000"]),

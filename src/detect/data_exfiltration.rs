@@ -121,7 +121,7 @@ impl Taker<'_> {
         let worst = over.iter().map(|(class, _)| class.class.sensitivity()).max()?;
         let taken: u64 = exposure.classes.iter().map(|class| class.values.count()).sum();
         let host = exposure.evidence.first().map(|(_, shown)| shown.host.as_str())?;
-        let of_others = peers.others(self, scene, tier, Goods::Values { host: host.to_owned() });
+        let of_others = peers.others(self, scene, tier, Goods::Values { host: self.key_of(scene, host, tier) });
         let bound = self.bound_of_others(scene, &of_others, past.is_some())?;
         if ((taken / behind) as f64) < bound {
             return None;
@@ -152,6 +152,13 @@ impl Taker<'_> {
         );
         finding.expected = Some(format!("{expected}; {}", of_others.in_words("such values")));
         Some(finding)
+    }
+
+    /// The key of a host that it asked.
+    fn key_of(&self, scene: &Scene<'_>, host: &str, tier: usize) -> Option<u64> {
+        let mut asked = self.recent.buckets(tier).flat_map(|activity| activity.asked.iter());
+        let is_it = |key: &u64| scene.store.hosts.get(key).is_some_and(|known| *known.host == *host);
+        asked.find(|asked| is_it(&asked.host)).map(|asked| asked.host)
     }
 
     /// Keys that came from an address, by a sample: an office, or a proxy that nobody trusts, takes for many.
@@ -266,9 +273,9 @@ fn only(clients: &[IpAddr]) -> Option<IpAddr> {
 /// What is counted of what somebody took.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Goods {
-    /// Personal values, of those who were at a host.
+    /// Personal values, of those who asked a host; of all, where its key is not known.
     Values {
-        host: String,
+        host: Option<u64>,
     },
     Records,
     Bytes,
@@ -277,17 +284,17 @@ enum Goods {
 impl Goods {
     fn taken(&self, recent: &Tiers<SubjectActivity>, tier: usize) -> u64 {
         recent.sum(tier, |activity| match self {
-            Goods::Values { host } => values_at(activity, host),
+            Goods::Values { host } => values_at(activity, *host),
             Goods::Records => activity.records,
             Goods::Bytes => activity.bytes,
         })
     }
 }
 
-/// Personal values in all classes, an upper bound of the distinct ones, of who was at a host.
-fn values_at(activity: &SubjectActivity, host: &str) -> u64 {
+/// Personal values in all classes, an upper bound of the distinct ones, of who asked a host.
+fn values_at(activity: &SubjectActivity, host: Option<u64>) -> u64 {
     let Some(exposure) = activity.exposure.as_deref() else { return 0 };
-    let is_there = exposure.evidence.iter().any(|(_, shown)| shown.host == host);
+    let is_there = host.is_none_or(|host| activity.asked.iter().any(|asked| asked.host == host));
     if is_there { exposure.classes.iter().map(|class| class.values.count()).sum() } else { 0 }
 }
 

@@ -10,7 +10,8 @@
 //! message, it is a body; if it does, it may be the next response, and only a change of turn says so.
 //!
 //! A client that pipelines sends requests while older ones are unanswered: turns prove nothing about it, and what comes
-//! after a loss is passed over.
+//! after a loss is passed over. Once the server has answered what was lost, and each side has all that the other sent, the
+//! client begins anew; but how many requests were lost stays unknown, so what follows is given as halves.
 
 mod messages;
 
@@ -62,8 +63,9 @@ pub struct Connection<S, R> {
     /// Whether the response under way ends where its head says, whatever was asked: known from its first byte behind the
     /// head on.
     is_as_announced: Option<bool>,
-    /// The start of the next request was lost.
+    /// The start of the next request was lost, and an answer came that no known request waited for.
     request_was_lost: bool,
+    lost_was_answered: bool,
     /// The server's last word was an interim response: the client goes on in the middle of its request.
     is_continuing: bool,
     is_over: bool,
@@ -91,6 +93,7 @@ impl<S, R> Connection<S, R> {
             is_lossy: false,
             is_as_announced: None,
             request_was_lost: false,
+            lost_was_answered: false,
             is_continuing: false,
             is_over: false,
             onward: None,
@@ -124,7 +127,7 @@ impl<S, R> Connection<S, R> {
     pub fn missed(&mut self, direction: Direction) {
         self.is_lossy = true;
         match self.side(direction) {
-            Side::Client => self.request_was_lost = true,
+            Side::Client => (self.request_was_lost, self.lost_was_answered) = (true, false),
             Side::Server => self.exchanges.in_step = false,
         }
     }
@@ -336,10 +339,27 @@ impl<S, R> Connection<S, R> {
             Reading::Body(_) => side == Side::Server && self.may_be_over(),
             Reading::Head | Reading::Ended => false,
         };
-        may_turn
-            && !self.exchanges.pipelines
-            && self.turn_changes(side, chunk)
-            && begins_message(side, chunk.bytes, false)
+        if !may_turn {
+            return false;
+        }
+        let turns = match self.exchanges.pipelines {
+            true => side == Side::Client && self.begins_anew(chunk),
+            false => self.turn_changes(side, chunk),
+        };
+        turns && begins_message(side, chunk.bytes, false)
+    }
+
+    /// True when a client's chunk comes while nothing is under way: all that was lost may have been answered, and each side
+    /// has all that the other sent.
+    fn begins_anew(&self, chunk: &Chunk<'_>) -> bool {
+        let server = &self.readers[Side::Server as usize];
+        let is_resting = matches!(server.reading, Reading::Head) && server.partial.is_empty();
+        let has_all = |last: Last| last.acknowledged == Some(chunk.offset) && chunk.acknowledged == Some(last.end);
+        self.lost_was_answered
+            && is_resting
+            && !self.is_continuing
+            && server.last.is_some_and(has_all)
+            && !self.exchanges.queue.iter().any(|exchange| exchange.waits())
     }
 
     fn turn_changes(&self, side: Side, chunk: &Chunk<'_>) -> bool {

@@ -345,6 +345,20 @@ fn after_a_loss_a_client_that_pipelines_gets_halves() {
 }
 
 #[test]
+fn a_client_that_pipelines_and_sends_what_is_refused_hides_nothing_that_follows() {
+    let mut flow = Flow::new();
+    flow.client(&[ASK, &ASK.replace("/a", "/b"), "G\x01T / HTTP/1.1\r\n\r\n"].concat());
+    flow.server(&[OK, OK].concat()).client("body").server("HTTP/1.1 501 No\r\nContent-Length: 0\r\n\r\n");
+    flow.client(&ASK.replace("/a", "/c")).server(OK).client(&ASK.replace("/a", "/d")).server(OK);
+    let lines = flow.lines();
+    assert_eq!(lines[..2], ["GET /a > 200 \"ok\"", "GET /b > 200 \"ok\""]);
+    for line in ["- > 501 response_only", "GET /c > - request_only", "GET /d > - request_only"] {
+        assert!(lines.contains(&line.to_string()), "{lines:?}");
+    }
+    assert_eq!(lines.iter().filter(|line| *line == "- > 200 \"ok\" response_only").count(), 2, "{lines:?}");
+}
+
+#[test]
 fn a_response_that_the_server_sent_before_the_request_came_does_not_answer_it() {
     let mut flow = Flow::new();
     flow.client(ASK).server(OK);

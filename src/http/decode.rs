@@ -37,7 +37,7 @@ pub struct Limits {
     pub ratio_free_output: u64,
     /// Codings stacked on one body, at most [`MAX_CODINGS`].
     pub max_codings: usize,
-    /// Memory of all states that one pool has lent. Past it bodies are no longer decoded. One brotli window (16 MiB) and
+    /// Memory of all states that one pool has lent. Past it bodies are no longer decoded. Some brotli windows (16 MiB) and
     /// some hundred gzip bodies fit; one body alone must never reach it, or its end would depend on how it was split.
     pub held_bytes: usize,
 }
@@ -49,7 +49,7 @@ impl Default for Limits {
             max_ratio: 100,
             ratio_free_output: 1 << 20,
             max_codings: MAX_CODINGS,
-            held_bytes: 24 << 20,
+            held_bytes: 96 << 20,
         }
     }
 }

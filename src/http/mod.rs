@@ -143,7 +143,7 @@ pub struct HttpLimits {
 }
 
 impl Default for HttpLimits {
-    /// 2 MiB a partition are some thousand requests under way in each, and bound all partitions to 128 MiB.
+    /// 8 MiB a partition are some thousand requests under way in each, and bound all partitions to 128 MiB.
     fn default() -> Self {
         HttpLimits {
             head_bytes: 64 << 10,
@@ -151,7 +151,7 @@ impl Default for HttpLimits {
             trailer_bytes: 64 << 10,
             pending_requests: 128,
             connection_bytes: 4 << 10,
-            partition_bytes: 2 << 20,
+            partition_bytes: 8 << 20,
             undecided_bytes: head::MAX_SNIFFED_LINE,
             opening_chunks: 8,
             midstream_chunks: 4096,

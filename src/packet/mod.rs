@@ -37,8 +37,9 @@ use fragment::FragmentTable;
 use layer::{Layer, Network};
 use network::Datagram;
 
-/// Flows are dealt to this many partitions; a partition is the unit of work, of limits and of determinism.
-pub const PARTITIONS: usize = 64;
+/// Flows are dealt to this many partitions; a partition is the unit of work, of limits and of determinism. With more of them each
+/// fills its window with less, and what many flows share, such as an endpoint, is made and merged more often.
+pub const PARTITIONS: usize = 16;
 
 /// The TCP flags that reassembly looks at (RFC 9293 §3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -93,7 +94,7 @@ pub struct Segment<'a> {
 
 impl Segment<'_> {
     pub fn partition(&self) -> usize {
-        (self.hash >> 58) as usize
+        (self.hash >> (u64::BITS - PARTITIONS.ilog2())) as usize
     }
 }
 

@@ -31,14 +31,14 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 128 bodies under way in a partition are 8,192 in all, in 128 MiB.
+    /// 512 bodies under way in a partition are 8,192 in all, in 128 MiB.
     fn default() -> Self {
         Limits {
             flows: FlowLimits::default(),
             http: HttpLimits::default(),
             inspect: inspect::Limits::default(),
             window: WindowLimits::default(),
-            scans: 128,
+            scans: 512,
         }
     }
 }

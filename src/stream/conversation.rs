@@ -80,11 +80,11 @@ pub struct StreamLimits {
 }
 
 impl Default for StreamLimits {
-    /// 256 KiB is four full unscaled windows; 2 MiB a partition bounds all partitions to 128 MiB.
+    /// 256 KiB is four full unscaled windows; 8 MiB a partition bound all partitions to 128 MiB.
     fn default() -> Self {
         StreamLimits {
             held_bytes: 256 << 10,
-            partition_held_bytes: 2 << 20,
+            partition_held_bytes: 8 << 20,
             acknowledged_grace: Duration::from_millis(500),
             one_sided_grace: Duration::from_secs(3),
             unacknowledged_grace: Duration::from_secs(60),

@@ -9,8 +9,8 @@
 
 use std::ops::Range;
 
-/// Bytes of a partition: the latest dozens of heads. All partitions together take 1 MiB, so that the ring stays in a cache.
-const RING_BYTES: usize = 16 << 10;
+/// Bytes of a partition: the latest hundred heads. All partitions together take 1 MiB, so that the ring stays in a cache.
+const RING_BYTES: usize = 64 << 10;
 /// Bytes of each turn that are kept: nearly all requests, and the heads of all answers, are shorter.
 pub(super) const REMEMBERED_BYTES: i64 = 1024;
 const HEADER: usize = 20;

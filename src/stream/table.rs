@@ -31,10 +31,10 @@ pub struct FlowLimits {
 }
 
 impl Default for FlowLimits {
-    /// 4,096 flows in each of 64 partitions: 262,144 at once.
+    /// 16,384 flows in each of 16 partitions: 262,144 at once.
     fn default() -> Self {
         FlowLimits {
-            flows: 4096,
+            flows: 16_384,
             undecided_idle: Duration::from_secs(60),
             ours_idle: Duration::from_secs(300),
             over_idle: Duration::from_secs(15),

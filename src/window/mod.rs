@@ -67,9 +67,9 @@ pub struct WindowLimits {
 }
 
 impl Default for WindowLimits {
-    /// In 64 partitions 65,536 clients active and 8,192 endpoints new within ten seconds.
+    /// In 16 partitions 65,536 clients active and 8,192 endpoints new within ten seconds.
     fn default() -> Self {
-        WindowLimits { keys: 1024, endpoints: 128 }
+        WindowLimits { keys: 4096, endpoints: 512 }
     }
 }
 

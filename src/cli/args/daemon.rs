@@ -34,7 +34,7 @@ pub struct RunArgs {
     /// Folder for alerts.json [default: that of `alert.file`]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub log_dir: Option<PathBuf>,
-    /// Worker threads, at most 64 [default: `capture.threads`]
+    /// Worker threads, at most 16 [default: `capture.threads`]
     #[arg(long, value_name = "N", value_parser = super::threads)]
     pub threads: Option<NonZeroUsize>,
     /// Only check whether it would start: configuration, rules, descriptions, interfaces

@@ -31,7 +31,7 @@ pub struct ReadingArgs {
     /// Look only at packets that match this BPF expression, also inside VLAN tags
     #[arg(long, value_name = "BPF", value_parser = NonEmptyStringValueParser::new(), help_heading = "Configuration")]
     pub filter: Option<String>,
-    /// Worker threads, at most 64; the result does not depend on it [default: as many as processors]
+    /// Worker threads, at most 16; the result does not depend on it [default: as many as processors]
     #[arg(long, value_name = "N", value_parser = threads, help_heading = "Configuration")]
     pub threads: Option<NonZeroUsize>,
     /// Show no progress bar

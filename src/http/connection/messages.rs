@@ -94,6 +94,7 @@ impl<S, R> Connection<S, R> {
         };
         let is_event_stream = is_event_stream(&head);
         let response = Message { head, started: origin.time, ended: time, body_length: 0, report: None };
+        self.lost_was_answered |= self.request_was_lost && index.is_none() && late.is_none();
         let is_surplus = index.is_none() && late.is_none() && was_in_step && self.is_surplus(info, status);
         if is_surplus {
             self.tell_desync(info, &response, shared);
