@@ -93,6 +93,10 @@ struct Flow<S> {
 /// cache. Time-outs and eviction are a second off at most.
 const LIST_RESOLUTION: Duration = Duration::from_secs(1);
 
+/// Copies of a frame, by several mirrors, come within so long. The SYN of a flow that spoke comes again after a longer silence
+/// where a capture is played in a loop, and begins it anew.
+const COPIES_WITHIN: Duration = Duration::from_secs(5);
+
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
@@ -253,15 +257,18 @@ impl<S> FlowTable<S> {
 
     fn is_replaced_by(&mut self, slot: u32, segment: &Segment<'_>, opens: bool) -> bool {
         let Some(flow) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
+        let is_answer = segment.flags.has(TcpFlags::ACK);
+        let is_late = segment.time.since(flow.last_seen) >= COPIES_WITHIN;
         match &mut flow.state {
+            State::Active(_) if opens && is_late && !is_answer && flow.class != Class::Silent => true,
             State::Active(active) if opens => active.0.is_reopened_by(segment),
             State::Active(active) => active.0.goes_on_behind_its_end(segment),
-            State::Ignored => opens && !segment.flags.has(TcpFlags::ACK),
+            State::Ignored => opens && !is_answer,
             // Another copy of what is over opens nothing; where an answer was seen before, another one does.
             State::Over(initial) => {
                 let known = initial[segment.direction as usize];
-                let is_answer = segment.flags.has(TcpFlags::ACK);
-                opens && known != Some(segment.sequence) && (known.is_some() || !is_answer)
+                let is_copy = known == Some(segment.sequence) && !is_late;
+                opens && !is_copy && (known.is_some() || !is_answer)
             }
         }
     }

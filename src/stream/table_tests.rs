@@ -211,6 +211,24 @@ fn another_copy_of_what_is_over_opens_nothing_and_another_answer_does() {
 }
 
 #[test]
+fn a_capture_that_is_played_in_a_loop_is_read_each_time() {
+    for is_ended in [true, false] {
+        let mut bench = Bench::new(FlowLimits::default());
+        for _ in 0..3 {
+            bench.client(1, 0, SYN, b"");
+            bench.server(1, 0, 1, SYN | ACK, b"");
+            bench.client(1, 1, ACK, b"Hello");
+            if is_ended {
+                bench.client(1, 6, TcpFlags::FIN | ACK, b"");
+                bench.server(1, 1, 7, TcpFlags::FIN | ACK, b"");
+            }
+            bench.clock = bench.clock.saturating_add(Duration::from_secs(6));
+        }
+        assert_eq!((bench.reader.opened, bench.bytes(1)), (3, &b"HelloHelloHello"[..]));
+    }
+}
+
+#[test]
 fn a_forged_reset_leaves_a_flow_among_ours() {
     let mut bench = Bench::new(small());
     bench.client(1, 1, ACK, b"Hello");
