@@ -60,6 +60,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const MOST_DOUBLINGS: u64 = 20;
 /// Incidents open at once: when so many are, more say nothing new. What comes past it is counted and not told.
 const MAX_OPEN: usize = 4096;
+/// Bytes of the state that open incidents take with what they show: four times what a flood of ordinary ones does.
+const MOST_SAVED: usize = 32 << 20;
 /// Accounts of a voice.
 const MOST_ACCOUNTS: usize = 256;
 /// Voices of one incident; what else is found of its actor opens another.
@@ -189,7 +191,21 @@ impl Incidents {
 
     /// The open incidents and what is known, as JSON for the next run.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&serde_json::json!({ "open": self.open, "known": self.known }))
+        self.to_json_within(MOST_SAVED)
+    }
+
+    /// The same; where it takes more than so many bytes, without the transactions that are shown: others will be.
+    fn to_json_within(&self, most: usize) -> serde_json::Result<Vec<u8>> {
+        let mut saved = serde_json::json!({ "open": self.open, "known": self.known });
+        let json = serde_json::to_vec(&saved)?;
+        if json.len() <= most {
+            return Ok(json);
+        }
+        let open = saved["open"].as_object_mut().into_iter().flat_map(|open| open.values_mut());
+        for voice in open.filter_map(|incident| incident["voices"].as_array_mut()).flatten() {
+            voice["finding"]["evidence"] = serde_json::json!([]);
+        }
+        serde_json::to_vec(&saved)
     }
 
     /// Goes on with what an earlier run left.

@@ -2,6 +2,7 @@
 //!
 //! Values are checked as they are parsed, so that wrong usage ends with status 2 before anything is read or written.
 
+use crate::alert::human::Style;
 use crate::alert::record::Severity;
 pub use crate::config::Redact;
 use crate::rule::{Network, Ruleset, did_you_mean};
@@ -26,6 +27,26 @@ pub use doctor::DoctorArgs;
 pub use evaluate::EvaluateArgs;
 pub use replay::{ReadingArgs, ReplayArgs};
 pub use simulate::{SimulateArgs, TrafficProfile};
+
+/// Whether lines are coloured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, as NO_COLOR, CLICOLOR_FORCE and TERM say
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colour {
+    pub fn style(self) -> Style {
+        match self {
+            Colour::Auto => Style::of_stdout(),
+            Colour::Always => Style { colour: true },
+            Colour::Never => Style { colour: false },
+        }
+    }
+}
 
 /// Where `tail` looks for alerts unless told otherwise, and where a daemon is to write them.
 pub const DEFAULT_ALERT_LOG: &str = "/var/log/apitap/alerts.json";
@@ -136,6 +157,9 @@ pub struct TailArgs {
     /// Print the details below each alert: expected, probability, evidence, advice
     #[arg(short, long, conflicts_with = "json")]
     pub verbose: bool,
+    /// Whether lines are coloured
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: Colour,
 }
 
 impl TailArgs {

@@ -30,7 +30,7 @@ fn write_man_page(out: &mut dyn Write) -> io::Result<()> {
     let mut whole = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut whole)?;
     // Commands have no pages of their own.
-    let whole = String::from_utf8_lossy(&whole).replace("\napitap\\-", "\napitap ").replace("(1)\n", "\n");
+    let whole = as_typed(&String::from_utf8_lossy(&whole)).replace("\napitap\\-", "\napitap ").replace("(1)\n", "\n");
     page.extend_from_slice(whole.as_bytes());
     for part in described(&command) {
         write_command(part, &mut page)?;
@@ -46,13 +46,23 @@ fn write_command(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> 
     man.render_description_section(&mut sections)?;
     man.render_synopsis_section(&mut sections)?;
     man.render_options_section(&mut sections)?;
-    man.render_extra_section(&mut sections)?;
+    let mut extra = Vec::new();
+    man.render_extra_section(&mut extra)?;
+    sections.extend_from_slice(as_typed(&String::from_utf8_lossy(&extra)).as_bytes());
     // A section of a command is a subsection of the page.
     page.extend_from_slice(String::from_utf8_lossy(&sections).replace("\n.SH ", "\n.SS ").as_bytes());
     for part in described(command) {
         write_command(part, page)?;
     }
     Ok(())
+}
+
+/// Examples keep their lines.
+fn as_typed(page: &str) -> String {
+    let Some((before, extra)) = page.split_once(".SH EXTRA\n") else { return page.to_owned() };
+    let (extra, after) = extra.split_once("\n.SH ").unwrap_or((extra.trim_end(), ""));
+    let after = if after.is_empty() { String::new() } else { format!(".SH {after}") };
+    format!("{before}.SH NOTES\n.nf\n{extra}\n.fi\n{after}")
 }
 
 fn described(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
@@ -81,6 +91,10 @@ mod tests {
         for text in ["APITAP REPLAY", "APITAP RULES CHECK", "fail\\-on", "no\\-follow", "Exit status"] {
             assert!(page.contains(text), "{text} is missing");
         }
+        let at =
+            page.find("apitap replay monday.pcap.gz").or_else(|| page.find("apitap replay monday\\&.pcap")).unwrap();
+        let filled = [".nf", ".fi"].map(|request| page[..at].rfind(&format!("\n{request}\n")));
+        assert!(filled[0] > filled[1], "its examples keep their lines");
         assert!(!page.contains("apitap\\-replay(1)"), "there is no such page");
         assert!(!page.to_lowercase().contains("probe"), "of a hidden command");
     }

@@ -38,7 +38,7 @@ pub fn run(args: &TailArgs) -> anyhow::Result<ExitCode> {
     let stdout = io::stdout();
     let follows = args.follows(stdout.is_terminal());
     let filter = Filter::of(args, now());
-    let mut view = View::new(io::BufWriter::new(stdout.lock()), filter, Style::of_stdout(), args);
+    let mut view = View::new(io::BufWriter::new(stdout.lock()), filter, args.color.style(), args);
     let shown = show(args, follows, &mut view).and_then(|()| Ok(view.out.flush()?));
     view.report_skipped();
     if shown.is_ok() && view.shown == 0 && !follows {

@@ -111,6 +111,20 @@ pub fn answer(daemon: &Arc<Daemon>, line: &[u8]) -> Vec<u8> {
     reply
 }
 
+/// The whole id of an incident of which the beginning was given. What is not known stays as it is.
+fn whole_id(daemon: &Arc<Daemon>, begin: String) -> Result<String, String> {
+    let wanted = begin.clone();
+    let mut like = daemon.on_judge(move |judge| judge.incidents().ids_like(&wanted))?;
+    match like.len() {
+        0 => Ok(begin),
+        1 => Ok(like.remove(0)),
+        count => {
+            like.truncate(5);
+            Err(format!("{count} incidents begin with {begin}, such as {}; give more of its digits", like.join(", ")))
+        }
+    }
+}
+
 fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
     let unknown = |id: &str| format!("no open incident has the id {id}; `apitap incident list` shows those that are");
     match request {
@@ -130,11 +144,13 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
             value_of(&daemon.on_judge(move |judge| judge.incidents().habits(&store))?)
         }
         Request::Incident { id } => {
+            let id = whole_id(daemon, id)?;
             let (store, now, wanted) = (Arc::clone(&daemon.store), daemon.now(), id.clone());
             let shown = daemon.on_judge(move |judge| judge.incidents().show(&wanted, now, &store, judge.rules()))?;
             value_of(&shown.ok_or_else(|| unknown(&id))?)
         }
         Request::Acknowledge { id } => {
+            let id = whole_id(daemon, id)?;
             let wanted = id.clone();
             let found = daemon.on_judge(move |judge| judge.incidents_mut().acknowledge(&wanted))?;
             if found {
@@ -144,6 +160,7 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
             }
         }
         Request::Unacknowledge { id } => {
+            let id = whole_id(daemon, id)?;
             let wanted = id.clone();
             if daemon.on_judge(move |judge| judge.incidents_mut().unacknowledge(&wanted))? {
                 Ok(json!(format!("{id} is not acknowledged any more: what is found of it is told again")))
@@ -154,6 +171,7 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
             }
         }
         Request::Close { id } => {
+            let id = whole_id(daemon, id)?;
             let (store, now, wanted) = (Arc::clone(&daemon.store), daemon.now(), id.clone());
             let sinks = Arc::clone(&daemon.sinks);
             let closed = daemon.on_judge(move |judge| {

@@ -8,7 +8,7 @@ use crate::detect::Finding;
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An open incident, as operators see it in a list.
 #[derive(Clone, Debug, Serialize)]
@@ -87,6 +87,17 @@ impl Incidents {
             (other.severity, other.last_seen, &one.id).cmp(&(one.severity, one.last_seen, &other.id))
         });
         list
+    }
+
+    /// The ids that begin like this, of open incidents and of those that taught; only the one where it is whole.
+    pub fn ids_like(&self, begin: &str) -> Vec<String> {
+        let open = self.open.values().map(|incident| &incident.id);
+        let like: BTreeSet<&String> =
+            open.chain(self.known.habits().map(|habit| &habit.incident)).filter(|id| id.starts_with(begin)).collect();
+        match like.get(&begin.to_owned()) {
+            Some(whole) => vec![(*whole).clone()],
+            None => like.into_iter().cloned().collect(),
+        }
     }
 
     /// The whole record of an open one, as it would be told now.

@@ -36,6 +36,23 @@ fn client(last: u8) -> About {
     About::Client([192, 0, 2, last].into())
 }
 
+/// A transaction that is shown.
+fn shown(flow_id: u64) -> std::sync::Arc<crate::window::Evidence> {
+    std::sync::Arc::new(crate::window::Evidence {
+        time: start_of(101),
+        flow_id,
+        source: ([192, 0, 2, 1].into(), 40_000),
+        destination: ([10, 0, 0, 1].into(), 80),
+        method: "GET".to_owned(),
+        host: "a.example".to_owned(),
+        url: "/".to_owned(),
+        status: Some(404),
+        length: None,
+        user_agent: None,
+        protocol: "HTTP/1.1".into(),
+    })
+}
+
 /// State, detector, severity, incident and sequence of each.
 fn told(records: &[AlertRecord]) -> Vec<(IncidentState, &str, Severity, &str, u64)> {
     records
@@ -77,21 +94,6 @@ fn a_scan_then_guesses_then_data_of_one_client_are_one_incident_with_a_timeline(
 
 #[test]
 fn an_incident_opens_before_it_goes_on_and_shows_what_comes_later_where_it_had_nothing_to_show() {
-    let shown = |flow_id| {
-        std::sync::Arc::new(crate::window::Evidence {
-            time: start_of(101),
-            flow_id,
-            source: ([192, 0, 2, 1].into(), 40_000),
-            destination: ([10, 0, 0, 1].into(), 80),
-            method: "GET".to_owned(),
-            host: "a.example".to_owned(),
-            url: "/".to_owned(),
-            status: Some(404),
-            length: None,
-            user_agent: None,
-            protocol: "HTTP/1.1".into(),
-        })
-    };
     let mut room = Room::new();
     let mut first = room.found("scanner", client(1), Severity::Low, 100);
     first.evidence = vec![shown(9)];
@@ -226,6 +228,35 @@ fn an_acknowledged_habit_is_no_news_until_it_grows() {
     room.window += 31 * 8640;
     room.window(Vec::new());
     assert!(!room.incidents.is_known(&batch), "it was away for a month");
+}
+
+#[test]
+fn a_flood_of_incidents_is_saved_without_what_it_shows() {
+    let mut room = Room::new();
+    let mut found = room.found("resource_abuse", About::Principal(7), Severity::Medium, 100);
+    found.evidence = vec![shown(9)];
+    let opened = room.window(vec![found]);
+    let whole = room.incidents.to_json().unwrap();
+    let short = room.incidents.to_json_within(whole.len() - 1).unwrap();
+    assert!(short.len() < whole.len());
+    room.incidents = Incidents::new(KEY);
+    room.incidents.restore(&short).unwrap();
+    assert_eq!(room.incidents.ids_like(""), [opened[0].apitap.incident.clone()]);
+}
+
+#[test]
+fn an_incident_is_found_by_the_beginning_of_its_id() {
+    let mut room = Room::new();
+    for principal in 0..40 {
+        let found = room.found("resource_abuse", About::Principal(principal), Severity::Medium, 100);
+        room.window(vec![found]);
+    }
+    let ids = room.incidents.ids_like("");
+    let first = ids[0][..1].to_owned();
+    let like = room.incidents.ids_like(&first);
+    assert!(like.len() > 1 && like.iter().all(|id| id.starts_with(&first)), "{like:?}");
+    assert_eq!(room.incidents.ids_like(&ids[7]), [ids[7].clone()]);
+    assert!(room.incidents.ids_like("what").is_empty());
 }
 
 #[test]

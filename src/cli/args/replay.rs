@@ -1,6 +1,6 @@
 //! Arguments of `replay`, and of what else reads captures and judges them.
 
-use super::{among, threads};
+use super::{Colour, among, threads};
 use crate::alert::record::{EventType, Severity};
 use crate::config::Redact;
 use crate::time::parse_duration;
@@ -68,7 +68,7 @@ pub struct ReplayArgs {
     /// What of URLs to blank: values of secret-like parameters, nothing, or all values [default: secrets]
     #[arg(long, value_enum, value_name = "WHAT", help_heading = "Output")]
     pub redact: Option<Redact>,
-    /// Write EVE JSON lines to this file, `-` for standard output
+    /// Write EVE JSON lines to this file, which is emptied first; `-` for standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub eve: Option<PathBuf>,
     /// Kinds of EVE lines to write, comma-separated
@@ -83,6 +83,12 @@ pub struct ReplayArgs {
     /// Print the details below each alert: expected, probability, evidence, advice
     #[arg(short, long, conflicts_with = "json", help_heading = "Output")]
     pub verbose: bool,
+    /// Whether readable lines are coloured
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = "Output")]
+    pub color: Colour,
+    /// Print no progress bar and no closing summary; problems are still said
+    #[arg(short, long, conflicts_with = "stats", help_heading = "Output")]
+    pub quiet: bool,
     /// End with status 3 if there is an incident this severe or worse
     #[arg(
         long, value_name = "SEVERITY", help_heading = "Output", value_parser = among::<Severity>(&Severity::NAMES),

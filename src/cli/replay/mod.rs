@@ -33,6 +33,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let config = Config::load(args.reading.config.as_deref())?;
     let mut setup = Setup::of(&args.reading, &config)?;
+    setup.show_progress &= !args.quiet;
     setup.redact = args.redact.unwrap_or(config.privacy.redact);
     let mut saved = args.state.as_deref().map(|folder| State::open(folder, probe::in_child)).transpose()?;
     if let Some(state) = &mut saved {
@@ -52,6 +53,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         events: &args.events,
         json,
         verbose: args.verbose,
+        style: args.color.style(),
         patience: is_live.then_some(PATIENCE),
         outlives_stdout: saves_state || args.fail_on.is_some(),
     })?));
@@ -80,11 +82,11 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     }
     let interrupted = outcome.stopped.and_then(|_| interrupt::signal());
     summary.interrupted = interrupted.map(Signal::name);
-    for note in &outcome.notes {
+    for note in outcome.notes.iter().filter(|_| !args.quiet) {
         super::note(note);
     }
     // Where nothing could be read there is nothing to sum up.
-    if problems.is_empty() || outcome.packets.frames > 0 {
+    if !args.quiet && (problems.is_empty() || outcome.packets.frames > 0) {
         let _ = io::stderr().write_all(summary.text(args.stats).as_bytes()); // a closed standard error is borne
     }
     for problem in &problems {

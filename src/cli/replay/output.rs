@@ -45,6 +45,7 @@ pub struct Wished<'a> {
     pub json: bool,
     /// Readable alerts have their details below them.
     pub verbose: bool,
+    pub style: Style,
     /// How long lines wait for an older transaction; without it, till it ends.
     pub patience: Option<Duration>,
     /// The run has a purpose even if nobody reads standard output.
@@ -89,7 +90,7 @@ impl Output {
             _ => Standard::Readable,
         };
         let mut output = Output::quiet();
-        (output.standard, output.verbose) = (standard, wished.verbose);
+        (output.standard, output.verbose, output.style) = (standard, wished.verbose, wished.style);
         if let Some(path) = wished.eve.filter(|_| !to_stdout) {
             output.file = Some(BufWriter::new(create(path)?));
             output.file_name = path.display().to_string();

@@ -48,6 +48,7 @@ impl Log {
             since: None,
             json: false,
             verbose: false,
+            color: crate::cli::args::Colour::Auto,
         }
     }
 }
