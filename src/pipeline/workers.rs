@@ -66,10 +66,7 @@ enum Mode {
     Inline { partitions: Vec<Partition>, judge: Box<Judge>, deliver: Deliver, next: Arc<Snapshot> },
     Threads {
         workers: Vec<WorkerHandle>,
-        returned: Receiver<Batch>,
-        /// Batches that came back, to be filled again.
-        idle: Vec<Batch>,
-        under_way: usize,
+        pool: Pool,
         between: Between,
         judge: JoinHandle<(Box<Judge>, Deliver, Result<(), std::io::Error>)>,
     },
@@ -79,6 +76,52 @@ struct WorkerHandle {
     queue: SyncSender<ToWorker>,
     batch: Batch,
     thread: JoinHandle<()>,
+}
+
+impl WorkerHandle {
+    /// Sends what was gathered, and gathers in another batch.
+    fn send_batch(&mut self, pool: &mut Pool) -> Result<(), Failure> {
+        let full = std::mem::replace(&mut self.batch, pool.next());
+        self.queue.send(ToWorker::Batch(full)).map_err(|_| Failure::WorkerLost)
+    }
+}
+
+/// Batches that go round between the reader and the workers.
+struct Pool {
+    returned: Receiver<Batch>,
+    /// Batches that came back, to be filled again.
+    idle: Vec<Batch>,
+    under_way: usize,
+    /// Fewest that were idle since the last mark: these were of no use.
+    spare: usize,
+}
+
+impl Pool {
+    fn new(returned: Receiver<Batch>) -> Pool {
+        Pool { returned, idle: Vec::new(), under_way: 0, spare: 0 }
+    }
+
+    fn take_back(&mut self) {
+        while let Ok(batch) = self.returned.try_recv() {
+            self.under_way -= 1; // of those that were sent
+            self.idle.push(batch);
+        }
+    }
+
+    /// An empty batch in the place of one that is sent.
+    fn next(&mut self) -> Batch {
+        self.take_back();
+        self.under_way += 1;
+        let batch = self.idle.pop();
+        self.spare = self.spare.min(self.idle.len());
+        batch.unwrap_or_default()
+    }
+
+    /// Lets go of what a stall has left and nobody needed since.
+    fn trim(&mut self) {
+        self.idle.drain(..self.spare.min(self.idle.len()));
+        self.spare = self.idle.len();
+    }
 }
 
 /// One capture on its way through all stages.
@@ -145,15 +188,12 @@ impl Pipeline {
         let partition = segment.partition();
         match &mut self.mode {
             Mode::Inline { partitions, .. } => partitions[partition].segment(segment),
-            Mode::Threads { workers, returned, idle, under_way, .. } => {
+            Mode::Threads { workers, pool, .. } => {
                 let count = workers.len();
                 let worker = &mut workers[partition % count];
                 worker.batch.push(segment);
                 if worker.batch.is_full() {
-                    take_back(returned, idle, under_way);
-                    let full = std::mem::replace(&mut worker.batch, idle.pop().unwrap_or_default());
-                    *under_way += 1;
-                    worker.queue.send(ToWorker::Batch(full)).map_err(|_| Failure::WorkerLost)?;
+                    worker.send_batch(pool)?;
                 }
             }
         }
@@ -164,9 +204,9 @@ impl Pipeline {
     pub fn backlog(&mut self) -> f64 {
         match &mut self.mode {
             Mode::Inline { .. } => 0.0,
-            Mode::Threads { workers, returned, idle, under_way, .. } => {
-                take_back(returned, idle, under_way);
-                *under_way as f64 / (workers.len() * QUEUE) as f64
+            Mode::Threads { workers, pool, .. } => {
+                pool.take_back();
+                pool.under_way as f64 / (workers.len() * QUEUE) as f64
             }
         }
     }
@@ -219,14 +259,12 @@ impl Pipeline {
                 *next = judge.snapshot();
                 deliver(judge, verdict)?;
             }
-            Mode::Threads { workers, returned, idle, under_way, .. } => {
+            Mode::Threads { workers, pool, .. } => {
                 for worker in workers {
-                    take_back(returned, idle, under_way);
-                    let full = std::mem::replace(&mut worker.batch, idle.pop().unwrap_or_default());
-                    *under_way += 1;
-                    worker.queue.send(ToWorker::Batch(full)).map_err(|_| Failure::WorkerLost)?;
+                    worker.send_batch(pool)?;
                     worker.queue.send(ToWorker::Mark(mark)).map_err(|_| Failure::WorkerLost)?;
                 }
+                pool.trim();
             }
         }
         Ok(())
@@ -302,19 +340,12 @@ fn threads(
     let count = options.workers;
     let judge =
         spawn("judge".to_owned(), move || run_judge(judge, deliver, &reports, &snapshots, count, close_incidents))?;
-    Ok(Mode::Threads { workers, returned, idle: Vec::new(), under_way: 0, between, judge })
+    Ok(Mode::Threads { workers, pool: Pool::new(returned), between, judge })
 }
 
 /// A thread with a name, by which tools and metrics show it.
 fn spawn<T: Send + 'static>(name: String, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, Failure> {
     std::thread::Builder::new().name(name).spawn(work).map_err(Failure::Thread)
-}
-
-fn take_back(returned: &Receiver<Batch>, idle: &mut Vec<Batch>, under_way: &mut usize) {
-    while let Ok(batch) = returned.try_recv() {
-        *under_way -= 1; // of those that were sent
-        idle.push(batch);
-    }
 }
 
 fn run_worker(
@@ -447,8 +478,14 @@ mod tests {
         while pipeline.backlog() > 0.0 {
             std::thread::sleep(Duration::from_millis(1));
         }
-        let Mode::Threads { idle, .. } = &pipeline.mode else { panic!("it has threads") };
-        assert!(idle.len() <= 2 * (QUEUE + 1), "{} batches wait to be filled", idle.len());
+        let Mode::Threads { pool, .. } = &mut pipeline.mode else { panic!("it has threads") };
+        assert!(pool.idle.len() <= 2 * (QUEUE + 1), "{} batches wait to be filled", pool.idle.len());
+        pool.idle.extend((0..16).map(|_| Batch::default()));
+        for window in 200..203 {
+            pipeline.time(start_of(window).saturating_add(Duration::from_secs(1))).unwrap();
+        }
+        let Mode::Threads { pool, .. } = &pipeline.mode else { panic!("it has threads") };
+        assert!(pool.idle.len() < 8, "{} batches of a stall are kept", pool.idle.len());
         drop(pipeline.finish(true).unwrap());
     }
 }
