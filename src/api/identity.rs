@@ -116,8 +116,12 @@ pub fn credentials_of(
 }
 
 fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Credentials> {
-    let space = value.iter().position(|byte| *byte == b' ')?;
-    let (scheme, rest) = (&value[..space], value[space..].trim_ascii());
+    let (scheme, rest) = match value.iter().position(|byte| *byte == b' ') {
+        Some(space) => (&value[..space], value[space..].trim_ascii()),
+        // A token or a key without a scheme; a scheme alone is shorter.
+        None if value.len() >= SHORTEST_BARE => (&b"bearer"[..], value),
+        None => return None,
+    };
     if rest.is_empty() {
         return None;
     }
@@ -152,6 +156,8 @@ fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Cre
     Some(Credentials { kind: CredentialKind::Bearer, principal, basic: None, is_lasting })
 }
 
+/// A credential without a scheme has at least so many bytes.
+const SHORTEST_BARE: usize = 16;
 /// Schemes whose credential is a token that stays the same.
 const OPAQUE: [&[u8]; 5] = [b"bearer", b"token", b"apikey", b"api-key", b"key"];
 

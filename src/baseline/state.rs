@@ -10,7 +10,7 @@ use super::peers::Demand;
 use super::quarantine::Quarantine;
 use super::settling::{SettledShare, Settling};
 use super::tiers::Tiers;
-use crate::api::AccountFlow;
+use crate::api::{AccountFlow, CredentialKind};
 use crate::inspect::DataClass;
 use crate::rule::Severity;
 use crate::window::distinct::DistinctSet;
@@ -438,9 +438,14 @@ impl EndpointState {
         self.tally.with_credentials as f64 / self.tally.requests.max(1) as f64
     }
 
-    /// Whether it is where people log in or register: what it answers is about who asks.
+    /// Whether it is where people log in or register: what it answers is about who asks. Basic credentials go with every request of
+    /// an API, and one endpoint may take a login among much else.
     pub fn is_entrance(&self) -> bool {
-        self.login_failures.is_known() || self.account_flow == Some(AccountFlow::Registration)
+        let with_basic = self.credentials[CredentialKind::Basic as usize];
+        let is_mostly_logins = 2 * self.login_attempts.saturating_sub(with_basic) >= self.tally.requests;
+        let gives_sessions = self.login_sessions.share() >= 0.5;
+        self.login_failures.is_known() && (is_mostly_logins || gives_sessions)
+            || self.account_flow == Some(AccountFlow::Registration)
     }
 }
 

@@ -123,8 +123,9 @@ fn guesses_in(rules: &BruteForce, recent: &Tiers<Attempts>) -> Option<Attempts> 
         }
         recent.view(tier).filter(|attempts| {
             let (passwords, clients) = (attempts.passwords.count(), attempts.clients.count());
-            // From many addresses always another password: nobody shares an account so.
-            passwords >= rules.min_passwords && (clients <= rules.max_clients || passwords >= SCATTERED * clients)
+            // From many addresses always another password: nobody shares an account so, and what devices have stored is one.
+            let is_scattered = passwords >= SCATTERED * clients || 5 * passwords >= 4 * attempts.failures;
+            passwords >= rules.min_passwords && (clients <= rules.max_clients || is_scattered)
         })
     })
 }

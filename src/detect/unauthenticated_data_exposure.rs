@@ -12,6 +12,8 @@ use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::Severity;
 use crate::window::{ClassExposure, Exposure, pair_key};
 
+/// Answers before from which on they say who is given some.
+const LEAST_ANSWERED: f64 = 10.0;
 /// Values of one class that one person may have: an address of his own and one of his work.
 const VALUES_OF_ONE_PERSON: u64 = 2;
 
@@ -70,9 +72,13 @@ fn is_too_much(
         && (is_guarded(scene, state) || !is_own_data(exposure, class))
 }
 
-/// Whether most requests of an endpoint carry credentials.
+/// Whether most requests of an endpoint carry credentials, or most of those did that it answered with success before: what
+/// strangers are given in a rush soon is most of the requests.
 fn is_guarded(scene: &Scene<'_>, state: &EndpointState) -> bool {
-    state.authenticated_share() >= scene.rules.unauthenticated_data_exposure.min_authenticated_share
+    let least = scene.rules.unauthenticated_data_exposure.min_authenticated_share;
+    let (answered, open) = (state.exposure.responses, state.open_exposure.responses);
+    let was_guarded = answered >= LEAST_ANSWERED && answered - open >= least * answered;
+    state.authenticated_share() >= least || was_guarded
 }
 
 /// Whether each client got about one record: a sign-up, a guest's order or a password reset shows everybody his own data.

@@ -474,6 +474,17 @@ fn what_a_request_that_was_given_up_asked_is_remembered_for_its_response() {
 }
 
 #[test]
+fn an_answer_that_is_given_up_while_it_comes_says_how_far_it_came() {
+    let mut flow = Flow::new();
+    let pending = HttpLimits::default().pending_requests;
+    flow.client(ASK).server("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfour");
+    flow.client(&ASK.repeat(pending)).server("more").server(&OK.repeat(pending));
+    let told = flow.lines();
+    assert_eq!(told[0], "GET /a > 200 \"four\" incomplete");
+    assert_eq!(told[1..], vec!["GET /a > 200 \"ok\""; pending]);
+}
+
+#[test]
 fn disputed_bytes_mark_the_transaction_whose_they_are() {
     let whole = "GET /a > 200 \"ok\"";
     let marked = "GET /a > 200 \"ok\" overlap_conflict";

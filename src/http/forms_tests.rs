@@ -51,6 +51,16 @@ fn ten_thousand_fields_are_a_head_like_any_other() {
     flow.client(&format!("GET /a HTTP/1.1\r\n{many}Host: h\r\n\r\n")).server(OK);
     assert_eq!(flow.lines(), ["GET /a > 200 \"ok\" fields_over_limit"]);
     assert_eq!(flow.handler.counters().heads_cut, 1);
+    // Those that say where the message ends are all read.
+    let many = "Cookie: a=b\r\n".repeat(70);
+    let head = format!("POST /a HTTP/1.1\r\nTransfer-Encoding: gzip\r\n{many}Transfer-Encoding: chunked\r\n\r\n");
+    let mut flow = Flow::new();
+    flow.client(&head).client("0\r\n\r\n").server(OK).client("GET /b HTTP/1.1\r\n\r\n").server(OK);
+    let lines = flow.lines();
+    assert!(lines.len() == 2 && lines[1] == "GET /b > 200 \"ok\"", "{lines:?}");
+    let lengths = format!("POST /a HTTP/1.1\r\nContent-Length: 0\r\n{many}Content-Length: 2\r\n\r\nab");
+    let lines = exchange(&lengths, OK);
+    assert!(lines[0].contains("content_length_conflict"), "{lines:?}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub enum Field {
 const FIELDS: usize = Field::MethodOverride as usize + 1;
 
 /// Names under which API keys and tokens travel in fields of their own, lower case.
-const API_KEY_FIELDS: [&[u8]; 11] = [
+const API_KEY_FIELDS: [&[u8]; 18] = [
     b"x-api-key",
     b"api-key",
     b"apikey",
@@ -49,9 +49,21 @@ const API_KEY_FIELDS: [&[u8]; 11] = [
     b"x-auth-key",
     b"ocp-apim-subscription-key",
     b"private-token",
+    b"x-auth",
+    b"x-token",
+    b"x-user-token",
+    b"x-authorization",
+    b"x-goog-api-key",
+    b"auth-token",
+    b"access-token",
 ];
 
 impl Field {
+    /// Whether it says where a message ends: no line of it may be passed over.
+    fn frames(self) -> bool {
+        matches!(self, Field::ContentLength | Field::TransferEncoding)
+    }
+
     /// The field of a name, in any case. Length and first letter leave one candidate: most fields are none of these,
     /// and every field of every head comes through here.
     fn of(name: &[u8]) -> Option<Field> {
@@ -234,11 +246,15 @@ impl Head {
         }
     }
 
-    /// Lets go of lines that repeat a field, beyond so many. True when there were more.
+    /// Lets go of lines that repeat a field, beyond so many, but of none that frames the message. True when there were more.
     pub(super) fn cut(&mut self, repeated: usize) -> bool {
         let is_cut = self.more.len() > repeated;
         if is_cut {
-            self.more.truncate(repeated);
+            let mut kept = 0;
+            self.more.retain(|(field, _)| {
+                kept += usize::from(!field.frames());
+                field.frames() || kept <= repeated
+            });
             self.more.shrink_to_fit();
             self.marks |= Marks::FIELDS_OVER_LIMIT;
         }

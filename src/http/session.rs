@@ -263,6 +263,7 @@ impl<O: Observer> HttpHandler<O> {
     }
 
     fn keep(&mut self, undecided: &mut Undecided, first: Option<Box<FirstBytes>>) {
+        self.take(undecided); // of the other direction, perhaps
         self.shared.kept += first.as_ref().map_or(0, |first| first.bytes.len());
         undecided.first = first;
     }

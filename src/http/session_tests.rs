@@ -178,3 +178,22 @@ fn first_words_may_come_byte_by_byte_however_long_they_are() {
     }
     assert_eq!(flows.close().told, [(true, false)]);
 }
+
+#[test]
+fn first_words_of_both_sides_are_given_back() {
+    let mut flows = Flows::new();
+    let (info, mut state, _) = flows.flows.remove(0);
+    let client = info.opened_by.unwrap();
+    let words = format!("WORD {}", "x".repeat(1000));
+    for (nth, direction) in [client, client.other(), client, client.other()].into_iter().enumerate() {
+        let chunk = Chunk {
+            offset: (nth / 2 * words.len()) as i64,
+            acknowledged: Some((nth.div_ceil(2) * words.len()) as i64),
+            time: Timestamp(1),
+            bytes: words.as_bytes(),
+        };
+        flows.handler.event(&info, &mut state, direction, Event::Data(chunk));
+    }
+    flows.handler.close(&info, state, Timestamp(2));
+    flows.close();
+}

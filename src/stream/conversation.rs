@@ -122,8 +122,8 @@ pub struct Conversation {
     /// Up to which acknowledged offset each direction is not held back any more, though the other direction's bytes
     /// have not come: their grace is over.
     waived: [i64; 2],
-    /// Who sent a reset, and at which offset.
-    reset: Option<(Direction, i64)>,
+    /// Who sent a reset, at which offset, and when.
+    reset: Option<(Direction, i64, Timestamp)>,
     /// A SYN that would open another connection, until the peer accepts it.
     reopening: Option<(Direction, u32)>,
 }
@@ -164,25 +164,24 @@ impl Conversation {
 
     /// True when the ports are being reused: a SYN with another initial sequence number came when this conversation
     /// was over, or the peer accepted it, or the peer is not in the capture at all. One that nobody accepts is forged
-    /// or stray (RFC 5961 §4).
-    pub fn is_reopened_by(&mut self, segment: &Segment<'_>) -> bool {
+    /// or stray (RFC 5961 §4). One with the same number is a copy, unless it `is_late`: a capture that is played in a loop.
+    pub fn is_reopened_by(&mut self, segment: &Segment<'_>, is_late: bool) -> bool {
+        let is_answer = segment.flags.has(TcpFlags::ACK);
+        let opened_by = (segment.direction.other(), segment.acknowledgement.wrapping_sub(1));
+        if is_answer && self.reopening == Some(opened_by) {
+            return true;
+        }
         let half = &self.halves[segment.direction as usize];
-        let is_other = segment.flags.has(TcpFlags::SYN)
-            && half.sight == Sight::Seen
-            && half.initial != Some(segment.sequence)
-            && half.offset_of(segment.sequence.wrapping_add(1)) != 0;
+        let is_known = half.initial == Some(segment.sequence) || half.offset_of(segment.sequence.wrapping_add(1)) == 0;
+        let is_other = segment.flags.has(TcpFlags::SYN) && half.sight == Sight::Seen && (!is_known || is_late);
         if !is_other {
             return false;
         }
-        let is_one_sided = self.halves[segment.direction.other() as usize].sight != Sight::Seen;
-        let is_accepted = if segment.flags.has(TcpFlags::ACK) {
-            let opened_by = (segment.direction.other(), segment.acknowledgement.wrapping_sub(1));
-            self.reopening == Some(opened_by)
-        } else {
+        if !is_answer {
             self.reopening = Some((segment.direction, segment.sequence));
-            false
-        };
-        is_accepted || is_one_sided || self.is_over()
+        }
+        let is_one_sided = self.halves[segment.direction.other() as usize].sight != Sight::Seen;
+        is_one_sided || self.is_over()
     }
 
     /// True when the sender of an end goes on behind it: the peer did not take that end, be it that it was forged or that it
@@ -213,15 +212,22 @@ impl Conversation {
                 Sight::Seen => {}
                 _ => half.opened_at(sequence),
             }
-            half.initial = Some(segment.sequence);
-            half.scale = segment.control.scale;
+            if half.initial.is_none() {
+                half.initial = Some(segment.sequence);
+                half.scale = segment.control.scale;
+            }
+            if segment.flags.has(TcpFlags::ACK) {
+                // Of several SYNs the answer says which one counts.
+                self.halves[direction.other() as usize].accepted_at(segment.acknowledgement);
+            }
         }
         let acknowledged = self.note_acknowledgement(segment);
         let half = &mut self.halves[direction as usize];
         if segment.flags.has(TcpFlags::RST) {
             let offset = half.offset_of(sequence);
-            if half.sight != Sight::Seen || (offset - half.next).abs() <= RESET_DISTANCE {
-                self.reset = Some((direction, offset));
+            let is_near = (offset - half.next).abs() <= RESET_DISTANCE && !half.is_beyond(offset, 1);
+            if half.sight != Sight::Seen || is_near {
+                self.reset = Some((direction, offset, segment.time));
             } else {
                 context.counters.out_of_window += 1;
             }
@@ -256,9 +262,11 @@ impl Conversation {
             if has_fin && half.fin.is_none() && end >= half.next {
                 half.fin = Some(end);
             }
-            if self.reset.is_some_and(|(who, at)| who == direction && end > at) {
-                self.reset = None; // who resets a connection sends nothing more
-            }
+            // Who resets a connection sends nothing more, and soon the other neither.
+            self.reset = self.reset.filter(|(who, at, when)| {
+                let is_contradicted = *who == direction && end > *at;
+                !is_contradicted && (!has_payload || segment.time.since(*when) < context.limits.acknowledged_grace)
+            });
             if has_payload {
                 self.payload(segment, offset, end, acknowledged, context);
             }

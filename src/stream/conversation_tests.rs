@@ -437,7 +437,7 @@ fn a_syn_that_nobody_accepts_changes_nothing() {
     let mut bench = Bench::open();
     bench.low(101, b"abc");
     let forged = segment(FromLow, 777_777, 0, SYN, b"");
-    assert!(!bench.conversation.is_reopened_by(&forged));
+    assert!(!bench.conversation.is_reopened_by(&forged, false));
     bench.take(forged);
     bench.low(104, b"def");
     assert_eq!(bench.out, [data(FromLow, 0, b"abcdef")]);
@@ -448,18 +448,18 @@ fn a_syn_that_is_accepted_reopens() {
     let mut bench = Bench::open();
     let (opening, other) = (segment(FromLow, 9000, 0, SYN, b""), segment(FromHigh, 60, 1, SYN | ACK, b""));
     let accepting = segment(FromHigh, 60, 9001, SYN | ACK, b"");
-    assert!(!bench.conversation.is_reopened_by(&opening));
-    assert!(!bench.conversation.is_reopened_by(&other));
-    assert!(bench.conversation.is_reopened_by(&accepting));
+    assert!(!bench.conversation.is_reopened_by(&opening, false));
+    assert!(!bench.conversation.is_reopened_by(&other, false));
+    assert!(bench.conversation.is_reopened_by(&accepting, false));
 }
 
 #[test]
 fn a_repeated_syn_does_not_reopen_and_a_new_one_after_the_end_does() {
     let mut bench = Bench::open();
-    assert!(!bench.conversation.is_reopened_by(&segment(FromLow, 100, 0, SYN, b"")));
+    assert!(!bench.conversation.is_reopened_by(&segment(FromLow, 100, 0, SYN, b""), false));
     bench.take(segment(FromLow, 101, 501, RST | ACK, b""));
-    assert!(!bench.conversation.is_reopened_by(&segment(FromLow, 100, 0, SYN, b"")));
-    assert!(bench.conversation.is_reopened_by(&segment(FromLow, 9000, 0, SYN, b"")));
+    assert!(!bench.conversation.is_reopened_by(&segment(FromLow, 100, 0, SYN, b""), false));
+    assert!(bench.conversation.is_reopened_by(&segment(FromLow, 9000, 0, SYN, b""), false));
 }
 
 mod properties {

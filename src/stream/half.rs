@@ -138,6 +138,15 @@ impl Half {
         self.sight = Sight::Seen;
     }
 
+    /// The peer's answer to a SYN, before anything came: the stream begins at `sequence`.
+    pub fn accepted_at(&mut self, sequence: u32) {
+        let initial = sequence.wrapping_sub(1);
+        if self.initial.is_some_and(|known| known != initial) && self.next == 0 && self.held.is_empty() {
+            self.imply(sequence);
+            (self.sight, self.initial) = (Sight::Seen, Some(initial));
+        }
+    }
+
     /// The stream has ended: what is held beyond its end was never part of it.
     pub fn end(&mut self, partition_held: &mut usize) {
         self.ended = true;
@@ -166,6 +175,9 @@ impl Half {
 
     /// Lets go of what came too early to be taken, where it overlaps a range. How many pieces that were.
     pub fn drop_early(&mut self, range: Range<i64>, partition_held: &mut usize) -> u64 {
+        if !self.has_early {
+            return 0;
+        }
         let before = self.held.len();
         let (mut cost, mut is_left) = (0, false);
         self.held.retain(|offset, piece| {

@@ -260,8 +260,7 @@ impl<S> FlowTable<S> {
         let is_answer = segment.flags.has(TcpFlags::ACK);
         let is_late = segment.time.since(flow.last_seen) >= COPIES_WITHIN;
         match &mut flow.state {
-            State::Active(_) if opens && is_late && !is_answer && flow.class != Class::Silent => true,
-            State::Active(active) if opens => active.0.is_reopened_by(segment),
+            State::Active(active) if opens => active.0.is_reopened_by(segment, is_late && flow.class != Class::Silent),
             State::Active(active) => active.0.goes_on_behind_its_end(segment),
             State::Ignored => opens && !is_answer,
             // Another copy of what is over opens nothing; where an answer was seen before, another one does.

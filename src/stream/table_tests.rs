@@ -211,6 +211,42 @@ fn another_copy_of_what_is_over_opens_nothing_and_another_answer_does() {
 }
 
 #[test]
+fn a_late_syn_that_nobody_accepts_changes_nothing() {
+    let mut bench = Bench::new(FlowLimits::default());
+    bench.client(1, 0, SYN, b"");
+    bench.server(1, 0, 1, SYN | ACK, b"");
+    bench.client(1, 1, ACK, b"Hello");
+    for sequence in [0x10_0000, 0] {
+        bench.clock = bench.clock.saturating_add(Duration::from_secs(6));
+        bench.client(1, sequence, SYN, b"");
+    }
+    bench.client(1, 6, ACK, b"Hi");
+    assert_eq!((bench.reader.opened, bench.bytes(1)), (1, &b"HelloHi"[..]));
+}
+
+#[test]
+fn of_two_syns_the_answer_says_which_one_counts() {
+    let mut bench = Bench::new(FlowLimits::default());
+    bench.client(1, 0, SYN, b"");
+    bench.client(1, 0x10_0000, SYN, b"");
+    bench.server(1, 0, 1, SYN | ACK, b"");
+    bench.client(1, 1, ACK, b"Hello");
+    assert_eq!(bench.bytes(1), b"Hello");
+}
+
+#[test]
+fn a_reset_ahead_of_the_stream_is_not_believed_when_it_goes_on() {
+    let mut bench = Bench::new(FlowLimits::default());
+    bench.client(1, 0, SYN, b"");
+    bench.server(1, 0, 1, SYN | ACK, b"");
+    bench.client(1, 1, ACK, b"Hello");
+    bench.client(1, 4_000_000, TcpFlags::RST, b"");
+    bench.clock = bench.clock.saturating_add(Duration::from_secs(1));
+    bench.client(1, 6, ACK, b"Hi");
+    assert_eq!(bench.table.lists[Class::Over as usize].oldest, NONE);
+}
+
+#[test]
 fn a_capture_that_is_played_in_a_loop_is_read_each_time() {
     for is_ended in [true, false] {
         let mut bench = Bench::new(FlowLimits::default());

@@ -334,8 +334,11 @@ impl Window {
         shown: &mut Shown<'_, '_>,
     ) {
         let Some(object) = observation.object else { return };
-        // Only a login by its nature names many users; its attempts are counted as such.
-        if observation.attempt.is_some() || (!observation.is_known && !observation.makes_endpoint) {
+        // Only a login by its nature names many users; its attempts are counted as such. Who is let in by what goes with every
+        // request of his is a caller like others.
+        let is_caller = observation.credentials.is_some_and(|credentials| credentials.basic.is_some());
+        let is_login = observation.attempt.is_some_and(|attempt| !is_caller || attempt.outcome != Outcome::Success);
+        if is_login || (!observation.is_known && !observation.makes_endpoint) {
             return;
         }
         // What is made now was nobody's; what nobody guesses is asked for before it is made.

@@ -281,7 +281,15 @@ impl<S, R> Connection<S, R> {
     }
 
     pub(super) fn give_up_front<O: Observer<Scan = S, Report = R>>(&mut self, info: &FlowInfo, shared: &mut Shared<O>) {
+        let is_coming = self.answering == Some(0);
         if let Some(mut exchange) = self.exchanges.pop_front() {
+            if is_coming && let Reading::Body(body) = &mut self.readers[Side::Server as usize].reading {
+                let finished = body.tell(&mut shared.decoders, &mut shared.observer);
+                exchange.marks |= finished.marks | Marks::INCOMPLETE;
+                if let Some(response) = &mut exchange.response {
+                    (response.body_length, response.report) = (finished.length, finished.report);
+                }
+            }
             self.answering = self.answering.and_then(|index| index.checked_sub(1));
             self.emit(info, &mut exchange, shared);
         }
