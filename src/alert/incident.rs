@@ -104,8 +104,8 @@ enum Stored {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Saved {
-    Now { open: BTreeMap<String, Stored>, known: Known },
-    Before(BTreeMap<String, Stored>),
+    Now { open: BTreeMap<String, serde_json::Value>, known: BTreeMap<String, serde_json::Value> },
+    Before(BTreeMap<String, serde_json::Value>),
 }
 
 #[derive(Deserialize)]
@@ -212,10 +212,13 @@ impl Incidents {
     pub fn restore(&mut self, json: &[u8]) -> serde_json::Result<()> {
         let (stored, known) = match serde_json::from_slice(json)? {
             Saved::Now { open, known } => (open, known),
-            Saved::Before(open) => (open, Known::default()),
+            Saved::Before(open) => (open, BTreeMap::new()),
         };
-        self.known = known;
-        self.open = stored.into_iter().map(|(name, stored)| (name, Incident::from(stored))).collect();
+        // What another version's detectors found is nothing to this one.
+        let readable =
+            stored.into_iter().filter_map(|(name, stored)| Some((name, serde_json::from_value(stored).ok()?)));
+        self.known = Known::of(known);
+        self.open = readable.map(|(name, stored): (String, Stored)| (name, Incident::from(stored))).collect();
         self.open.retain(|_, incident| !incident.voices.is_empty());
         self.index();
         Ok(())

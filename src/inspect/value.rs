@@ -86,9 +86,8 @@ pub(super) fn scan(
     found: &mut impl FnMut(DataClass, Range<usize>),
 ) {
     let trimmed = text.trim_ascii();
-    if let Some(class) =
-        secrets::promised_secret(trimmed, hint, response).filter(|_| secrets::secret_at(trimmed, 0).is_none())
-    {
+    let is_promised = |_: &DataClass| !ordinary(trimmed) && secrets::secret_at(trimmed, 0).is_none();
+    if let Some(class) = secrets::promised_secret(trimmed, hint, response).filter(is_promised) {
         let start = text.len() - text.trim_ascii_start().len();
         return found(class, start..start + trimmed.len());
     }
@@ -378,6 +377,9 @@ mod tests {
         let text = "sk_live_aaaaa4111aaaaask_live_"; // four digits, no capital
         assert!(worth_a_look(text.as_bytes(), Hint::default()).is_none());
         assert_eq!(found_in(text, Hint::default()), []);
+        let text = "411100sk-proj-00sk-proj-411100000000"; // dashes where a UUID has them
+        let hint = hint_of(b"api_key");
+        assert!(worth_a_look(text.as_bytes(), hint).is_none() && found_in(text, hint).is_empty());
     }
 
     proptest! {

@@ -27,6 +27,8 @@ const STATS: Duration = Duration::from_secs(60);
 /// Percent of `limits.memory_mib` from which on memory is short, and below which it no longer is.
 const SHORT_PERCENT: u64 = 85;
 const ENOUGH_PERCENT: u64 = 75;
+/// So many seconds in a row, unless all of it is taken.
+const SECONDS_SHORT: u32 = 3;
 
 pub struct Housekeeper {
     stop: Sender<()>,
@@ -60,6 +62,7 @@ struct House {
     health: Due,
     stats: Due,
     is_short: bool,
+    seconds_short: u32,
     is_relieving: Arc<AtomicBool>,
     reading: Reading,
     judged: Judged,
@@ -95,6 +98,7 @@ impl House {
             health: Due::new(HEALTH),
             stats: Due::new(STATS),
             is_short: false,
+            seconds_short: 0,
             is_relieving: Arc::default(),
             reading: Reading::default(),
             judged: Judged::default(),
@@ -147,6 +151,12 @@ impl House {
             self.is_short = false;
         }
         if limit == 0 || resident < limit / 100 * SHORT_PERCENT {
+            self.seconds_short = 0;
+            return;
+        }
+        // What a checkpoint takes for a moment is no shortage.
+        self.seconds_short += 1;
+        if self.seconds_short < SECONDS_SHORT && resident < limit {
             return;
         }
         if !std::mem::replace(&mut self.is_short, true) {

@@ -54,6 +54,11 @@ pub(super) struct Habit {
 pub(super) struct Known(BTreeMap<String, Habit>);
 
 impl Known {
+    /// What was saved, as far as it can be read.
+    pub fn of(saved: BTreeMap<String, serde_json::Value>) -> Known {
+        Known(saved.into_iter().filter_map(|(name, habit)| Some((name, serde_json::from_value(habit).ok()?))).collect())
+    }
+
     pub fn learn(&mut self, incident: &str, voice: &Voice) {
         if ATTACKS.contains(&voice.finding.detector) {
             return;

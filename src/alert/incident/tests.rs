@@ -245,6 +245,22 @@ fn a_flood_of_incidents_is_saved_without_what_it_shows() {
 }
 
 #[test]
+fn what_a_later_version_found_takes_nothing_else_with_it() {
+    let mut room = Room::new();
+    let found =
+        [1, 2].map(|principal| room.found("resource_abuse", About::Principal(principal), Severity::Medium, 100));
+    let opened = room.window(found.to_vec());
+    room.incidents.acknowledge(&opened[1].apitap.incident);
+    let mut saved: serde_json::Value = serde_json::from_slice(&room.incidents.to_json().unwrap()).unwrap();
+    let first = saved["open"].as_object_mut().unwrap().values_mut().next().unwrap();
+    first["voices"][0]["finding"]["detector"] = "of_tomorrow".into();
+    room.incidents = Incidents::new(KEY);
+    room.incidents.restore(saved.to_string().as_bytes()).unwrap();
+    assert_eq!(room.incidents.open_count(), 1);
+    assert!(room.incidents.is_known(&found[1]), "what was learned stays");
+}
+
+#[test]
 fn an_incident_is_found_by_the_beginning_of_its_id() {
     let mut room = Room::new();
     for principal in 0..40 {

@@ -233,6 +233,8 @@ fn deliver(mut carrier: Box<dyn Carrier>, shared: &Shared) {
 /// The next records to send, as soon as there are any. None at the end.
 fn next_batch(shared: &Shared, most: usize) -> Option<Batch> {
     const LONG: Duration = Duration::from_secs(3600);
+    /// What cannot be read for now is tried again.
+    const UNREADABLE: Duration = Duration::from_secs(1);
     let mut inner = shared.lock();
     loop {
         if inner.until.is_some_and(|until| inner.queue.is_empty() || Instant::now() >= until) {
@@ -244,7 +246,8 @@ fn next_batch(shared: &Shared, most: usize) -> Option<Batch> {
                 return Some(batch);
             }
         }
-        inner = shared.wait(inner, LONG);
+        let pause = if inner.queue.is_empty() { LONG } else { UNREADABLE };
+        inner = shared.wait(inner, pause);
     }
 }
 

@@ -147,8 +147,10 @@ impl Queue {
                 if !records.is_empty() {
                     break;
                 }
-                // What cannot be read now will not be later: on to the next segment.
                 self.trouble = Some(format!("{}: a segment cannot be read: {error}", self.folder.display()));
+                if !is_damage(&error) {
+                    return Batch { records, first: self.left }; // it may be readable later
+                }
                 self.drop_segment();
             }
         }
@@ -174,10 +176,12 @@ impl Queue {
                 let Some(record) = self.memory.pop_front() else { break };
                 self.memory_bytes -= record.len() as u64;
                 self.left += 1;
-            } else if self.pop_from_disk().is_err() {
-                self.drop_segment();
             } else {
-                is_moved = true;
+                match self.pop_from_disk() {
+                    Ok(_) => is_moved = true,
+                    Err(error) if is_damage(&error) => self.drop_segment(),
+                    Err(_) => break, // delivered once more, later
+                }
             }
         }
         if is_moved && let Err(error) = self.write_place() {
@@ -421,6 +425,11 @@ fn checksum(length: u32, record: &[u8]) -> u32 {
     hasher.update(&length.to_le_bytes());
     hasher.update(record);
     hasher.finalize()
+}
+
+/// Whether what cannot be read now will not be later either.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The working copy: the records by key, in sled, for whoever wants a few of them without reading all.
 //!
-//! Records in, a tree for each kind, keys of 8 bytes big-endian, values in JSON; `at` says which checkpoint it is as of.
+//! Records in, a tree for each kind, keys of 8 bytes big-endian, values in JSON, from [`PACKED_FROM`] bytes on compressed with zstd;
+//! `at` says which checkpoint it is as of.
 //! Pairs are not kept in it ([`Kind::is_pair`]). Nothing is decided by it: where it differs from the export it is filled
 //! anew. sled 0.34 may panic on what it finds damaged, so every call is guarded, and an answer is an error in words.
-//! Memory: a cache of [`CACHE_BYTES`].
+//! Memory: a cache of [`CACHE_BYTES`], as sled counts it: a leaf of more than 128 KiB weighs nothing there and stays, which is why
+//! values are compressed.
 
 use super::merge::Merged;
-use super::record::{Kind, Record};
+use super::record::{Kind, MAX_VALUE, Record};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +21,12 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 const BATCH_BYTES: usize = 1 << 20;
 /// Batches between two flushes: what is not on the disk yet stays in memory, whatever the cache may take.
 const FLUSH_BATCHES: u32 = 16;
+
+/// Bytes of a value from which on it is compressed: to an eighth.
+const PACKED_FROM: usize = 256;
+const LEVEL: i32 = 1;
+/// How zstd begins (RFC 8878 §3.1.1); no JSON does.
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 const AT: &str = "at";
 const VERSION_NAME: &str = "version";
@@ -68,8 +76,9 @@ impl Database {
 
     /// Takes in records, those that are gone among them, and is then as of `at`. On the disk when it returns.
     pub fn apply(&self, at: u64, records: &mut Merged) -> Result<(), String> {
-        let mut batch =
-            Batch { database: self, kind: Kind::Single, batch: sled::Batch::default(), bytes: 0, batches: 0 };
+        let compressor = zstd::bulk::Compressor::new(LEVEL).map_err(|error| error.to_string())?;
+        let (kind, batch) = (Kind::Single, sled::Batch::default());
+        let mut batch = Batch { database: self, kind, compressor, batch, bytes: 0, batches: 0 };
         while let Some(record) = records.next().map_err(|error| error.to_string())? {
             if !record.place.0.is_pair() {
                 batch.add(record)?;
@@ -90,7 +99,10 @@ impl Database {
         let mut items = tree.iter();
         while let Some((key, value)) = guarded(|| items.next().transpose())? {
             let key = <[u8; 8]>::try_from(key.as_ref()).map_err(|_| "a key is not of 8 bytes".to_string())?;
-            take(u64::from_be_bytes(key), &value);
+            match value.starts_with(&MAGIC) {
+                true => take(u64::from_be_bytes(key), &unpacked(&value)?),
+                false => take(u64::from_be_bytes(key), &value),
+            }
         }
         Ok(())
     }
@@ -110,10 +122,17 @@ impl Database {
     }
 }
 
+fn unpacked(value: &[u8]) -> Result<Vec<u8>, String> {
+    let size = zstd::zstd_safe::get_frame_content_size(value).ok().flatten().map(|size| size as usize);
+    let size = size.filter(|size| *size <= MAX_VALUE).ok_or("a value does not say how long it is")?;
+    zstd::bulk::decompress(value, size).map_err(|error| format!("a value is damaged: {error}"))
+}
+
 /// Records of one kind on their way.
 struct Batch<'d> {
     database: &'d Database,
     kind: Kind,
+    compressor: zstd::bulk::Compressor<'static>,
     batch: sled::Batch,
     bytes: usize,
     batches: u32,
@@ -126,11 +145,19 @@ impl Batch<'_> {
             self.flush()?;
             self.kind = kind;
         }
+        self.bytes += 16;
         match record.value {
-            Some(value) => self.batch.insert(&key.to_be_bytes(), value),
+            Some(value) if value.len() >= PACKED_FROM => {
+                let packed = self.compressor.compress(value).map_err(|error| error.to_string())?;
+                self.bytes += packed.len();
+                self.batch.insert(&key.to_be_bytes(), packed);
+            }
+            Some(value) => {
+                self.bytes += value.len();
+                self.batch.insert(&key.to_be_bytes(), value);
+            }
             None => self.batch.remove(&key.to_be_bytes()),
         }
-        self.bytes += 16 + record.value.map_or(0, <[u8]>::len);
         Ok(())
     }
 
