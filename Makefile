@@ -72,7 +72,7 @@ doc: setup ## Build the documentation of the code
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
 
 .PHONY: fuzz
-fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each (nightly Rust and cargo-fuzz)
+fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each: an hour and a quarter with the build (nightly Rust and cargo-fuzz)
 	@rustup run nightly cargo --version > /dev/null 2>&1 \
 		|| { echo "make fuzz needs nightly Rust: rustup toolchain install nightly"; exit 1; }
 	@$(CARGO) +nightly fuzz --version > /dev/null 2>&1 \
@@ -87,7 +87,7 @@ fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each (nightly Rust and cargo-
 	done
 
 .PHONY: soak
-soak: build ## 65 minutes on a wire, after some that give it a day behind it, at 10,000 transactions/s, 1 % hostile, memory watched (root, tcpreplay)
+soak: build ## 75 minutes on a wire, after some that give it a day behind it, at 10,000 transactions/s, 1 % hostile, memory watched (root, tcpreplay)
 	.ci/soak
 
 .PHONY: hostile

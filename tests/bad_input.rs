@@ -77,13 +77,15 @@ fn what_comes_before_the_cut_is_reported() {
 }
 
 #[test]
-fn an_unknown_link_type_is_counted_frame_by_frame() {
+fn an_unknown_link_type_is_an_error_and_what_else_there_is_is_read() {
     let folder = Folder::new();
     let mut file = talks();
     file[20..24].copy_from_slice(&147u32.to_le_bytes()); // reserved for private use
-    let run = replayed(&folder.write("link.pcap", file));
-    assert!(matches!(run.status, Some(0 | 1)) && run.out.is_empty(), "{}", run.err);
-    assert!(run.err.contains("link") && run.err.contains("147") || run.err.contains("unknown link"), "{}", run.err);
+    let bad = folder.write("link.pcap", file);
+    let said = ["link.pcap: ", "link type USER0 (147), the first at byte 24", "Capture on an interface"];
+    assert_failed(replayed(&bad), 0, &said);
+    let good = folder.write("good.pcap", talks());
+    assert_failed(apitap(&["replay", &bad, &good, "--eve", "-", "--events", "http"]), 20, &said);
 }
 
 #[test]

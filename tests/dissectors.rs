@@ -80,23 +80,27 @@ fn array(value: &serde_json::Value) -> &[serde_json::Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// The requests that tshark lists.
+fn listed_by_tshark(row: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
+    array(&row["expected"]["transactions"]).iter().filter(|listed| listed["proto"] == "h1" || listed["proto"] == "h2")
+}
+
+fn line_listed(listed: &serde_json::Value) -> Line {
+    (text(&listed["method"]), text(&listed["uri"]), number(&listed["status"]))
+}
+
 /// What tshark saw: requests with their status, and responses without a request.
 fn tshark(row: &serde_json::Value) -> Vec<Line> {
-    let expected = &row["expected"];
-    let requests = array(&expected["transactions"])
-        .iter()
-        .filter(|transaction| transaction["proto"] == "h1" || transaction["proto"] == "h2")
-        .map(|transaction| (text(&transaction["method"]), text(&transaction["uri"]), number(&transaction["status"])));
-    let alone =
-        array(&expected["unpaired_responses"]).iter().map(|status| (String::new(), String::new(), number(status)));
-    requests.chain(alone).collect()
+    let unpaired = array(&row["expected"]["unpaired_responses"]).iter();
+    let alone = unpaired.map(|status| (String::new(), String::new(), number(status)));
+    listed_by_tshark(row).map(line_listed).chain(alone).collect()
 }
 
 /// Whether every transaction that tshark lists is among ours with its host and the length of its response's body.
 fn has_details(row: &serde_json::Value, ours: &[Transaction<u64>]) -> bool {
     let mut left: Vec<&Transaction<u64>> = ours.iter().collect();
-    array(&row["expected"]["transactions"]).iter().filter(|listed| listed["proto"] != "ws").all(|listed| {
-        let line = (text(&listed["method"]), text(&listed["uri"]), number(&listed["status"]));
+    listed_by_tshark(row).all(|listed| {
+        let line = line_listed(listed);
         let found = left.iter().position(|transaction| {
             line_of(transaction) == line
                 && (listed["host"].is_null() || text(&listed["host"]) == host_of(transaction))

@@ -60,7 +60,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const MOST_DOUBLINGS: u64 = 20;
 /// Incidents open at once: when so many are, more say nothing new. What comes past it is counted and not told.
 const MAX_OPEN: usize = 4096;
-/// Bytes of the state that open incidents take with what they show: four times what a flood of ordinary ones does.
+/// Bytes of the state that open incidents take with what they show: the state keeps no value of more than 48 MiB.
 const MOST_SAVED: usize = 32 << 20;
 /// Accounts of a voice.
 const MOST_ACCOUNTS: usize = 256;
@@ -90,6 +90,9 @@ struct Incident {
     told_at: Timestamp,
     /// Somebody knows: it is not told of again, unless it gets worse, and when it is over.
     is_acknowledged: bool,
+    /// This run had something to say of it; else it was open before, and is no more than that.
+    #[serde(skip)]
+    is_news: bool,
 }
 
 /// As states have it: of now, and of before incidents had voices.
@@ -141,7 +144,7 @@ impl From<Stored> for Incident {
             is_acknowledged,
         } = before;
         let voice = Voice { identity: identity_of(&finding), finding, severity, told_count, first_seen };
-        Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged }
+        Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged, is_news: false }
     }
 }
 
@@ -374,6 +377,7 @@ impl Incidents {
             told_severity: severity,
             told_at: now,
             is_acknowledged: false,
+            is_news: false,
         });
         let state = if incident.voices.is_empty() { IncidentState::Opened } else { IncidentState::Updated };
         let is_worse = severity > incident.told_severity;
@@ -499,6 +503,7 @@ impl Incident {
         self.told += 1;
         self.told_severity = self.severity();
         self.told_at = now;
+        self.is_news = true;
     }
 }
 
@@ -508,6 +513,10 @@ fn name_of(finding: &Finding, store: &Store) -> Option<String> {
 
 fn count(tally: &mut IncidentTally, incident: &Incident) {
     let Some(speaker) = incident.speaker() else { return };
+    if !incident.is_news {
+        tally.carried_over += 1;
+        return;
+    }
     *tally.by_detector.entry(speaker.finding.detector).or_default().entry(speaker.severity).or_default() += 1;
 }
 

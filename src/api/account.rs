@@ -233,7 +233,10 @@ pub fn flow_of(method: &str, path: &str, fields: &LoginFields) -> Option<Account
     let names_user = fields.user.is_some();
     let writes = matches!(method, "POST" | "PUT" | "PATCH");
     let is_first_step = fields.is_user_certain && writes && !fields.has_password && fields.code.is_none();
-    for (nth, word) in path.rsplit('/').filter(|segment| !segment.is_empty()).map(word_of).enumerate() {
+    // `/accounts/create` is `/accounts`.
+    let makes = |segment: &&str| ["create", "new", "add"].iter().any(|verb| segment.eq_ignore_ascii_case(verb));
+    let segments = path.rsplit('/').filter(|segment| !segment.is_empty() && !makes(segment));
+    for (nth, word) in segments.map(word_of).enumerate() {
         match word {
             Some(Word::Code) if fields.code.is_some() => return Some(AccountFlow::Code),
             // A code is sent to whatever is named: a telephone, too.
@@ -298,6 +301,7 @@ mod tests {
             ("POST", "/identity/api/auth/signup", "up", Some(Registration)),
             ("POST", "/api/Users", "up", Some(Registration)),
             ("POST", "/users/v1/register", "up", Some(Registration)),
+            ("POST", "/account/create", "up", Some(Registration)),
             ("GET", "/register", "", None),
             ("POST", "/devices/register", "m", None),
             ("POST", "/users/login", "up", Some(Login)),

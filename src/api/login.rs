@@ -26,15 +26,17 @@ pub fn outcome_of(
         return Outcome::Success;
     }
     let said = report.and_then(|report| report.outcome);
-    let is_read = report.map_or(response.body_length == 0, |report| !report.truncated);
+    let is_read = is_read(response);
     match response.head.status() {
         400 | 401 | 403 | 404 | 409 | 410 | 422 | 423 | 429 => Outcome::Failure,
         200..=299 => match said {
             Some(false) => Outcome::Failure,
-            _ if opens_session => Outcome::Success,
             Some(true) => Outcome::Success,
+            // What was not read may have said no; many give a session to whoever comes.
+            _ if !is_read => Outcome::Unknown,
+            _ if opens_session => Outcome::Success,
             // Nothing was said: what successes here carry, and this one lacks, tells.
-            None => match habit.filter(|_| is_read) {
+            None => match habit {
                 Some(LoginHabit { successes_carry_session: true }) => Outcome::Failure,
                 _ => Outcome::Unknown,
             },
@@ -47,8 +49,15 @@ pub fn outcome_of(
             },
             None => Outcome::Unknown,
         },
+        // Some refuse a code as an error of their own.
+        500.. if flow == AccountFlow::Code && said == Some(false) => Outcome::Failure,
         _ => Outcome::Unknown,
     }
+}
+
+/// Whether all of an answer's body was looked at.
+pub fn is_read(response: &Message<BodyReport>) -> bool {
+    response.report.as_ref().map_or(response.body_length == 0, |report| !report.truncated)
 }
 
 /// Words in the target of a redirect that say the login failed.

@@ -7,6 +7,7 @@
 mod account;
 mod identity;
 mod login;
+mod object;
 pub mod openapi;
 pub mod parameters;
 pub mod snapshot;
@@ -16,6 +17,7 @@ pub mod url;
 pub use account::{AccountFlow, Attempt};
 pub use identity::{CredentialKind, Credentials};
 pub use login::Outcome;
+pub use object::Object;
 pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
 
 use crate::hash::{HashKey, mix};
@@ -23,12 +25,13 @@ use crate::http::{Ambiguity, Field, Head, Marks, Message, Transaction};
 use crate::inspect::{AccountSaid, BodyReport, DataClass, LoginFields};
 use crate::packet::Peer;
 use crate::time::Timestamp;
+use object::Named;
 use parameters::Stray;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
-use template::{ParamKind, TemplateBuf};
+use template::TemplateBuf;
 use url::RequestTarget;
 
 /// What one transaction means. Text borrows from the transaction or the interpreter.
@@ -89,15 +92,6 @@ pub struct Observation<'a> {
     pub is_desync: bool,
 }
 
-/// The object a request names: its path parameters, and the number in the last of them where it is one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Object {
-    pub hash: u64,
-    pub number: Option<u64>,
-    /// Drawn from so many that nobody guesses one.
-    pub is_opaque: bool,
-}
-
 impl Observation<'_> {
     pub fn is_client_error(&self) -> bool {
         (400..500).contains(&self.status)
@@ -131,73 +125,6 @@ impl Observation<'_> {
     pub fn is_sensitive(&self) -> bool {
         self.response.is_some_and(|report| report.classes.iter().any(|class| class.class != DataClass::Jwt))
     }
-}
-
-/// Query parameters that name an object when the path does not, lower case; besides, all that end in `id`, and those of which the
-/// value is a UUID.
-const OBJECT_PARAMETERS: [&str; 3] = ["uid", "number", "msisdn"];
-/// Parameters that name a visit, a request or a place in a list, however they look.
-const NO_OBJECTS: [&str; 24] = [
-    "sid",
-    "cid",
-    "tid",
-    "gclid",
-    "fbclid",
-    "dclid",
-    "msclkid",
-    "session_id",
-    "sessionid",
-    "request_id",
-    "requestid",
-    "trace_id",
-    "traceid",
-    "correlation_id",
-    "correlationid",
-    "device_id",
-    "deviceid",
-    "client_id",
-    "clientid",
-    "visitor_id",
-    "visitorid",
-    "cursor",
-    "nonce",
-    "state",
-];
-
-/// Shortest digest that nobody guesses, in hexadecimal digits; shorter ones are counters with a time before them, as ObjectIds.
-const DIGEST_DIGITS: usize = 32;
-/// Shortest run of letters and digits of a token that nobody guesses: 71 bits in base62.
-const OPAQUE_RUN: usize = 12;
-
-/// Whether a value is drawn from so many that nobody guesses one.
-fn is_opaque(kind: ParamKind, value: &str) -> bool {
-    match kind {
-        // Of versions 1 and 6 most is a time and a machine.
-        ParamKind::Uuid => value.split('-').nth(2).is_some_and(|part| part.starts_with(['3', '4', '5', '7', '8'])),
-        ParamKind::Ulid => true,
-        ParamKind::Hex => value.len() >= DIGEST_DIGITS && !value.starts_with("00000000"),
-        ParamKind::Token => value.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() >= OPAQUE_RUN),
-        _ => false,
-    }
-}
-
-/// Whether a query parameter names an object.
-fn names_object(name: &str, value: &str) -> bool {
-    let is = |known: &[&str]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
-    let ends_in_id = || {
-        let end = name.len().checked_sub(2).and_then(|at| name.get(at..)).unwrap_or_default();
-        end.eq_ignore_ascii_case("id")
-    };
-    !value.is_empty() && (is(&OBJECT_PARAMETERS) || ends_in_id() || is_uuid(value)) && !is(&NO_OBJECTS)
-}
-
-/// 32 hexadecimal digits in five groups (RFC 9562, §4).
-fn is_uuid(value: &str) -> bool {
-    value.len() == 36
-        && value.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// Reads the transactions of a partition. Buffers are reused.
@@ -246,7 +173,10 @@ impl Interpreter {
         let is_deprecated = operation.is_some_and(|operation| operation.deprecated);
         template::template_with(path, &host, &snapshot.inventory.learned, &mut self.template);
         let by_description = described.as_ref().map(|found| found.template);
-        let object = object_of(&self.template, by_description, (path, query), &self.key, &mut self.scratch);
+        let body = request.report.as_ref().filter(|report| report.members().all(|name| name != b"jsonrpc"));
+        let body = body.and_then(|report| report.object.as_deref());
+        let named = Named { template: &self.template, by_description, path, query, body };
+        let object = named.object(&self.key, &mut self.scratch);
         let template = match &described {
             Some(found) => found.template,
             None => self.template.template(),
@@ -286,7 +216,13 @@ impl Interpreter {
                 Outcome::Unknown if is_basic && (200..400).contains(&status) => Outcome::Success,
                 outcome if is_basic && outcome == Outcome::Failure && status != 401 => Outcome::Unknown,
                 // Who asks for an account has it by what he is told, and no session.
-                Outcome::Unknown if flow != AccountFlow::Login && (200..300).contains(&status) => Outcome::Success,
+                Outcome::Unknown
+                    if flow != AccountFlow::Login
+                        && (200..300).contains(&status)
+                        && response.is_some_and(login::is_read) =>
+                {
+                    Outcome::Success
+                }
                 outcome => outcome,
             };
             let secret = match flow {
@@ -305,12 +241,12 @@ impl Interpreter {
 
         let says_no = report.is_some_and(|report| report.outcome == Some(false));
         let is_success = (200..300).contains(&status) && !says_no;
-        // What logins and registrations send is their own affair.
-        let is_accepted = is_success && attempt.is_none();
+        // What logins and the like send is their own affair; who makes an account may ask for rights.
+        let is_accepted = is_success && attempt.is_none_or(|attempt| attempt.flow == AccountFlow::Registration);
         let mut strays = match is_accepted && (query.is_some() || request.report.is_some()) {
             true => {
                 let members = request.report.iter().flat_map(BodyReport::members);
-                parameters::strays(query, members, operation, names)
+                parameters::strays(&method, query, members, operation, names)
             }
             false => SmallVec::new(),
         };
@@ -478,69 +414,6 @@ fn host_of<'a>(head: &'a Head, target: &RequestTarget<'_>, server: Peer, snapsho
         Some(host) if hosts.len() < snapshot.settings.max_hosts || hosts.contains(&*host) => host,
         _ => Cow::Owned(server.address.to_string()),
     }
-}
-
-/// The last value of a path at a parameter of its described template: what has no looks of an id, such as a name.
-fn value_at_parameter<'p>(template: &str, path: &'p str) -> Option<&'p str> {
-    let parts = |whole: &'p str| whole.split('/').filter(|part| !part.is_empty());
-    let asked = template.split('/').filter(|part| !part.is_empty());
-    let values = asked.zip(parts(path)).filter(|(part, _)| part.starts_with('{') && part.ends_with('}'));
-    values.map(|(_, value)| value).last().filter(|value| may_name(value))
-}
-
-/// What is asked for: by the values in the path that look like ids, else by the one that a description has a parameter for, else by
-/// an id in the query.
-fn object_of(
-    template: &TemplateBuf,
-    described: Option<&str>,
-    (path, query): (&str, Option<&str>),
-    key: &HashKey,
-    scratch: &mut Vec<u8>,
-) -> Option<Object> {
-    scratch.clear();
-    let mut last = None;
-    for (kind, value) in template.values(path) {
-        scratch.extend_from_slice(value.as_bytes());
-        scratch.push(0);
-        last = Some((value, is_opaque(kind, value)));
-    }
-    if last.is_none()
-        && let Some(value) = described.and_then(|template| value_at_parameter(template, path))
-    {
-        scratch.extend_from_slice(value.as_bytes());
-        last = Some((value, false));
-    }
-    let (value, is_opaque) = match last {
-        Some(last) => last,
-        None => {
-            let named = url::QueryParameters::of(query?).find(|(name, value)| names_object(name, value));
-            let (_, value) = named.filter(|(_, value)| may_name(value))?;
-            scratch.extend_from_slice(value.as_bytes());
-            (value, is_uuid(value) && is_opaque(ParamKind::Uuid, value))
-        }
-    };
-    let number = if is_opaque { None } else { trailing_number(value) };
-    Some(Object { hash: key.hash(scratch), number, is_opaque })
-}
-
-/// Whether a raw value may be the name of a thing. What is tried against a database has spaces, quotes and brackets.
-fn may_name(value: &str) -> bool {
-    let mut rest = value.as_bytes();
-    while let Some((byte, length)) = url::decode_byte(rest) {
-        if rest.first() == Some(&b'+') || byte.is_ascii_whitespace() || b"'\"`()<>;*\\".contains(&byte) {
-            return false;
-        }
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    true
-}
-
-/// The number at the end of an identifier: 42 of `42`, 4711 of `INV-0004711`.
-fn trailing_number(value: &str) -> Option<u64> {
-    let start = value
-        .rfind(|c: char| !c.is_ascii_digit())
-        .map_or(0, |at| at + value[at..].chars().next().map_or(1, char::len_utf8));
-    value.get(start..)?.parse().ok()
 }
 
 fn is_page(head: &Head) -> bool {

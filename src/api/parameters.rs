@@ -87,6 +87,28 @@ const TELLING: [&str; 44] = [
     "prototype",
 ];
 
+/// Of these, what a query filters or sorts by where it only reads.
+const FILTERS: [&str; 13] = [
+    "approved",
+    "balance",
+    "credit",
+    "discount",
+    "emailverified",
+    "groups",
+    "isapproved",
+    "ispaid",
+    "ispremium",
+    "isverified",
+    "premium",
+    "price",
+    "verified",
+];
+
+fn is_filter(name: &[u8]) -> bool {
+    let letters = || name.iter().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase);
+    FILTERS.iter().any(|filter| letters().eq(filter.bytes()))
+}
+
 /// Which letters such names begin and end with: most names are turned away by that.
 const ENDS: [u32; 32] = {
     let mut ends = [0u32; 32];
@@ -120,6 +142,7 @@ fn is_built_in(name: &[u8]) -> bool {
 
 /// The parameters of a request that are out of place. `members` are the top-level names of its body.
 pub fn strays<'a>(
+    method: &str,
     query: Option<&'a str>,
     members: impl Iterator<Item = &'a [u8]>,
     operation: Option<&Operation>,
@@ -130,15 +153,16 @@ pub fn strays<'a>(
     let of_query =
         query.into_iter().flat_map(QueryParameters::of).take(MOST).map(|(name, _)| (decoded(name), Place::Query));
     let of_body = members.take(MOST).map(|name| (Cow::Borrowed(name), Place::Body));
+    let only_reads = matches!(method, "GET" | "HEAD");
     let mut strays = SmallVec::new();
     for (name, place) in of_query.chain(of_body) {
         let declared = if place == Place::Query { in_query } else { in_body };
         let is_undeclared = declared.is_some_and(|declared| !is_among(&name, declared));
         let is_described = declared.is_some() && !is_undeclared;
-        if is_described || name.is_empty() || !is_undeclared && !is_telling(&name, names) {
+        let is_telling = is_telling(&name, names) && !(only_reads && place == Place::Query && is_filter(&name));
+        if is_described || name.is_empty() || !is_undeclared && !is_telling {
             continue;
         }
-        let is_telling = is_telling(&name, names);
         if is_telling || !names.is_ignored_parameter(&name) {
             let name = name.get(..name.len().min(NAME_BYTES)).unwrap_or_default().into();
             strays.push(Stray { name, place, is_telling, is_undeclared });
@@ -203,10 +227,18 @@ mod tests {
     #[test]
     fn without_a_description_only_telling_names_are_out_of_place() {
         let members = [&b"name"[..], b"is_admin"];
-        let found = strays(Some("page=2&utm_source=x&%64ebug=1"), members.into_iter(), None, &names());
+        let found = strays("PATCH", Some("page=2&utm_source=x&%64ebug=1"), members.into_iter(), None, &names());
         let found: Vec<(&[u8], Place, bool)> =
             found.iter().map(|stray| (&*stray.name, stray.place, stray.is_undeclared)).collect();
         assert_eq!(found, [(&b"debug"[..], Place::Query, false), (b"is_admin", Place::Body, false)]);
+    }
+
+    #[test]
+    fn a_query_that_reads_filters_by_price_and_asks_for_no_rights() {
+        let found = |method| {
+            strays(method, Some("price=10-50&is_verified=true&is_admin=1"), [].into_iter(), None, &names()).len()
+        };
+        assert_eq!((found("GET"), found("PUT")), (1, 3));
     }
 
     #[test]
@@ -239,7 +271,7 @@ components:
         let description = super::super::openapi::parse(text.as_bytes(), "x.yaml").unwrap();
         let of = |method: &str| description.operations.iter().find(|operation| operation.method == method);
         let found = |method: &str, query, members: &[&'static [u8]]| {
-            let found = strays(Some(query), members.iter().copied(), of(method), &names());
+            let found = strays(method, Some(query), members.iter().copied(), of(method), &names());
             let name = |stray: &Stray| String::from_utf8_lossy(&stray.name).into_owned();
             found.iter().map(name).collect::<Vec<_>>().join(" ")
         };

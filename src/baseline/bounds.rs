@@ -10,6 +10,10 @@ use crate::window::{network_hash, network_of};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+/// A table is sparse that has room for more than so many times what is in it and a few more.
+const SPARSE: usize = 4;
+const SMALL: usize = 4096;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoreLimits {
     pub endpoints: usize,
@@ -88,6 +92,7 @@ impl Store {
             ),
             self.evict((Kind::Reach, &self.reaches, limits.pairs), |state| (true, state.last_window), drop),
         ];
+        self.give_room_back();
         costs.into_iter().sum()
     }
 
@@ -105,6 +110,23 @@ impl Store {
             remarkable: of(limits.remarkable, clients.max(principals)),
             ..*limits
         }
+    }
+
+    /// Gives back the room of tables that were much larger.
+    fn give_room_back(&self) {
+        fn trim<V>(map: &Map<V>) {
+            if map.capacity() / SPARSE > map.len() + SMALL {
+                map.shrink_to_fit();
+            }
+        }
+        trim(&self.endpoints);
+        trim(&self.clients);
+        trim(&self.principals);
+        trim(&self.hosts);
+        trim(&self.networks);
+        trim(&self.login_clients);
+        trim(&self.login_accounts);
+        trim(&self.reaches);
     }
 
     fn drop_spent(&self, index: i64) {

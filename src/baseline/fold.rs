@@ -54,6 +54,9 @@ pub enum Spoiled {
 /// Windows that a lesson stands for at most, where nothing happened in between: a week.
 const MOST_WINDOWS: i64 = 7 * 8640;
 
+/// Quantile of the looks at an endpoint up to which a look is like others.
+const ORDINARY_QUANTILE: f64 = 0.95;
+
 /// Windows between two looks at a subject's reach: the shortest span.
 const REACH_WINDOWS: i64 = super::tiers::SPANS[0];
 
@@ -309,14 +312,15 @@ impl Store {
             state.pass(index);
             // Who was there while learning has always been there.
             state.since.get_or_insert(if touched.is_learning { i64::MIN } else { index });
-            // The peers' normal takes a subject's first look and the spans that are over; while learning, when nobody is
-            // judged, also each doubling within a span: most subjects never come back.
+            // The peers' normal takes a subject's first look, where that is like others, and the spans that are over; while
+            // learning, when nobody is judged, also each doubling within a span: most subjects never come back. Who begins with
+            // more than others reach would else set the norm that he is held against.
             if touched.is_learning {
                 state.learn(index, objects, true);
             }
             let noted = if is_first {
                 (state.noted, state.under_way) = (index, objects);
-                Some(objects)
+                (touched.is_learning || self.is_ordinary_look(endpoint, objects)).then_some(objects)
             } else if index.saturating_sub(state.noted) < REACH_WINDOWS {
                 let has_doubled = objects.ilog2() > state.under_way.max(1).ilog2();
                 state.under_way = state.under_way.max(objects);
@@ -335,6 +339,18 @@ impl Store {
                 self.changes.note(Kind::Endpoint, [*endpoint.key()]);
             }
         }
+    }
+}
+
+/// Objects of a first look that are ordinary anywhere: a page of details.
+const FEW_AT_FIRST: u64 = 5;
+
+impl Store {
+    /// Whether others reach so many objects of an endpoint at once, too.
+    fn is_ordinary_look(&self, endpoint: u64, objects: u64) -> bool {
+        let others =
+            || self.endpoints.get(&endpoint).map_or(0, |state| state.reach.value_at_quantile(ORDINARY_QUANTILE));
+        objects <= FEW_AT_FIRST || objects <= others()
     }
 }
 

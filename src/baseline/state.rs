@@ -52,6 +52,14 @@ pub struct Quarantines {
 
 /// A baseline forgets half in a day: what an API does changes within days, not within hours.
 const HALF_LIFE_WINDOWS: f64 = 8640.0;
+/// Without anything new no more is forgotten than in three days: an eighth is left to who comes once a week, and to all when
+/// the clock was wrong.
+const MOST_FORGOTTEN_WINDOWS: i64 = 3 * 8640;
+
+/// How much is left of a baseline when it learns again after so many windows.
+fn left_after(windows: i64) -> f64 {
+    0.5f64.powf(windows.clamp(0, MOST_FORGOTTEN_WINDOWS) as f64 / HALF_LIFE_WINDOWS)
+}
 
 impl Share {
     pub fn add(&mut self, hits: u64, total: u64) {
@@ -60,7 +68,7 @@ impl Share {
     }
 
     pub fn fade(&mut self, windows: i64) {
-        let factor = 0.5f64.powf(windows.max(0) as f64 / HALF_LIFE_WINDOWS);
+        let factor = left_after(windows);
         self.hits *= factor;
         self.total *= factor;
     }
@@ -207,7 +215,7 @@ impl ExposureNormal {
     }
 
     pub fn fade(&mut self, windows: i64) {
-        let factor = 0.5f64.powf(windows.max(0) as f64 / HALF_LIFE_WINDOWS);
+        let factor = left_after(windows);
         for class in &mut self.classes {
             class.values *= factor;
             class.responses *= factor;
@@ -252,7 +260,7 @@ impl TakenNormal {
     }
 
     pub fn fade(&mut self, windows: i64) {
-        let factor = 0.5f64.powf(windows.max(0) as f64 / HALF_LIFE_WINDOWS);
+        let factor = left_after(windows);
         let requests = [&mut self.requests, &mut self.counted];
         for sum in [&mut self.records, &mut self.bytes, &mut self.windows].into_iter().chain(requests) {
             *sum *= factor;

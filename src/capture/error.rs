@@ -4,6 +4,7 @@
 //! Offsets count bytes of the capture itself: of a compressed file, the bytes after decompression.
 
 use super::compression::Compression;
+use super::link::LinkType;
 use super::recognise::Recognised;
 use crate::time::Timestamp;
 use std::fmt;
@@ -61,6 +62,13 @@ pub enum CaptureError {
              If the file is several captures in one, give them apart or sort it with `reordercap {} sorted.pcapng`",
             Name(file), Span(newest.since(*time)), Span(*limit), Argument(file))]
     TimeRunsBackwards { file: PathBuf, offset: u64, newest: Timestamp, time: Timestamp, limit: Duration },
+
+    #[error(
+        "{}: {frames} frames are of link type {link}, the first at byte {offset}, which is not read; all others are used. \
+             Capture on an interface of Ethernet, or as `any`, and see docs/ARCHITECTURE.md for the types that are read",
+        Name(file)
+    )]
+    UnknownLink { file: PathBuf, link: LinkType, offset: u64, frames: u64 },
 
     #[error("nothing to read: {what}")]
     NothingToRead { what: String },

@@ -62,8 +62,19 @@ pub struct FileSource {
     newest: Timestamp,
     disorder_limit: Duration,
     ended: bool,
+    /// Of the last frame.
+    link: Option<LinkType>,
+    unread: Option<Unread>,
     read: Arc<AtomicU64>,
     total: Option<u64>,
+}
+
+/// Frames of a link type that nobody takes apart: the first of them, and how many there are of any such type.
+#[derive(Clone, Copy)]
+struct Unread {
+    link: LinkType,
+    offset: u64,
+    frames: u64,
 }
 
 impl FileSource {
@@ -104,6 +115,8 @@ impl FileSource {
             newest: Timestamp::MIN,
             disorder_limit: DISORDER_LIMIT,
             ended: false,
+            link: None,
+            unread: None,
             read,
             total,
         })
@@ -138,6 +151,11 @@ impl FileSource {
             Format::Pcap(reader) => reader.locate(&mut self.input),
             Format::Pcapng(reader) => reader.locate(&mut self.input),
         };
+        if let Ok(Some(located)) = &located
+            && (self.link != Some(located.link) || self.unread.is_some())
+        {
+            self.note_link(located.link);
+        }
         match located {
             Ok(Some(located)) if located.time >= self.newest => {
                 self.newest = located.time;
@@ -151,12 +169,25 @@ impl FileSource {
             Ok(Some(located)) => Err(self.runs_backwards(located.time)),
             Ok(None) => {
                 self.ended = true;
-                Ok(None)
+                let file = self.path.clone();
+                let refused =
+                    |Unread { link, offset, frames }| CaptureError::UnknownLink { file, link, offset, frames };
+                self.unread.map_or(Ok(None), |unread| Err(refused(unread)))
             }
             Err(fault) => {
                 self.ended = true;
                 Err(fault.in_file(&self.path, self.compression))
             }
+        }
+    }
+
+    /// Frames of a type that is not read are given all the same: the packet stage counts them.
+    #[cold]
+    fn note_link(&mut self, link: LinkType) {
+        self.link = Some(link);
+        if !link.is_known() {
+            let first = Unread { link, offset: self.input.offset(), frames: 0 };
+            self.unread.get_or_insert(first).frames += 1;
         }
     }
 

@@ -1,7 +1,7 @@
 //! `apitap completions` and `apitap man`: made from the definitions of the command line, so that they cannot differ.
 
 use super::args::Cli;
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -18,8 +18,14 @@ pub fn print_man_page() -> anyhow::Result<ExitCode> {
 
 fn write_completions(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
     let mut script = Vec::new(); // the generator panics where it cannot write; a `Vec` takes all
-    clap_complete::generate(shell, &mut Cli::command(), "apitap", &mut script);
+    clap_complete::generate(shell, &mut visible(&Cli::command()), "apitap", &mut script);
     out.write_all(&script)
+}
+
+/// The command line without what only apitap itself calls.
+fn visible(whole: &Command) -> Command {
+    let shown = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    Command::new("apitap").version(env!("CARGO_PKG_VERSION")).args(whole.get_arguments().cloned()).subcommands(shown)
 }
 
 /// One page for the program and all its commands.
@@ -38,7 +44,7 @@ fn write_man_page(out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&page)
 }
 
-fn write_command(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
+fn write_command(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     let name = command.get_bin_name().unwrap_or(command.get_name()).to_uppercase();
     writeln!(page, ".SH \"{name}\"")?;
     let man = clap_mangen::Man::new(command.clone());
@@ -65,7 +71,7 @@ fn as_typed(page: &str) -> String {
     format!("{before}.SH NOTES\n.nf\n{extra}\n.fi\n{after}")
 }
 
-fn described(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+fn described(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|part| part.get_name() != "help" && !part.is_hide_set())
 }
 
@@ -80,6 +86,7 @@ mod tests {
             write_completions(shell, &mut script).unwrap();
             let script = String::from_utf8(script).unwrap();
             assert!(script.contains("fail-on") && script.contains("simulate"), "{shell}");
+            assert!(!script.contains("probe"), "{shell}: a hidden command");
         }
     }
 

@@ -207,7 +207,7 @@ fn page(status: &Status) -> String {
     line(
         "traffic",
         format!(
-            "{} frames, {} transactions; on average {:.0} frames/s, {:.0} transactions/s, {:.1} Mbit/s",
+            "{} frames, {} transactions; lately {:.0} frames/s, {:.0} transactions/s, {:.1} Mbit/s",
             status.frames,
             status.transactions,
             status.frames_per_second,
@@ -224,7 +224,10 @@ fn page(status: &Status) -> String {
     let all = "everything is looked at".to_owned();
     let shed = format!("{} (for {:.0} s so far)", status.left_out.clone().unwrap_or(all), status.shed_seconds);
     line("load", shed);
-    line("loss", format!("{:.2} % of bytes never arrived", status.missing_share * 100.0));
+    if let Some(blindness) = &status.blindness {
+        line("CLIENTS", blindness.clone());
+    }
+    line("loss", format!("{:.2} % of bytes never arrived lately", status.missing_share * 100.0));
     let learning = status.learning_until.map(|until| format!("until {} UTC", second_of(Timestamp(until))));
     let waiting = |state: &str| {
         let names = status.detectors.iter().filter(|(_, of)| *of == state).map(|(name, _)| name.as_str());
@@ -232,6 +235,7 @@ fn page(status: &Status) -> String {
     };
     if let Some(until) = learning {
         line("learning", format!("{until}; till then silent: {}", waiting("learning")));
+        line("", format!("and in part: {}", waiting("ready in part")));
     }
     if !waiting("disabled").is_empty() {
         line("disabled", waiting("disabled"));

@@ -17,6 +17,17 @@ pub fn listen() -> io::Result<()> {
     handle(libc::SIGALRM, on_alarm)
 }
 
+/// A reload or a new log that is asked for is passed over until somebody listens, and ends nobody: a start does both.
+pub fn pass_over_reloads() -> io::Result<()> {
+    for signal in [libc::SIGHUP, libc::SIGUSR1] {
+        // SAFETY: to ignore a signal takes no handler.
+        if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// The signal that asked to stop.
 pub fn signal() -> Option<Signal> {
     match FIRST.load(Ordering::Relaxed) {

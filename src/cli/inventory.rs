@@ -84,14 +84,26 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
     };
     let nobody: Hall = Arc::new(Mutex::new(Output::quiet()));
     let outcome = run::run(setup, &[], &args.files, &nobody)?;
+    outcome.notes.iter().for_each(|note| super::note(note));
     outcome.errors.iter().for_each(|error| super::note(&error.to_string()));
     let now = outcome.last_frame.unwrap_or(Timestamp(0));
     let records = inventory_records(outcome.judge.store(), &described.catalogue, now);
     Ok((records, !outcome.errors.is_empty()))
 }
 
-const HEADINGS: [&str; 10] =
-    ["ENDPOINT", "REQUESTS", "PER MIN", "STATUS", "P50 MS", "P99 MS", "CREDENTIALS", "DATA", "FIRST SEEN", "LISTED"];
+const HEADINGS: [&str; 11] = [
+    "ENDPOINT",
+    "REQUESTS",
+    "PER MIN",
+    "STATUS",
+    "P50 MS",
+    "P99 MS",
+    "CREDENTIALS",
+    "DATA",
+    "FIRST SEEN",
+    "LAST SEEN",
+    "LISTED",
+];
 
 fn write_table(out: &mut impl Write, records: &[EndpointRecord]) -> std::io::Result<()> {
     let mut rows: Vec<Vec<String>> = vec![HEADINGS.iter().map(|heading| (*heading).to_string()).collect()];
@@ -126,6 +138,7 @@ fn row_of(record: &EndpointRecord) -> Vec<String> {
         pairs(&mut detail.credentials.iter().map(|(kind, count)| format!("{kind}×{count}"))),
         pairs(&mut detail.data.iter().map(|(class, count)| format!("{class}×{count}"))),
         detail.first_seen.map_or("never".into(), second_of),
+        detail.last_seen.map_or("never".into(), second_of),
         match detail.documented {
             None => "-",
             Some(true) if detail.requests == 0 => "unused",

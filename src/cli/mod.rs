@@ -91,6 +91,12 @@ fn check_rules(dir: Option<&Path>) -> anyhow::Result<ExitCode> {
 
 /// An error and its causes, each said once: some messages quote their cause already.
 fn said_of(error: &anyhow::Error) -> String {
+    // What names no file of its own was on its way to standard output.
+    let is_bare = error.chain().count() == 1;
+    let of_io = error.downcast_ref::<io::Error>().filter(|_| is_bare);
+    if let Some(full) = of_io.filter(|error| error.kind() == io::ErrorKind::StorageFull) {
+        return format!("cannot write standard output: {full}; make room or send it elsewhere");
+    }
     let mut said = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if said.is_empty() {
@@ -134,6 +140,7 @@ mod tests {
     fn a_cause_that_the_message_quotes_is_not_said_twice() {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let cause = full().to_string();
+        assert!(said_of(&full().into()).ends_with("make room or send it elsewhere"));
         assert_eq!(said_of(&anyhow::Error::from(full()).context("cannot write x")), format!("cannot write x: {cause}"));
         assert_eq!(
             said_of(&anyhow::Error::from(full()).context(format!("x: {cause}; mend"))),

@@ -6,10 +6,15 @@ use super::replay::threads_of;
 use crate::baseline::persist::probe;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::service::{self, Options, ServiceError};
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     start_log();
@@ -27,6 +32,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     interrupt::listen()?;
+    interrupt::pass_over_reloads()?;
     service::run(options).map_err(|error: ServiceError| error.into()).map(|()| ExitCode::SUCCESS)
 }
 
@@ -60,7 +66,31 @@ fn start_log() {
     // A log that is set up already is the caller's.
     let _ = match (is_for_tools, is_for_journal) {
         (true, _) => log.json().try_init(),
-        (false, true) => log.without_time().try_init(),
+        (false, true) => {
+            let line = tracing_subscriber::fmt::format().without_time().with_target(false).with_ansi(false);
+            log.event_format(WithPriority(line)).try_init()
+        }
         (false, false) => log.try_init(),
     };
+}
+
+/// Puts the priority before each line, as the journal wants it (sd-daemon(3)).
+struct WithPriority<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for WithPriority<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            _ => 7,
+        };
+        write!(line, "<{priority}>")?;
+        self.0.format_event(context, line, event)
+    }
 }

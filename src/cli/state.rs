@@ -16,6 +16,7 @@ use crate::service::Request;
 use anyhow::Context;
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -59,6 +60,36 @@ fn of_daemon(socket: &Path, folder: &Path, command: &StateCommand) -> anyhow::Re
 
 /// Of a folder that no daemon has.
 fn of_folder(folder: &Path, command: &StateCommand) -> anyhow::Result<ExitCode> {
+    let done = in_folder(folder, command);
+    if matches!(command, StateCommand::Import { .. } | StateCommand::Forget { .. }) {
+        give_to_owner(folder).with_context(|| {
+            format!("what was written to {0} cannot be given to its owner; `chown -R apitap: {0}`", folder.display())
+        })?;
+    }
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Root writes files of its own, which the daemon, whose folder it is, could not read.
+fn give_to_owner(folder: &Path) -> io::Result<()> {
+    let of = std::fs::symlink_metadata(folder)?;
+    // SAFETY: it takes nothing, and cannot fail.
+    if unsafe { libc::geteuid() } != 0 || of.uid() == 0 {
+        return Ok(());
+    }
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            lchown(entry.path(), Some(of.uid()), Some(of.gid()))?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn in_folder(folder: &Path, command: &StateCommand) -> anyhow::Result<()> {
     match command {
         StateCommand::Export { file } => write_extent(file, &existing(folder)?.export(file)?)?,
         StateCommand::Import { file } => {
@@ -77,7 +108,7 @@ fn of_folder(folder: &Path, command: &StateCommand) -> anyhow::Result<ExitCode> 
             writeln!(io::stdout(), "{forgotten}")?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The key is read where it lies: it takes the right to read it, as it would to guess who is behind a hash.

@@ -209,7 +209,7 @@ pub struct Privacy {
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Redact {
-    /// Values of parameters whose names or looks say that they are secret.
+    /// Values of parameters that are secret by their names, and what is secret or personal by its looks.
     #[default]
     Secrets,
     /// Nothing: URLs as they were on the wire.

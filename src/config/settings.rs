@@ -3,7 +3,7 @@
 use super::{Config, Redact};
 use crate::api::openapi::{self, Catalogue, OpenApiError};
 use crate::api::{Settings, url};
-use crate::inspect::is_secret_name;
+use crate::inspect::{Role, is_secret_name, scan_text};
 use crate::rule::{ApiNames, Ruleset};
 use crate::time::zone::Zone;
 use std::path::PathBuf;
@@ -44,10 +44,18 @@ impl Redact {
 }
 
 fn secrets(target: &str, names: &ApiNames) -> String {
-    let is_secret = |name: &[u8]| {
-        is_secret_name(name) || std::str::from_utf8(name).is_ok_and(|name| names.is_redacted_parameter(name))
+    let is_secret = |name: &[u8], value: &[u8]| {
+        is_secret_name(name)
+            || std::str::from_utf8(name).is_ok_and(|name| names.is_redacted_parameter(name))
+            || is_sensitive(name, value)
     };
     url::redact(target, is_secret).into_owned()
+}
+
+/// Whether a value is personal or a secret by its looks, under that name.
+fn is_sensitive(name: &[u8], value: &[u8]) -> bool {
+    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
+    !scan_text(value, name, Role::Request).is_empty()
 }
 
 fn nothing(target: &str, _: &ApiNames) -> String {
@@ -55,5 +63,5 @@ fn nothing(target: &str, _: &ApiNames) -> String {
 }
 
 fn all(target: &str, _: &ApiNames) -> String {
-    url::redact(target, |_| true).into_owned()
+    url::redact(target, |name, value| !name.is_empty() || is_sensitive(name, value)).into_owned()
 }

@@ -11,9 +11,9 @@ use super::reasons::Reasons;
 use super::{DetectorName, Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;
 use crate::baseline::state::AttemptsState;
-use crate::baseline::{Tiers, tier_of};
+use crate::baseline::{SPANS, Tiers, tier_of};
 use crate::rule::BruteForce;
-use crate::window::Attempts;
+use crate::window::{Attempts, attempts_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -64,7 +64,11 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
         let Some(state) = scene.store.login_accounts.get(key) else { continue };
         let Some(guess) = Guess::of(scene, state.flow) else { continue };
         let Some(attempts) = guesses_in(guess.rules, &state.recent) else { continue };
-        let finding = finding_of(&guess, Subject::Account(attempts.user.unwrap_or(0)), &attempts);
+        let opened = match state.flow {
+            AccountFlow::Login => opened_by_guessers(scene, &attempts),
+            _ => opened_in(&attempts),
+        };
+        let finding = finding_of(&guess, Subject::Account(attempts.user.unwrap_or(0)), &attempts, opened);
         let guesses = guessed.entry((state.flow, attempts.endpoint)).or_default();
         guesses.accounts.push(*key);
         guesses.clients.extend(&finding.client_sample);
@@ -100,10 +104,14 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
             guessing.filter(|one| one.flow == *flow && one.endpoint == Some(*endpoint) && lone_guesses(one).is_some());
         if guessing.take(TOGETHER).count() < TOGETHER {
             let each = clients.iter();
-            findings.extend(each.map(|(client, attempts)| finding_of(&guess, Subject::Client(*client), attempts)));
+            findings.extend(
+                each.map(|(client, attempts)| {
+                    finding_of(&guess, Subject::Client(*client), attempts, opened_in(attempts))
+                }),
+            );
         } else {
             let all = sum_of(clients.iter().map(|(_, attempts)| attempts));
-            findings.push(finding_of(&guess, Subject::Endpoint(*endpoint), &all));
+            findings.push(finding_of(&guess, Subject::Endpoint(*endpoint), &all, opened_in(&all)));
         }
     }
     let of_passwords = guessed.into_iter().filter(|((flow, _), _)| *flow == AccountFlow::Login);
@@ -130,9 +138,28 @@ fn guesses_in(rules: &BruteForce, recent: &Tiers<Attempts>) -> Option<Attempts> 
     })
 }
 
-fn finding_of(guess: &Guess<'_>, subject: Subject, attempts: &Attempts) -> Finding {
+/// Failures of an address from which on it is one of those who guess: an owner mistypes once or twice, and gets in.
+const GUESSES_OF_A_SOURCE: u64 = 3;
+
+fn opened_in(attempts: &Attempts) -> Vec<u64> {
+    attempts.succeeded.iter().map(|(user, _)| user).collect()
+}
+
+/// The account that is guessed at, where one of those who failed got into it: its owner goes on logging in from elsewhere.
+fn opened_by_guessers(scene: &Scene<'_>, attempts: &Attempts) -> Vec<u64> {
+    let longest = SPANS.len() - 1;
+    let got_in = |client: u64| {
+        let key = attempts_key(attempts.endpoint, attempts.flow, client);
+        let Some(state) = scene.store.login_clients.get(&key) else { return false };
+        let has_opened = |one: &Attempts| one.succeeded.iter().any(|(user, _)| Some(user) == attempts.user);
+        state.recent.sum(longest, |one| one.failures) >= GUESSES_OF_A_SOURCE
+            && state.recent.buckets(longest).any(has_opened)
+    };
+    attempts.user.filter(|_| attempts.client_sample.iter().any(|(client, _)| got_in(client))).into_iter().collect()
+}
+
+fn finding_of(guess: &Guess<'_>, subject: Subject, attempts: &Attempts, opened: Vec<u64>) -> Finding {
     let (rules, what) = (guess.rules, guess.what);
-    let opened: Vec<u64> = attempts.succeeded.iter().map(|(user, _)| user).collect();
     let severity = if opened.is_empty() { rules.alert.severity } else { rules.success_severity };
     let mut finding =
         Finding::new(guess.detector, subject, severity, attempts.moment).with_evidence(&attempts.evidence);

@@ -7,7 +7,9 @@
 //! are asked for. Misses: attempts whose outcome the wire does not show, and those at a login that lets nobody in any more.
 
 use super::brute_force::{Guessed, Guesses};
-use super::login_campaign::{endpoint_campaign, is_login_at, is_same_for_all, network_campaign, nonsense_in, sum_of};
+use super::login_campaign::{
+    are_healed, endpoint_campaign, is_login_at, is_same_for_all, network_campaign, nonsense_in, sum_of,
+};
 use super::reasons::Reasons;
 use super::stats::ratio_interval;
 use super::{DetectorName, Finding, Scene, Spoiled, Subject, percent, span_in_words};
@@ -17,7 +19,7 @@ use crate::baseline::strangers::REQUESTS_PER_ATTEMPT;
 use crate::baseline::{SPANS, Tiers, tier_of};
 use crate::rule::Severity;
 use crate::time::Timestamp;
-use crate::window::{Attempts, Moment, Strangers, network_of, start_of};
+use crate::window::{Attempts, Moment, SUCCEEDED, Strangers, network_of, start_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -89,7 +91,9 @@ fn visitor_of(scene: &Scene<'_>, recent: &Tiers<Attempts>) -> Option<Visitor> {
         if failures < min_failures || (failures as f64) < floors.min_failure_share * total as f64 {
             return None;
         }
-        recent.view(tier).filter(|attempts| attempts.users.count() >= min_users && is_of_many(scene, attempts))
+        let attempts = recent.view(tier)?;
+        let is_attack = attempts.users.count() >= min_users && !are_healed(&attempts) && is_of_many(scene, &attempts);
+        is_attack.then_some(attempts)
     });
     // Always another password: a few more, and it is known whether they are for one account or for many.
     let passwords = recent.sum(tier_of(floors.window_seconds), |attempts| attempts.passwords.count());
@@ -201,8 +205,14 @@ impl Campaign<'_> {
         finding.probability = probability;
         finding.observed = in_words(attempts, &opened, &by_strangers);
         finding.accounts = [opened, by_strangers].concat();
-        finding.expected = (usual.total >= 1.0)
-            .then(|| format!("{} of logins at this endpoint fail normally", percent(usual.share())));
+        finding.expected = Some(match usual.total >= 1.0 {
+            true => format!("{} of logins at this endpoint fail normally", percent(usual.share())),
+            // Nothing is known of the endpoint yet.
+            false => {
+                let floors = &stuffing.client;
+                format!("fewer than {} failures for {} users of one client", floors.min_failures, floors.min_users)
+            }
+        });
         finding.reasons = reasons_of(scene, usual, attempts);
         finding.spoils = vec![Spoiled::Logins(key), Spoiled::EndpointErrors(key)];
         finding.spoils.extend(suspects.iter().filter_map(|attempts| attempts.client).map(Spoiled::ClientAttack));
@@ -414,5 +424,7 @@ pub(super) fn in_words(attempts: &Attempts, opened: &[u64], by_strangers: &[u64]
 fn accounts_in_words(accounts: &[u64]) -> String {
     let shown: Vec<String> = accounts.iter().take(3).map(|user| format!("{user:016x}")).collect();
     let more = if accounts.len() > shown.len() { ", ..." } else { "" };
-    format!("{} account{} ({}{more})", accounts.len(), if accounts.len() == 1 { "" } else { "s" }, shown.join(", "))
+    let least = if accounts.len() < SUCCEEDED { "" } else { "at least " };
+    let plural = if accounts.len() == 1 { "" } else { "s" };
+    format!("{least}{} account{plural} ({}{more})", accounts.len(), shown.join(", "))
 }

@@ -1,8 +1,8 @@
 //! `excessive_data_exposure`: an endpoint gives far more in single responses than it did.
 //!
-//! Sees: responses with far more distinct personal values, records or bytes than this endpoint's. Misses: what was excessive
-//! from the start. Classes that are new to an endpoint are the matter of `response_drift`, those who take too much that of
-//! `data_exfiltration`.
+//! Sees: responses with far more distinct personal values, records or bytes than this endpoint's; a single one, if it gives as
+//! much as a table does. Misses: what was excessive from the start. Classes that are new to an endpoint are the matter of
+//! `response_drift`, those who take too much that of `data_exfiltration`.
 
 use super::unauthenticated_data_exposure::classes_in_words;
 use super::{Finding, Reasons, Scene, Spoiled, Subject, by_sensitivity, span_in_words};
@@ -15,7 +15,7 @@ use crate::window::{ClassExposure, Exposure, LARGE_BYTES, LARGE_RECORDS, WINDOW}
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// Answers that must be excessive before an endpoint is said to be: one is a report somebody asked for.
+/// Answers that must be excessive before an endpoint is said to be: one is a report somebody asked for, or a dump.
 const MIN_RESPONSES: u64 = 3;
 
 /// Answers that an endpoint's normal volume must have been seen in: the 99th percentile of fewer is their largest.
@@ -58,15 +58,19 @@ fn excess_of_values(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
     let rules = &scene.rules.excessive_data_exposure;
     let exposures = || state.recent.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
     let worst = exposures().flat_map(|exposure| &exposure.classes).map(|class| class.class.sensitivity()).max()?;
-    let above = answers_in_excess(state, tier, worst, rules);
+    let excess = |tier, times| answers_in_excess(state, tier, times, worst, rules);
+    let is_dump = excess(tier, 1.0) < MIN_RESPONSES;
+    let times = if is_dump { rules.endpoint.dump_factor } else { 1.0 };
+    let above = excess(tier, times);
     // What was told as something else when it came is not found again in a longer span.
-    if above < MIN_RESPONSES || answers_in_excess(state, 0, worst, rules) == 0 {
+    if above == 0 || excess(0, times) == 0 {
         return None;
     }
     let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
     let exposure = &state.recent.merged(tier, |activity| activity.exposure.as_deref())?;
     let most = largest_answer(state, tier);
     let severity = severity_of(scene, &exposure.classes);
+    let severity = if is_dump { severity.milder() } else { severity };
     let mut finding = of_exposure(Subject::Endpoint(key), severity, exposure);
     finding.client = only_taker(state, tier, above);
     let least = by_sensitivity(&rules.min_values_per_response, worst);
@@ -84,11 +88,18 @@ fn reasons_of(rules: &ExcessiveDataExposure, state: &EndpointState, tier: usize,
         .floor("endpoint.min_baseline_responses", floors.min_baseline_responses as f64, responses)
 }
 
-/// Answers with far more personal values than this endpoint's, `worst` among them.
-fn answers_in_excess(state: &EndpointState, tier: usize, worst: Sensitivity, rules: &ExcessiveDataExposure) -> u64 {
+/// Answers with far more personal values than this endpoint's, `worst` among them; so many times more than is worth a look.
+fn answers_in_excess(
+    state: &EndpointState,
+    tier: usize,
+    times: f64,
+    worst: Sensitivity,
+    rules: &ExcessiveDataExposure,
+) -> u64 {
     let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
-    let bound = (usual as f64 * rules.endpoint.factor) as u64;
-    let floor = by_sensitivity(&rules.min_values_per_response, worst).max(bound);
+    let bound = usual as f64 * rules.endpoint.factor;
+    let least = by_sensitivity(&rules.min_values_per_response, worst) as f64;
+    let floor = (least.max(bound) * times) as u64;
     state.recent.sum(tier, |activity| activity.sensitive_values.count_above(floor.saturating_sub(1)))
 }
 
@@ -101,8 +112,8 @@ fn largest_answer(state: &EndpointState, tier: usize) -> u64 {
 pub(super) fn values_not_told_yet(scene: &Scene<'_>, host: &str, tier: usize) -> u64 {
     let rules = &scene.rules.excessive_data_exposure;
     let of_host = scene.store.endpoints.iter().filter(|state| *state.host == *host && state.is_learned);
-    let begun =
-        of_host.map(|state| (answers_in_excess(&state, tier, Sensitivity::High, rules), largest_answer(&state, tier)));
+    let begun = of_host
+        .map(|state| (answers_in_excess(&state, tier, 1.0, Sensitivity::High, rules), largest_answer(&state, tier)));
     begun.filter(|(above, _)| *above < MIN_RESPONSES).map(|(above, largest)| above.saturating_mul(largest)).sum()
 }
 

@@ -120,15 +120,26 @@ fn more_strangers_fail(
     Some(rush(scene, (key, endpoint), endpoint.strange_failures.usual(), of_strangers, &asked)?.probability)
 }
 
-/// Failures that were mistyped: of addresses of which each user who failed got in, too.
+/// Whether at least half of the users who failed got in from the same client, too: people who mistyped. Who tries leaked pairs gets
+/// in with the first try, or not at all.
+pub fn are_healed(attempts: &Attempts) -> bool {
+    let Some(failed) = attempts.users.exact() else { return false };
+    let healed = attempts.succeeded.iter().filter(|(user, _)| failed.binary_search(user).is_ok()).count();
+    2 * healed >= failed.len()
+}
+
+/// Failures that were mistyped: of addresses of which each user who failed got in, too, or half of many.
 fn mistyped_at(scene: &Scene<'_>, key: u64, tier: usize) -> u64 {
     let clients = scene.store.login_clients.iter().filter(|entry| is_login_at(entry, key));
     let mistyped = clients.filter_map(|entry| {
         let failures = entry.recent.sum(tier, |attempts| attempts.failures);
-        if !(1..=MOST_MISTYPED).contains(&failures) || entry.recent.sum(tier, |attempts| attempts.successes) == 0 {
+        if failures == 0 || entry.recent.sum(tier, |attempts| attempts.successes) == 0 {
             return None;
         }
         let attempts = entry.recent.view(tier)?;
+        if failures > MOST_MISTYPED {
+            return are_healed(&attempts).then_some(failures);
+        }
         let mut users = attempts.users.clone();
         attempts.succeeded.iter().for_each(|(user, _)| users.insert(user));
         (users.count() == attempts.succeeded.len() as u64).then_some(failures)

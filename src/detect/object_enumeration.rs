@@ -1,10 +1,12 @@
 //! `object_enumeration`: one principal or client that walks through the object ids of an endpoint.
 //!
-//! Sees: many more distinct objects than the subject's own past and its peers, in sequence or at random. Misses: walks
-//! slower than the longest horizon, and those spread over many principals.
+//! Sees: many more distinct objects than the subject's own past and its peers, in sequence or at random, named in paths, queries
+//! and, by numbers, in bodies. Misses: walks slower than the longest horizon, those spread over many principals, lists of objects
+//! in one request, and of bodies what is neither refused nor answered with sensitive data.
 
 use super::reasons::Reasons;
 use super::stats::{rate_interval, rate_test};
+use super::unauthenticated_data_exposure::VALUES_OF_ONE_PERSON;
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
 use crate::baseline::state::EndpointState;
 use crate::baseline::{ReachState, SPANS, tier_of};
@@ -38,8 +40,10 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         return None;
     }
     let reach = &state.recent.view(tier)?;
-    let objects = reach.objects.count();
-    let is_sequence = sequential_share(reach, objects) >= rules.min_sequential_share;
+    let objects = reach.objects.count().min(reach.requests); // many are an estimate
+    let share = sequential_share(reach, objects);
+    let is_sequence = share >= rules.min_sequential_share;
+    let objects = if is_sequence { objects.min(range_of(reach)) } else { objects };
     let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
     let spans = (SPANS[tier] / SPANS[0]) as f64;
     // A steady program reaches more in a longer span: at its own pace all day, with `reach_factor`.
@@ -82,14 +86,17 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         return None;
     };
     let success_share = reach.successes as f64 / reach.requests.max(1) as f64;
+    let is_own = gets_only_own(scene, reach, tier);
+    let sensitive = if is_own { 0 } else { reach.sensitive };
     // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
-    let is_public = reach.principal.is_none() && reach.sensitive == 0 && endpoint.authenticated_share() < PUBLIC_SHARE;
+    let is_public = reach.principal.is_none() && sensitive == 0 && endpoint.authenticated_share() < PUBLIC_SHARE;
     if is_public && endpoint.successes > 0 && endpoint.is_page() {
         return None; // a web site, which anybody may read page by page
     }
-    let is_entitled = (reach.misses as f64) < DELETED_SHARE * objects as f64 && reach.sensitive == 0;
+    let is_entitled = (reach.misses as f64) < DELETED_SHARE * objects as f64 && sensitive == 0;
     let severity = match () {
-        _ if is_public => Severity::Low,
+        // An app that loads all that its user has.
+        _ if is_public || is_own && reach.misses == 0 && !is_sequence => Severity::Low,
         // Who is hardly ever refused, and takes no personal data, may be a new program that is entitled to all of it.
         _ if scene.is_learning || is_entitled => rules.alert.severity,
         _ if success_share >= rules.min_success_share => rules.success_severity,
@@ -115,11 +122,10 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
             reasons.fact(format!("{} of its requests were refused or met nothing: ids are guessed", percent(share)));
     }
     if is_sequence {
-        reasons =
-            reasons.fact(format!("the ids fill {} of the range they span", percent(sequential_share(reach, objects))));
+        reasons = reasons.fact(format!("the ids fill {} of the range they span", percent(share.min(1.0))));
     }
-    if reach.sensitive > 0 {
-        reasons = reasons.fact(format!("{} answers carried sensitive data", reach.sensitive));
+    if sensitive > 0 {
+        reasons = reasons.fact(format!("{sensitive} answers carried sensitive data"));
     }
     finding.reasons = reasons;
     finding.observed = format!(
@@ -148,6 +154,14 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     Some(finding)
 }
 
+/// Whether the personal data that a principal got is of one person: his own.
+fn gets_only_own(scene: &Scene<'_>, reach: &Reach, tier: usize) -> bool {
+    let principal = reach.principal.and_then(|principal| scene.store.principals.get(&principal));
+    let exposure =
+        principal.and_then(|state| state.recent.as_ref()?.merged(tier, |activity| activity.exposure.as_deref()));
+    exposure.is_some_and(|exposure| exposure.classes.iter().all(|class| class.values.count() <= VALUES_OF_ONE_PERSON))
+}
+
 /// Of the endpoints with the same path, the one of whose subjects most is known: who reads two orders does not delete a
 /// hundred.
 fn best_known_method(scene: &Scene<'_>, endpoint: &EndpointState) -> Option<u64> {
@@ -162,6 +176,10 @@ fn sequential_share(reach: &Reach, objects: u64) -> f64 {
     if reach.lowest > reach.highest {
         return 0.0;
     }
-    let share = objects as f64 / (reach.highest - reach.lowest).saturating_add(1) as f64;
+    let share = objects as f64 / range_of(reach) as f64;
     if share <= DENSEST_SHARE { share } else { 0.0 }
+}
+
+fn range_of(reach: &Reach) -> u64 {
+    reach.highest.saturating_sub(reach.lowest).saturating_add(1)
 }

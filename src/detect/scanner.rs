@@ -35,25 +35,34 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             is_scan.then_some((errors, share, successes, floor))
         });
         let Some((errors, share, successes, (seconds, min_paths))) = found else { continue };
-        let severity = if successes > 0 { rules.found_severity } else { rules.alert.severity };
+        let paths = errors.missing_paths.count().min(errors.statuses.total()); // many are an estimate
+        let has_found = successes > 0 && (scene.is_learning || found_something(scene, *key));
+        let severity = if has_found { rules.found_severity } else { rules.alert.severity };
         let mut finding = Finding::new("scanner", Subject::Client(state.address), severity, errors.moment)
             .with_evidence(&errors.evidence);
         finding.client_count = 1;
         finding.client_sample = vec![state.address];
         finding.count = errors.statuses.total();
         finding.observed = format!(
-            "{} paths that do not exist asked for in {}, {} of its requests; {successes} answered with success",
-            errors.missing_paths.count(),
+            "{paths} paths that do not exist asked for in {}, {} of its requests; {successes} answered with success",
             span_in_words(&errors.moment),
             percent(share),
         );
         finding.expected = Some(format!("fewer than {min_paths} missing paths"));
         finding.reasons = Reasons::over(seconds)
-            .floor("min_paths", min_paths as f64, errors.missing_paths.count() as f64)
+            .floor("min_paths", min_paths as f64, paths as f64)
             .floor("min_missing_share", rules.min_missing_share, share)
             .fact(format!("{} of its requests met nothing", percent(share)))
             .fact(format!("{successes} were answered with success"));
         finding.spoils = vec![Spoiled::ClientAttack(state.address)];
         findings.push(finding);
     }
+}
+
+/// Whether a client was answered where nobody had been: what else it got is what everybody gets.
+fn found_something(scene: &Scene<'_>, client: u64) -> bool {
+    scene.store.endpoints.iter().any(|state| {
+        let stranger = state.stranger.as_deref().filter(|stranger| stranger.successes > 0);
+        stranger.is_some_and(|stranger| stranger.clients.iter().any(|(known, _)| known == client))
+    })
 }

@@ -9,6 +9,17 @@ use crate::time::Timestamp;
 use crate::window::Moment;
 use std::time::Duration;
 
+/// What came over the wire within some time.
+#[derive(Clone, Debug, Default)]
+pub struct Wire {
+    pub transactions: u64,
+    pub requests_only: u64,
+    pub responses_only: u64,
+    /// Bytes of connections that are read: seen, and missing though acknowledged.
+    pub bytes: u64,
+    pub missing_bytes: u64,
+}
+
 /// What happened since the last look, about a window ago.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
@@ -16,12 +27,9 @@ pub struct Health {
     pub now: Timestamp,
     /// How long no frame has come.
     pub silence: Duration,
-    pub transactions: u64,
-    pub requests_only: u64,
-    pub responses_only: u64,
-    /// Bytes of connections that are read: seen, and missing though acknowledged.
-    pub bytes: u64,
-    pub missing_bytes: u64,
+    pub lately: Wire,
+    /// Within minutes: where little comes, a window says nothing.
+    pub longer: Wire,
     /// Frames that the kernel gave, and had no room for.
     pub frames: u64,
     pub frames_dropped: u64,
@@ -53,25 +61,28 @@ pub fn judge(health: &Health, rules: &SensorRules) -> Vec<Finding> {
     if seconds >= silent.min_seconds {
         say(silent.enabled, "sensor_silent", "sensor", &silent.alert, seconds, format!("no frame for {seconds} s"));
     }
+    let spans = [&health.lately, &health.longer];
     let one_sided = &rules.sensor_one_sided;
-    let halves = health.requests_only + health.responses_only;
-    if halves >= one_sided.min_halves && halves as f64 >= one_sided.min_share * health.transactions as f64 {
+    let halves = |wire: &Wire| wire.requests_only + wire.responses_only;
+    let is_half = |wire: &&&Wire| {
+        let halves = halves(wire);
+        halves >= one_sided.min_halves && halves as f64 >= one_sided.min_share * wire.transactions as f64
+    };
+    if let Some(wire) = spans.iter().find(is_half) {
         let observed = format!(
             "{} requests without response and {} responses without request, of {} transactions",
-            health.requests_only, health.responses_only, health.transactions
+            wire.requests_only, wire.responses_only, wire.transactions
         );
-        say(one_sided.enabled, "sensor_one_sided", "sensor", &one_sided.alert, halves, observed);
+        say(one_sided.enabled, "sensor_one_sided", "sensor", &one_sided.alert, halves(wire), observed);
     }
     let loss = &rules.sensor_loss;
-    let all = health.bytes + health.missing_bytes;
-    let share = health.missing_bytes as f64 / all.max(1) as f64;
-    if health.missing_bytes >= loss.min_bytes && share >= loss.min_share {
-        let observed = format!(
-            "{} of {all} bytes never arrived though acknowledged ({:.1} %)",
-            health.missing_bytes,
-            share * 100.0
-        );
-        say(loss.enabled, "sensor_loss", "sensor", &loss.alert, health.missing_bytes, observed);
+    let share = |wire: &Wire| wire.missing_bytes as f64 / (wire.bytes + wire.missing_bytes).max(1) as f64;
+    let is_lossy = |wire: &&&Wire| wire.missing_bytes >= loss.min_bytes && share(wire) >= loss.min_share;
+    if let Some(wire) = spans.iter().find(is_lossy) {
+        let (missing, all) = (wire.missing_bytes, wire.bytes + wire.missing_bytes);
+        let percent = share(wire) * 100.0;
+        let observed = format!("{missing} of {all} bytes never arrived though acknowledged ({percent:.1} %)");
+        say(loss.enabled, "sensor_loss", "sensor", &loss.alert, missing, observed);
     }
     let overload = &rules.sensor_overload;
     let dropped = health.frames_dropped as f64 / (health.frames + health.frames_dropped).max(1) as f64;
@@ -127,10 +138,13 @@ mod tests {
     fn a_healthy_sensor_says_nothing() {
         let health = Health {
             silence: Duration::from_secs(20),
-            transactions: 10_000,
-            requests_only: 150,
-            bytes: 100_000_000,
-            missing_bytes: 900_000,
+            lately: Wire {
+                transactions: 10_000,
+                requests_only: 150,
+                bytes: 100_000_000,
+                missing_bytes: 900_000,
+                ..Wire::default()
+            },
             frames: 100_000,
             frames_dropped: 20,
             ..Health::default()
@@ -142,9 +156,11 @@ mod tests {
     fn each_ailment_is_told_by_its_name() {
         let names = |health: &Health| said(health).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(&Health { silence: Duration::from_secs(300), ..Health::default() }), ["sensor_silent"]);
-        let half = Health { transactions: 100, requests_only: 60, responses_only: 40, ..Health::default() };
-        assert_eq!(names(&half), ["sensor_one_sided"]);
-        let lossy = Health { bytes: 9_000_000, missing_bytes: 100_000, ..Health::default() };
+        let half = Wire { transactions: 100, requests_only: 60, responses_only: 40, ..Wire::default() };
+        assert_eq!(names(&Health { lately: half.clone(), ..Health::default() }), ["sensor_one_sided"]);
+        assert_eq!(names(&Health { longer: half, ..Health::default() }), ["sensor_one_sided"]);
+        let lossy = Wire { bytes: 9_000_000, missing_bytes: 100_000, ..Wire::default() };
+        let lossy = Health { longer: lossy, ..Health::default() };
         assert_eq!(
             said(&lossy),
             [("sensor_loss", "100000 of 9100000 bytes never arrived though acknowledged (1.1 %)".to_owned())]

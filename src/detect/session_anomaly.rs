@@ -10,6 +10,9 @@ use super::{Finding, Scene, Spoiled, Subject, span_in_words};
 use crate::baseline::state::PrincipalState;
 use crate::baseline::tier_of;
 
+/// Networks that a credential was used from while the sensor learned, from which on it is everybody's: a key in an app or a page.
+const SHARED_NETWORKS: u64 = 20;
+
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.session_anomaly;
     if !rules.enabled || scene.is_learning {
@@ -31,6 +34,9 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 
 fn anomaly_of(scene: &Scene<'_>, key: u64, state: &PrincipalState, (horizon, least): (u64, u64)) -> Option<Finding> {
     let rules = &scene.rules.session_anomaly;
+    if state.usual_networks >= SHARED_NETWORKS {
+        return None;
+    }
     let recent = state.places.as_deref()?;
     let tier = tier_of(horizon);
     let least = least.max((rules.factor * state.usual_networks as f64).ceil() as u64);

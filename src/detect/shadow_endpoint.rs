@@ -9,7 +9,8 @@ use super::unauthenticated_data_exposure::is_own_data;
 use super::{Finding, Reasons, Scene, Subject, by_sensitivity, span_in_words};
 use crate::baseline::state::{EndpointState, HostKnown, Stranger, SubjectActivity};
 use crate::baseline::{SPANS, Tiers};
-use crate::rule::pattern;
+use crate::inspect::DataClass;
+use crate::rule::{Severity, pattern};
 use std::time::Duration;
 
 /// New endpoints in the later half of a host's time that are nothing yet; beyond these, and one in so many of those
@@ -39,7 +40,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             || !enough
             || (!is_violation && is_young(scene, &state, stranger))
             || (!is_violation && data.is_empty() && is_one_more_file(scene, &state))
-            || (!is_violation && !is_open_data(stranger, &data) && may_be_rare(scene, &state, stranger))
+            || (!is_violation && !is_telling_data(scene, stranger, &data) && may_be_rare(scene, &state, stranger))
             || is_catch_all(scene, *key, &state)
         {
             continue;
@@ -60,13 +61,14 @@ fn finding_of(
     state: &EndpointState,
     stranger: &Stranger,
     is_violation: bool,
-    data: &[String],
+    data: &[Given],
 ) -> Finding {
     let rules = &scene.rules.shadow_endpoint;
     let is_open = stranger.open_successes > 0;
     // A page for everybody is what web sites are made of; data for everybody is another matter.
     let is_page = state.is_page();
     let severity = match (is_open, data.is_empty()) {
+        (_, true) if is_probe(&state.template) => Severity::Low,
         (true, true) if is_page => rules.alert.severity,
         (true, false) => rules.sensitive_without_credentials_severity,
         (false, false) => rules.sensitive_severity,
@@ -89,7 +91,7 @@ fn finding_of(
             open if open == stranger.successes => "without credentials".to_string(),
             open => format!("{open} without credentials"),
         },
-        if data.is_empty() { String::new() } else { format!("; carries {}", data.join(", ")) }
+        if data.is_empty() { String::new() } else { format!("; carries {}", in_words(data)) }
     );
     finding.expected = Some(if is_violation {
         "no OpenAPI description given names it".to_string()
@@ -105,7 +107,7 @@ fn reasons_of(
     state: &EndpointState,
     stranger: &Stranger,
     is_violation: bool,
-    data: &[String],
+    data: &[Given],
 ) -> Reasons {
     let rules = &scene.rules.shadow_endpoint;
     let (downloads, known) = (downloads(state, stranger), stranger.known.requests);
@@ -128,7 +130,7 @@ fn reasons_of(
 
 /// Sensitive data that it gives, in words, where it is more than a page with a few addresses to write to. Distinct values:
 /// the same page, asked for all day, stays one page.
-fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
+fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<Given> {
     let floors = &scene.rules.unauthenticated_data_exposure.min_values;
     let tier = SPANS.len() - 1;
     let exposure = state.recent.merged(tier, |activity| activity.exposure.as_deref()).unwrap_or_default();
@@ -139,7 +141,21 @@ fn sensitive_data(scene: &Scene<'_>, state: &EndpointState) -> Vec<String> {
         class.values.count() >= by_sensitivity(floors, class.class.sensitivity()) && !is_own_data(&exposure, class)
     });
     let classes = enough.chain(&leaks.exposure.classes);
-    classes.map(|class| format!("{} {}", class.values.count(), class.class.name())).collect()
+    classes.map(|class| (class.values.count(), class.class)).collect()
+}
+
+/// Distinct values of a class.
+type Given = (u64, DataClass);
+
+fn in_words(data: &[Given]) -> String {
+    data.iter().map(|(count, class)| format!("{count} {}", class.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// What orchestrators and monitors ask for all day: that it is there tells nobody anything.
+fn is_probe(template: &str) -> bool {
+    let last = template.rsplit('/').next().unwrap_or_default();
+    ["health", "healthz", "healthcheck", "health-check", "ready", "readyz", "live", "livez", "alive", "ping"]
+        .contains(&last)
 }
 
 /// Requests of one client for one endpoint that say something of what else there is.
@@ -181,15 +197,21 @@ const KNOWN: Duration = Duration::from_secs(86_400);
 const MOST_CHANCE: f64 = 1e-6;
 const MOST_CHANCE_OF_FEW: f64 = 1e-3;
 const FEW_CLIENTS: usize = 20;
-/// Times what a client got from an endpoint up to which all it was ever given makes it a stranger, who came for that; and the
-/// clients up to which that is looked at.
+/// Times what a client got from endpoints that nobody listed, up to which all it was ever given makes it a stranger, who came for
+/// those; and the clients up to which that is looked at.
 const STRANGERS_FACTOR: f64 = 1.5;
 const MOST_STRANGERS: u64 = 5;
 /// Answers without credentials that one client got alone, from which on it came for them.
 const LONE_RUSH: u64 = 20;
 
-fn is_open_data(stranger: &Stranger, data: &[String]) -> bool {
-    stranger.open_successes > 0 && !data.is_empty()
+/// Times the least values that are told of, from which on an endpoint gives away a table: that is no rare visit.
+const TABLE_FACTOR: u64 = 10;
+
+/// Whether what it gives speaks for itself: data for everybody, or very much of it.
+fn is_telling_data(scene: &Scene<'_>, stranger: &Stranger, data: &[Given]) -> bool {
+    let floors = &scene.rules.unauthenticated_data_exposure.min_values;
+    let is_table = |(count, class): &Given| *count >= TABLE_FACTOR * by_sensitivity(floors, class.sensitivity());
+    stranger.open_successes > 0 && !data.is_empty() || data.iter().any(is_table)
 }
 
 /// Whether it may have been there all the time, used now and then by those who use the host anyway: on a host that is known
@@ -205,8 +227,8 @@ fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) ->
         return false;
     }
     let each = stranger.successes.div_ceil(clients.max(1));
-    let came_for_it = |client: u64| {
-        let Some(client) = scene.store.clients.get(&client) else { return true };
+    let came_for_it = |key: u64| {
+        let Some(client) = scene.store.clients.get(&key) else { return true };
         // Recent activity is kept from the first error on; what came before was all given.
         let lately = |recent: &Tiers<SubjectActivity>| {
             let of_all = |count: fn(&SubjectActivity) -> u64| recent.sum(SPANS.len() - 1, count);
@@ -214,7 +236,7 @@ fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) ->
         };
         let (asked, given) = client.recent.as_deref().map_or((0, 0), lately);
         let given = client.requests.saturating_sub(asked) + given;
-        given as f64 <= STRANGERS_FACTOR * each as f64
+        given as f64 <= STRANGERS_FACTOR * given_by_strangers(scene, &state.host, key) as f64
     };
     let may_be_strangers = clients <= MOST_STRANGERS && each >= scene.rules.shadow_endpoint.min_successes;
     if may_be_strangers && stranger.clients.iter().any(|(client, _)| came_for_it(client)) {
@@ -227,6 +249,17 @@ fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) ->
         _ => (clients, MOST_CHANCE),
     };
     later.powf(comers.saturating_sub(1) as f64) > most_chance
+}
+
+/// What a client got from endpoints of a host that nobody listed, as far as it is among those who are known to have asked.
+fn given_by_strangers(scene: &Scene<'_>, host: &str, client: u64) -> u64 {
+    let of_host = scene.store.endpoints.iter().filter(|state| *state.host == *host);
+    let given = of_host.filter_map(|state| {
+        let stranger = state.stranger.as_deref()?;
+        let has_asked = stranger.clients.iter().any(|(known, _)| known == client);
+        has_asked.then(|| stranger.successes.div_ceil(state.clients.count().max(1)))
+    });
+    given.sum()
 }
 
 /// Fewest files of a kind beside each other.

@@ -21,10 +21,16 @@ mod account;
 mod credential_leak;
 #[path = "data_exfiltration_tests.rs"]
 mod data_exfiltration;
+#[path = "excessive_data_exposure_tests.rs"]
+mod excessive_data_exposure;
 #[path = "idle_api_key_tests.rs"]
 mod idle_api_key;
 #[path = "latency_anomaly_tests.rs"]
 mod latency_anomaly;
+#[path = "login_tests.rs"]
+mod logins;
+#[path = "object_enumeration_tests.rs"]
+mod object_enumeration;
 #[path = "property_tests.rs"]
 mod properties;
 #[path = "quarantine_tests.rs"]
@@ -328,188 +334,6 @@ fn exposure_of(client: IpAddr, class: DataClass, values: std::ops::Range<u64>, n
 const SILENCE: [&str; 0] = [];
 
 #[test]
-fn leaked_pairs_from_one_address_are_stuffing_at_one_a_second() {
-    let found = Sensor::learned().voices(3, |nth, traffic| {
-        for pair in 0..10 {
-            let pair = 5_000 + nth * 10 + pair;
-            traffic.login(attacker(1), pair, pair, false);
-        }
-    });
-    assert_eq!(found, ["credential_stuffing"]);
-}
-
-#[test]
-fn nine_failures_of_one_address_are_nothing_yet() {
-    let found = Sensor::learned().voices(1, |_, traffic| {
-        (0..9).for_each(|pair| traffic.login(attacker(1), 5_000 + pair, pair, false));
-    });
-    assert_eq!(found, SILENCE);
-}
-
-#[test]
-fn an_office_behind_one_address_signs_in_and_sometimes_mistypes() {
-    let found = Sensor::learned().voices(12, |nth, traffic| {
-        for person in 0..6 {
-            let user = 7_000 + nth * 6 + person;
-            traffic.login(attacker(9), user, user, person > 1);
-        }
-    });
-    assert_eq!(found, SILENCE);
-}
-
-#[test]
-fn a_few_strangers_with_one_password_spray() {
-    let found = Sensor::learned().voices(6, |nth, traffic| {
-        (0..5).for_each(|user| traffic.login(attacker(1), 8_000 + nth * 5 + user, 42, false));
-    });
-    assert_eq!(found, ["password_spraying"]);
-}
-
-#[test]
-fn a_spray_beside_stuffing_at_the_same_login_is_told_too() {
-    let mut sensor = Sensor::learned();
-    let stuffs = |nth: u64, traffic: &mut Traffic| {
-        (0..10).for_each(|pair| traffic.login(attacker(1), 5_000 + nth * 10 + pair, nth * 10 + pair, false));
-    };
-    assert_eq!(sensor.voices(15, stuffs), ["credential_stuffing"]);
-    let both = sensor.voices(15, |nth, traffic| {
-        stuffs(nth + 15, traffic);
-        (0..5).for_each(|user| traffic.login(attacker(2), 8_000 + nth * 5 + user, 42, false));
-    });
-    assert_eq!(both, ["credential_stuffing", "password_spraying"]);
-}
-
-#[test]
-fn a_spray_that_takes_one_user_after_the_other_is_no_stuffing() {
-    let found = Sensor::learned().voices(20, |nth, traffic| {
-        (0..3).for_each(|password| traffic.login(attacker(1), 8_000 + nth, password, false));
-    });
-    assert_eq!(found, ["password_spraying"]);
-}
-
-#[test]
-fn one_password_a_second_for_one_account_is_guessing_and_nothing_else() {
-    let found = Sensor::learned().voices(6, |nth, traffic| {
-        (0..10).for_each(|word| traffic.login(attacker(1), 5, nth * 10 + word, false));
-    });
-    assert_eq!(found, ["brute_force"]);
-}
-
-#[test]
-fn a_few_accounts_guessed_one_after_the_other_are_no_stuffing() {
-    let found = Sensor::learned().voices(20, |nth, traffic| {
-        (0..10).for_each(|word| traffic.login(attacker(1), 100 + nth / 4, nth * 10 + word, false));
-    });
-    assert_eq!(found, ["brute_force"]);
-}
-
-#[test]
-fn a_program_that_keeps_sending_an_old_password_guesses_nothing() {
-    let found = Sensor::learned().voices(30, |_, traffic| traffic.login(person_of(7), 7, 1, false));
-    assert!(!found.contains(&"brute_force") && !found.contains(&"credential_stuffing"), "{found:?}");
-}
-
-#[test]
-fn programs_behind_one_address_with_old_passwords_are_no_stuffing() {
-    let found = Sensor::learned().voices(30, |_, traffic| {
-        (0..6).for_each(|user| traffic.login(attacker(3), 300 + user, 300 + user, false));
-    });
-    assert!(!found.contains(&"credential_stuffing"), "{found:?}");
-}
-
-#[test]
-fn a_release_that_breaks_the_login_for_its_own_users_is_no_stuffing() {
-    let found = Sensor::learned().voices(12, |nth, traffic| {
-        for person in 0..5 {
-            let user = nth * 5 + person;
-            traffic.answers(person_of(user), 3);
-            traffic.login(person_of(user), user, user, false);
-        }
-    });
-    assert_eq!(found, ["client_error_spike"]);
-}
-
-#[test]
-fn a_login_that_lets_nobody_in_any_more_is_broken_and_not_attacked() {
-    let nobody_gets_in = |nth: u64, traffic: &mut Traffic| {
-        for user in [nth * 2, nth * 2 + 1] {
-            let person = IpAddr::from([45, (user * 37 % 251) as u8, user as u8, 9]);
-            (0..3).for_each(|_| traffic.login(person, 9_000 + user, user, false));
-        }
-    };
-    let mut sensor = Sensor::learned();
-    assert_eq!(sensor.voices(12, nobody_gets_in), ["client_error_spike"]);
-    let mended = sensor.voices(400, |nth, traffic| {
-        let user = nth * 2 + 100;
-        traffic.login(person_of(user), user, user, !user.is_multiple_of(20));
-    });
-    assert!(!mended.contains(&"credential_stuffing"), "{mended:?}");
-}
-
-#[test]
-fn the_same_failures_from_addresses_that_nobody_knows_are_stuffing() {
-    let found = Sensor::learned().voices(12, |nth, traffic| {
-        for person in 0..5 {
-            let user = nth * 5 + person;
-            traffic.login(IpAddr::from([45, (user * 37 % 251) as u8, user as u8, 9]), 9_000 + user, user, false);
-        }
-    });
-    assert_eq!(found, ["credential_stuffing"]);
-}
-
-#[test]
-fn a_walk_in_sequence_is_seen_whatever_its_pace() {
-    for per_window in [1, 3, 20] {
-        let found = Sensor::learned().voices(120, |nth, traffic| {
-            let ids: Vec<u64> = (0..per_window).map(|id| 10_000 + nth * per_window + id).collect();
-            traffic.look(attacker(1), 999_999, &ids);
-        });
-        assert!(found.contains(&"object_enumeration"), "{per_window} in ten seconds");
-    }
-}
-
-#[test]
-fn a_walk_is_told_as_long_as_it_goes_on_and_teaches_no_pace() {
-    let walk = |from: u64, per_window: u64| {
-        move |nth: u64, traffic: &mut Traffic| {
-            let ids: Vec<u64> = (0..per_window).map(|id| from + nth * per_window + id).collect();
-            traffic.look(attacker(1), 999_999, &ids);
-        }
-    };
-    let mut sensor = Sensor::learned();
-    assert!(sensor.voices(200, walk(10_000, 5)).contains(&"object_enumeration"));
-    assert_eq!(sensor.voices(20, walk(20_000, 5)), ["object_enumeration"], "half an hour later");
-    // Each step seven times the one before.
-    let mut sensor = Sensor::learned();
-    sensor.voices(72, |nth, traffic| {
-        if nth < 20 {
-            walk(10_000, 1)(nth, traffic)
-        }
-    });
-    sensor.voices(72, walk(20_000, 2));
-    assert!(sensor.voices(72, walk(30_000, 14)).contains(&"object_enumeration"));
-}
-
-#[test]
-fn a_batch_that_was_learned_may_come_again() {
-    let mut sensor = Sensor::new();
-    let batch = |nth: u64, traffic: &mut Traffic| {
-        traffic.look(person_of(nth), nth, &[nth % 400]);
-        if nth % 60 < 4 {
-            let ids: Vec<u64> = (0..100).map(|id| 50_000 + nth * 100 + id).collect();
-            traffic.look(attacker(5), 4_242, &ids);
-        }
-    };
-    assert_eq!(sensor.voices(LEARNED as u64 + 200, batch), SILENCE);
-}
-
-#[test]
-fn a_person_who_looks_at_twenty_objects_walks_nowhere() {
-    let found = Sensor::learned().voices(20, |nth, traffic| traffic.look(person_of(1), 1, &[nth * 17 % 400]));
-    assert_eq!(found, SILENCE);
-}
-
-#[test]
 fn many_missing_paths_of_one_client_are_a_scan() {
     let found = Sensor::learned().voices(3, |_, traffic| {
         (0..10).for_each(|_| traffic.tally(attacker(1), 0, "GET", "/backup", 404, false));
@@ -607,6 +431,20 @@ fn three_calls_make_a_shadow_endpoint_and_two_do_not() {
 }
 
 #[test]
+fn a_stranger_who_came_for_several_endpoints_is_one_all_the_same() {
+    for (endpoints, is_signed_in) in [(2, false), (2, true), (4, true)] {
+        let found = Sensor::learned().voices(6, |nth, traffic| {
+            traffic.answers(person_of(nth), 3);
+            for endpoint in 0..endpoints {
+                let path = format!("/internal/{endpoint}");
+                traffic.tally(attacker(1), 50 + endpoint, "GET", &path, 200, is_signed_in);
+            }
+        });
+        assert_eq!(found, ["shadow_endpoint"], "{endpoints}");
+    }
+}
+
+#[test]
 fn what_those_use_now_and_then_who_use_the_host_anyway_was_there_all_the_time() {
     let used = |every: u64, windows: u64| {
         let mut sensor = Sensor::learned();
@@ -666,50 +504,6 @@ fn a_sign_up_that_shows_everybody_his_own_address_exposes_nothing() {
         }
     });
     assert!(!found.contains(&"unauthenticated_data_exposure"), "{found:?}");
-}
-
-#[test]
-fn many_accounts_from_many_addresses_are_stuffing_before_anything_was_learned() {
-    let found = Sensor::new().voices(12, |nth, traffic| {
-        for pair in 0..10 {
-            let pair = nth * 10 + pair;
-            traffic.login(attacker(pair % 30), 5_000 + pair, pair, false);
-        }
-    });
-    assert_eq!(found, ["credential_stuffing"]);
-}
-
-#[test]
-fn thirty_pairs_an_hour_from_one_address_are_stuffing_in_the_end() {
-    let found = Sensor::learned().voices(720, |nth, traffic| {
-        if nth.is_multiple_of(12) {
-            traffic.login(attacker(1), 5_000 + nth, nth, false);
-        }
-    });
-    assert_eq!(found, ["credential_stuffing"]);
-}
-
-#[test]
-fn guesses_without_a_user_name_are_guesses_of_the_client() {
-    let mut sensor = Sensor::learned();
-    let mut found = Vec::new();
-    for nth in 0..6 {
-        let findings = sensor.window(|traffic| {
-            for pin in 0..5 {
-                let client_key = key_of(attacker(1));
-                let of = Attempts { endpoint: LOGIN, client: Some(attacker(1)), client_key, ..Attempts::default() };
-                let mut attempts = of;
-                attempts.failures = 1;
-                attempts.passwords.insert(mix(nth * 5 + pin));
-                attempts.clients.insert(key_of(attacker(1)));
-                attempts.client_sample.insert(key_of(attacker(1)), attacker(1));
-                attempts.moment.record(traffic.now);
-                traffic.window.login_clients.put(pair_key(LOGIN, key_of(attacker(1))), attempts);
-            }
-        });
-        found.extend(findings.into_iter().map(|finding| (finding.detector, finding.subject)));
-    }
-    assert!(found.contains(&("brute_force", Subject::Client(attacker(1)))), "{found:?}");
 }
 
 /// Windows in which each of ten people asks twice, `failing` of twenty requests with an error.
@@ -786,112 +580,6 @@ fn endpoints_of_a_host_that_is_hardly_known_are_no_shadows() {
 }
 
 #[test]
-fn a_walk_of_five_hundred_in_a_row_is_told_while_learning_and_one_of_three_hundred_is_not() {
-    for (objects, expected) in [(30, 0), (60, 1)] {
-        let found = Sensor::new().voices(10, |nth, traffic| {
-            let ids: Vec<u64> = (0..objects).map(|id| 10_000 + nth * objects + id).collect();
-            traffic.look(attacker(1), 999_999, &ids);
-            let refused = Reach { successes: 0, misses: 1, ..reach_of(attacker(1), 999_999, 10_000 + nth * objects) };
-            traffic.window.reaches.put(pair_key(ORDERS, mix(999_999)), refused);
-        });
-        assert_eq!(found.len(), expected, "{found:?}");
-    }
-}
-
-#[test]
-fn a_walk_at_the_pace_that_is_free_in_ten_minutes_is_told_within_the_hour() {
-    for pause in [2, 3] {
-        let mut sensor = Sensor::learned();
-        let told = (0..360u64).find(|nth| {
-            let is_looking = nth.is_multiple_of(pause);
-            let found = sensor.window(|traffic| {
-                traffic.look(person_of(*nth), *nth, &[nth % 400]);
-                if is_looking {
-                    traffic.look(attacker(1), 999_999, &[10_000 + nth * 7]);
-                }
-            });
-            found.iter().any(|finding| finding.detector == "object_enumeration")
-        });
-        assert!(told.is_some_and(|nth| nth < 300), "one in {pause} windows: {told:?}");
-    }
-}
-
-#[test]
-fn who_gets_in_at_his_only_try_is_listed_and_customers_are_not() {
-    let mut sensor = Sensor::learned();
-    let mut listed: Vec<u64> = Vec::new();
-    for nth in 0..60 {
-        let found = sensor.window(|traffic| {
-            traffic.answers(person_of(nth), 5);
-            traffic.login(person_of(nth), nth, nth, true);
-            for try_ in 0..4 {
-                let user = 9_000 + nth * 4 + try_;
-                let address = IpAddr::from([45, (user % 251) as u8, (user / 251) as u8, 9]);
-                traffic.login(address, user, user, user.is_multiple_of(50));
-            }
-        });
-        listed = found.into_iter().find(|one| one.detector == "credential_stuffing").map_or(listed, |one| one.accounts);
-    }
-    let taken: BTreeSet<u64> = (9_000..9_210).filter(|user: &u64| user.is_multiple_of(50)).map(mix).collect();
-    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), taken);
-}
-
-#[test]
-fn a_walk_in_sequence_is_told_sooner_than_one_at_random() {
-    let objects_when_told = |step: u64| {
-        let mut sensor = Sensor::learned();
-        (0..1_440u64).find(|nth| {
-            let found = sensor.window(|traffic| {
-                traffic.look(person_of(*nth), *nth, &[nth % 400]);
-                if nth.is_multiple_of(6) {
-                    traffic.look(attacker(1), 999_999, &[10_000 + nth / 6 * step]);
-                }
-            });
-            found.iter().any(|finding| finding.detector == "object_enumeration")
-        })
-    };
-    let told = [1, 7].map(|step| objects_when_told(step).map(|nth| nth / 6));
-    assert!(told[0].is_some_and(|objects| objects <= 110), "one a minute: {told:?}");
-    assert_eq!(told[1], None, "four hours at random are less than a day of an eager reader");
-}
-
-#[test]
-fn a_method_that_nobody_used_is_held_against_those_that_are() {
-    const DELETE_ORDERS: u64 = 55;
-    let told = |objects: u64| {
-        let found = Sensor::learned().voices(1, |_, traffic| {
-            traffic.tally(attacker(1), DELETE_ORDERS, "DELETE", "/orders/{id}", 204, true);
-            for id in 0..objects {
-                let mut reach = Reach { endpoint: DELETE_ORDERS, ..reach_of(attacker(1), 999_999, 10_000 + id * 7) };
-                reach.moment.record(traffic.now);
-                traffic.window.reaches.put(pair_key(DELETE_ORDERS, mix(999_999)), reach);
-            }
-        });
-        found.contains(&"object_enumeration")
-    };
-    assert_eq!((told(40), told(20)), (true, false));
-}
-
-#[test]
-fn newcomers_who_mistype_and_get_in_are_no_campaign() {
-    let mail = |gets_in: bool| {
-        let mut sensor = Sensor::learned();
-        sensor.voices(80, |nth, traffic| {
-            let (customer, newcomer) = (person_of(nth), IpAddr::from([203, 0, 113, (nth / 2) as u8]));
-            traffic.login(customer, nth, nth, true);
-            if nth.is_multiple_of(2) {
-                traffic.login(newcomer, 5_000 + nth / 2, 1, false);
-            } else if gets_in {
-                traffic.login(newcomer, 5_000 + nth / 2, 7_000 + nth / 2, true);
-                traffic.answers(newcomer, 6);
-            }
-        })
-    };
-    assert_eq!(mail(true), SILENCE);
-    assert!(!mail(false).is_empty());
-}
-
-#[test]
 fn expired_tokens_beside_a_client_that_loops_are_the_clients_errors_only() {
     let mut sensor = Sensor::learned();
     for nth in 0..60 {
@@ -905,62 +593,5 @@ fn expired_tokens_beside_a_client_that_loops_are_the_clients_errors_only() {
             }
         });
         assert!(found.iter().all(|finding| finding.subject == Subject::Client(attacker(1))), "{nth}: {found:?}");
-    }
-}
-
-#[test]
-fn a_list_of_which_a_few_were_deleted_is_no_guessing() {
-    for (misses, expected) in [(4, Severity::Medium), (12, Severity::High)] {
-        let mut sensor = Sensor::learned();
-        let found = sensor.window(|traffic| {
-            let (gone, there): (Vec<u64>, Vec<u64>) = (0..120).partition(|nth| *nth < misses);
-            traffic.look(attacker(1), 999_999, &there.iter().map(|nth| 10_000 + nth * 7).collect::<Vec<_>>());
-            for nth in gone {
-                let reach = reach_of(attacker(1), 999_999, 10_000 + nth * 7);
-                traffic.window.reaches.put(pair_key(ORDERS, mix(999_999)), Reach { successes: 0, misses: 1, ..reach });
-            }
-        });
-        let walks = found.iter().filter(|finding| finding.detector == "object_enumeration");
-        assert_eq!(walks.map(|walk| walk.severity).collect::<Vec<_>>(), [expected], "{found:?}");
-    }
-}
-
-#[test]
-fn more_names_than_numbers_are_no_sequence() {
-    let mut sensor = Sensor::learned();
-    let found = sensor.voices(3, |nth, traffic| {
-        traffic.look(attacker(1), 999_999, &[1]);
-        for name in 0..8 {
-            let reach = Reach { lowest: u64::MAX, highest: 0, ..reach_of(attacker(1), 999_999, nth * 8 + name) };
-            traffic.window.reaches.put(pair_key(ORDERS, mix(999_999)), reach);
-        }
-    });
-    assert_eq!(found, SILENCE);
-}
-
-/// Objects that an attacker reached when a walk is first told; `None` where it is not.
-fn told_at(change: impl Fn(&mut crate::rule::ObjectEnumeration), false_alarms_per_day: f64) -> Option<u64> {
-    let mut sensor = Sensor::learned();
-    change(&mut sensor.rules.object_enumeration);
-    sensor.rules.false_alarms_per_day = false_alarms_per_day;
-    (0..30).find_map(|nth| {
-        let ids: Vec<u64> = (0..5).map(|id| 10_000 + nth * 500 + id * 7).collect();
-        let found = sensor.window(|traffic| traffic.look(attacker(1), 999_999, &ids));
-        found.iter().any(|finding| finding.detector == "object_enumeration").then_some((nth + 1) * 5)
-    })
-}
-
-#[test]
-fn every_measure_of_a_walk_has_an_effect() {
-    let usual = told_at(|_| (), 1.0);
-    assert_eq!(usual, Some(30));
-    for later in [
-        told_at(|rules| rules.min_objects = 60, 1.0),
-        told_at(|rules| rules.reach_factor = 50.0, 1.0),
-        told_at(|_| (), 1e-24),
-        told_at(|rules| rules.prior_strength = 0.1, 1e-3),
-        told_at(|rules| rules.min_peers = 1_000_000, 1.0),
-    ] {
-        assert!(later.is_none_or(|later| later > 30), "{later:?}");
     }
 }

@@ -114,15 +114,17 @@ fn newest_of(scene: &Scene<'_>) -> BTreeMap<Family, Newest> {
     families
 }
 
-/// The first segment of a template that is a version, `v` and a number, and the template without that number.
+/// The first segment of a template that is a version, `v` and a number, and the template without that number and without the names
+/// that a description may give its parameters.
 fn version_of(template: &str) -> Option<(u32, String)> {
     let mut start = 0;
     for segment in template.split('/') {
         let digits = segment.strip_prefix('v').filter(|digits| (1..=3).contains(&digits.len()));
         let version = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         if let Some(version) = version.and_then(|digits| digits.parse().ok()) {
-            let rest = format!("{}v{}", &template[..start], &template[start + segment.len()..]);
-            return Some((version, rest));
+            let rest = template[start + segment.len()..].split('/');
+            let rest: Vec<&str> = rest.map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
+            return Some((version, format!("{}v{}", &template[..start], rest.join("/"))));
         }
         start += segment.len() + 1;
     }

@@ -160,6 +160,7 @@ impl BodyScan {
             bytes: self.bytes,
             truncated: self.truncated,
             is_cut: sink.is_cut,
+            object: sink.object.map(Box::new),
             members: (!sink.members.is_empty()).then(|| sink.members.as_slice().into()),
         };
         // Whatever is fed before the next `begin` belongs to no body.

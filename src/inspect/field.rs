@@ -4,6 +4,7 @@
 //! words, and gives a set of [`Hint`]s. The hints decide which weak shapes count (nine bare digits are a social
 //! security number only in a field that says so). Names longer than [`NAME_BYTES`] are read by their head.
 
+use super::object::{ObjectName, promise_of};
 use super::words;
 
 /// The longest part of a name that is read, in bytes: no field name anybody chose is longer.
@@ -60,6 +61,8 @@ impl Hint {
     pub const COUNTRY: Hint = Hint(0x3ff << 22);
     /// The password was right, and something more is wanted: `mfa_required`, `challenge`.
     pub const FURTHER: Hint = Hint(1 << 32);
+    /// Says which object a request is for: `account_id`.
+    pub const OBJECT: Hint = Hint(1 << 33);
 
     /// Hints that make a value with few digits worth a look.
     pub const PERSONAL: Hint = Hint((1 << 10) - 1);
@@ -97,14 +100,14 @@ impl Hint {
 }
 
 /// A name cut into lower-case words: `homePhoneNumber2` gives `home`, `phone`, `number`, `2`.
-struct Words {
+pub(super) struct Words {
     letters: [u8; NAME_BYTES],
     ends: [u8; WORDS],
     count: usize,
 }
 
 impl Words {
-    fn of(name: &[u8]) -> Words {
+    pub(super) fn of(name: &[u8]) -> Words {
         let mut words = Words { letters: [0; NAME_BYTES], ends: [0; WORDS], count: 0 };
         let (mut length, mut word_start) = (0usize, 0usize);
         for (index, &byte) in name.iter().take(NAME_BYTES).enumerate() {
@@ -139,7 +142,7 @@ impl Words {
         self.letters.get(start..end).unwrap_or_default()
     }
 
-    fn joined(&self) -> &[u8] {
+    pub(super) fn joined(&self) -> &[u8] {
         self.span(0, self.count)
     }
 
@@ -192,7 +195,10 @@ pub(super) fn hint_of(name: &[u8]) -> Hint {
     if !hint.any(Hint::LOGIN) {
         hint = hint.with(password_hint(&words));
     }
-    hint
+    match promise_of(joined) {
+        ObjectName::Id | ObjectName::Thing => hint.with(Hint::OBJECT),
+        _ => hint,
+    }
 }
 
 /// Names that say which personal value is meant. Matched against every run of up to three words of a name.
@@ -282,9 +288,10 @@ fn role_hint(name: &[u8]) -> Hint {
         | b"twofactorcode" | b"onetimepassword" | b"onetimecode" | b"smscode" | b"otpcode" | b"totpcode"
         | b"authcode" | b"otptoken" | b"passcode2" | b"verifycode" | b"confirmationcode" | b"resetcode"
         | b"recoverycode" | b"backupcode" | b"emailcode" | b"authenticatorcode" => Hint::OTP_CERTAIN,
-        b"code" => Hint::OTP,
-        b"token"
-        | b"accesstoken"
+        b"code" | b"pincode" => Hint::OTP,
+        // Of a request it may be a code.
+        b"token" => Hint::TOKEN.with(Hint::OTP),
+        b"accesstoken"
         | b"idtoken"
         | b"jwt"
         | b"authtoken"
@@ -302,7 +309,7 @@ fn role_hint(name: &[u8]) -> Hint {
         | b"sessionkey"
         | b"authorization" => Hint::TOKEN,
         b"success" | b"ok" | b"authenticated" | b"isauthenticated" | b"loggedin" | b"isloggedin" | b"successful"
-        | b"issuccess" | b"succeeded" | b"authorized" => Hint::SUCCESS,
+        | b"issuccess" | b"succeeded" | b"authorized" | b"valid" | b"isvalid" => Hint::SUCCESS,
         b"mfarequired"
         | b"requiresmfa"
         | b"requiremfa"
@@ -483,6 +490,7 @@ mod tests {
         assert!(hint_of(b"otp").has(Hint::OTP_CERTAIN));
         assert!(hint_of(b"code").any(Hint::OTP) && !hint_of(b"code").has(Hint::OTP_CERTAIN));
         assert!(!hint_of(b"securityCode").any(Hint::OTP), "that of a card");
+        assert!(hint_of(b"token").any(Hint::OTP) && hint_of(b"token").any(Hint::TOKEN));
     }
 
     #[test]

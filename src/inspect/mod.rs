@@ -29,6 +29,7 @@ mod mask;
 mod multipart;
 mod names;
 mod numbers;
+mod object;
 mod phrases;
 mod plain;
 mod report;
@@ -47,6 +48,7 @@ pub use class::{DataClass, Sensitivity};
 pub use field::is_secret_name;
 pub use kind::BodyKind;
 pub use mask::mask;
+pub use object::{NamedObject, ObjectName, object_name};
 pub use report::{AccountSaid, BodyReport, ClassReport, CodeField, LoginFields};
 pub use verdict::{code_of, user_hash};
 pub use words::is_password as is_password_name;
@@ -94,6 +96,11 @@ impl Default for Limits {
             token_bytes: 512,
         }
     }
+}
+
+/// Whether all of a text is a secret that gives itself away: a token, an API key.
+pub fn is_secret_value(text: &[u8]) -> bool {
+    secrets::secret_at(text, 0).is_some_and(|(_, end)| end == text.len())
 }
 
 /// Every sensitive value in one text, with its place. `field` is the name of the field that holds the text: weak shapes

@@ -2,6 +2,7 @@
 
 use super::class::DataClass;
 use super::mask::mask;
+use super::object::NamedObject;
 use crate::hash::{HashKey, mix};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -17,6 +18,8 @@ pub struct BodyReport {
     pub login: LoginFields,
     /// Names of a request's top-level fields, a zero byte behind each; the first, and the beginnings of long ones.
     pub members: Option<Box<[u8]>>,
+    /// What a request asks for.
+    pub object: Option<Box<NamedObject>>,
     /// What a response says of success; `None` where it says nothing.
     pub outcome: Option<bool>,
     /// What a response gives away of an account.

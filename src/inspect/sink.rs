@@ -4,6 +4,7 @@ use super::Role;
 use super::block::Summary;
 use super::field::Hint;
 use super::names::{Field, FieldCache};
+use super::object::NamedObject;
 use super::report::Tally;
 use super::value;
 use super::verdict::{Login, Outcome, said_in};
@@ -11,8 +12,8 @@ use crate::hash::{HashKey, mix};
 
 /// JSON keys this deep or less speak for the whole response.
 const OUTCOME_DEPTH: u32 = 2;
-/// Login fields lie this deep or less: GraphQL puts them at `variables.input`.
-const LOGIN_DEPTH: u32 = 4;
+/// What a request says of who sends it, and of what it is for, lies this deep or less: GraphQL puts it at `variables.input`.
+const ASKING_DEPTH: u32 = 4;
 /// Longest name of a field that is told of, and all of them together, in bytes.
 const MEMBER_BYTES: usize = 64;
 const MEMBERS_BYTES: usize = 2048;
@@ -36,6 +37,8 @@ pub(super) struct Sink {
     pub records: u64,
     /// Names of a request's top-level fields, a zero byte behind each.
     pub members: Vec<u8>,
+    /// What a request asks for.
+    pub object: Option<NamedObject>,
     /// Something was passed over at a limit.
     pub is_cut: bool,
     /// Hints that always deserve a look in this role.
@@ -55,6 +58,7 @@ impl Sink {
             shape: 0,
             records: 0,
             members: Vec::new(),
+            object: None,
             is_cut: false,
             forced: Hint::NONE,
         }
@@ -68,10 +72,11 @@ impl Sink {
         self.shape = 0;
         self.records = 0;
         self.members.clear();
+        self.object = None;
         self.is_cut = false;
         let secrets = Hint::HASH.with(Hint::API_KEY);
         self.forced = match role {
-            Role::Request => Hint::LOGIN.with(secrets),
+            Role::Request => Hint::LOGIN.with(Hint::OBJECT).with(secrets),
             Role::Response => Hint::OUTCOME.with(Hint::TOKEN).with(Hint::PASSWORD).with(secrets),
         };
     }
@@ -112,10 +117,18 @@ impl Sink {
         let hint = field.hint;
         if let Some(depth) = depth.filter(|_| self.forces(hint)) {
             match self.role {
-                Role::Request if depth <= LOGIN_DEPTH => self.login.field(hint, value, &self.key),
+                Role::Request if depth <= ASKING_DEPTH => self.asked(hint, value),
                 Role::Request => {}
                 Role::Response => self.outcome.text(hint, value, depth <= OUTCOME_DEPTH, &mut self.scratch),
             }
+        }
+    }
+
+    /// A value of a request that says who sends it, or what it is for.
+    fn asked(&mut self, hint: Hint, value: &[u8]) {
+        self.login.field(hint, value, &self.key);
+        if hint.any(Hint::OBJECT) {
+            self.object = NamedObject::with(self.object, value);
         }
     }
 
@@ -134,8 +147,8 @@ impl Sink {
         let hint = field.hint;
         if let Some(depth) = depth.filter(|_| self.forces(hint)) {
             match self.role {
-                Role::Request if depth <= LOGIN_DEPTH && value.first().is_some_and(u8::is_ascii_digit) => {
-                    self.login.field(hint, value, &self.key)
+                Role::Request if depth <= ASKING_DEPTH && value.first().is_some_and(u8::is_ascii_digit) => {
+                    self.asked(hint, value)
                 }
                 Role::Request => {}
                 Role::Response => self.outcome.literal(hint, value, depth <= OUTCOME_DEPTH),

@@ -7,6 +7,7 @@ use crate::api::Observation;
 use crate::http::{Field, Head, Transaction};
 use crate::inspect::BodyReport;
 use crate::time::Timestamp;
+use crate::window::leaked;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
@@ -39,7 +40,7 @@ pub fn line_of(
     let version = |head: &Head| Cow::Borrowed(head.version());
     let http = HttpFields {
         hostname: hostname(request, observation),
-        http_port: None,
+        http_port: request.and_then(port_named),
         url: target.filter(|target| !target.is_empty()).map(|target| Cow::Owned(redact(&target))),
         http_user_agent: text(request, Field::UserAgent),
         http_content_type: text(response.map(|message| &message.head), Field::ContentType),
@@ -74,6 +75,13 @@ pub fn line_of(
     Line { key: (transaction.started(), transaction.flow.id, transaction.index), bytes }
 }
 
+/// The port of the `Host` field, where it names one.
+fn port_named(head: &Head) -> Option<u16> {
+    let host = head.get(Field::Host)?;
+    let at = memchr::memrchr(b':', host)?;
+    std::str::from_utf8(host.get(at + 1..)?).ok()?.parse().ok()
+}
+
 fn hostname<'h>(request: Option<&'h Head>, observation: Option<&Observation<'_>>) -> Option<Cow<'h, str>> {
     let named = request.and_then(|head| head.get(Field::Host)).is_some();
     match observation {
@@ -84,15 +92,14 @@ fn hostname<'h>(request: Option<&'h Head>, observation: Option<&Observation<'_>>
 
 /// Detectors that this transaction's own content tripped.
 fn flags_of(observation: &Observation<'_>) -> Vec<Cow<'static, str>> {
-    let mut flags = Vec::new();
-    if observation.is_success && observation.is_sensitive() && observation.is_anonymous() {
-        flags.push(Cow::Borrowed("unauthenticated_data_exposure"));
-    }
-    if observation.documented == Some(false) && observation.is_success {
-        flags.push(Cow::Borrowed("shadow_endpoint"));
-    }
-    if observation.is_smuggling() {
-        flags.push(Cow::Borrowed("request_smuggling"));
-    }
-    flags
+    let (is_success, is_sensitive) = (observation.is_success, observation.is_sensitive());
+    let tripped = [
+        ("unauthenticated_data_exposure", is_success && is_sensitive && observation.is_anonymous()),
+        ("shadow_endpoint", is_success && observation.documented == Some(false)),
+        ("credential_leak", leaked(observation).is_some()),
+        ("undocumented_parameter", !observation.strays.is_empty()),
+        ("evasion", observation.is_disputed),
+        ("request_smuggling", observation.is_smuggling()),
+    ];
+    tripped.into_iter().filter(|(_, is_so)| *is_so).map(|(detector, _)| Cow::Borrowed(detector)).collect()
 }

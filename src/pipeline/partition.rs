@@ -69,6 +69,9 @@ pub struct Counters {
     pub segments_shed: u64,
 }
 
+/// Requests of proxies that are not trusted from which on it is worth a word.
+const LEAST_FORWARDED: u64 = 100;
+
 /// Bounds that what was read ran into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenCounters {
@@ -84,9 +87,23 @@ pub struct SeenCounters {
     pub paths_cut: u64,
     /// Transactions with servers that are not ours, which are not judged.
     pub third_party: u64,
+    /// Requests that say for whom they were forwarded, from addresses that are not trusted to.
+    pub forwarded: u64,
 }
 
 impl SeenCounters {
+    /// What is wrong where most requests come from a proxy that is not trusted to say for whom.
+    pub fn blindness(&self, transactions: u64) -> Option<String> {
+        let is_most = self.forwarded >= LEAST_FORWARDED && 2 * self.forwarded >= transactions;
+        is_most.then(|| {
+            format!(
+                "{} of {transactions} requests were forwarded by a proxy that is not trusted to say for whom, and all count as its \
+                 own: put its address into `identity.trusted_proxies`, or clients cannot be told apart",
+                self.forwarded
+            )
+        })
+    }
+
     fn count(&mut self, transaction: &Transaction<BodyReport>, observation: Option<&Observation<'_>>, at: &Snapshot) {
         let reports =
             [&transaction.request, &transaction.response].into_iter().flatten().filter_map(|m| m.report.as_ref());
@@ -95,6 +112,10 @@ impl SeenCounters {
             self.bodies_cut += u64::from(report.is_cut);
         }
         let Some(observation) = observation else { return };
+        let head = transaction.request.as_ref().map(|request| &request.head);
+        let names = |field| head.is_some_and(|head| head.get(field).is_some());
+        let is_forwarded = names(Field::XForwardedFor) || names(Field::Forwarded);
+        self.forwarded += u64::from(is_forwarded && !at.settings.is_trusted_proxy(transaction.client.address));
         let is_cut = observation.template.ends_with(REST) && observation.documented != Some(true);
         self.paths_cut += u64::from(is_cut);
         let hosts = &at.inventory.hosts;
@@ -378,6 +399,7 @@ impl Counters {
         mine.hosts_refused += theirs.hosts_refused;
         mine.paths_cut += theirs.paths_cut;
         mine.third_party += theirs.third_party;
+        mine.forwarded += theirs.forwarded;
         self.window_keys_left_out += other.window_keys_left_out;
         self.segments_shed += other.segments_shed;
     }
@@ -435,6 +457,7 @@ impl Counters {
             ("hosts_refused", self.seen.hosts_refused),
             ("paths_cut", self.seen.paths_cut),
             ("third_party", self.seen.third_party),
+            ("forwarded_by_untrusted", self.seen.forwarded),
             ("window_keys_left_out", self.window_keys_left_out),
             ("segments_shed", self.segments_shed),
         ]

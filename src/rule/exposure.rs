@@ -120,6 +120,8 @@ pub struct ExcessOfEndpoint {
     pub horizons_seconds: Vec<u64>,
     /// Observed in one response / the baseline's 99th percentile.
     pub factor: f64,
+    /// A response is told of by itself from so many times `factor` and the least values on.
+    pub dump_factor: f64,
     /// Responses that the baseline must have seen.
     pub min_baseline_responses: u64,
 }
@@ -139,6 +141,7 @@ impl ExcessOfEndpoint {
     fn check(&self, check: &mut Check<'_>) {
         check.horizons("horizons_seconds", &self.horizons_seconds);
         check.factor("factor", self.factor);
+        check.factor("dump_factor", self.dump_factor);
         check.at_least("min_baseline_responses", self.min_baseline_responses, 1);
     }
 }

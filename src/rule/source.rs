@@ -54,14 +54,16 @@ impl Source {
 
     pub fn read(path: &Path) -> Result<Source, RuleError> {
         let unreadable = |message: String| RuleError::Unreadable { path: path.to_owned(), message };
-        let cannot = |error: std::io::Error| unreadable(format!("cannot be read: {error}"));
+        let cannot =
+            |error: std::io::Error| unreadable(format!("cannot be read: {error}; make it readable, or name another"));
         let bytes = std::fs::metadata(path).map_err(cannot)?.len();
         if bytes > FILE_BYTES {
             return Err(unreadable(format!("has {bytes} bytes; it may have at most {FILE_BYTES}")));
         }
         let text = std::fs::read(path).map_err(cannot)?;
-        let text = String::from_utf8(text)
-            .map_err(|error| unreadable(format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+        let text = String::from_utf8(text).map_err(|error| {
+            unreadable(format!("is not UTF-8 at byte {}; save it as UTF-8", error.utf8_error().valid_up_to()))
+        })?;
         Ok(Source::new(path.display().to_string(), text))
     }
 

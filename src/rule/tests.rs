@@ -179,7 +179,7 @@ fn what_cannot_be_read_is_said() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("api.toml"), b"# caf\xe9").unwrap();
     let message = Ruleset::load(Some(folder.path())).unwrap_err().to_string();
-    assert!(message.ends_with("api.toml: is not UTF-8 at byte 5"), "{message}");
+    assert!(message.ends_with("api.toml: is not UTF-8 at byte 5; save it as UTF-8"), "{message}");
     std::fs::write(folder.path().join("api.toml"), vec![b'#'; FILE_BYTES as usize + 1]).unwrap();
     assert!(Ruleset::load(Some(folder.path())).unwrap_err().to_string().contains("at most 1048576"));
 }

@@ -7,7 +7,7 @@ use crate::packet::PacketCounters;
 use crate::pipeline::{Counters, Shedding};
 use crate::rule::Severity;
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -55,17 +55,74 @@ pub struct Judged {
     pub alerts: u64,
 }
 
+/// What has passed so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Passed {
+    pub frames: u64,
+    pub wire_bytes: u64,
+    pub transactions: u64,
+    /// Of connections that are read: seen, and missing though acknowledged.
+    pub bytes: u64,
+    pub missing_bytes: u64,
+}
+
+impl Passed {
+    pub fn of(reading: &Reading, judged: &Judged) -> Passed {
+        let stream = &judged.counters.table.stream;
+        Passed {
+            frames: reading.packets.frames,
+            wire_bytes: reading.packets.wire_bytes,
+            transactions: judged.counters.http.transactions,
+            bytes: stream.bytes,
+            missing_bytes: stream.gap_bytes,
+        }
+    }
+
+    fn since(self, before: Passed) -> Passed {
+        Passed {
+            frames: self.frames.saturating_sub(before.frames),
+            wire_bytes: self.wire_bytes.saturating_sub(before.wire_bytes),
+            transactions: self.transactions.saturating_sub(before.transactions),
+            bytes: self.bytes.saturating_sub(before.bytes),
+            missing_bytes: self.missing_bytes.saturating_sub(before.missing_bytes),
+        }
+    }
+}
+
+/// What "lately" is.
+const LATELY: Duration = Duration::from_secs(300);
+
 pub struct Board {
     pub started: Instant,
     pub started_at: SystemTime,
     reading: Mutex<Reading>,
     judged: Arc<Mutex<Judged>>,
+    /// Of the last minutes, the oldest first.
+    passed: Mutex<VecDeque<(Instant, Passed)>>,
 }
 
 impl Board {
     /// `judged` is what the judge's thread writes to.
     pub fn new(judged: Arc<Mutex<Judged>>) -> Board {
-        Board { started: Instant::now(), started_at: SystemTime::now(), reading: Mutex::default(), judged }
+        let (started, started_at) = (Instant::now(), SystemTime::now());
+        let passed = Mutex::new(VecDeque::from([(started, Passed::default())]));
+        Board { started, started_at, reading: Mutex::default(), judged, passed }
+    }
+
+    /// What has passed until now, noted every so often.
+    pub fn note_passed(&self, now: Instant, passed: Passed) {
+        let mut noted = locked(&self.passed);
+        noted.push_back((now, passed));
+        while noted.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= LATELY) {
+            noted.pop_front();
+        }
+    }
+
+    /// What has passed in the last minutes, and how long that is.
+    pub fn lately(&self, now: Instant, passed: Passed) -> (Duration, Passed) {
+        let noted = locked(&self.passed).front().copied();
+        let (at, before) = noted.unwrap_or((self.started, Passed::default()));
+        (now.saturating_duration_since(at), passed.since(before))
     }
 
     pub fn reading(&self) -> Reading {
@@ -83,4 +140,20 @@ impl Board {
 
 fn locked<T>(figures: &Mutex<T>) -> MutexGuard<'_, T> {
     figures.lock().unwrap_or_else(PoisonError::into_inner) // figures are whole at any time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passed_lately_is_that_of_minutes() {
+        let board = Board::new(Arc::default());
+        let at = |seconds| board.started + Duration::from_secs(seconds);
+        let frames = |frames| Passed { frames, ..Passed::default() };
+        assert_eq!(board.lately(at(10), frames(50)).1.frames, 50, "since the start");
+        (1..=100).for_each(|nth| board.note_passed(at(nth * 10), frames(nth * nth)));
+        let (time, passed) = board.lately(at(1000), frames(10_000));
+        assert_eq!((time.as_secs(), passed.frames), (300, 10_000 - 70 * 70));
+    }
 }

@@ -4,12 +4,12 @@
 //! to be done between two windows.
 
 use super::Daemon;
-use super::board::{Judged, Reading};
+use super::board::{Judged, Passed, Reading};
 use super::memory;
 use crate::alert::endpoint_records;
 use crate::alert::record::{EveRecord, EventType, StatsDetail, write_line};
 use crate::baseline::Leave;
-use crate::detect::sensor::{self, Health};
+use crate::detect::sensor::{self, Health, Wire};
 use crate::pipeline::Judge;
 use std::io;
 use std::sync::Arc;
@@ -17,11 +17,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tracing::warn;
+use tracing::{error, warn};
 
 const TICK: Duration = Duration::from_secs(1);
 /// A window: what is judged of the sensor is judged as often as the traffic.
 const HEALTH: Duration = Duration::from_secs(10);
+/// Where little comes, so much is looked at together.
+const LONGER: Duration = Duration::from_secs(600);
 /// How often a line of counters is written, where they are wanted.
 const STATS: Duration = Duration::from_secs(60);
 /// Percent of `limits.memory_mib` from which on memory is short, and below which it no longer is.
@@ -29,6 +31,8 @@ const SHORT_PERCENT: u64 = 85;
 const ENOUGH_PERCENT: u64 = 75;
 /// So many seconds in a row, unless all of it is taken.
 const SECONDS_SHORT: u32 = 3;
+/// A checkpoint that takes longer is told of: it takes seconds at a million clients.
+const LONGEST_WRITE: Duration = Duration::from_secs(180);
 
 pub struct Housekeeper {
     stop: Sender<()>,
@@ -66,7 +70,14 @@ struct House {
     is_relieving: Arc<AtomicBool>,
     reading: Reading,
     judged: Judged,
+    /// As it was when the longer span of health began.
+    begun: Judged,
+    longer: Due,
     failures: u64,
+    /// Checkpoints are not written for long.
+    is_stuck: bool,
+    /// That clients cannot be told apart was said.
+    has_warned: bool,
 }
 
 /// Something that is done every so often.
@@ -102,7 +113,11 @@ impl House {
             is_relieving: Arc::default(),
             reading: Reading::default(),
             judged: Judged::default(),
+            begun: Judged::default(),
+            longer: Due::new(LONGER),
             failures: 0,
+            is_stuck: false,
+            has_warned: false,
             daemon,
         }
     }
@@ -129,11 +144,29 @@ impl House {
             warn!("the state could not be written: {problem}; trying again at the next checkpoint");
         }
         self.failures = progress.failures;
+        self.watch_checkpoints();
         if self.health.is_due(now) {
             self.judge_health();
         }
         if self.stats.is_due(now) {
             self.write_stats();
+        }
+    }
+
+    /// What is not written for long is said once, and again when it goes on; what never will be, too.
+    fn watch_checkpoints(&mut self) {
+        let checkpointer = &self.daemon.checkpointer;
+        let waiting = checkpointer.waiting();
+        let is_stuck = checkpointer.is_lost() || waiting >= LONGEST_WRITE;
+        match (std::mem::replace(&mut self.is_stuck, is_stuck), is_stuck) {
+            (false, true) if checkpointer.is_lost() => {
+                error!("the thread that writes the state was lost: nothing is saved any more; restart the sensor");
+            }
+            (false, true) => {
+                warn!("a checkpoint is not written for {} s; is the disk slow, or gone?", waiting.as_secs())
+            }
+            (true, false) => warn!("checkpoints are written again"),
+            _ => {}
         }
     }
 
@@ -180,7 +213,16 @@ impl House {
 
     fn judge_health(&mut self) {
         let (reading, judged) = (self.daemon.board.reading(), self.daemon.board.judged());
-        let health = health_of(&self.reading, &reading, &self.judged, &judged);
+        let blindness = judged.counters.seen.blindness(judged.counters.http.transactions);
+        if let Some(blindness) = blindness.filter(|_| !std::mem::replace(&mut self.has_warned, true)) {
+            warn!("{blindness}");
+        }
+        self.daemon.board.note_passed(Instant::now(), Passed::of(&reading, &judged));
+        let mut health = health_of(&self.reading, &reading, &self.judged, &judged);
+        health.longer = wire_of(&self.begun, &judged);
+        if self.longer.is_due(Instant::now()) {
+            self.begun = judged.clone();
+        }
         let sinks = Arc::clone(&self.daemon.sinks);
         self.with_judge(move |judge| {
             let findings = sensor::judge(&health, &judge.rules().sensor);
@@ -220,8 +262,6 @@ impl House {
 
 /// What happened between two looks.
 fn health_of(before: &Reading, reading: &Reading, judged_before: &Judged, judged: &Judged) -> Health {
-    let (http, http_before) = (&judged.counters.http, &judged_before.counters.http);
-    let (stream, stream_before) = (&judged.counters.table.stream, &judged_before.counters.table.stream);
     let sum = |reading: &Reading, of: fn(&crate::capture::live::InterfaceStatistics) -> u64| {
         reading.interfaces.iter().map(of).sum::<u64>()
     };
@@ -230,16 +270,26 @@ fn health_of(before: &Reading, reading: &Reading, judged_before: &Judged, judged
     Health {
         now: reading.newest.unwrap_or_else(super::suppressions::now),
         silence: reading.silence,
-        transactions: http.transactions - http_before.transactions,
-        requests_only: http.requests_only - http_before.requests_only,
-        responses_only: http.responses_only - http_before.responses_only,
-        bytes: stream.bytes - stream_before.bytes,
-        missing_bytes: stream.gap_bytes - stream_before.gap_bytes,
+        lately: wire_of(judged_before, judged),
+        longer: Wire::default(),
         frames: received.saturating_sub(dropped),
         frames_dropped: dropped,
         left_out: (!reading.shedding.is_none()).then(|| reading.shedding.to_string()),
         clock_jump: (reading.jumps > before.jumps).then_some(reading.last_jump),
         interfaces_lost: lost(reading),
+    }
+}
+
+/// What came between two looks.
+fn wire_of(before: &Judged, judged: &Judged) -> Wire {
+    let (http, http_before) = (&judged.counters.http, &before.counters.http);
+    let (stream, stream_before) = (&judged.counters.table.stream, &before.counters.table.stream);
+    Wire {
+        transactions: http.transactions - http_before.transactions,
+        requests_only: http.requests_only - http_before.requests_only,
+        responses_only: http.responses_only - http_before.responses_only,
+        bytes: stream.bytes - stream_before.bytes,
+        missing_bytes: stream.gap_bytes - stream_before.gap_bytes,
     }
 }
 

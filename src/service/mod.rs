@@ -26,6 +26,7 @@ mod reader;
 mod status;
 mod suppressions;
 mod threads;
+mod visitors;
 
 pub use control::{Reply, Request, ask};
 pub use memory::resident_bytes;
@@ -58,8 +59,9 @@ use tracing::{error, info, warn};
 
 /// What the sinks get to send what waits, when the daemon ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long a checkpoint may take to be written at the end: seconds at a million clients, else far less.
-const LAST_WRITE: Duration = Duration::from_secs(60);
+/// How long a checkpoint may take to be written at the end, one that is under way and the last: seconds at a million clients,
+/// else far less. The unit allows for both.
+const LAST_WRITE: Duration = Duration::from_secs(40);
 /// Event time that lines of transactions wait for an older one to end.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -152,18 +154,21 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     Ruling::load(&config, &[])?; // what is not valid is said before anything is touched
     let feed = open_feed(&options)?;
     // What it writes to, each with the mode with which it is made where it is not there.
+    let log = real_file(&config.alert.file);
     let mut folders: Vec<(&Path, u32)> = vec![(&config.state.folder, 0o700)];
-    folders.extend(config.alert.file.parent().map(|folder| (folder, 0o750)));
-    folders.extend(config.service.socket.as_deref().and_then(Path::parent).map(|folder| (folder, 0o777)));
+    folders.extend(folder_of(&log).map(|folder| (folder, 0o750)));
+    folders.extend(config.service.socket.as_deref().and_then(folder_of).map(|folder| (folder, 0o777)));
     let mut notes = Vec::new();
     let paths: Vec<&Path> = folders.iter().map(|(folder, _)| *folder).collect();
     let privileges = Privileges::reduce(config.service.user.as_deref(), &paths, &mut notes)?;
     if config.service.confine {
         notes.extend(confine::confine(&folders));
     }
+    notes.drain(..).for_each(|note| warn!("{note}"));
     let mut state = State::open(&config.state.folder, options.probe)?;
     state.bound(config.state.max_disk_mib << 20);
-    notes.extend_from_slice(state.notes());
+    // At once: what was put aside is there to be told of once.
+    state.notes().iter().for_each(|note| warn!("{note}"));
     let recovered = state.recover()?;
     if recovered.left_out > 0 {
         notes.push(format!("{} records of the state could not be understood and were left out", recovered.left_out));
@@ -192,7 +197,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
         warn!("the open incidents of the state cannot be read and start anew: {error}");
     }
     if !is_new {
-        go_on_with_told(&mut incidents, &config.alert.file, singles.judged.or(singles.newest));
+        go_on_with_told(&mut incidents, &sinks, &config.alert.file, singles.judged.or(singles.newest));
     }
     let learned = singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect();
     let mut judge = Judge::new(key, judge_options, learned, incidents);
@@ -248,8 +253,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     let finished = read.and_then(|pipeline| pipeline.finish(false));
     let ended = finished.map(|(judge, _)| {
         if !daemon.checkpointer.wait(LAST_WRITE) {
-            error!("the state of a minute ago is still being written: what was learned since then is lost; is the disk slow?");
-            return;
+            return; // said at the end
         }
         daemon.checkpointer.submit(judge.cut(Leave::Whole));
     });
@@ -259,12 +263,25 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// A kill may have come between an alert and the checkpoint that would know of it: the log does.
-fn go_on_with_told(incidents: &mut Incidents, log: &Path, judged: Option<Timestamp>) {
+/// The folder that a file is, or will be, in.
+fn folder_of(file: &Path) -> Option<&Path> {
+    file.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+}
+
+/// The file itself, where its name is a link to it.
+fn real_file(file: &Path) -> PathBuf {
+    std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
+}
+
+/// A kill may have come between an alert and the checkpoint that would know of it, or the queues of other sinks: the log does.
+fn go_on_with_told(incidents: &mut Incidents, sinks: &Sinks, log: &Path, judged: Option<Timestamp>) {
     match told_since(log, judged.unwrap_or(Timestamp::MIN)) {
         Ok(told) => match incidents.catch_up(&told) {
             0 => {}
-            count => info!("{count} alerts were told after the state was saved; their incidents go on"),
+            count => {
+                info!("{count} alerts were told after the state was saved; their incidents go on");
+                told.iter().for_each(|alert| sinks.again(alert));
+            }
         },
         Err(error) => warn!("{}: what was told last cannot be read: {error}; incidents may open again", log.display()),
     }
@@ -368,14 +385,15 @@ fn finish(daemon: Arc<Daemon>) {
             return;
         }
     };
-    let progress = daemon.checkpointer.progress();
-    if let Some((_, problem)) = progress.last_error.filter(|_| progress.failures > 0) {
-        error!("the state could not be written: {problem}");
-    }
-    drop(daemon.checkpointer);
     match Arc::try_unwrap(daemon.sinks) {
         Ok(sinks) => sinks.finish(LAST_WORDS).iter().for_each(|note| warn!("{note}")),
         Err(_) => warn!("the sinks are still in use: what waits is kept for the next start"),
+    }
+    let (is_written, progress) = daemon.checkpointer.end(LAST_WRITE);
+    if let Some((_, problem)) = progress.last_error.filter(|_| progress.failures > 0) {
+        error!("the state could not be written: {problem}");
+    } else if !is_written {
+        error!("the last checkpoint was not written: what was learned since the one before is lost");
     }
 }
 

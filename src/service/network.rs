@@ -2,9 +2,10 @@
 //!
 //! One thread of tokio. What takes long is done on threads that tokio keeps for it; nothing here can hold up the path of
 //! the packets. Bounded: a request line of 64 KiB, 32 connections to the socket at once, two seconds to ask
-//! and ten to take the answer.
+//! and ten to take the answer; as many connections to the metrics, each with half a minute between two requests.
 
 use super::metrics::{families, prometheus_text};
+use super::visitors::Visitors;
 use super::{Daemon, ServiceError, control, graphite};
 use crate::config::Config;
 use axum::Router;
@@ -31,6 +32,8 @@ const MAX_CONNECTIONS: usize = 32;
 /// A line of JSON is sent at once: who says nothing does not keep others waiting for long.
 const REQUEST_TIME: Duration = Duration::from_secs(2);
 const REPLY_TIME: Duration = Duration::from_secs(10);
+/// How long a connection to the metrics may say nothing: longer than the usual time between two scrapes is worth.
+const SILENCE: Duration = Duration::from_secs(30);
 const GRAPHITE_TIME: Duration = Duration::from_secs(5);
 /// A judge that has not ended a window for so long hangs.
 const HEALTHY: Duration = Duration::from_secs(60);
@@ -125,7 +128,7 @@ async fn serve_metrics(listener: TcpListener, daemon: Arc<Daemon>) {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(daemon);
-    if let Err(error) = axum::serve(listener, router).await {
+    if let Err(error) = axum::serve(Visitors::of(listener, MAX_CONNECTIONS, SILENCE), router).await {
         error!("metrics are no longer served: {error}");
     }
 }

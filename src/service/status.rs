@@ -1,6 +1,7 @@
 //! How a running daemon is, on one page: for `apitap status`.
 
 use super::Daemon;
+use super::board::Passed;
 use crate::alert::OpenIncident;
 use crate::baseline::persist::size_of;
 use crate::pipeline::Judge;
@@ -9,6 +10,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -23,6 +25,7 @@ pub struct Status {
     pub lag_seconds: f64,
     pub frames: u64,
     pub transactions: u64,
+    /// Of the last five minutes, as is the share of bytes that are missing.
     pub frames_per_second: f64,
     pub transactions_per_second: f64,
     pub bits_per_second: f64,
@@ -30,6 +33,8 @@ pub struct Status {
     /// What is left out for want of time, where anything is.
     pub left_out: Option<String>,
     pub shed_seconds: f64,
+    /// What keeps it from telling clients apart, where something does.
+    pub blindness: Option<String>,
     /// Bytes that never arrived though acknowledged, of all.
     pub missing_share: f64,
     /// Until when it only learns, nanoseconds since 1970, while it does.
@@ -78,14 +83,20 @@ pub struct SinkStatus {
 /// Endpoints and incidents on the page.
 const TOP: usize = 10;
 /// Detectors that compare with nothing that must be learned first.
-const READY_AT_ONCE: [&str; 7] = [
+const READY_AT_ONCE: [&str; 7] =
+    ["brute_force", "otp_brute_force", "scanner", "credential_leak", "protocol_abuse", "evasion", "request_smuggling"];
+/// Those that compare, but speak of what is an attack by itself, or breaks a description, meanwhile.
+const READY_IN_PART: [&str; 10] = [
     "credential_stuffing",
-    "brute_force",
     "password_spraying",
-    "scanner",
-    "protocol_abuse",
-    "evasion",
-    "request_smuggling",
+    "user_enumeration",
+    "registration_abuse",
+    "password_reset_abuse",
+    "shadow_endpoint",
+    "unauthenticated_data_exposure",
+    "object_enumeration",
+    "undocumented_parameter",
+    "zombie_endpoint",
 ];
 
 pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
@@ -94,8 +105,8 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
         daemon.on_judge(move |judge: &mut Judge| judge.incidents().list(&store).into_iter().take(TOP).collect())?;
     let (reading, judged) = (daemon.board.reading(), daemon.board.judged());
     let uptime = daemon.board.started.elapsed();
-    let seconds = uptime.as_secs_f64().max(1.0);
-    let stream = &judged.counters.table.stream;
+    let (time, lately) = daemon.board.lately(Instant::now(), Passed::of(&reading, &judged));
+    let seconds = time.as_secs_f64().max(1.0);
     let learning_until = judged.learn_until.filter(|until| judged.now.is_none_or(|now| now < *until));
     let progress = daemon.checkpointer.progress();
     let config = daemon.config();
@@ -109,9 +120,9 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
         lag_seconds: reading.lag.unwrap_or_default().as_secs_f64(),
         frames: reading.packets.frames,
         transactions: judged.counters.http.transactions,
-        frames_per_second: reading.packets.frames as f64 / seconds,
-        transactions_per_second: judged.counters.http.transactions as f64 / seconds,
-        bits_per_second: reading.packets.wire_bytes as f64 * 8.0 / seconds,
+        frames_per_second: lately.frames as f64 / seconds,
+        transactions_per_second: lately.transactions as f64 / seconds,
+        bits_per_second: lately.wire_bytes as f64 * 8.0 / seconds,
         interfaces: reading
             .interfaces
             .iter()
@@ -125,7 +136,8 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
             .collect(),
         left_out: (!reading.shedding.is_none()).then(|| reading.shedding.to_string()),
         shed_seconds: reading.shed_seconds,
-        missing_share: stream.gap_bytes as f64 / (stream.bytes + stream.gap_bytes).max(1) as f64,
+        blindness: judged.counters.seen.blindness(judged.counters.http.transactions),
+        missing_share: lately.missing_bytes as f64 / (lately.bytes + lately.missing_bytes).max(1) as f64,
         learning_until: learning_until.map(|until| until.0),
         detectors: detectors(&config.detect.disabled, learning_until),
         endpoints: daemon.store.endpoints.len(),
@@ -163,6 +175,7 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
 fn detectors(disabled: &[String], learning_until: Option<Timestamp>) -> BTreeMap<String, String> {
     let state = |name: &str| match learning_until {
         _ if disabled.iter().any(|other| other == name) => "disabled".to_owned(),
+        Some(_) if READY_IN_PART.contains(&name) => "ready in part".to_owned(),
         Some(_) if !READY_AT_ONCE.contains(&name) && !name.starts_with("sensor_") => "learning".to_owned(),
         _ => "ready".to_owned(),
     };

@@ -200,8 +200,10 @@ pub struct Attempts {
     pub evidence: EvidenceSample,
 }
 
-/// Users that got in that are remembered.
-const SUCCEEDED: usize = 8;
+/// Users that got in that are remembered: as many as an incident lists.
+pub const SUCCEEDED: usize = 256;
+/// Fewer different users than that are few.
+const FEW_USERS: usize = 8;
 
 impl Attempts {
     pub fn total(&self) -> u64 {
@@ -215,7 +217,7 @@ impl Attempts {
     }
 
     pub fn successes_of_users(&self) -> u64 {
-        let few = self.succeeded.len() < SUCCEEDED;
+        let few = self.succeeded.len() < FEW_USERS;
         if few { self.successes.min(self.succeeded.len() as u64) } else { self.successes }
     }
 

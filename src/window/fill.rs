@@ -342,9 +342,11 @@ impl Window {
             return;
         }
         // What is made now was nobody's; what nobody guesses is asked for before it is made.
-        let is_made = observation.status == 201 && observation.template.ends_with('}');
+        let is_made = observation.status == 201 && (object.is_in_body || observation.template.ends_with('}'));
         let is_asked_before = object.is_opaque && observation.method == "HEAD";
-        if is_made || is_asked_before || observation.is_dead_link() {
+        // What is sent may be about anything; it asks for what it is given, or refused.
+        let is_told_of = object.is_in_body && !observation.is_sensitive() && !is_miss(observation.status);
+        if is_made || is_asked_before || is_told_of || observation.is_dead_link() {
             return;
         }
         let subject = observation.principal.unwrap_or(client);
@@ -367,7 +369,7 @@ impl Window {
         reach.client = reach.client.min(observation.client);
         reach.requests += 1;
         reach.successes += u64::from(observation.is_success || observation.status == 304);
-        reach.misses += u64::from(matches!(observation.status, 401 | 403 | 404 | 410));
+        reach.misses += u64::from(is_miss(observation.status));
         reach.sensitive += u64::from(observation.is_sensitive());
         reach.objects.insert(object.hash);
         if let Some(number) = object.number {
@@ -382,6 +384,11 @@ impl Window {
             shown.offer(&mut reach.evidence);
         }
     }
+}
+
+/// Whether an object was refused, or there is none.
+fn is_miss(status: u16) -> bool {
+    matches!(status, 401 | 403 | 404 | 410)
 }
 
 fn new_endpoint(observation: &Observation<'_>) -> EndpointWindow {

@@ -49,7 +49,7 @@ impl Merge for Leaks {
 }
 
 /// The report of a response that hands out a secret which is not what was asked for.
-pub(super) fn leaked<'o>(observation: &Observation<'o>) -> Option<&'o BodyReport> {
+pub fn leaked<'o>(observation: &Observation<'o>) -> Option<&'o BodyReport> {
     let report = observation.response?;
     // Classes are sorted, and secrets are the last of them.
     let has_secret = report.classes.last().is_some_and(|class| class.class.is_secret());
@@ -72,7 +72,7 @@ fn is_leak(observation: &Observation<'_>, report: &BodyReport, class: &ClassRepo
 fn is_out_of_place(signs_in: bool, writes: bool, report: &BodyReport, class: &ClassReport) -> bool {
     // One that was made: the answer is one thing, or has a field named for a token.
     let is_one = report.records <= 1 && class.distinct.len() <= KEYS_MADE_TOGETHER;
-    let is_made = is_one && (writes || report.has_token);
+    let is_made = is_one && (writes || report.has_token && !is_of_cloud(class));
     match class.class {
         DataClass::PasswordHash => true,
         DataClass::Jwt => !signs_in && class.distinct.len() > TOKENS_OF_A_SESSION,
@@ -80,6 +80,11 @@ fn is_out_of_place(signs_in: bool, writes: bool, report: &BodyReport, class: &Cl
         DataClass::ApiKey => !signs_in && !is_made && !is_published(class),
         _ => false,
     }
+}
+
+/// Keys of a cloud account, which come with a token where a server is asked who it is.
+fn is_of_cloud(class: &ClassReport) -> bool {
+    class.class == DataClass::ApiKey && ["AKIA", "ASIA"].iter().any(|prefix| class.sample.starts_with(prefix))
 }
 
 fn is_published(class: &ClassReport) -> bool {
@@ -108,6 +113,8 @@ mod tests {
         assert!(!is_out_of_place(false, true, &report(1, false), &class(DataClass::PrivateKey, 1, "-----")));
         assert!(is_out_of_place(false, false, &report(1, false), &class(DataClass::PrivateKey, 1, "-----")));
         assert!(!is_out_of_place(false, false, &report(1, true), &key), "a token, in a field named so");
+        let cloud = class(DataClass::ApiKey, 1, "ASIA***");
+        assert!(is_out_of_place(false, false, &report(1, true), &cloud), "what a server is told of itself");
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod times;
 pub use abuses::Abuses;
 pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
-    HostWindow, Merge, Moment, Parts, PrincipalWindow, Reach, Strangers, Tally,
+    HostWindow, Merge, Moment, Parts, PrincipalWindow, Reach, SUCCEEDED, Strangers, Tally,
 };
 pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
@@ -32,7 +32,7 @@ pub use fill::{
     Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key, shortened,
 };
 pub use lasting::{LastingUse, NetworkSample, network_hash, network_of};
-pub use leaks::Leaks;
+pub use leaks::{Leaks, leaked};
 pub use pages::{LARGE_PAGE, Page, Pages, page_size};
 pub use places::Places;
 pub use smuggling::Smuggling;

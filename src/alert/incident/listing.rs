@@ -32,11 +32,13 @@ pub struct OpenIncident {
     pub is_acknowledged: bool,
 }
 
-/// What a run's incidents amount to.
+/// What the incidents amount to of which a run had something to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentTally {
     /// Incidents by the detector and severity of their worst voice.
     pub by_detector: BTreeMap<&'static str, BTreeMap<Severity, u64>>,
+    /// Incidents of earlier runs that were open, and of which there was nothing new.
+    pub carried_over: u64,
     pub suppressed: u64,
     /// Findings of what somebody acknowledged before.
     pub known: u64,
@@ -91,12 +93,12 @@ impl Incidents {
 
     /// The ids that begin like this, of open incidents and of those that taught; only the one where it is whole.
     pub fn ids_like(&self, begin: &str) -> Vec<String> {
-        let open = self.open.values().map(|incident| &incident.id);
-        let like: BTreeSet<&String> =
-            open.chain(self.known.habits().map(|habit| &habit.incident)).filter(|id| id.starts_with(begin)).collect();
-        match like.get(&begin.to_owned()) {
-            Some(whole) => vec![(*whole).clone()],
-            None => like.into_iter().cloned().collect(),
+        let open = self.open.values().map(|incident| incident.id.as_str());
+        let known = self.known.habits().map(|habit| habit.incident.as_str());
+        let like: BTreeSet<&str> = open.chain(known).filter(|id| id.starts_with(begin)).collect();
+        match like.get(begin) {
+            Some(whole) => vec![(*whole).to_owned()],
+            None => like.into_iter().map(str::to_owned).collect(),
         }
     }
 

@@ -184,6 +184,8 @@ fn what_was_open_before_incidents_had_voices_goes_on() {
     let mut again = Incidents::new(KEY);
     again.restore(&json).unwrap();
     assert_eq!(again.list(&room.store)[0].id, "00aa");
+    assert_eq!((room.incidents.tally().total(), room.incidents.tally().carried_over), (1, 0), "it got worse");
+    assert_eq!((again.tally().total(), again.tally().carried_over), (0, 1));
 }
 
 /// Two weeks of nights; what each of them tells.

@@ -35,6 +35,8 @@ pub struct LogFile {
     rotation: Rotation,
     statistics: SinkStatistics,
     is_failing: bool,
+    /// It could not be rotated when it was due.
+    is_stuck: bool,
     has_unsynced: bool,
     notes: Vec<String>,
 }
@@ -67,6 +69,7 @@ impl LogFile {
             rotation,
             statistics: SinkStatistics::default(),
             is_failing: false,
+            is_stuck: false,
             has_unsynced: false,
             notes,
         };
@@ -222,12 +225,15 @@ impl LogFile {
             return;
         }
         self.sync();
-        match self.rotation.rotate() {
+        let rotated = self.rotation.rotate();
+        let was_stuck = std::mem::replace(&mut self.is_stuck, rotated.is_err());
+        match rotated {
             Ok(()) => self.reopen(),
-            Err(error) => self.notes.push(format!(
+            Err(error) if !was_stuck => self.notes.push(format!(
                 "{}: the log cannot be rotated: {error}; it grows until it can: make its folder writable for apitap",
                 self.settings.path.display()
             )),
+            Err(_) => {}
         }
     }
 

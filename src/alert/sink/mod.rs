@@ -101,10 +101,21 @@ impl Sinks {
         let mut line = Vec::new();
         write_line(record, &mut line);
         self.log().write(EventType::Alert, &line);
-        line.pop(); // the line feed
+        self.hand_on(record, &line);
+    }
+
+    /// Hands an alert that the log has to the other sinks: a kill may have come between.
+    pub fn again(&self, record: &AlertRecord) {
+        let mut line = Vec::new();
+        write_line(record, &mut line);
+        self.hand_on(record, &line);
+    }
+
+    fn hand_on(&self, record: &AlertRecord, line: &[u8]) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
         for (delivery, least) in &self.deliveries {
             if record.apitap.severity >= *least {
-                delivery.push(&line);
+                delivery.push(line);
             }
         }
     }

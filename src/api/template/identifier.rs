@@ -6,6 +6,7 @@
 //! in another is worse than one too many, which learning still mends.
 
 use super::formats::{is_date, is_email, is_uuid, is_version};
+use crate::inspect::is_secret_value;
 use std::ops::Range;
 
 /// What kind of value stands where a template has a parameter.
@@ -165,7 +166,7 @@ pub(super) fn find(segment: &[u8], looks: &Looks) -> Option<Found> {
     {
         return Some(found);
     }
-    kind_of(segment, looks).map(whole)
+    kind_of(segment, looks).or_else(|| is_secret_value(segment).then_some(ParamKind::Token)).map(whole)
 }
 
 /// OData keys (OData 4.01 URL conventions §4.3): `Products(42)`, `Users('alice')`.
@@ -463,6 +464,7 @@ mod tests {
             ("user_550e8400-e29b-41d4-a716-446655440000", Token),
             ("order:abc123def456", Token),
             ("JBSWY3DPEHPK3PXP", Token),
+            ("AKIAIOSFODNN7EXAMPLE", Token),
             ("INV-0004711", Digits),
             ("ORD-1234", Digits),
             ("SKU1234", Digits),

@@ -1,8 +1,8 @@
 //! A request target as it may be shown: secrets out, control characters escaped.
 //!
-//! A value is a secret when its *name* says so; what counts as such a name is the caller's to say. Looked at are query
-//! parameters, `;matrix` parameters of the path, parameters of a fragment, and parameters of a URL that is itself the
-//! value of a parameter (`?next=https%3A%2F%2Fx%2F%3Ftoken%3D...`), two levels deep. Names are judged after decoding.
+//! What is a secret, by its name or by its looks, is the caller's to say. Looked at are query parameters, `;matrix` parameters
+//! and segments of the path, parameters of a fragment, and parameters of a URL that is itself the value of a parameter
+//! (`?next=https%3A%2F%2Fx%2F%3Ftoken%3D...`), two levels deep. Names and values are judged after decoding.
 
 use super::{REDACTED, percent_decode};
 use std::borrow::Cow;
@@ -11,16 +11,19 @@ use std::fmt::Write;
 /// Levels of URLs within URLs that are searched for secrets.
 const NESTED_LEVELS: u32 = 2;
 
-/// `target` with the values of secret parameters and any user information replaced by `REDACTED`, names kept, control
-/// and bidirectional-override characters percent-encoded. Borrows where nothing has to change.
-pub fn redact<'a>(target: &'a str, is_secret_name: impl Fn(&[u8]) -> bool) -> Cow<'a, str> {
-    let redacted = redact_secrets(target, &is_secret_name);
+/// Whether the value of a parameter, or a segment of a path, which has no name, is to be hidden.
+type IsSecret<'f> = &'f dyn Fn(&[u8], &[u8]) -> bool;
+
+/// `target` with the values of secret parameters, secret segments and any user information replaced by `REDACTED`, names kept,
+/// control and bidirectional-override characters percent-encoded. Borrows where nothing has to change.
+pub fn redact<'a>(target: &'a str, is_secret: impl Fn(&[u8], &[u8]) -> bool) -> Cow<'a, str> {
+    let redacted = redact_secrets(target, &is_secret);
     // Nearly every target is printable ASCII, which bytes show faster than characters.
     let is_plain = redacted.bytes().all(|b| b.is_ascii_graphic());
     if !is_plain && redacted.chars().any(needs_escape) { Cow::Owned(escape(&redacted)) } else { redacted }
 }
 
-fn redact_secrets<'a>(target: &'a str, is_secret_name: &dyn Fn(&[u8]) -> bool) -> Cow<'a, str> {
+fn redact_secrets<'a>(target: &'a str, is_secret: IsSecret<'_>) -> Cow<'a, str> {
     let mut out: Option<String> = None;
     let mut copied = 0;
     let mut replace = |from: usize, to: usize| {
@@ -36,12 +39,17 @@ fn redact_secrets<'a>(target: &'a str, is_secret_name: &dyn Fn(&[u8]) -> bool) -
         position = to;
     }
     let path_end = target.find(['?', '#']).unwrap_or(target.len());
-    while let Some(offset) = next_delimiter(target, position) {
-        let start = position + offset + 1;
-        let piece = parameter_at(target, start, start <= path_end);
+    while let Some((delimiter, start)) = next_delimiter(target, position, path_end) {
+        let piece = piece_at(target, start, start <= path_end);
         position = start + piece.len();
+        if delimiter == b'/' {
+            if is_hidden("", piece, is_secret) {
+                replace(start, position);
+            }
+            continue;
+        }
         let Some((name, value)) = piece.split_once('=').filter(|(_, value)| !value.is_empty()) else { continue };
-        if is_secret(name, is_secret_name) || has_nested_secret(value, is_secret_name, NESTED_LEVELS) {
+        if is_hidden(name, value, is_secret) || has_nested_secret(value, is_secret, NESTED_LEVELS) {
             replace(start + name.len() + 1, position);
         }
     }
@@ -54,14 +62,20 @@ fn redact_secrets<'a>(target: &'a str, is_secret_name: &dyn Fn(&[u8]) -> bool) -
     }
 }
 
-/// How far behind `position` the next parameter is introduced.
-fn next_delimiter(target: &str, position: usize) -> Option<usize> {
-    target.as_bytes().get(position..)?.iter().position(|b| matches!(b, b'?' | b'&' | b';' | b'#'))
+/// What introduces the next parameter, or the next segment of the path, from `position` on, and where that begins.
+fn next_delimiter(target: &str, position: usize, path_end: usize) -> Option<(u8, usize)> {
+    let rest = target.as_bytes().get(position..)?.iter().zip(position..);
+    let is_delimiter = |(byte, at): &(&u8, usize)| match byte {
+        b'?' | b'&' | b';' | b'#' => true,
+        b'/' => *at < path_end,
+        _ => false,
+    };
+    rest.into_iter().find(is_delimiter).map(|(byte, at)| (*byte, at + 1))
 }
 
-/// The parameter that starts at `start`, up to the next delimiter. A `?` ends none: queries may hold it bare. A `/`
-/// ends one only in the path (a matrix parameter), that is before the first `?`.
-fn parameter_at(target: &str, start: usize, is_in_path: bool) -> &str {
+/// The parameter or segment that starts at `start`, up to the next delimiter. A `?` ends none: queries may hold it bare. A `/`
+/// ends one only in the path, that is before the first `?`.
+fn piece_at(target: &str, start: usize, is_in_path: bool) -> &str {
     let rest = target.get(start..).unwrap_or_default();
     let is_end = |c: char| matches!(c, '&' | ';' | '#') || (is_in_path && matches!(c, '/' | '?'));
     rest.get(..rest.find(is_end).unwrap_or(rest.len())).unwrap_or_default()
@@ -79,12 +93,15 @@ fn user_information(target: &str) -> Option<(usize, usize)> {
     (length > 0).then_some((from, from + length))
 }
 
-fn is_secret(raw_name: &str, is_secret_name: &dyn Fn(&[u8]) -> bool) -> bool {
-    is_secret_name(percent_decode(raw_name.as_bytes(), true, &mut Vec::new()))
+fn is_hidden(raw_name: &str, raw_value: &str, is_secret: IsSecret<'_>) -> bool {
+    let (mut name, mut value) = (Vec::new(), Vec::new());
+    let name = percent_decode(raw_name.as_bytes(), true, &mut name);
+    // A plus is a space in queries only.
+    is_secret(name, percent_decode(raw_value.as_bytes(), !raw_name.is_empty(), &mut value))
 }
 
 /// Whether a value, decoded, reads as a URL or query with a secret parameter.
-fn has_nested_secret(value: &str, is_secret_name: &dyn Fn(&[u8]) -> bool, levels: u32) -> bool {
+fn has_nested_secret(value: &str, is_secret: IsSecret<'_>, levels: u32) -> bool {
     if levels == 0 || !(value.contains('=') || value.contains("%3D") || value.contains("%3d") || value.contains("%25"))
     {
         return false;
@@ -96,9 +113,8 @@ fn has_nested_secret(value: &str, is_secret_name: &dyn Fn(&[u8]) -> bool, levels
     }
     decoded.split(['?', '&', ';', '#']).any(|piece| {
         piece.split_once('=').is_some_and(|(name, value)| {
-            !value.is_empty()
-                && (is_secret(name, is_secret_name) || has_nested_secret(value, is_secret_name, levels - 1))
-        }) || (piece.contains('%') && has_nested_secret(piece, is_secret_name, levels - 1))
+            !value.is_empty() && (is_hidden(name, value, is_secret) || has_nested_secret(value, is_secret, levels - 1))
+        }) || (piece.contains('%') && has_nested_secret(piece, is_secret, levels - 1))
     })
 }
 
@@ -127,7 +143,7 @@ mod tests {
     use super::*;
 
     fn shown(target: &str) -> Cow<'_, str> {
-        redact(target, |name| matches!(name, b"token" | b"api_key" | b"jsessionid"))
+        redact(target, |name, value| matches!(name, b"token" | b"api_key" | b"jsessionid") || value == b"s3cret")
     }
 
     #[test]
@@ -148,6 +164,21 @@ mod tests {
             ("/a?token=a&token=b", "/a?token=REDACTED&token=REDACTED"),
             ("/a?token=a/b?c", "/a?token=REDACTED"),
             ("/a?x=caf\u{e9}&token=\u{e9}&z", "/a?x=caf\u{e9}&token=REDACTED&z"),
+        ] {
+            assert_eq!(shown(target), expected);
+        }
+    }
+
+    #[test]
+    fn what_looks_secret_goes_wherever_it_stands() {
+        for (target, expected) in [
+            ("/a?x=s3cret&y=2", "/a?x=REDACTED&y=2"),
+            ("/a?x=s3%63ret", "/a?x=REDACTED"),
+            ("/hooks/s3cret/run;v=1?x=1", "/hooks/REDACTED/run;v=1?x=1"),
+            ("/hooks/s3cret", "/hooks/REDACTED"),
+            ("http://shop.test/s3cret?y=s3cret", "http://shop.test/REDACTED?y=REDACTED"),
+            ("/a?next=%2Fb%3Fx%3Ds3cret", "/a?next=REDACTED"),
+            ("/a?path=/s3cret", "/a?path=/s3cret"),
         ] {
             assert_eq!(shown(target), expected);
         }

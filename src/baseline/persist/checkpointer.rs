@@ -42,6 +42,8 @@ struct Shared {
     progress: Progress,
     /// Cuts that are waiting or being written.
     under_way: usize,
+    /// Since when there are any.
+    waits_since: Option<Instant>,
     owed: Option<Leave>,
 }
 
@@ -81,6 +83,7 @@ impl Checkpointer {
         match cuts.try_send(cut) {
             Ok(()) => {
                 shared.under_way += 1;
+                shared.waits_since.get_or_insert_with(Instant::now);
                 true
             }
             Err(refused) => {
@@ -99,11 +102,11 @@ impl Checkpointer {
         locked(&self.shared).progress.clone()
     }
 
-    /// Waits until what was handed over is written, or could not be; false if that takes longer.
+    /// Waits until what was handed over is written, or could not be; false if that takes longer, or never comes.
     pub fn wait(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         while locked(&self.shared).under_way > 0 {
-            if Instant::now() >= until {
+            if Instant::now() >= until || self.is_lost() {
                 return false;
             }
             std::thread::sleep(POLL);
@@ -111,9 +114,29 @@ impl Checkpointer {
         true
     }
 
+    /// Whether the thread ended before its time: nothing will be written any more.
+    pub fn is_lost(&self) -> bool {
+        self.thread.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// How long the oldest cut that is not written waits, if one does.
+    pub fn waiting(&self) -> Duration {
+        locked(&self.shared).waits_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// Looks at the state between two cuts; the next one waits for it. None where the thread was lost while writing.
     pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> Option<T> {
         self.state.lock().ok().map(|state| look(&state))
+    }
+
+    /// Waits for what was handed over, and tells whether all of it is written, and what became of it. A thread that takes
+    /// longer is left to itself.
+    pub fn end(mut self, patience: Duration) -> (bool, Progress) {
+        let is_written = self.wait(patience);
+        if !is_written {
+            self.thread = None;
+        }
+        (is_written, self.progress())
     }
 
     /// Writes what was handed over, and gives the state back; none where the thread was lost.
@@ -150,6 +173,7 @@ fn write_cuts(state: &Mutex<State>, queue: &Receiver<Cut>, shared: &Mutex<Shared
         }
         let mut shared = locked(shared);
         shared.under_way -= 1;
+        shared.waits_since = (shared.under_way > 0).then(Instant::now);
         if result.is_err() {
             shared.owed = shared.owed.max(Some(cut.leave));
         }

@@ -227,9 +227,32 @@ fn a_cut_that_cannot_be_written_is_said_again_by_the_next() {
     std::fs::rename(folder.path().join("away"), &export).unwrap();
     assert!(checkpointer.submit(Cut::of(&store, &Singles::default(), Leave::Delta)));
     wait_for(&|progress| progress.checkpoints == 1);
+    assert!(checkpointer.wait(std::time::Duration::from_secs(60)) && checkpointer.waiting().is_zero());
+    assert!(!checkpointer.is_lost());
     let state = checkpointer.finish().unwrap();
     assert_eq!(state.chosen.deltas(), 0, "the whole export was still owed");
     assert_eq!(contents(&state.recover().unwrap().store, 1), contents(&store, 1));
+}
+
+#[test]
+fn a_checkpoint_that_hangs_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = a_state(folder.path());
+    let store = std::sync::Arc::new(state.recover().unwrap().store);
+    let checkpointer = Checkpointer::start(state, std::sync::Arc::clone(&store)).unwrap();
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        // Who looks at the state holds up the thread as a disk that hangs does.
+        let looking = &checkpointer;
+        scope.spawn(move || looking.look(|_| (begun.send(()), released.recv())));
+        begins.recv().unwrap();
+        assert!(checkpointer.submit(Cut::of(&store, &Singles::default(), Leave::Delta)));
+        assert!(!checkpointer.wait(std::time::Duration::from_millis(50)));
+        assert!(!checkpointer.waiting().is_zero());
+        drop(release);
+    });
+    assert!(checkpointer.end(std::time::Duration::from_secs(60)).0);
 }
 
 proptest! {

@@ -56,6 +56,7 @@ pub fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         style: args.color.style(),
         patience: is_live.then_some(PATIENCE),
         outlives_stdout: saves_state || args.fail_on.is_some(),
+        shows_progress: setup.show_progress,
     })?));
     let audience: Hall = output.clone();
     interrupt::listen()?;

@@ -3,6 +3,7 @@
 //! Writing never fails in the caller's face: where a sink fails, the others go on, the reader is asked to stop, and
 //! [`Output::ending`] says how it came out.
 
+use super::progress;
 use super::run::Audience;
 use crate::alert::human::{Style, write_alert};
 use crate::alert::order::LineOrder;
@@ -11,7 +12,7 @@ use crate::pipeline::{Judge, Verdict};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +51,8 @@ pub struct Wished<'a> {
     pub patience: Option<Duration>,
     /// The run has a purpose even if nobody reads standard output.
     pub outlives_stdout: bool,
+    /// There may be a progress bar where the alerts are to stand.
+    pub shows_progress: bool,
 }
 
 /// How writing came out.
@@ -72,6 +75,7 @@ pub struct Output {
     events: Vec<EventType>,
     patience: Option<Duration>,
     outlives_stdout: bool,
+    clears_progress: bool,
     buffer: Vec<u8>,
     /// Lines of transactions, and of alerts where both are written, on their way to their place.
     order: LineOrder,
@@ -98,6 +102,7 @@ impl Output {
         output.events = wished.events.to_vec();
         output.patience = wished.patience;
         output.outlives_stdout = wished.outlives_stdout;
+        output.clears_progress = wished.shows_progress && io::stdout().is_terminal();
         Ok(output)
     }
 
@@ -113,6 +118,7 @@ impl Output {
             events: Vec::new(),
             patience: None,
             outlives_stdout: true,
+            clears_progress: false,
             buffer: Vec::new(),
             order: LineOrder::default(),
             newest_alert: None,
@@ -246,6 +252,9 @@ impl Output {
 
 impl Audience for Output {
     fn hear(&mut self, _: &Judge, verdict: Verdict) {
+        if self.clears_progress && !verdict.alerts.is_empty() {
+            progress::clear();
+        }
         for alert in &verdict.alerts {
             self.newest_alert = self.newest_alert.max(Some(alert.timestamp));
             self.alert(alert);

@@ -43,9 +43,16 @@ impl Progress {
         let _ = io::stderr().write_all(line.as_bytes()); // a terminal that is gone needs no progress
     }
 
-    pub fn clear(&mut self) {
+    pub fn end(&mut self) {
         if self.shown_at.is_some() {
-            let _ = io::stderr().write_all(b"\r\x1b[K"); // as above
+            clear();
         }
+    }
+}
+
+/// Clears the line of the bar, for others to write there.
+pub fn clear() {
+    if io::stderr().is_terminal() {
+        let _ = io::stderr().write_all(b"\r\x1b[K"); // as above
     }
 }

@@ -284,6 +284,7 @@ impl Run {
         loop {
             let position = if progress.is_due() { Some(source.position()) } else { None };
             if let Some(position) = position {
+                let _turn = self.audience.lock(); // both write to the terminal
                 progress.show(position.read, position.total);
             }
             if self.must_stop() {
@@ -321,7 +322,7 @@ impl Run {
                 break;
             }
         }
-        progress.clear();
+        progress.end();
         let Some((pipeline, decoder)) = started else { return Ok(()) };
         self.packets.add(&decoder.counters);
         let (judge, _) = pipeline.finish(!is_baseline && !self.keeps_incidents)?;

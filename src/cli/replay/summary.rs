@@ -43,6 +43,7 @@ impl Summary {
         all.push(("endpoints", self.endpoints as u64));
         all.push(("clients", self.clients as u64));
         all.push(("incidents", self.tally.total()));
+        all.push(("incidents_carried_over", self.tally.carried_over));
         all.push(("findings_suppressed", self.tally.suppressed));
         all.push(("findings_known", self.tally.known));
         all.push(("incidents_over_limit", self.tally.over_limit));
@@ -77,6 +78,9 @@ impl Summary {
             self.counters.http.transactions as f64 / seconds,
             self.packets.wire_bytes as f64 * 8.0 / seconds / 1e9
         );
+        if self.filtered_out > 0 {
+            let _ = writeln!(text, "{} frames did not match --filter and were left out", self.filtered_out);
+        }
         if self.counters.http.transactions == 0 && self.packets.frames > 0 {
             let _ = writeln!(
                 text,
@@ -93,6 +97,9 @@ impl Summary {
                 crate::alert::human::second_of(until),
                 if only { " (the whole capture)" } else { "" }
             );
+        }
+        if let Some(blindness) = self.counters.seen.blindness(self.counters.http.transactions) {
+            let _ = writeln!(text, "{blindness}");
         }
         if let Some((described, unused)) = self.described {
             let _ = writeln!(
@@ -122,8 +129,12 @@ impl Summary {
     }
 
     fn incidents(&self) -> String {
+        let before = match self.tally.carried_over {
+            0 => String::new(),
+            count => format!("; {count} of earlier runs, of which there is nothing new"),
+        };
         if self.tally.total() == 0 {
-            return "no incidents".to_string();
+            return format!("no incidents{before}");
         }
         let by_detector: Vec<String> = self
             .tally
@@ -136,6 +147,6 @@ impl Summary {
             })
             .collect();
         let total = self.tally.total();
-        format!("{total} incident{}: {}", if total == 1 { "" } else { "s" }, by_detector.join(", "))
+        format!("{total} incident{}: {}{before}", if total == 1 { "" } else { "s" }, by_detector.join(", "))
     }
 }

@@ -360,3 +360,22 @@ fn what_is_passed_over_at_a_limit_is_said() {
     assert!(!report(Role::Response, BodyKind::Csv, row(128).as_bytes()).is_cut);
     assert!(report(Role::Response, BodyKind::Csv, row(129).as_bytes()).is_cut);
 }
+
+#[test]
+fn a_request_says_what_it_asks_for() {
+    let number = |kind, body: &str| report(Role::Request, kind, body.as_bytes()).object.map(|object| object.number);
+    for (kind, body, expected) in [
+        (BodyKind::Json, r#"{"account_id": 1001, "currency": "EUR"}"#, Some(1001)),
+        (BodyKind::Json, r#"{"query":"query($id: ID!){user(id:$id){email}}","variables":{"id":"17"}}"#, Some(17)),
+        (BodyKind::Json, r#"{"order":"INV-0042"}"#, Some(42)),
+        (BodyKind::Json, r#"{"id":"550e8400-e29b-41d4-a716-446655440000","page":3}"#, None),
+        (BodyKind::Json, r#"[{"id":1},{"id":2}]"#, None),
+        (BodyKind::Form, "user=7&page=3", Some(7)),
+        (BodyKind::Xml, "<getAccount><accountId>5</accountId></getAccount>", Some(5)),
+    ] {
+        assert_eq!(number(kind, body), expected, "{body}");
+    }
+    let of = |body: &str| report(Role::Request, BodyKind::Json, body.as_bytes()).object;
+    assert_ne!(of(r#"{"tenant_id":1,"id":7}"#), of(r#"{"tenant_id":2,"id":7}"#));
+    assert_eq!(report(Role::Response, BodyKind::Json, br#"{"id":7}"#).object, None);
+}

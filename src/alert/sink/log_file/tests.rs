@@ -163,6 +163,23 @@ fn rotated_logs_are_numbered_compressed_and_bounded() {
 }
 
 #[test]
+fn that_a_log_cannot_be_rotated_is_said_once() {
+    let site = Site::new();
+    let mut settings = site.settings();
+    (settings.rotate_bytes, settings.keep) = (1, 1);
+    let mut log = site.open(settings);
+    std::fs::create_dir(site.path("alerts.json.1")).unwrap(); // no log, and cannot be removed as one
+    log.write(EventType::Alert, b"1\n");
+    log.tick();
+    assert!(log.take_notes().concat().contains("cannot be rotated"));
+    log.tick();
+    assert!(log.take_notes().is_empty());
+    std::fs::remove_dir(site.path("alerts.json.1")).unwrap();
+    log.tick();
+    assert_eq!(site.read("alerts.json.1"), "1\n");
+}
+
+#[test]
 fn an_empty_log_is_not_rotated_and_an_old_one_is() {
     let site = Site::new();
     let mut settings = site.settings();

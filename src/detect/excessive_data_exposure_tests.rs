@@ -1,0 +1,41 @@
+//! Facts about `excessive_data_exposure`.
+
+use super::*;
+
+const CUSTOMER: u64 = 41;
+
+/// An answer that carries so many numbers of social security.
+fn answer(traffic: &mut Traffic, client: IpAddr, values: std::ops::Range<u64>) {
+    traffic.tally(client, CUSTOMER, "GET", "/customers/{id}", 200, true);
+    let mut endpoint = an_endpoint("GET", HOST, "/customers/{id}");
+    endpoint.sensitive_values.record(values.end - values.start);
+    endpoint.exposure = Some(Box::new(exposure_of(client, DataClass::UsSsn, values, traffic.now)));
+    traffic.window.endpoints.put(CUSTOMER, endpoint);
+}
+
+/// What is said, and how severe, when an endpoint that gives one number in each answer gives so many in some.
+fn told_of(answers: u64, values: u64) -> Vec<(&'static str, Severity)> {
+    let mut sensor = Sensor::new();
+    let ordinary = |nth: u64, traffic: &mut Traffic| answer(traffic, person_of(nth), nth..nth + 1);
+    assert_eq!(sensor.voices(LEARNED as u64, ordinary), SILENCE);
+    let found = sensor.window(|traffic| {
+        for nth in 0..answers {
+            answer(traffic, person_of(7), 1_000 + nth * values..1_000 + (nth + 1) * values);
+        }
+    });
+    let of_endpoint = found.into_iter().filter(|finding| finding.detector == "excessive_data_exposure");
+    of_endpoint.map(|finding| (finding.detector, finding.severity)).collect()
+}
+
+#[test]
+fn three_answers_with_a_field_too_many_are_an_excess_and_two_are_not() {
+    assert_eq!(told_of(3, 6), [("excessive_data_exposure", Severity::High)]);
+    assert_eq!(told_of(2, 6), []);
+    assert_eq!(told_of(3, 4), []);
+}
+
+#[test]
+fn one_answer_that_gives_a_table_is_a_dump_and_one_with_a_page_is_not() {
+    assert_eq!(told_of(1, 50), [("excessive_data_exposure", Severity::Medium)]);
+    assert_eq!(told_of(1, 49), []);
+}
