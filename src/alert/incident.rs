@@ -62,8 +62,8 @@ const MOST_DOUBLINGS: u64 = 20;
 const MAX_OPEN: usize = 4096;
 /// Bytes of the state that open incidents take with what they show: the state keeps no value of more than 48 MiB.
 const MOST_SAVED: usize = 32 << 20;
-/// Accounts of a voice.
-const MOST_ACCOUNTS: usize = 256;
+/// Accounts of a voice: as many as attempts remember.
+const MOST_ACCOUNTS: usize = crate::window::SUCCEEDED;
 /// Voices of one incident; what else is found of its actor opens another.
 const MOST_VOICES: usize = 16;
 
@@ -90,9 +90,9 @@ struct Incident {
     told_at: Timestamp,
     /// Somebody knows: it is not told of again, unless it gets worse, and when it is over.
     is_acknowledged: bool,
-    /// This run had something to say of it; else it was open before, and is no more than that.
+    /// It was heard of in this run; else it was open before, and is no more than that.
     #[serde(skip)]
-    is_news: bool,
+    is_heard: bool,
 }
 
 /// As states have it: of now, and of before incidents had voices.
@@ -144,7 +144,7 @@ impl From<Stored> for Incident {
             is_acknowledged,
         } = before;
         let voice = Voice { identity: identity_of(&finding), finding, severity, told_count, first_seen };
-        Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged, is_news: false }
+        Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged, is_heard: false }
     }
 }
 
@@ -377,7 +377,7 @@ impl Incidents {
             told_severity: severity,
             told_at: now,
             is_acknowledged: false,
-            is_news: false,
+            is_heard: false,
         });
         let state = if incident.voices.is_empty() { IncidentState::Opened } else { IncidentState::Updated };
         let is_worse = severity > incident.told_severity;
@@ -457,6 +457,7 @@ fn goes_on(
     rules: &Ruleset,
 ) -> Option<AlertRecord> {
     let at = incident.voices.iter().position(|voice| voice.identity == identity)?;
+    incident.is_heard = true;
     let is_rested = now.since(incident.told_at) >= incident.pause();
     let voice = &mut incident.voices[at]; // as just found
     voice.severity = voice.severity.max(finding.severity);
@@ -503,7 +504,7 @@ impl Incident {
         self.told += 1;
         self.told_severity = self.severity();
         self.told_at = now;
-        self.is_news = true;
+        self.is_heard = true;
     }
 }
 
@@ -513,7 +514,7 @@ fn name_of(finding: &Finding, store: &Store) -> Option<String> {
 
 fn count(tally: &mut IncidentTally, incident: &Incident) {
     let Some(speaker) = incident.speaker() else { return };
-    if !incident.is_news {
+    if !incident.is_heard {
         tally.carried_over += 1;
         return;
     }

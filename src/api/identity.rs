@@ -141,10 +141,7 @@ fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Cre
             let known = match claims_of(rest) {
                 Some(_) if !is_signed(rest) => (key.secret("bearer", b"unsigned"), false),
                 Some(claims) => match subject(&claims) {
-                    Some(subject) => {
-                        let is_lasting = is_machine(&claims, &subject) || is_long_lived(&claims);
-                        (key.secret("subject", subject.as_bytes()), is_lasting)
-                    }
+                    Some(subject) => (key.secret("subject", subject.as_bytes()), is_machine(&claims, &subject)),
                     None => (key.secret("bearer", rest), false),
                 },
                 // Signatures (Digest, AWS4-HMAC-SHA256) differ from one request to the next.
@@ -184,15 +181,6 @@ fn is_signed(token: &[u8]) -> bool {
     let header: Option<Claims> = header.and_then(|header| serde_json::from_slice(&header).ok());
     let algorithm = header.and_then(|header| claim(&header, "alg"));
     !signature.is_empty() && algorithm.is_some_and(|algorithm| !algorithm.eq_ignore_ascii_case("none"))
-}
-
-/// A token that is good for longer than this is kept like a key.
-const LONG_LIFE_SECONDS: f64 = 90.0 * 86_400.0;
-
-/// Whether a token is good for months, by the times it was issued at and expires (RFC 7519, §4.1.4 and §4.1.6).
-fn is_long_lived(claims: &Claims) -> bool {
-    let time = |name: &str| claims.get(name).and_then(serde_json::Value::as_f64);
-    time("exp").zip(time("iat")).is_some_and(|(expires, issued)| expires - issued >= LONG_LIFE_SECONDS)
 }
 
 fn claim(claims: &Claims, name: &str) -> Option<String> {

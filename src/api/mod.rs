@@ -173,8 +173,7 @@ impl Interpreter {
         let is_deprecated = operation.is_some_and(|operation| operation.deprecated);
         template::template_with(path, &host, &snapshot.inventory.learned, &mut self.template);
         let by_description = described.as_ref().map(|found| found.template);
-        let body = request.report.as_ref().filter(|report| report.members().all(|name| name != b"jsonrpc"));
-        let body = body.and_then(|report| report.object.as_deref());
+        let body = request.report.as_ref().and_then(|report| report.object.as_deref().filter(|_| !is_rpc(report)));
         let named = Named { template: &self.template, by_description, path, query, body };
         let object = named.object(&self.key, &mut self.scratch);
         let template = match &described {
@@ -363,6 +362,11 @@ impl Interpreter {
         }
         (fields != LoginFields::default()).then_some(fields)
     }
+}
+
+/// Whether a body is a call of JSON-RPC, which numbers its requests in `id`.
+fn is_rpc(report: &BodyReport) -> bool {
+    ["jsonrpc", "method"].iter().all(|part| report.members().any(|name| name == part.as_bytes()))
 }
 
 /// Query parameters that name who logs in.

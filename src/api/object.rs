@@ -13,7 +13,7 @@ use crate::inspect::{NamedObject, ObjectName, object_name};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Object {
     pub hash: u64,
-    /// In the value that names it, at its end.
+    /// At the end of the value that names it; of several values, the sum.
     pub number: Option<u64>,
     /// Drawn from so many that nobody guesses one.
     pub is_opaque: bool,
@@ -56,27 +56,23 @@ impl Named<'_> {
         scratch.clear();
         let mut named = None;
         for (kind, value) in self.template.values(self.path).filter(|(kind, _)| *kind != ParamKind::Date) {
-            scratch.extend_from_slice(value.as_bytes());
-            scratch.push(0);
-            named = Some((value, is_opaque(kind, value)));
+            add(&mut named, scratch, value, is_opaque(kind, value));
         }
         if named.is_none()
             && let Some(value) = self.by_description.and_then(|template| value_at_parameter(template, self.path))
         {
-            scratch.extend_from_slice(value.as_bytes());
-            named = Some((value, false));
+            add(&mut named, scratch, value, false);
         }
-        // In a collection that the path names, and beside other names, what nobody guesses is of a visit.
-        let is_whole = named.is_some() && self.template.template().ends_with('}');
-        for (value, is_opaque) in self.in_query().filter(|_| !is_whole) {
-            if named.is_none() || !is_opaque {
-                scratch.extend_from_slice(value.as_bytes());
-                scratch.push(0);
-                named = Some((value, is_opaque));
+        let template = self.by_description.unwrap_or(self.template.template());
+        if named.is_none() || !template.ends_with('}') {
+            // In a collection that the path names, and beside other names, what nobody guesses is of a visit.
+            let is_guessable = named.is_some() || self.in_query().any(|(_, is_opaque)| !is_opaque);
+            for (value, is_opaque) in self.in_query().filter(|(_, is_opaque)| !(is_guessable && *is_opaque)) {
+                add(&mut named, scratch, value, is_opaque);
             }
         }
-        if let Some((value, is_opaque)) = named {
-            let number = if is_opaque { None } else { trailing_number(value) };
+        if let Some((number, is_opaque)) = named {
+            let number = number.filter(|_| !is_opaque);
             return Some(Object { hash: key.hash(scratch), number, is_opaque, is_in_body: false });
         }
         let body = self.body?;
@@ -89,6 +85,20 @@ impl Named<'_> {
         let named = parameters.filter(|(name, value)| names_object(name, value) && may_name(value));
         named.take(MOST).map(|(_, value)| (value, is_uuid(value) && is_opaque(ParamKind::Uuid, value)))
     }
+}
+
+/// One value more: of several the last says whether anybody guesses it, and their numbers are added up, so that where one of them
+/// counts up the sum does.
+fn add(named: &mut Option<(Option<u64>, bool)>, scratch: &mut Vec<u8>, value: &str, is_opaque: bool) {
+    scratch.extend_from_slice(value.as_bytes());
+    scratch.push(0);
+    let number = if is_opaque { None } else { trailing_number(value) };
+    let before = named.and_then(|(number, _)| number);
+    let sum = match (before, number) {
+        (Some(before), Some(number)) => Some(before.wrapping_add(number)),
+        (before, number) => before.or(number),
+    };
+    *named = Some((sum, is_opaque));
 }
 
 /// Whether a query parameter names an object.
@@ -211,7 +221,7 @@ mod tests {
             let object = asked(path, query).unwrap();
             (object.number, object.is_opaque)
         };
-        assert_eq!(of("/tiles/12/654/321.png", None), (Some(321), false));
+        assert_eq!(of("/tiles/12/654/321.png", None), (Some(987), false), "the sum");
         assert_eq!(of("/avatars/9e107d9d372bb6826bd81d3542a419d6.png", None), (None, true));
         assert_eq!(of("/a/550e8400-e29b-41d4-a716-446655440000", None), (None, true));
         assert_eq!(of("/a/550e8400-e29b-41d4-a716-446655440000/pages/7", None), (Some(7), false));
@@ -230,6 +240,10 @@ mod tests {
         assert_eq!(hash("/accounts/5", "id=7"), hash("/accounts/5", "id=8"), "named whole");
         let visits = ["visit=550e8400-e29b-41d4-a716-446655440000", "visit=650e8400-e29b-41d4-a716-446655440000"];
         assert_eq!(hash("/tenants/5/accounts", visits[0]), hash("/tenants/5/accounts", visits[1]));
+        let polled = visits.map(|visit| hash("/accounts", &format!("{visit}&id=7")));
+        assert_eq!(polled[0], polled[1], "in whatever order");
+        let number = |query: &str| asked("/accounts/5/entries", Some(query)).unwrap().number;
+        assert_eq!(number("currency_id=1&from_account=7"), Some(6), "what stays the same moves what counts up");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::lesson::{SubjectLesson, TakenLesson};
 use super::persist::Kind;
 use super::quarantine::Quarantine;
 use super::settling::SettledShare;
-use super::state::{ClientState, ExposureNormal, Quarantines, Share, TakenNormal};
+use super::state::{ClientState, EndpointState, ExposureNormal, Quarantines, Share, TakenNormal};
 use super::store::{Store, Touched};
 use super::tiers::{DAY_WINDOWS, Tiers, tier_of};
 use crate::rule::Severity;
@@ -56,6 +56,11 @@ const MOST_WINDOWS: i64 = 7 * 8640;
 
 /// Quantile of the looks at an endpoint up to which a look is like others.
 const ORDINARY_QUANTILE: f64 = 0.95;
+
+/// Objects of a first look that are ordinary anywhere: a page of details.
+const FEW_AT_FIRST: u64 = 5;
+/// Looks at an endpoint that are few.
+const FEW_LOOKS: u64 = 10;
 
 /// Windows between two looks at a subject's reach: the shortest span.
 const REACH_WINDOWS: i64 = super::tiers::SPANS[0];
@@ -295,6 +300,16 @@ impl Store {
         }
     }
 
+    /// Whether others reach so many objects of an endpoint at once, too.
+    fn is_ordinary_look(&self, endpoint: u64, objects: u64) -> bool {
+        // At a new endpoint nobody knows yet what is ordinary.
+        let is_like_others = |state: &EndpointState| {
+            let is_new = !state.is_learned && state.reach.len() < FEW_LOOKS;
+            is_new || objects <= state.reach.value_at_quantile(ORDINARY_QUANTILE)
+        };
+        objects <= FEW_AT_FIRST || self.endpoints.get(&endpoint).is_none_or(|state| is_like_others(&state))
+    }
+
     fn fold_reaches(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
         for key in &touched.reaches {
             let Some(mut state) = self.reaches.get_mut(key) else { continue };
@@ -339,18 +354,6 @@ impl Store {
                 self.changes.note(Kind::Endpoint, [*endpoint.key()]);
             }
         }
-    }
-}
-
-/// Objects of a first look that are ordinary anywhere: a page of details.
-const FEW_AT_FIRST: u64 = 5;
-
-impl Store {
-    /// Whether others reach so many objects of an endpoint at once, too.
-    fn is_ordinary_look(&self, endpoint: u64, objects: u64) -> bool {
-        let others =
-            || self.endpoints.get(&endpoint).map_or(0, |state| state.reach.value_at_quantile(ORDINARY_QUANTILE));
-        objects <= FEW_AT_FIRST || objects <= others()
     }
 }
 

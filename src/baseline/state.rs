@@ -54,7 +54,7 @@ pub struct Quarantines {
 const HALF_LIFE_WINDOWS: f64 = 8640.0;
 /// Without anything new no more is forgotten than in three days: an eighth is left to who comes once a week, and to all when
 /// the clock was wrong.
-const MOST_FORGOTTEN_WINDOWS: i64 = 3 * 8640;
+const MOST_FORGOTTEN_WINDOWS: i64 = 3 * super::tiers::DAY_WINDOWS;
 
 /// How much is left of a baseline when it learns again after so many windows.
 fn left_after(windows: i64) -> f64 {

@@ -290,7 +290,9 @@ fn absorb_endpoint(state: &mut EndpointState, index: i64, mut window: EndpointWi
         large = window.evidence;
     }
     state.last_window = index;
-    let logins = window.logins.as_deref().map(|logins| [logins.successes, logins.failures]);
+    // A window of which most was not read says nothing of who got in.
+    let logins = window.logins.as_deref().filter(|logins| logins.successes > 0 || logins.unknown <= logins.failures);
+    let logins = logins.map(|logins| [logins.successes, logins.failures]);
     state.recent.add(
         index,
         EndpointActivity {

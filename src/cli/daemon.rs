@@ -207,7 +207,7 @@ fn page(status: &Status) -> String {
     line(
         "traffic",
         format!(
-            "{} frames, {} transactions; lately {:.0} frames/s, {:.0} transactions/s, {:.1} Mbit/s",
+            "{} frames, {} transactions; in the last 5 min {:.0} frames/s, {:.0} transactions/s, {:.1} Mbit/s",
             status.frames,
             status.transactions,
             status.frames_per_second,
@@ -227,7 +227,7 @@ fn page(status: &Status) -> String {
     if let Some(blindness) = &status.blindness {
         line("CLIENTS", blindness.clone());
     }
-    line("loss", format!("{:.2} % of bytes never arrived lately", status.missing_share * 100.0));
+    line("loss", format!("{:.2} % of bytes never arrived, in the last 5 min", status.missing_share * 100.0));
     let learning = status.learning_until.map(|until| format!("until {} UTC", second_of(Timestamp(until))));
     let waiting = |state: &str| {
         let names = status.detectors.iter().filter(|(_, of)| *of == state).map(|(name, _)| name.as_str());

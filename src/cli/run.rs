@@ -5,7 +5,7 @@ use super::interrupt;
 use super::replay::threads_of;
 use crate::baseline::persist::probe;
 use crate::config::{Config, DEFAULT_FILE};
-use crate::service::{self, Options, ServiceError};
+use crate::service::{self, Options};
 use std::fmt;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,9 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    start_log();
+    interrupt::pass_over_reloads()?; // before anything is read
+    let is_for_journal = is_for_journal();
+    start_log(is_for_journal);
     let file = args.config.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()));
     let options = Options {
         threads: threads_of(args.threads.or(Config::load(file.as_deref())?.capture.threads)),
@@ -32,8 +34,15 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     interrupt::listen()?;
-    interrupt::pass_over_reloads()?;
-    service::run(options).map_err(|error: ServiceError| error.into()).map(|()| ExitCode::SUCCESS)
+    match service::run(options) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // The journal wants its priority, too.
+        Err(error) if is_for_journal => {
+            tracing::error!("{}", super::said_of(&error.into()));
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The configuration, with what the flags say instead.
@@ -54,7 +63,7 @@ fn configuration(args: &RunArgs, file: Option<&Path>) -> anyhow::Result<Config> 
 
 /// The daemon's own words go to standard error: to a person's terminal, or to the journal, which has the time. What to
 /// say is in `APITAP_LOG` (`info`, `debug`, `apitap::service=debug`), `APITAP_LOG_FORMAT=json` makes lines for tools.
-fn start_log() {
+fn start_log(is_for_journal: bool) {
     let filter = EnvFilter::try_from_env("APITAP_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -62,7 +71,6 @@ fn start_log() {
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     let is_for_tools = std::env::var("APITAP_LOG_FORMAT").is_ok_and(|format| format == "json");
-    let is_for_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     // A log that is set up already is the caller's.
     let _ = match (is_for_tools, is_for_journal) {
         (true, _) => log.json().try_init(),
@@ -72,6 +80,14 @@ fn start_log() {
         }
         (false, false) => log.try_init(),
     };
+}
+
+/// Whether standard error is the journal's: the variable alone is inherited by whatever a service starts (systemd.exec(5)).
+fn is_for_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let numbers = stream.split_once(':').and_then(|(device, inode)| Some((device.parse().ok()?, inode.parse().ok()?)));
+    let stderr = rustix::fs::fstat(std::io::stderr()).ok();
+    numbers.zip(stderr).is_some_and(|(numbers, stderr): ((u64, u64), _)| numbers == (stderr.st_dev, stderr.st_ino))
 }
 
 /// Puts the priority before each line, as the journal wants it (sd-daemon(3)).

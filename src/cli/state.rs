@@ -14,9 +14,10 @@ use crate::inspect::user_hash;
 use crate::pipeline::{Forgotten, forget};
 use crate::service::Request;
 use anyhow::Context;
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::process::{Gid, Uid};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -61,29 +62,37 @@ fn of_daemon(socket: &Path, folder: &Path, command: &StateCommand) -> anyhow::Re
 /// Of a folder that no daemon has.
 fn of_folder(folder: &Path, command: &StateCommand) -> anyhow::Result<ExitCode> {
     let done = in_folder(folder, command);
-    if matches!(command, StateCommand::Import { .. } | StateCommand::Forget { .. }) {
-        give_to_owner(folder).with_context(|| {
-            format!("what was written to {0} cannot be given to its owner; `chown -R apitap: {0}`", folder.display())
-        })?;
-    }
-    done.map(|()| ExitCode::SUCCESS)
+    let given = give_to_owner(folder);
+    done?;
+    given.with_context(|| {
+        format!("what was written to {0} cannot be given to its owner; `chown -R apitap: {0}`", folder.display())
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Root writes files of its own, which the daemon, whose folder it is, could not read.
+/// Root writes files of its own, which the daemon, whose folder it is, could not read. Links are not followed: the folder is
+/// the daemon's, to which root does no favours beyond it.
 fn give_to_owner(folder: &Path) -> io::Result<()> {
-    let of = std::fs::symlink_metadata(folder)?;
-    // SAFETY: it takes nothing, and cannot fail.
-    if unsafe { libc::geteuid() } != 0 || of.uid() == 0 {
+    if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let mut folders = vec![folder.to_owned()];
+    let top = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let of = rustix::fs::fstat(&top)?;
+    if of.st_uid == 0 {
+        return Ok(());
+    }
+    let (user, group) = (Some(Uid::from_raw(of.st_uid)), Some(Gid::from_raw(of.st_gid)));
+    let mut folders = vec![top];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder)? {
+        for entry in Dir::read_from(&folder)? {
             let entry = entry?;
-            lchown(entry.path(), Some(of.uid()), Some(of.gid()))?;
-            if entry.file_type()?.is_dir() {
-                folders.push(entry.path());
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
             }
+            rustix::fs::chownat(&folder, name, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
+            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            folders.extend(rustix::fs::openat(&folder, name, flags, Mode::empty()).ok()); // what is no folder is refused
         }
     }
     Ok(())

@@ -44,17 +44,18 @@ impl Redact {
 }
 
 fn secrets(target: &str, names: &ApiNames) -> String {
-    let is_secret = |name: &[u8], value: &[u8]| {
-        is_secret_name(name)
-            || std::str::from_utf8(name).is_ok_and(|name| names.is_redacted_parameter(name))
-            || is_sensitive(name, value)
+    let is_secret = |name: Option<&[u8]>, value: &[u8]| {
+        let by_name = name.is_some_and(|name| {
+            is_secret_name(name) || std::str::from_utf8(name).is_ok_and(|name| names.is_redacted_parameter(name))
+        });
+        by_name || is_sensitive(name, value)
     };
     url::redact(target, is_secret).into_owned()
 }
 
 /// Whether a value is personal or a secret by its looks, under that name.
-fn is_sensitive(name: &[u8], value: &[u8]) -> bool {
-    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
+fn is_sensitive(name: Option<&[u8]>, value: &[u8]) -> bool {
+    let name = name.and_then(|name| std::str::from_utf8(name).ok());
     !scan_text(value, name, Role::Request).is_empty()
 }
 
@@ -63,5 +64,5 @@ fn nothing(target: &str, _: &ApiNames) -> String {
 }
 
 fn all(target: &str, _: &ApiNames) -> String {
-    url::redact(target, |name, value| !name.is_empty() || is_sensitive(name, value)).into_owned()
+    url::redact(target, |name, value| name.is_some() || is_sensitive(name, value)).into_owned()
 }

@@ -6,14 +6,14 @@
 //! in paths, and a few codes for each of many accounts from as many addresses.
 
 use super::credential_stuffing::{in_words, sample_of};
-use super::login_campaign::sum_of;
+use super::login_campaign::{is_login_at, sum_of};
 use super::reasons::Reasons;
 use super::{DetectorName, Finding, Scene, Spoiled, Subject};
 use crate::api::AccountFlow;
 use crate::baseline::state::AttemptsState;
 use crate::baseline::{SPANS, Tiers, tier_of};
 use crate::rule::BruteForce;
-use crate::window::{Attempts, attempts_key};
+use crate::window::Attempts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -138,7 +138,8 @@ fn guesses_in(rules: &BruteForce, recent: &Tiers<Attempts>) -> Option<Attempts> 
     })
 }
 
-/// Failures of an address from which on it is one of those who guess: an owner mistypes once or twice, and gets in.
+/// Failures of an address from which on it is one of those who guess, where each of them fails that often: an owner mistypes once
+/// or twice, and gets in.
 const GUESSES_OF_A_SOURCE: u64 = 3;
 
 fn opened_in(attempts: &Attempts) -> Vec<u64> {
@@ -147,15 +148,17 @@ fn opened_in(attempts: &Attempts) -> Vec<u64> {
 
 /// The account that is guessed at, where one of those who failed got into it: its owner goes on logging in from elsewhere.
 fn opened_by_guessers(scene: &Scene<'_>, attempts: &Attempts) -> Vec<u64> {
-    let longest = SPANS.len() - 1;
-    let got_in = |client: u64| {
-        let key = attempts_key(attempts.endpoint, attempts.flow, client);
-        let Some(state) = scene.store.login_clients.get(&key) else { return false };
-        let has_opened = |one: &Attempts| one.succeeded.iter().any(|(user, _)| Some(user) == attempts.user);
-        state.recent.sum(longest, |one| one.failures) >= GUESSES_OF_A_SOURCE
-            && state.recent.buckets(longest).any(has_opened)
+    let Some(user) = attempts.user.filter(|user| attempts.succeeded.iter().any(|(opened, _)| opened == *user)) else {
+        return Vec::new();
     };
-    attempts.user.filter(|_| attempts.client_sample.iter().any(|(client, _)| got_in(client))).into_iter().collect()
+    let longest = SPANS.len() - 1;
+    let each = attempts.failures.div_ceil(attempts.clients.count().max(1)).min(GUESSES_OF_A_SOURCE);
+    let mut guessers = scene.store.login_clients.iter().filter(|one| is_login_at(one, attempts.endpoint));
+    let has_got_in = guessers.any(|one| {
+        one.recent.sum(longest, |one| one.failures) >= each
+            && one.recent.buckets(longest).any(|one| one.succeeded.iter().any(|(opened, _)| opened == user))
+    });
+    if has_got_in { vec![user] } else { Vec::new() }
 }
 
 fn finding_of(guess: &Guess<'_>, subject: Subject, attempts: &Attempts, opened: Vec<u64>) -> Finding {

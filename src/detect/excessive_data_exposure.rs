@@ -33,58 +33,73 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         if !state.is_learned || state.is_entrance() {
             continue; // a stranger has no normal: others speak of it
         }
-        let found = rules
-            .endpoint
-            .horizons_seconds
-            .iter()
-            .find_map(|horizon| excess_of_endpoint(scene, *key, &state, tier_of(*horizon)));
+        let horizons = || rules.endpoint.horizons_seconds.iter().map(|horizon| tier_of(*horizon));
+        let found = horizons().find_map(|tier| excess_of_endpoint(scene, *key, &state, tier));
+        // One answer by itself, where there are no more of them.
+        let found = found.or_else(|| horizons().find_map(|tier| dump_of_endpoint(scene, *key, &state, tier)));
         findings.extend(found);
     }
 }
 
 fn excess_of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
+    let found = excess_of_values(scene, key, state, tier, (1.0, MIN_RESPONSES));
+    found.or_else(|| excess_of_volume(scene, key, state, tier)).map(|finding| spoiling(finding, key))
+}
+
+/// A single response that gives as much as a table, a step less severe.
+fn dump_of_endpoint(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
+    let times = scene.rules.excessive_data_exposure.endpoint.dump_factor;
+    let finding = excess_of_values(scene, key, state, tier, (times, 1))?;
+    Some(spoiling(Finding { severity: finding.severity.milder(), ..finding }, key))
+}
+
+fn spoiling(finding: Finding, key: u64) -> Finding {
+    Finding { spoils: vec![Spoiled::EndpointExposure(key)], ..finding }
+}
+
+/// Responses with so many `times` more personal values than this endpoint's, at least so many of them.
+fn excess_of_values(
+    scene: &Scene<'_>,
+    key: u64,
+    state: &EndpointState,
+    tier: usize,
+    (times, least): (f64, u64),
+) -> Option<Finding> {
     let rules = &scene.rules.excessive_data_exposure;
     if state.exposure.responses < rules.endpoint.min_baseline_responses as f64 {
         return None;
     }
-    let found = excess_of_values(scene, key, state, tier);
-    let mut finding = found.or_else(|| excess_of_volume(scene, key, state, tier))?;
-    finding.spoils = vec![Spoiled::EndpointExposure(key)];
-    Some(finding)
-}
-
-/// Single responses with far more personal values than this endpoint's.
-fn excess_of_values(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
-    let rules = &scene.rules.excessive_data_exposure;
     let exposures = || state.recent.buckets(tier).filter_map(|activity| activity.exposure.as_deref());
     let worst = exposures().flat_map(|exposure| &exposure.classes).map(|class| class.class.sensitivity()).max()?;
-    let excess = |tier, times| answers_in_excess(state, tier, times, worst, rules);
-    let is_dump = excess(tier, 1.0) < MIN_RESPONSES;
-    let times = if is_dump { rules.endpoint.dump_factor } else { 1.0 };
-    let above = excess(tier, times);
+    let above = answers_in_excess(state, tier, times, worst, rules);
     // What was told as something else when it came is not found again in a longer span.
-    if above == 0 || excess(0, times) == 0 {
+    if above < least || answers_in_excess(state, 0, times, worst, rules) == 0 {
         return None;
     }
     let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
     let exposure = &state.recent.merged(tier, |activity| activity.exposure.as_deref())?;
     let most = largest_answer(state, tier);
     let severity = severity_of(scene, &exposure.classes);
-    let severity = if is_dump { severity.milder() } else { severity };
     let mut finding = of_exposure(Subject::Endpoint(key), severity, exposure);
     finding.client = only_taker(state, tier, above);
-    let least = by_sensitivity(&rules.min_values_per_response, worst);
-    finding.reasons = reasons_of(rules, state, tier, [usual, most])
-        .floor("min_values_per_response", least as f64, most as f64)
+    let least = by_sensitivity(&rules.min_values_per_response, worst) as f64 * times;
+    finding.reasons = reasons_of(rules, state, tier, times, [usual, most])
+        .floor("min_values_per_response", least, most as f64)
         .fact(format!("{above} answers carried that much more"));
     finding.expected = Some(format!("at most {usual} sensitive values in 99 % of answers; now up to {most}"));
     Some(finding)
 }
 
-fn reasons_of(rules: &ExcessiveDataExposure, state: &EndpointState, tier: usize, [usual, most]: [u64; 2]) -> Reasons {
+fn reasons_of(
+    rules: &ExcessiveDataExposure,
+    state: &EndpointState,
+    tier: usize,
+    times: f64,
+    [usual, most]: [u64; 2],
+) -> Reasons {
     let (floors, responses) = (&rules.endpoint, state.exposure.responses);
     Reasons::over(SPANS[tier] as u64 * WINDOW.as_secs())
-        .floor("endpoint.factor", floors.factor, most as f64 / usual.max(1) as f64)
+        .floor("endpoint.factor", floors.factor * times, most as f64 / usual.max(1) as f64)
         .floor("endpoint.min_baseline_responses", floors.min_baseline_responses as f64, responses)
 }
 
@@ -107,8 +122,8 @@ fn largest_answer(state: &EndpointState, tier: usize) -> u64 {
     state.recent.buckets(tier).map(|activity| activity.sensitive_values.max()).max().unwrap_or(0)
 }
 
-/// Personal values at most that a host's endpoints gave in answers in excess, too few yet to be told: whoever got them did
-/// not take them. For those who took much: it looks at all endpoints.
+/// Personal values at most that a host's endpoints gave in answers in excess, too few yet to be told as that: whoever got them
+/// did not take them. For those who took much: it looks at all endpoints.
 pub(super) fn values_not_told_yet(scene: &Scene<'_>, host: &str, tier: usize) -> u64 {
     let rules = &scene.rules.excessive_data_exposure;
     let of_host = scene.store.endpoints.iter().filter(|state| *state.host == *host && state.is_learned);
@@ -132,6 +147,9 @@ fn only_taker(state: &EndpointState, tier: usize, above: u64) -> Option<IpAddr> 
 fn excess_of_volume(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: usize) -> Option<Finding> {
     type Part = for<'a> fn(&'a EndpointActivity) -> &'a LogHistogram;
     let rules = &scene.rules.excessive_data_exposure;
+    if state.exposure.responses < rules.endpoint.min_baseline_responses as f64 {
+        return None;
+    }
     let records: Part = |activity| &activity.records;
     let sizes: Part = |activity| &activity.sizes;
     let judged = [
@@ -170,7 +188,7 @@ fn excess_of_volume(scene: &Scene<'_>, key: u64, state: &EndpointState, tier: us
     finding.expected = Some(format!("at most {usual} {unit} in 99 % of answers"));
     let takers: BTreeSet<IpAddr> = activity.large.iter().map(|(_, shown)| shown.source.0).collect();
     finding.client = only_taker(state, tier, above);
-    finding.reasons = reasons_of(rules, state, tier, [usual, now])
+    finding.reasons = reasons_of(rules, state, tier, 1.0, [usual, now])
         .floor(if unit == "bytes" { "min_bytes" } else { "min_records" }, floor as f64, volume as f64)
         .fact(format!("{above} answers carried that much more"));
     finding.client_count = takers.len() as u64;

@@ -39,3 +39,18 @@ fn one_answer_that_gives_a_table_is_a_dump_and_one_with_a_page_is_not() {
     assert_eq!(told_of(1, 50), [("excessive_data_exposure", Severity::Medium)]);
     assert_eq!(told_of(1, 49), []);
 }
+
+#[test]
+fn dumps_that_come_one_by_one_are_each_told_as_one() {
+    let mut sensor = Sensor::new();
+    let ordinary = |nth: u64, traffic: &mut Traffic| answer(traffic, person_of(nth), nth..nth + 1);
+    assert_eq!(sensor.voices(LEARNED as u64, ordinary), SILENCE);
+    let found = (0..200).flat_map(|nth| {
+        sensor.window(|traffic| match nth % 90 {
+            0 => answer(traffic, person_of(7), 1_000 + nth * 100..1_000 + nth * 100 + 80),
+            _ => ordinary(nth, traffic),
+        })
+    });
+    let of_endpoint = found.filter(|finding| finding.detector == "excessive_data_exposure");
+    assert_eq!(of_endpoint.map(|finding| finding.severity).max(), Some(Severity::Medium));
+}

@@ -120,12 +120,16 @@ fn more_strangers_fail(
     Some(rush(scene, (key, endpoint), endpoint.strange_failures.usual(), of_strangers, &asked)?.probability)
 }
 
-/// Whether at least half of the users who failed got in from the same client, too: people who mistyped. Who tries leaked pairs gets
-/// in with the first try, or not at all.
+/// Failures of each user up to which he mistyped.
+const MISTYPED_EACH: u64 = 3;
+
+/// Whether at least half of the users who failed, each a few times, got in from the same client, too: people who mistyped. Who tries
+/// leaked pairs gets in with the first try, or not at all.
 pub fn are_healed(attempts: &Attempts) -> bool {
     let Some(failed) = attempts.users.exact() else { return false };
     let healed = attempts.succeeded.iter().filter(|(user, _)| failed.binary_search(user).is_ok()).count();
-    2 * healed >= failed.len()
+    let are_few = attempts.failures <= MISTYPED_EACH * failed.len() as u64;
+    !failed.is_empty() && are_few && 2 * healed >= failed.len()
 }
 
 /// Failures that were mistyped: of addresses of which each user who failed got in, too, or half of many.

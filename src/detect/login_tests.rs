@@ -48,6 +48,16 @@ fn people_who_mistype_twice_and_then_get_in_are_no_attack_whatever_their_share()
     };
     assert_eq!(mornings(true), SILENCE);
     assert_eq!(mornings(false), ["credential_stuffing"]);
+    // Six tries each, and half of them get in: nobody mistypes that often.
+    let lucky = Sensor::learned().voices(12, |nth, traffic| {
+        for user in [7_000 + nth * 2, 7_001 + nth * 2] {
+            (0..6).for_each(|guess| traffic.login(attacker(1), user, user * 7 + guess, false));
+            if user.is_multiple_of(2) {
+                traffic.login(attacker(1), user, user, true);
+            }
+        }
+    });
+    assert_eq!(lucky, ["credential_stuffing"]);
 }
 
 #[test]
@@ -105,6 +115,23 @@ fn an_owner_who_logs_in_beside_the_guesses_opens_nothing_for_them() {
     };
     assert_eq!(worst(person_of(7)), Some(Severity::Medium));
     assert_eq!(worst(attacker(1)), Some(Severity::Critical));
+}
+
+#[test]
+fn one_of_many_who_guess_twice_each_and_gets_in_opens_the_account() {
+    let mut sensor = Sensor::learned();
+    let found = (0..30).flat_map(|nth| {
+        sensor.window(|traffic| {
+            for guess in 0..6 {
+                traffic.login(attacker(nth * 3 + guess / 2), 7, nth * 6 + guess, false);
+            }
+            if nth == 20 {
+                traffic.login(attacker(nth * 3), 7, 7, true);
+            }
+        })
+    });
+    let guesses = found.filter(|finding| finding.detector == "brute_force");
+    assert_eq!(guesses.map(|finding| finding.severity).max(), Some(Severity::Critical));
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         return None;
     };
     let success_share = reach.successes as f64 / reach.requests.max(1) as f64;
-    let is_own = gets_only_own(scene, reach, tier);
+    let is_own = reach.sensitive > 0 && gets_only_own(scene, reach, tier);
     let sensitive = if is_own { 0 } else { reach.sensitive };
     // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
     let is_public = reach.principal.is_none() && sensitive == 0 && endpoint.authenticated_share() < PUBLIC_SHARE;
@@ -95,8 +95,9 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     }
     let is_entitled = (reach.misses as f64) < DELETED_SHARE * objects as f64 && sensitive == 0;
     let severity = match () {
+        _ if is_public => Severity::Low,
         // An app that loads all that its user has.
-        _ if is_public || is_own && reach.misses == 0 && !is_sequence => Severity::Low,
+        _ if is_own && reach.misses == 0 && !is_sequence && objects < rules.min_objects_without_peers => Severity::Low,
         // Who is hardly ever refused, and takes no personal data, may be a new program that is entitled to all of it.
         _ if scene.is_learning || is_entitled => rules.alert.severity,
         _ if success_share >= rules.min_success_share => rules.success_severity,

@@ -62,7 +62,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
 /// Whether a client was answered where nobody had been: what else it got is what everybody gets.
 fn found_something(scene: &Scene<'_>, client: u64) -> bool {
     scene.store.endpoints.iter().any(|state| {
-        let stranger = state.stranger.as_deref().filter(|stranger| stranger.successes > 0);
+        let stranger = state.stranger.as_deref().filter(|stranger| !state.is_learned && stranger.successes > 0);
         stranger.is_some_and(|stranger| stranger.clients.iter().any(|(known, _)| known == client))
     })
 }

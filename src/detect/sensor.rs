@@ -20,6 +20,18 @@ pub struct Wire {
     pub missing_bytes: u64,
 }
 
+impl Wire {
+    pub fn since(&self, before: &Wire) -> Wire {
+        Wire {
+            transactions: self.transactions.saturating_sub(before.transactions),
+            requests_only: self.requests_only.saturating_sub(before.requests_only),
+            responses_only: self.responses_only.saturating_sub(before.responses_only),
+            bytes: self.bytes.saturating_sub(before.bytes),
+            missing_bytes: self.missing_bytes.saturating_sub(before.missing_bytes),
+        }
+    }
+}
+
 /// What happened since the last look, about a window ago.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
@@ -27,9 +39,9 @@ pub struct Health {
     pub now: Timestamp,
     /// How long no frame has come.
     pub silence: Duration,
-    pub lately: Wire,
+    pub window: Wire,
     /// Within minutes: where little comes, a window says nothing.
-    pub longer: Wire,
+    pub lately: Wire,
     /// Frames that the kernel gave, and had no room for.
     pub frames: u64,
     pub frames_dropped: u64,
@@ -61,14 +73,14 @@ pub fn judge(health: &Health, rules: &SensorRules) -> Vec<Finding> {
     if seconds >= silent.min_seconds {
         say(silent.enabled, "sensor_silent", "sensor", &silent.alert, seconds, format!("no frame for {seconds} s"));
     }
-    let spans = [&health.lately, &health.longer];
+    let spans = [&health.window, &health.lately];
     let one_sided = &rules.sensor_one_sided;
     let halves = |wire: &Wire| wire.requests_only + wire.responses_only;
-    let is_half = |wire: &&&Wire| {
+    let is_half = |wire: &&Wire| {
         let halves = halves(wire);
         halves >= one_sided.min_halves && halves as f64 >= one_sided.min_share * wire.transactions as f64
     };
-    if let Some(wire) = spans.iter().find(is_half) {
+    if let Some(wire) = spans.into_iter().find(is_half) {
         let observed = format!(
             "{} requests without response and {} responses without request, of {} transactions",
             wire.requests_only, wire.responses_only, wire.transactions
@@ -77,8 +89,8 @@ pub fn judge(health: &Health, rules: &SensorRules) -> Vec<Finding> {
     }
     let loss = &rules.sensor_loss;
     let share = |wire: &Wire| wire.missing_bytes as f64 / (wire.bytes + wire.missing_bytes).max(1) as f64;
-    let is_lossy = |wire: &&&Wire| wire.missing_bytes >= loss.min_bytes && share(wire) >= loss.min_share;
-    if let Some(wire) = spans.iter().find(is_lossy) {
+    let is_lossy = |wire: &&Wire| wire.missing_bytes >= loss.min_bytes && share(wire) >= loss.min_share;
+    if let Some(wire) = spans.into_iter().find(is_lossy) {
         let (missing, all) = (wire.missing_bytes, wire.bytes + wire.missing_bytes);
         let percent = share(wire) * 100.0;
         let observed = format!("{missing} of {all} bytes never arrived though acknowledged ({percent:.1} %)");
@@ -138,7 +150,7 @@ mod tests {
     fn a_healthy_sensor_says_nothing() {
         let health = Health {
             silence: Duration::from_secs(20),
-            lately: Wire {
+            window: Wire {
                 transactions: 10_000,
                 requests_only: 150,
                 bytes: 100_000_000,
@@ -157,10 +169,10 @@ mod tests {
         let names = |health: &Health| said(health).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(&Health { silence: Duration::from_secs(300), ..Health::default() }), ["sensor_silent"]);
         let half = Wire { transactions: 100, requests_only: 60, responses_only: 40, ..Wire::default() };
-        assert_eq!(names(&Health { lately: half.clone(), ..Health::default() }), ["sensor_one_sided"]);
-        assert_eq!(names(&Health { longer: half, ..Health::default() }), ["sensor_one_sided"]);
+        assert_eq!(names(&Health { window: half.clone(), ..Health::default() }), ["sensor_one_sided"]);
+        assert_eq!(names(&Health { lately: half, ..Health::default() }), ["sensor_one_sided"]);
         let lossy = Wire { bytes: 9_000_000, missing_bytes: 100_000, ..Wire::default() };
-        let lossy = Health { longer: lossy, ..Health::default() };
+        let lossy = Health { lately: lossy, ..Health::default() };
         assert_eq!(
             said(&lossy),
             [("sensor_loss", "100000 of 9100000 bytes never arrived though acknowledged (1.1 %)".to_owned())]

@@ -253,7 +253,8 @@ fn may_be_rare(scene: &Scene<'_>, state: &EndpointState, stranger: &Stranger) ->
 
 /// What a client got from endpoints of a host that nobody listed, as far as it is among those who are known to have asked.
 fn given_by_strangers(scene: &Scene<'_>, host: &str, client: u64) -> u64 {
-    let of_host = scene.store.endpoints.iter().filter(|state| *state.host == *host);
+    let is_rare = |state: &EndpointState| !state.is_learned && state.clients.count() <= MOST_STRANGERS;
+    let of_host = scene.store.endpoints.iter().filter(|state| *state.host == *host && is_rare(state));
     let given = of_host.filter_map(|state| {
         let stranger = state.stranger.as_deref()?;
         let has_asked = stranger.clients.iter().any(|(known, _)| known == client);

@@ -14,8 +14,6 @@ use crate::window::{ClassExposure, Exposure, pair_key};
 
 /// Answers before from which on they say who is given some.
 const LEAST_ANSWERED: f64 = 10.0;
-/// Share of the answers with a class that seemed to be given without credentials, up to which that is not what is usual there.
-const RARELY_OPEN: f64 = 0.05;
 /// Values of one class that one person may have: an address of his own and one of his work.
 pub(super) const VALUES_OF_ONE_PERSON: u64 = 2;
 
@@ -68,7 +66,7 @@ fn is_too_much(
     if rules.ignored_classes.iter().any(|name| name == class.class.name()) {
         return false;
     }
-    let is_new = is_new_here(scene, (key, state), exposure, class, successes);
+    let is_new = is_new_here(scene, (key, state), class, successes);
     let floors = if is_new { &rules.min_values } else { &rules.min_values_where_usual };
     class.values.count() >= by_sensitivity(floors, class.class.sensitivity())
         && (is_guarded(scene, state) || !is_own_data(exposure, class))
@@ -89,19 +87,9 @@ pub(super) fn is_own_data(exposure: &Exposure, class: &ClassExposure) -> bool {
 }
 
 /// Whether giving this class without credentials is new at this endpoint.
-fn is_new_here(
-    scene: &Scene<'_>,
-    (key, state): (u64, &EndpointState),
-    exposure: &Exposure,
-    class: &ClassExposure,
-    successes: u64,
-) -> bool {
+fn is_new_here(scene: &Scene<'_>, (key, state): (u64, &EndpointState), class: &ClassExposure, successes: u64) -> bool {
     let usual = &state.open_exposure;
-    let (open, all) = (usual.class(class.class).responses, state.exposure.class(class.class).responses);
-    // A few answers that seemed open, for a cookie that nobody knew for a session's, make nothing usual but what each client got
-    // of his own.
-    let is_rare = open <= RARELY_OPEN * all && !is_own_data(exposure, class);
-    if scene.is_learning || open > 0.0 && !is_rare {
+    if scene.is_learning || usual.class(class.class).values > 0.0 {
         return false;
     }
     if !state.is_learned || is_guarded(scene, state) {

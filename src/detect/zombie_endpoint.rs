@@ -114,6 +114,20 @@ fn newest_of(scene: &Scene<'_>) -> BTreeMap<Family, Newest> {
     families
 }
 
+/// A part of a template without the names of its parameters.
+fn nameless(part: &str) -> String {
+    let mut out = String::with_capacity(part.len());
+    let mut is_name = false;
+    for letter in part.chars() {
+        is_name &= letter != '}';
+        if !is_name {
+            out.push(letter);
+        }
+        is_name |= letter == '{';
+    }
+    out
+}
+
 /// The first segment of a template that is a version, `v` and a number, and the template without that number and without the names
 /// that a description may give its parameters.
 fn version_of(template: &str) -> Option<(u32, String)> {
@@ -122,9 +136,8 @@ fn version_of(template: &str) -> Option<(u32, String)> {
         let digits = segment.strip_prefix('v').filter(|digits| (1..=3).contains(&digits.len()));
         let version = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         if let Some(version) = version.and_then(|digits| digits.parse().ok()) {
-            let rest = template[start + segment.len()..].split('/');
-            let rest: Vec<&str> = rest.map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
-            return Some((version, format!("{}v{}", &template[..start], rest.join("/"))));
+            let (before, behind) = (nameless(&template[..start]), nameless(&template[start + segment.len()..]));
+            return Some((version, format!("{before}v{behind}")));
         }
         start += segment.len() + 1;
     }

@@ -288,7 +288,7 @@ fn role_hint(name: &[u8]) -> Hint {
         | b"twofactorcode" | b"onetimepassword" | b"onetimecode" | b"smscode" | b"otpcode" | b"totpcode"
         | b"authcode" | b"otptoken" | b"passcode2" | b"verifycode" | b"confirmationcode" | b"resetcode"
         | b"recoverycode" | b"backupcode" | b"emailcode" | b"authenticatorcode" => Hint::OTP_CERTAIN,
-        b"code" | b"pincode" => Hint::OTP,
+        b"code" => Hint::OTP,
         // Of a request it may be a code.
         b"token" => Hint::TOKEN.with(Hint::OTP),
         b"accesstoken"

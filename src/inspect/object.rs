@@ -4,7 +4,7 @@
 //! a message or a place in a list is no object, whatever its field is called.
 
 use super::field::Words;
-use crate::hash::mix;
+use crate::hash::HashKey;
 
 /// Letters in front of the number of an identifier (`INV-0004711`), in bytes.
 const PREFIX_BYTES: usize = 8;
@@ -26,18 +26,21 @@ pub enum ObjectName {
 /// What the values of a body name together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NamedObject {
-    /// Of all the numbers, in their order.
+    /// Keyed, of all the numbers, in their order.
     pub hash: u64,
-    /// The last of them.
+    /// Their sum: where one of them counts up, it does.
     pub number: u64,
 }
 
 impl NamedObject {
     /// With a value that names an object, too; what has no number is passed over, since nobody counts it up.
-    pub(super) fn with(known: Option<NamedObject>, value: &[u8]) -> Option<NamedObject> {
+    pub(super) fn with(known: Option<NamedObject>, value: &[u8], key: &HashKey) -> Option<NamedObject> {
         let Some(number) = number_of(value) else { return known };
-        let hash = known.map_or(0, |known| known.hash);
-        Some(NamedObject { hash: mix(hash.rotate_left(7) ^ number), number })
+        let (hash, sum) = known.map_or((0, 0), |known| (known.hash, known.number));
+        let mut both = [0; 16];
+        both[..8].copy_from_slice(&hash.to_le_bytes());
+        both[8..].copy_from_slice(&number.to_le_bytes());
+        Some(NamedObject { hash: key.hash(&both), number: sum.wrapping_add(number) })
     }
 }
 
@@ -128,6 +131,7 @@ fn names_none(name: &[u8]) -> bool {
         name,
         b"afterid"
             | b"android"
+            | b"batchid"
             | b"beforeid"
             | b"callid"
             | b"cid"
@@ -141,12 +145,15 @@ fn names_none(name: &[u8]) -> bool {
             | b"eventid"
             | b"fbclid"
             | b"fromid"
+            | b"gbraid"
             | b"gclid"
             | b"grid"
             | b"impressionid"
             | b"invalid"
             | b"lastid"
             | b"maxid"
+            | b"mccid"
+            | b"mceid"
             | b"messageid"
             | b"minid"
             | b"msclkid"
@@ -155,10 +162,12 @@ fn names_none(name: &[u8]) -> bool {
             | b"nonce"
             | b"paid"
             | b"parentspanid"
+            | b"pollid"
             | b"queryid"
             | b"reqid"
             | b"requestid"
             | b"rid"
+            | b"seqid"
             | b"sessid"
             | b"sessionid"
             | b"sid"
@@ -168,12 +177,16 @@ fn names_none(name: &[u8]) -> bool {
             | b"state"
             | b"tid"
             | b"traceid"
+            | b"ttclid"
+            | b"twclid"
             | b"unpaid"
             | b"valid"
             | b"viewid"
             | b"visitid"
             | b"visitorid"
             | b"void"
+            | b"wbraid"
+            | b"yclid"
     )
 }
 
@@ -206,10 +219,12 @@ mod tests {
         {
             assert_eq!(number(none), None, "{none}");
         }
-        let of = |values: &[&str]| values.iter().fold(None, |known, value| NamedObject::with(known, value.as_bytes()));
+        let key = HashKey::new([1; 16]);
+        let with = |known, value: &&str| NamedObject::with(known, value.as_bytes(), &key);
+        let of = |values: &[&str]| values.iter().fold(None, with);
         assert_eq!(of(&["alice"]), None);
         assert_eq!(of(&["7", "alice"]), of(&["7"]));
         assert_ne!(of(&["1", "7"]).unwrap().hash, of(&["2", "7"]).unwrap().hash);
-        assert_eq!(of(&["1", "7"]).unwrap().number, 7);
+        assert_eq!(of(&["1", "7"]).unwrap().number, 8);
     }
 }

@@ -128,7 +128,7 @@ impl Sink {
     fn asked(&mut self, hint: Hint, value: &[u8]) {
         self.login.field(hint, value, &self.key);
         if hint.any(Hint::OBJECT) {
-            self.object = NamedObject::with(self.object, value);
+            self.object = NamedObject::with(self.object, value, &self.key);
         }
     }
 

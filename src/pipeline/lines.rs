@@ -77,9 +77,11 @@ pub fn line_of(
 
 /// The port of the `Host` field, where it names one.
 fn port_named(head: &Head) -> Option<u16> {
-    let host = head.get(Field::Host)?;
-    let at = memchr::memrchr(b':', host)?;
-    std::str::from_utf8(host.get(at + 1..)?).ok()?.parse().ok()
+    let host = head.get(Field::Host)?.trim_ascii();
+    let (name, port) = host.split_at_checked(memchr::memrchr(b':', host)?)?;
+    let is_name = !name.contains(&b':') || name.ends_with(b"]"); // else it is an IPv6 address without brackets
+    let digits = port.get(1..).filter(|port| is_name && port.iter().all(u8::is_ascii_digit))?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn hostname<'h>(request: Option<&'h Head>, observation: Option<&Observation<'_>>) -> Option<Cow<'h, str>> {

@@ -15,7 +15,7 @@ mod workers;
 
 pub use judge::{Forgotten, Judge, JudgeOptions, Verdict, forget};
 pub use lines::{Line, LineKey};
-pub use partition::{Counters, Limits, Redact};
+pub use partition::{Counters, Limits, Redact, blindness};
 pub use shedding::Shedding;
 pub use workers::{Between, Deliver, Failure, Pipeline, PipelineOptions};
 

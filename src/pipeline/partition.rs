@@ -72,6 +72,17 @@ pub struct Counters {
 /// Requests of proxies that are not trusted from which on it is worth a word.
 const LEAST_FORWARDED: u64 = 100;
 
+/// What is wrong where most requests come from a proxy that is not trusted to say for whom.
+pub fn blindness(forwarded: u64, transactions: u64) -> Option<String> {
+    let is_most = forwarded >= LEAST_FORWARDED && 2 * forwarded >= transactions;
+    is_most.then(|| {
+        format!(
+            "{forwarded} of {transactions} requests were forwarded by a proxy that is not trusted to say for whom, and all count as \
+             its own: put its address into `identity.trusted_proxies`, or clients cannot be told apart"
+        )
+    })
+}
+
 /// Bounds that what was read ran into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenCounters {
@@ -92,18 +103,6 @@ pub struct SeenCounters {
 }
 
 impl SeenCounters {
-    /// What is wrong where most requests come from a proxy that is not trusted to say for whom.
-    pub fn blindness(&self, transactions: u64) -> Option<String> {
-        let is_most = self.forwarded >= LEAST_FORWARDED && 2 * self.forwarded >= transactions;
-        is_most.then(|| {
-            format!(
-                "{} of {transactions} requests were forwarded by a proxy that is not trusted to say for whom, and all count as its \
-                 own: put its address into `identity.trusted_proxies`, or clients cannot be told apart",
-                self.forwarded
-            )
-        })
-    }
-
     fn count(&mut self, transaction: &Transaction<BodyReport>, observation: Option<&Observation<'_>>, at: &Snapshot) {
         let reports =
             [&transaction.request, &transaction.response].into_iter().flatten().filter_map(|m| m.report.as_ref());

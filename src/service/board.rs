@@ -3,6 +3,7 @@
 
 use crate::alert::IncidentTally;
 use crate::capture::live::InterfaceStatistics;
+use crate::detect::sensor::Wire;
 use crate::packet::PacketCounters;
 use crate::pipeline::{Counters, Shedding};
 use crate::rule::Severity;
@@ -56,35 +57,38 @@ pub struct Judged {
 }
 
 /// What has passed so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Passed {
     pub frames: u64,
     pub wire_bytes: u64,
-    pub transactions: u64,
-    /// Of connections that are read: seen, and missing though acknowledged.
-    pub bytes: u64,
-    pub missing_bytes: u64,
+    pub wire: Wire,
+    /// Requests that say for whom they were forwarded, from addresses that are not trusted to.
+    pub forwarded: u64,
 }
 
 impl Passed {
     pub fn of(reading: &Reading, judged: &Judged) -> Passed {
-        let stream = &judged.counters.table.stream;
+        let (http, stream) = (&judged.counters.http, &judged.counters.table.stream);
         Passed {
             frames: reading.packets.frames,
             wire_bytes: reading.packets.wire_bytes,
-            transactions: judged.counters.http.transactions,
-            bytes: stream.bytes,
-            missing_bytes: stream.gap_bytes,
+            wire: Wire {
+                transactions: http.transactions,
+                requests_only: http.requests_only,
+                responses_only: http.responses_only,
+                bytes: stream.bytes,
+                missing_bytes: stream.gap_bytes,
+            },
+            forwarded: judged.counters.seen.forwarded,
         }
     }
 
-    fn since(self, before: Passed) -> Passed {
+    pub fn since(&self, before: &Passed) -> Passed {
         Passed {
             frames: self.frames.saturating_sub(before.frames),
             wire_bytes: self.wire_bytes.saturating_sub(before.wire_bytes),
-            transactions: self.transactions.saturating_sub(before.transactions),
-            bytes: self.bytes.saturating_sub(before.bytes),
-            missing_bytes: self.missing_bytes.saturating_sub(before.missing_bytes),
+            wire: self.wire.since(&before.wire),
+            forwarded: self.forwarded.saturating_sub(before.forwarded),
         }
     }
 }
@@ -119,10 +123,9 @@ impl Board {
     }
 
     /// What has passed in the last minutes, and how long that is.
-    pub fn lately(&self, now: Instant, passed: Passed) -> (Duration, Passed) {
-        let noted = locked(&self.passed).front().copied();
-        let (at, before) = noted.unwrap_or((self.started, Passed::default()));
-        (now.saturating_duration_since(at), passed.since(before))
+    pub fn lately(&self, now: Instant, passed: &Passed) -> (Duration, Passed) {
+        let (at, before) = locked(&self.passed).front().cloned().unwrap_or((self.started, Passed::default()));
+        (now.saturating_duration_since(at), passed.since(&before))
     }
 
     pub fn reading(&self) -> Reading {
@@ -151,9 +154,9 @@ mod tests {
         let board = Board::new(Arc::default());
         let at = |seconds| board.started + Duration::from_secs(seconds);
         let frames = |frames| Passed { frames, ..Passed::default() };
-        assert_eq!(board.lately(at(10), frames(50)).1.frames, 50, "since the start");
+        assert_eq!(board.lately(at(10), &frames(50)).1.frames, 50, "since the start");
         (1..=100).for_each(|nth| board.note_passed(at(nth * 10), frames(nth * nth)));
-        let (time, passed) = board.lately(at(1000), frames(10_000));
+        let (time, passed) = board.lately(at(1000), &frames(10_000));
         assert_eq!((time.as_secs(), passed.frames), (300, 10_000 - 70 * 70));
     }
 }

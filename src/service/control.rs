@@ -254,9 +254,14 @@ fn forget(daemon: &Arc<Daemon>, what: Forget) -> Result<Value, String> {
     }
 }
 
+const LOST: &str = "the thread that writes the state was lost; restart the sensor";
+
 /// Writes a checkpoint, and waits until it is on the disk.
 fn write(daemon: &Arc<Daemon>, leave: Leave) -> Result<(), String> {
-    let slow = || "the state is still being written; try again".to_owned();
+    let slow = || match daemon.checkpointer.is_lost() {
+        true => LOST.to_owned(),
+        false => "the state is still being written; try again".to_owned(),
+    };
     let until = Instant::now() + WRITING;
     loop {
         if !daemon.checkpointer.wait(until.saturating_duration_since(Instant::now())) {
@@ -279,7 +284,7 @@ fn write(daemon: &Arc<Daemon>, leave: Leave) -> Result<(), String> {
 }
 
 fn look<T>(daemon: &Daemon, look: impl FnOnce(&State) -> T) -> Result<T, String> {
-    daemon.checkpointer.look(look).ok_or_else(|| "the thread that writes the state was lost; restart the sensor".into())
+    daemon.checkpointer.look(look).ok_or_else(|| LOST.to_owned())
 }
 
 fn value_of<T: Serialize>(value: &T) -> Result<Value, String> {

@@ -4,26 +4,24 @@
 //! to be done between two windows.
 
 use super::Daemon;
-use super::board::{Judged, Passed, Reading};
+use super::board::{Passed, Reading};
 use super::memory;
 use crate::alert::endpoint_records;
 use crate::alert::record::{EveRecord, EventType, StatsDetail, write_line};
 use crate::baseline::Leave;
-use crate::detect::sensor::{self, Health, Wire};
-use crate::pipeline::Judge;
+use crate::detect::sensor::{self, Health};
+use crate::pipeline::{Judge, blindness};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 const TICK: Duration = Duration::from_secs(1);
 /// A window: what is judged of the sensor is judged as often as the traffic.
 const HEALTH: Duration = Duration::from_secs(10);
-/// Where little comes, so much is looked at together.
-const LONGER: Duration = Duration::from_secs(600);
 /// How often a line of counters is written, where they are wanted.
 const STATS: Duration = Duration::from_secs(60);
 /// Percent of `limits.memory_mib` from which on memory is short, and below which it no longer is.
@@ -69,15 +67,19 @@ struct House {
     seconds_short: u32,
     is_relieving: Arc<AtomicBool>,
     reading: Reading,
-    judged: Judged,
-    /// As it was when the longer span of health began.
-    begun: Judged,
-    longer: Due,
+    passed: Passed,
     failures: u64,
-    /// Checkpoints are not written for long.
-    is_stuck: bool,
+    writing: Writing,
     /// That clients cannot be told apart was said.
     has_warned: bool,
+}
+
+/// How writing the state goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Fine,
+    Slow,
+    Lost,
 }
 
 /// Something that is done every so often.
@@ -112,11 +114,9 @@ impl House {
             seconds_short: 0,
             is_relieving: Arc::default(),
             reading: Reading::default(),
-            judged: Judged::default(),
-            begun: Judged::default(),
-            longer: Due::new(LONGER),
+            passed: Passed::default(),
             failures: 0,
-            is_stuck: false,
+            writing: Writing::Fine,
             has_warned: false,
             daemon,
         }
@@ -153,20 +153,26 @@ impl House {
         }
     }
 
-    /// What is not written for long is said once, and again when it goes on; what never will be, too.
+    /// What is not written for long is said once, and when it is written again; what never will be, too.
     fn watch_checkpoints(&mut self) {
         let checkpointer = &self.daemon.checkpointer;
         let waiting = checkpointer.waiting();
-        let is_stuck = checkpointer.is_lost() || waiting >= LONGEST_WRITE;
-        match (std::mem::replace(&mut self.is_stuck, is_stuck), is_stuck) {
-            (false, true) if checkpointer.is_lost() => {
+        let writing = match () {
+            _ if checkpointer.is_lost() => Writing::Lost,
+            _ if waiting >= LONGEST_WRITE => Writing::Slow,
+            _ => Writing::Fine,
+        };
+        if std::mem::replace(&mut self.writing, writing) == writing {
+            return;
+        }
+        match writing {
+            Writing::Fine => info!("checkpoints are written again"),
+            Writing::Slow => {
+                warn!("a checkpoint is not written for {} s; is the disk slow, or gone?", waiting.as_secs());
+            }
+            Writing::Lost => {
                 error!("the thread that writes the state was lost: nothing is saved any more; restart the sensor");
             }
-            (false, true) => {
-                warn!("a checkpoint is not written for {} s; is the disk slow, or gone?", waiting.as_secs())
-            }
-            (true, false) => warn!("checkpoints are written again"),
-            _ => {}
         }
     }
 
@@ -213,22 +219,21 @@ impl House {
 
     fn judge_health(&mut self) {
         let (reading, judged) = (self.daemon.board.reading(), self.daemon.board.judged());
-        let blindness = judged.counters.seen.blindness(judged.counters.http.transactions);
+        let (now, passed) = (Instant::now(), Passed::of(&reading, &judged));
+        let (_, lately) = self.daemon.board.lately(now, &passed);
+        let blindness = blindness(lately.forwarded, lately.wire.transactions);
         if let Some(blindness) = blindness.filter(|_| !std::mem::replace(&mut self.has_warned, true)) {
             warn!("{blindness}");
         }
-        self.daemon.board.note_passed(Instant::now(), Passed::of(&reading, &judged));
-        let mut health = health_of(&self.reading, &reading, &self.judged, &judged);
-        health.longer = wire_of(&self.begun, &judged);
-        if self.longer.is_due(Instant::now()) {
-            self.begun = judged.clone();
-        }
+        let window = passed.since(&self.passed);
+        let health = health_of((&self.reading, &reading), window, lately);
+        self.daemon.board.note_passed(now, passed.clone());
         let sinks = Arc::clone(&self.daemon.sinks);
         self.with_judge(move |judge| {
             let findings = sensor::judge(&health, &judge.rules().sensor);
             judge.tell(health.now, findings).iter().for_each(|alert| sinks.alert(alert));
         });
-        (self.reading, self.judged) = (reading, judged);
+        (self.reading, self.passed) = (reading, passed);
     }
 
     fn write_stats(&self) {
@@ -260,8 +265,8 @@ impl House {
     }
 }
 
-/// What happened between two looks.
-fn health_of(before: &Reading, reading: &Reading, judged_before: &Judged, judged: &Judged) -> Health {
+/// What happened between two looks, and lately.
+fn health_of((before, reading): (&Reading, &Reading), window: Passed, lately: Passed) -> Health {
     let sum = |reading: &Reading, of: fn(&crate::capture::live::InterfaceStatistics) -> u64| {
         reading.interfaces.iter().map(of).sum::<u64>()
     };
@@ -270,26 +275,13 @@ fn health_of(before: &Reading, reading: &Reading, judged_before: &Judged, judged
     Health {
         now: reading.newest.unwrap_or_else(super::suppressions::now),
         silence: reading.silence,
-        lately: wire_of(judged_before, judged),
-        longer: Wire::default(),
+        window: window.wire,
+        lately: lately.wire,
         frames: received.saturating_sub(dropped),
         frames_dropped: dropped,
         left_out: (!reading.shedding.is_none()).then(|| reading.shedding.to_string()),
         clock_jump: (reading.jumps > before.jumps).then_some(reading.last_jump),
         interfaces_lost: lost(reading),
-    }
-}
-
-/// What came between two looks.
-fn wire_of(before: &Judged, judged: &Judged) -> Wire {
-    let (http, http_before) = (&judged.counters.http, &before.counters.http);
-    let (stream, stream_before) = (&judged.counters.table.stream, &before.counters.table.stream);
-    Wire {
-        transactions: http.transactions - http_before.transactions,
-        requests_only: http.requests_only - http_before.requests_only,
-        responses_only: http.responses_only - http_before.responses_only,
-        bytes: stream.bytes - stream_before.bytes,
-        missing_bytes: stream.gap_bytes - stream_before.gap_bytes,
     }
 }
 

@@ -35,8 +35,8 @@ pub use status::{InterfaceStatus, SinkStatus, Status};
 use crate::alert::record::EventType;
 use crate::alert::sink::Sinks;
 use crate::alert::{Incidents, told_since};
-use crate::baseline::persist::Probe;
-use crate::baseline::{Checkpointer, Leave, State};
+use crate::baseline::persist::{Probe, Progress};
+use crate::baseline::{Checkpointer, Cut, Leave, State};
 use crate::capture::live::{LiveError, LiveOptions, LiveSource};
 use crate::capture::pipe::PipeSource;
 use crate::capture::{CaptureError, Filter, FilterError, is_named_pipe};
@@ -156,7 +156,9 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     // What it writes to, each with the mode with which it is made where it is not there.
     let log = real_file(&config.alert.file);
     let mut folders: Vec<(&Path, u32)> = vec![(&config.state.folder, 0o700)];
-    folders.extend(folder_of(&log).map(|folder| (folder, 0o750)));
+    // Of a link and of what it leads to: the one is renamed when the log is rotated, the other written.
+    folders
+        .extend([folder_of(&config.alert.file), folder_of(&log)].into_iter().flatten().map(|folder| (folder, 0o750)));
     folders.extend(config.service.socket.as_deref().and_then(folder_of).map(|folder| (folder, 0o777)));
     let mut notes = Vec::new();
     let paths: Vec<&Path> = folders.iter().map(|(folder, _)| *folder).collect();
@@ -251,13 +253,11 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     housekeeper.stop();
     network.stop();
     let finished = read.and_then(|pipeline| pipeline.finish(false));
-    let ended = finished.map(|(judge, _)| {
-        if !daemon.checkpointer.wait(LAST_WRITE) {
-            return; // said at the end
-        }
-        daemon.checkpointer.submit(judge.cut(Leave::Whole));
-    });
-    finish(daemon);
+    let (last, ended) = match finished {
+        Ok((judge, _)) => (Some(judge.cut(Leave::Whole)), Ok(())),
+        Err(failure) => (None, Err(failure)),
+    };
+    finish(daemon, last);
     info!("ended");
     ended?;
     Ok(())
@@ -268,19 +268,22 @@ fn folder_of(file: &Path) -> Option<&Path> {
     file.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
 }
 
-/// The file itself, where its name is a link to it.
+/// The file itself, where its name is a link to it, be it there yet or not.
 fn real_file(file: &Path) -> PathBuf {
-    std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
+    let linked = || std::fs::read_link(file).map(|to| folder_of(file).unwrap_or(Path::new(".")).join(to));
+    std::fs::canonicalize(file).or_else(|_| linked()).unwrap_or_else(|_| file.to_owned())
 }
 
-/// A kill may have come between an alert and the checkpoint that would know of it, or the queues of other sinks: the log does.
+/// A kill may have come between an alert and the checkpoint that would know of it: the log does. Between the log and the queues of
+/// other sinks it may have come once, at the last alert.
 fn go_on_with_told(incidents: &mut Incidents, sinks: &Sinks, log: &Path, judged: Option<Timestamp>) {
-    match told_since(log, judged.unwrap_or(Timestamp::MIN)) {
+    let Some(judged) = judged else { return };
+    match told_since(log, judged) {
         Ok(told) => match incidents.catch_up(&told) {
             0 => {}
             count => {
                 info!("{count} alerts were told after the state was saved; their incidents go on");
-                told.iter().for_each(|alert| sinks.again(alert));
+                told.last().into_iter().for_each(|alert| sinks.again(alert));
             }
         },
         Err(error) => warn!("{}: what was told last cannot be read: {error}; incidents may open again", log.display()),
@@ -368,32 +371,43 @@ fn deliver(
     })
 }
 
-/// Gives everything up in order: what waits is written or kept.
-fn finish(daemon: Arc<Daemon>) {
+/// Gives everything up in order: what waits is sent, written or kept. A disk that hangs keeps no alert from the sinks.
+fn finish(daemon: Arc<Daemon>, last: Option<Cut>) {
     // The threads have ended; one that answers a client may still hold it for a moment.
     let until = Instant::now() + LAST_WORDS;
     while Arc::strong_count(&daemon) > 1 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let daemon = match Arc::try_unwrap(daemon) {
-        Ok(daemon) => daemon,
+    match Arc::try_unwrap(daemon) {
+        Ok(daemon) => {
+            match Arc::try_unwrap(daemon.sinks) {
+                Ok(sinks) => sinks.finish(LAST_WORDS).iter().for_each(|note| warn!("{note}")),
+                Err(_) => warn!("the sinks are still in use: what waits is kept for the next start"),
+            }
+            let is_taken = hand_over(&daemon.checkpointer, last);
+            let (is_written, progress) = daemon.checkpointer.end(LAST_WRITE);
+            tell_of_the_last(&progress, is_taken && is_written);
+        }
         Err(daemon) => {
             warn!(
                 "a client of the control socket is still being answered; what waits for sinks is kept for the next start"
             );
-            daemon.checkpointer.wait(LAST_WRITE);
-            return;
+            let is_written = hand_over(&daemon.checkpointer, last) && daemon.checkpointer.wait(LAST_WRITE);
+            tell_of_the_last(&daemon.checkpointer.progress(), is_written);
         }
-    };
-    match Arc::try_unwrap(daemon.sinks) {
-        Ok(sinks) => sinks.finish(LAST_WORDS).iter().for_each(|note| warn!("{note}")),
-        Err(_) => warn!("the sinks are still in use: what waits is kept for the next start"),
     }
-    let (is_written, progress) = daemon.checkpointer.end(LAST_WRITE);
-    if let Some((_, problem)) = progress.last_error.filter(|_| progress.failures > 0) {
+}
+
+/// Hands over the last cut once the one before is written; false where that takes too long.
+fn hand_over(checkpointer: &Checkpointer, last: Option<Cut>) -> bool {
+    last.is_none_or(|last| checkpointer.wait(LAST_WRITE) && checkpointer.submit(last))
+}
+
+fn tell_of_the_last(progress: &Progress, is_written: bool) {
+    if let Some((_, problem)) = progress.last_error.as_ref().filter(|_| progress.failures > 0) {
         error!("the state could not be written: {problem}");
     } else if !is_written {
-        error!("the last checkpoint was not written: what was learned since the one before is lost");
+        error!("the last checkpoint was not written: what was learned since the one before is lost; is the disk slow?");
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One thread of tokio. What takes long is done on threads that tokio keeps for it; nothing here can hold up the path of
 //! the packets. Bounded: a request line of 64 KiB, 32 connections to the socket at once, two seconds to ask
-//! and ten to take the answer; as many connections to the metrics, each with half a minute between two requests.
+//! and ten to take the answer; as many connections to the metrics, each with a minute and a quarter for a request and its answer.
 
 use super::metrics::{families, prometheus_text};
 use super::visitors::Visitors;
@@ -32,11 +32,12 @@ const MAX_CONNECTIONS: usize = 32;
 /// A line of JSON is sent at once: who says nothing does not keep others waiting for long.
 const REQUEST_TIME: Duration = Duration::from_secs(2);
 const REPLY_TIME: Duration = Duration::from_secs(10);
-/// How long a connection to the metrics may say nothing: longer than the usual time between two scrapes is worth.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long a connection to the metrics may take for a request and its answer, and stay open for the next: scrapes come once a minute
+/// at most places.
+const VISIT: Duration = Duration::from_secs(75);
 const GRAPHITE_TIME: Duration = Duration::from_secs(5);
-/// A judge that has not ended a window for so long hangs.
-const HEALTHY: Duration = Duration::from_secs(60);
+/// A judge that has not ended a window for so long hangs: with a clock that was set back by a minute it may take as long.
+const HEALTHY: Duration = Duration::from_secs(90);
 
 pub struct Network {
     stop: oneshot::Sender<()>,
@@ -128,7 +129,7 @@ async fn serve_metrics(listener: TcpListener, daemon: Arc<Daemon>) {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(daemon);
-    if let Err(error) = axum::serve(Visitors::of(listener, MAX_CONNECTIONS, SILENCE), router).await {
+    if let Err(error) = axum::serve(Visitors::of(listener, MAX_CONNECTIONS, VISIT), router).await {
         error!("metrics are no longer served: {error}");
     }
 }
@@ -145,7 +146,7 @@ async fn metrics(State(daemon): State<Arc<Daemon>>) -> impl IntoResponse {
 async fn healthz(State(daemon): State<Arc<Daemon>>) -> (StatusCode, &'static str) {
     let judged = daemon.board.judged();
     match judged.at {
-        Some(at) if at.elapsed() > HEALTHY => (StatusCode::SERVICE_UNAVAILABLE, "no window was judged for a minute\n"),
+        Some(at) if at.elapsed() > HEALTHY => (StatusCode::SERVICE_UNAVAILABLE, "no window was judged for 90 s\n"),
         _ => (StatusCode::OK, "ok\n"),
     }
 }

@@ -4,7 +4,7 @@ use super::Daemon;
 use super::board::Passed;
 use crate::alert::OpenIncident;
 use crate::baseline::persist::size_of;
-use crate::pipeline::Judge;
+use crate::pipeline::{Judge, blindness};
 use crate::rule::Ruleset;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
         daemon.on_judge(move |judge: &mut Judge| judge.incidents().list(&store).into_iter().take(TOP).collect())?;
     let (reading, judged) = (daemon.board.reading(), daemon.board.judged());
     let uptime = daemon.board.started.elapsed();
-    let (time, lately) = daemon.board.lately(Instant::now(), Passed::of(&reading, &judged));
+    let (time, lately) = daemon.board.lately(Instant::now(), &Passed::of(&reading, &judged));
     let seconds = time.as_secs_f64().max(1.0);
     let learning_until = judged.learn_until.filter(|until| judged.now.is_none_or(|now| now < *until));
     let progress = daemon.checkpointer.progress();
@@ -121,7 +121,7 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
         frames: reading.packets.frames,
         transactions: judged.counters.http.transactions,
         frames_per_second: lately.frames as f64 / seconds,
-        transactions_per_second: lately.transactions as f64 / seconds,
+        transactions_per_second: lately.wire.transactions as f64 / seconds,
         bits_per_second: lately.wire_bytes as f64 * 8.0 / seconds,
         interfaces: reading
             .interfaces
@@ -136,8 +136,8 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
             .collect(),
         left_out: (!reading.shedding.is_none()).then(|| reading.shedding.to_string()),
         shed_seconds: reading.shed_seconds,
-        blindness: judged.counters.seen.blindness(judged.counters.http.transactions),
-        missing_share: lately.missing_bytes as f64 / (lately.bytes + lately.missing_bytes).max(1) as f64,
+        blindness: blindness(lately.forwarded, lately.wire.transactions),
+        missing_share: lately.wire.missing_bytes as f64 / (lately.wire.bytes + lately.wire.missing_bytes).max(1) as f64,
         learning_until: learning_until.map(|until| until.0),
         detectors: detectors(&config.detect.disabled, learning_until),
         endpoints: daemon.store.endpoints.len(),
@@ -190,4 +190,22 @@ fn top_endpoints(daemon: &Daemon) -> Vec<TopEndpoint> {
     named
         .filter_map(|(requests, key)| Some(TopEndpoint { name: daemon.store.endpoints.get(&key)?.name(), requests }))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ready_are_detectors_and_each_is_one_or_the_other() {
+        let all = Ruleset::detectors();
+        assert!(READY_AT_ONCE.iter().chain(&READY_IN_PART).all(|name| all.contains(name)));
+        assert!(READY_AT_ONCE.iter().all(|name| !READY_IN_PART.contains(name)));
+        let meanwhile = detectors(&["scanner".to_owned()], Some(Timestamp(1)));
+        assert_eq!(meanwhile["scanner"], "disabled");
+        assert_eq!(meanwhile["credential_leak"], "ready");
+        assert_eq!(meanwhile["object_enumeration"], "ready in part");
+        assert_eq!(meanwhile["traffic_drop"], "learning");
+        assert_eq!(detectors(&[], None)["traffic_drop"], "ready");
+    }
 }

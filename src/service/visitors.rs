@@ -1,7 +1,8 @@
-//! Connections to the metrics: so many at once, and none that says nothing for long.
+//! Connections to the metrics: so many at once, and none that is held open for nothing.
 //!
-//! A listener in, one for `axum::serve` out. Whoever comes while there is no room waits in the kernel's queue. A connection that
-//! sends nothing for too long fails as if its peer had gone, so that what is held open for nothing cannot keep others out for long.
+//! A listener in, one for `axum::serve` out. Whoever comes while there is no room waits in the kernel's queue. A connection on which
+//! nothing was answered for too long, be it for want of a request or of somebody who takes the answer, fails as if its peer had
+//! gone: so nobody keeps others out for longer than that.
 
 use axum::serve::Listener;
 use std::io;
@@ -18,12 +19,12 @@ use tokio::time::{Instant, Sleep, sleep};
 pub struct Visitors {
     listener: TcpListener,
     room: Arc<Semaphore>,
-    silence: Duration,
+    visit: Duration,
 }
 
 impl Visitors {
-    pub fn of(listener: TcpListener, most: usize, silence: Duration) -> Visitors {
-        Visitors { listener, room: Arc::new(Semaphore::new(most)), silence }
+    pub fn of(listener: TcpListener, most: usize, visit: Duration) -> Visitors {
+        Visitors { listener, room: Arc::new(Semaphore::new(most)), visit }
     }
 }
 
@@ -35,8 +36,8 @@ impl Listener for Visitors {
         // It is never closed.
         let permit = Arc::clone(&self.room).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        let silence = self.silence;
-        (Visitor { stream, silence, until: Box::pin(sleep(silence)), _permit: permit }, address)
+        let visit = self.visit;
+        (Visitor { stream, visit, until: Box::pin(sleep(visit)), _permit: permit }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -47,7 +48,7 @@ impl Listener for Visitors {
 /// One connection.
 pub struct Visitor {
     stream: TcpStream,
-    silence: Duration,
+    visit: Duration,
     until: Pin<Box<Sleep>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -56,18 +57,22 @@ impl AsyncRead for Visitor {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         match Pin::new(&mut this.stream).poll_read(context, into) {
-            Poll::Ready(read) => {
-                this.until.as_mut().reset(Instant::now() + this.silence);
-                Poll::Ready(read)
-            }
             Poll::Pending => this.until.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            read => read,
         }
     }
 }
 
 impl AsyncWrite for Visitor {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let this = &mut *self;
+        match Pin::new(&mut this.stream).poll_write(context, bytes) {
+            Poll::Pending => this.until.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            written => {
+                this.until.as_mut().reset(Instant::now() + this.visit);
+                written
+            }
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -87,7 +92,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
-    fn who_says_nothing_makes_room_for_others() {
+    fn who_asks_nothing_makes_room_for_others() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

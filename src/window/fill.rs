@@ -344,8 +344,9 @@ impl Window {
         // What is made now was nobody's; what nobody guesses is asked for before it is made.
         let is_made = observation.status == 201 && (object.is_in_body || observation.template.ends_with('}'));
         let is_asked_before = object.is_opaque && observation.method == "HEAD";
-        // What is sent may be about anything; it asks for what it is given, or refused.
-        let is_told_of = object.is_in_body && !observation.is_sensitive() && !is_miss(observation.status);
+        // What is sent may be about anything; it asks for what it is given, or refused, but for want of credentials.
+        let is_asked = observation.is_sensitive() || is_miss(observation.status) && observation.status != 401;
+        let is_told_of = object.is_in_body && !is_asked;
         if is_made || is_asked_before || is_told_of || observation.is_dead_link() {
             return;
         }

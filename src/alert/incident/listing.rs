@@ -32,12 +32,12 @@ pub struct OpenIncident {
     pub is_acknowledged: bool,
 }
 
-/// What the incidents amount to of which a run had something to say.
+/// What the incidents of a run amount to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentTally {
     /// Incidents by the detector and severity of their worst voice.
     pub by_detector: BTreeMap<&'static str, BTreeMap<Severity, u64>>,
-    /// Incidents of earlier runs that were open, and of which there was nothing new.
+    /// Incidents of earlier runs that were open, and not heard of in this one.
     pub carried_over: u64,
     pub suppressed: u64,
     /// Findings of what somebody acknowledged before.

@@ -11,12 +11,12 @@ use std::fmt::Write;
 /// Levels of URLs within URLs that are searched for secrets.
 const NESTED_LEVELS: u32 = 2;
 
-/// Whether the value of a parameter, or a segment of a path, which has no name, is to be hidden.
-type IsSecret<'f> = &'f dyn Fn(&[u8], &[u8]) -> bool;
+/// Whether the value of a parameter is to be hidden, or what has no name: a segment of a path, a parameter without a value.
+type IsSecret<'f> = &'f dyn Fn(Option<&[u8]>, &[u8]) -> bool;
 
 /// `target` with the values of secret parameters, secret segments and any user information replaced by `REDACTED`, names kept,
 /// control and bidirectional-override characters percent-encoded. Borrows where nothing has to change.
-pub fn redact<'a>(target: &'a str, is_secret: impl Fn(&[u8], &[u8]) -> bool) -> Cow<'a, str> {
+pub fn redact<'a>(target: &'a str, is_secret: impl Fn(Option<&[u8]>, &[u8]) -> bool) -> Cow<'a, str> {
     let redacted = redact_secrets(target, &is_secret);
     // Nearly every target is printable ASCII, which bytes show faster than characters.
     let is_plain = redacted.bytes().all(|b| b.is_ascii_graphic());
@@ -39,18 +39,17 @@ fn redact_secrets<'a>(target: &'a str, is_secret: IsSecret<'_>) -> Cow<'a, str> 
         position = to;
     }
     let path_end = target.find(['?', '#']).unwrap_or(target.len());
-    while let Some((delimiter, start)) = next_delimiter(target, position, path_end) {
+    while let Some(start) = next_piece(target, position, path_end) {
         let piece = piece_at(target, start, start <= path_end);
         position = start + piece.len();
-        if delimiter == b'/' {
-            if is_hidden("", piece, is_secret) {
-                replace(start, position);
+        match piece.split_once('=').filter(|(_, value)| !value.is_empty()) {
+            Some((name, value))
+                if is_hidden(Some(name), value, is_secret) || has_nested_secret(value, is_secret, NESTED_LEVELS) =>
+            {
+                replace(start + name.len() + 1, position);
             }
-            continue;
-        }
-        let Some((name, value)) = piece.split_once('=').filter(|(_, value)| !value.is_empty()) else { continue };
-        if is_hidden(name, value, is_secret) || has_nested_secret(value, is_secret, NESTED_LEVELS) {
-            replace(start + name.len() + 1, position);
+            None if is_hidden(None, piece, is_secret) => replace(start, position),
+            _ => {}
         }
     }
     match out {
@@ -62,15 +61,15 @@ fn redact_secrets<'a>(target: &'a str, is_secret: IsSecret<'_>) -> Cow<'a, str> 
     }
 }
 
-/// What introduces the next parameter, or the next segment of the path, from `position` on, and where that begins.
-fn next_delimiter(target: &str, position: usize, path_end: usize) -> Option<(u8, usize)> {
+/// Where the next parameter, or the next segment of the path, begins, from `position` on.
+fn next_piece(target: &str, position: usize, path_end: usize) -> Option<usize> {
     let rest = target.as_bytes().get(position..)?.iter().zip(position..);
     let is_delimiter = |(byte, at): &(&u8, usize)| match byte {
         b'?' | b'&' | b';' | b'#' => true,
         b'/' => *at < path_end,
         _ => false,
     };
-    rest.into_iter().find(is_delimiter).map(|(byte, at)| (*byte, at + 1))
+    rest.into_iter().find(is_delimiter).map(|(_, at)| at + 1)
 }
 
 /// The parameter or segment that starts at `start`, up to the next delimiter. A `?` ends none: queries may hold it bare. A `/`
@@ -93,11 +92,11 @@ fn user_information(target: &str) -> Option<(usize, usize)> {
     (length > 0).then_some((from, from + length))
 }
 
-fn is_hidden(raw_name: &str, raw_value: &str, is_secret: IsSecret<'_>) -> bool {
+fn is_hidden(raw_name: Option<&str>, raw_value: &str, is_secret: IsSecret<'_>) -> bool {
     let (mut name, mut value) = (Vec::new(), Vec::new());
-    let name = percent_decode(raw_name.as_bytes(), true, &mut name);
+    let name = raw_name.map(|raw_name| percent_decode(raw_name.as_bytes(), true, &mut name));
     // A plus is a space in queries only.
-    is_secret(name, percent_decode(raw_value.as_bytes(), !raw_name.is_empty(), &mut value))
+    is_secret(name, percent_decode(raw_value.as_bytes(), raw_name.is_some(), &mut value))
 }
 
 /// Whether a value, decoded, reads as a URL or query with a secret parameter.
@@ -113,7 +112,8 @@ fn has_nested_secret(value: &str, is_secret: IsSecret<'_>, levels: u32) -> bool 
     }
     decoded.split(['?', '&', ';', '#']).any(|piece| {
         piece.split_once('=').is_some_and(|(name, value)| {
-            !value.is_empty() && (is_hidden(name, value, is_secret) || has_nested_secret(value, is_secret, levels - 1))
+            !value.is_empty()
+                && (is_hidden(Some(name), value, is_secret) || has_nested_secret(value, is_secret, levels - 1))
         }) || (piece.contains('%') && has_nested_secret(piece, is_secret, levels - 1))
     })
 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn shown(target: &str) -> Cow<'_, str> {
-        redact(target, |name, value| matches!(name, b"token" | b"api_key" | b"jsessionid") || value == b"s3cret")
+        redact(target, |name, value| matches!(name, Some(b"token" | b"api_key" | b"jsessionid")) || value == b"s3cret")
     }
 
     #[test]
@@ -179,6 +179,9 @@ mod tests {
             ("http://shop.test/s3cret?y=s3cret", "http://shop.test/REDACTED?y=REDACTED"),
             ("/a?next=%2Fb%3Fx%3Ds3cret", "/a?next=REDACTED"),
             ("/a?path=/s3cret", "/a?path=/s3cret"),
+            ("/a?s3cret&x=1", "/a?REDACTED&x=1"),
+            ("/a?=s3cret", "/a?=REDACTED"),
+            ("/reset/token=abc/x", "/reset/token=REDACTED/x"),
         ] {
             assert_eq!(shown(target), expected);
         }

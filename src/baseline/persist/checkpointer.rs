@@ -42,7 +42,7 @@ struct Shared {
     progress: Progress,
     /// Cuts that are waiting or being written.
     under_way: usize,
-    /// Since when there are any.
+    /// Since when the first of them is being written, or waits for it.
     waits_since: Option<Instant>,
     owed: Option<Leave>,
 }
@@ -119,7 +119,7 @@ impl Checkpointer {
         self.thread.as_ref().is_some_and(JoinHandle::is_finished)
     }
 
-    /// How long the oldest cut that is not written waits, if one does.
+    /// How long the cut that is being written takes so far.
     pub fn waiting(&self) -> Duration {
         locked(&self.shared).waits_since.map_or(Duration::ZERO, |since| since.elapsed())
     }

@@ -15,7 +15,7 @@ mod traffic;
 use super::args::DoctorArgs;
 use super::note;
 use crate::alert::human::Style;
-use crate::capture::{FrameSource, open_all};
+use crate::capture::{CaptureError, FrameSource, open_all};
 use crate::config::Config;
 use crate::packet::Tunnels;
 use report::{Check, Report, Verdict};
@@ -101,6 +101,7 @@ fn of_captures(args: &DoctorArgs) -> anyhow::Result<(Vec<Check>, Option<Figures>
     let mut checks: Vec<Check> = source
         .errors()
         .iter()
+        .filter(|error| !matches!(error, CaptureError::UnknownLink { .. })) // the frames are counted, and told of below
         .map(|error| Check::fail("capture", error.to_string(), "capture it again, or go on with what was read"))
         .collect();
     let figures = traffic.figures();

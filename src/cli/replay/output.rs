@@ -252,7 +252,8 @@ impl Output {
 
 impl Audience for Output {
     fn hear(&mut self, _: &Judge, verdict: Verdict) {
-        if self.clears_progress && !verdict.alerts.is_empty() {
+        let writes = !verdict.alerts.is_empty() || self.standard == Standard::Events;
+        if self.clears_progress && writes {
             progress::clear();
         }
         for alert in &verdict.alerts {

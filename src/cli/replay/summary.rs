@@ -2,7 +2,7 @@
 
 use crate::alert::IncidentTally;
 use crate::packet::PacketCounters;
-use crate::pipeline::{Counters, LOSSES};
+use crate::pipeline::{Counters, LOSSES, blindness};
 use crate::time::Timestamp;
 use std::fmt::Write;
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl Summary {
                 if only { " (the whole capture)" } else { "" }
             );
         }
-        if let Some(blindness) = self.counters.seen.blindness(self.counters.http.transactions) {
+        if let Some(blindness) = blindness(self.counters.seen.forwarded, self.counters.http.transactions) {
             let _ = writeln!(text, "{blindness}");
         }
         if let Some((described, unused)) = self.described {
@@ -131,7 +131,7 @@ impl Summary {
     fn incidents(&self) -> String {
         let before = match self.tally.carried_over {
             0 => String::new(),
-            count => format!("; {count} of earlier runs, of which there is nothing new"),
+            count => format!("; {count} of earlier runs, not heard of in this one"),
         };
         if self.tally.total() == 0 {
             return format!("no incidents{before}");
