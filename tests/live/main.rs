@@ -213,7 +213,7 @@ fn too_much_is_shed_in_the_open_and_taken_up_again() {
     daemon.wait_for_alert("sensor_overload", Duration::from_secs(30));
     drop(quota);
     let is_back = || daemon.log().contains("back to normal");
-    daemon.wait("everything is looked at again", Duration::from_secs(40), is_back);
+    daemon.wait("everything is looked at again", Duration::from_secs(30), is_back);
     // What was told in that time is of the sensor, not of the traffic.
     let of_traffic = |alert: &Value| !alert["apitap"]["detector"].as_str().unwrap().starts_with("sensor_");
     assert!(!daemon.alerts().iter().any(of_traffic), "{:?}", daemon.alerts());
