@@ -4,10 +4,11 @@
 //! the number by which objects are counted up. A path that ends in a value names its object whole. One that ends in a
 //! word names a collection, in which the query may name the object; where neither does, the body may. A date names none.
 
-use super::template::{ParamKind, TemplateBuf};
+use super::template::{ParamKind, TemplateBuf, is_bare_uuid};
 use super::url;
 use crate::hash::HashKey;
 use crate::inspect::{NamedObject, ObjectName, object_name};
+use smallvec::SmallVec;
 
 /// The object a request names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,8 +67,9 @@ impl Named<'_> {
         let template = self.by_description.unwrap_or(self.template.template());
         if named.is_none() || !template.ends_with('}') {
             // In a collection that the path names, and beside other names, what nobody guesses is of a visit.
-            let is_guessable = named.is_some() || self.in_query().any(|(_, is_opaque)| !is_opaque);
-            for (value, is_opaque) in self.in_query().filter(|(_, is_opaque)| !(is_guessable && *is_opaque)) {
+            let in_query: SmallVec<[(&str, bool); MOST]> = self.in_query().collect();
+            let is_guessable = named.is_some() || in_query.iter().any(|(_, is_opaque)| !is_opaque);
+            for (value, is_opaque) in in_query.into_iter().filter(|(_, is_opaque)| !(is_guessable && *is_opaque)) {
                 add(&mut named, scratch, value, is_opaque);
             }
         }
@@ -83,7 +85,7 @@ impl Named<'_> {
     fn in_query(&self) -> impl Iterator<Item = (&str, bool)> {
         let parameters = url::QueryParameters::of(self.query.unwrap_or_default());
         let named = parameters.filter(|(name, value)| names_object(name, value) && may_name(value));
-        named.take(MOST).map(|(_, value)| (value, is_uuid(value) && is_opaque(ParamKind::Uuid, value)))
+        named.take(MOST).map(|(_, value)| (value, is_bare_uuid(value.as_bytes()) && is_opaque(ParamKind::Uuid, value)))
     }
 }
 
@@ -107,17 +109,8 @@ fn names_object(name: &str, value: &str) -> bool {
         ObjectName::Id => !value.is_empty(),
         ObjectName::Thing | ObjectName::Contact => value.bytes().any(|byte| byte.is_ascii_digit() || byte == b'@'),
         ObjectName::NoObject => false,
-        ObjectName::Unknown => is_uuid(value),
+        ObjectName::Unknown => is_bare_uuid(value.as_bytes()),
     }
-}
-
-/// 32 hexadecimal digits in five groups (RFC 9562, §4).
-fn is_uuid(value: &str) -> bool {
-    value.len() == 36
-        && value.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// The last value of a path at a parameter of its described template: what has no looks of an id, such as a name.

@@ -105,8 +105,17 @@ const FILTERS: [&str; 13] = [
 ];
 
 fn is_filter(name: &[u8]) -> bool {
-    let letters = || name.iter().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase);
-    FILTERS.iter().any(|filter| letters().eq(filter.bytes()))
+    FILTERS.iter().any(|filter| letters_of(name).eq(filter.bytes()))
+}
+
+/// Between the words of a name.
+fn is_filler(byte: &u8) -> bool {
+    matches!(byte, b'_' | b'-')
+}
+
+/// A name in lower case, its words run together.
+fn letters_of(name: &[u8]) -> impl Iterator<Item = u8> {
+    name.iter().filter(|byte| !is_filler(byte)).map(u8::to_ascii_lowercase)
 }
 
 /// Which letters such names begin and end with: most names are turned away by that.
@@ -130,14 +139,12 @@ pub fn is_telling(name: &[u8], names: &ApiNames) -> bool {
 
 fn is_built_in(name: &[u8]) -> bool {
     let name = name.trim_ascii();
-    let is_filler = |byte: &u8| matches!(byte, b'_' | b'-');
     let Some(first) = name.iter().find(|byte| !is_filler(byte)) else { return false };
     let Some(last) = name.iter().rev().find(|byte| !is_filler(byte)) else { return false };
     if ENDS[usize::from(first & 31)] >> (last & 31) & 1 == 0 {
         return false; // 31 is the last of both
     }
-    let letters = || name.iter().filter(|byte| !is_filler(byte)).map(u8::to_ascii_lowercase);
-    TELLING.iter().any(|telling| letters().eq(telling.bytes()))
+    TELLING.iter().any(|telling| letters_of(name).eq(telling.bytes()))
 }
 
 /// The parameters of a request that are out of place. `members` are the top-level names of its body.

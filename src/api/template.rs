@@ -13,6 +13,7 @@ mod formats;
 mod identifier;
 mod learned;
 pub use crate::api::url::MAX_SEGMENTS;
+pub use formats::is_bare_uuid;
 pub use identifier::ParamKind;
 pub use learned::{LearnedParameters, Segment, parent_and_segment, segments, with_slug};
 

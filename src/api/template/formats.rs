@@ -31,6 +31,11 @@ pub(super) fn is_uuid(value: &[u8]) -> bool {
         [b'{', inner @ .., b'}'] => inner,
         _ => value.strip_prefix(b"urn:uuid:").unwrap_or(value),
     };
+    is_bare_uuid(value)
+}
+
+/// RFC 9562 §4: 32 hexadecimal digits in five groups, and nothing else.
+pub fn is_bare_uuid(value: &[u8]) -> bool {
     value.len() == 36
         && value.iter().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => *byte == b'-',
