@@ -233,15 +233,71 @@ fn inventory_and_state_are_those_of_the_folder() {
 }
 
 #[test]
+fn incidents_and_suppressions_are_looked_after_while_no_daemon_runs() {
+    let site = Site::new();
+    let sensor = site.start();
+    let (known, other) = ("198.51.100.7", "198.51.100.8");
+    site.feed(&scans(0, &[known, other], 30));
+    until("both are told of", || !told_of(&site, known).is_empty() && !told_of(&site, other).is_empty());
+    let ids_in = |list: &Value| -> Vec<String> {
+        let mut ids: Vec<String> =
+            list.as_array().expect("a list").iter().map(|one| one["id"].as_str().expect("an id").to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let while_it_ran = ids_in(&site.asked(&["incident", "list", "--json"]));
+    sensor.stop();
+
+    let config = site.folder.path("apitap.toml");
+    let idle = |arguments: &[&str]| apitap(&[arguments, &["--config", &config]].concat());
+    let list = || -> Value { serde_json::from_str(&idle(&["incident", "list", "--json"]).with_status(0).out).unwrap() };
+    let open = list();
+    assert_eq!(ids_in(&open), while_it_ran, "the folder says what the daemon said");
+    let status = idle(&["status"]).with_status(1).out;
+    assert!(status.contains("no daemon has") && status.contains("incidents     2 open"), "{status}");
+    let status: Value = serde_json::from_str(&idle(&["status", "--json"]).with_status(1).out).unwrap();
+    assert!(status["is_running"] == false && status["incidents"] == open, "{status}");
+
+    let id_of = |scanner: &str| {
+        let all = open.as_array().expect("a list");
+        let of = all.iter().find(|incident| incident["subject"]["value"] == scanner).expect("an incident");
+        of["id"].as_str().expect("an id").to_owned()
+    };
+    let shown = idle(&["incident", "show", &id_of(known)]).with_status(0).out;
+    assert!(shown.contains(known), "{shown}");
+    idle(&["incident", "ack", &id_of(known)]).with_status(0);
+    let said = idle(&["incident", "close", &id_of(other)]).with_status(0).out;
+    assert!(said.contains("told when the sensor runs again"), "{said}");
+    assert!(list().as_array().is_some_and(|all| all.len() == 1 && all[0]["is_acknowledged"] == true), "{}", list());
+    let refused = idle(&["incident", "ack", "0123456789abcdef"]).with_status(1).err;
+    assert!(refused.contains("no open incident has the id"), "{refused}");
+    let ours = "198.51.100.9";
+    idle(&["suppress", "--client", ours, "--for", "1h", "--reason", "our own scan"]).with_status(0);
+    assert!(idle(&["suppress", "--list"]).with_status(0).out.contains(ours));
+    let refused = idle(&["reload"]).with_status(1).err;
+    assert!(refused.contains("is the daemon running"), "{refused}");
+
+    let sensor = site.start();
+    let left = site.asked(&["incident", "list", "--json"]);
+    assert!(ids_in(&left) == [id_of(known)] && left[0]["is_acknowledged"] == true, "{left}");
+    site.feed(&scans(100, &[ours, "198.51.100.10"], 30));
+    until("the other scan is told of", || !told_of(&site, "198.51.100.10").is_empty());
+    assert!(told_of(&site, ours).is_empty());
+    assert_eq!(states_of(&site, other).last().map(String::as_str), Some("closed"));
+    sensor.stop();
+}
+
+#[test]
 fn a_socket_that_is_not_there_is_named_with_the_mend() {
     let folder = Folder::new();
     let socket = folder.path("control.sock");
+    let none = folder.path("none");
     for arguments in [&["status"][..], &["reload"], &["incident", "list"], &["suppress", "--list"]] {
-        let refused = cli::run(command().args(arguments).args(["--socket", &socket])).with_status(1).err;
+        let run = cli::run(command().args(arguments).args(["--socket", &socket, "--state", &none]));
+        let refused = run.with_status(1).err;
         assert!(refused.contains(&socket) && refused.contains("is the daemon running"), "{refused}");
     }
-    // Those that can do without a daemon open the folder.
-    let none = folder.path("none");
+    // Those of which the folder is what matters name that.
     for arguments in [&["inventory"][..], &["state", "stats"]] {
         let refused =
             cli::run(command().args(arguments).args(["--socket", &socket, "--state", &none])).with_status(1).err;

@@ -166,6 +166,9 @@ pub fn details(record: &AlertRecord, style: Style) -> String {
     for evidence in &alert.evidence {
         row("evidence", &evidence_text(evidence));
     }
+    if !alert.marks.is_empty() {
+        row("marked", &alert.marks.join(", "));
+    }
     if let Some(owasp) = &alert.owasp {
         row("owasp", owasp);
     }

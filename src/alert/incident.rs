@@ -90,6 +90,9 @@ struct Incident {
     told_at: Timestamp,
     /// Somebody knows: it is not told of again, unless it gets worse, and when it is over.
     is_acknowledged: bool,
+    /// Somebody closed it while no sensor ran: it is over with the next window.
+    #[serde(default)]
+    is_to_close: bool,
     /// It was heard of in this run; else it was open before, and is no more than that.
     #[serde(skip)]
     is_heard: bool,
@@ -144,7 +147,16 @@ impl From<Stored> for Incident {
             is_acknowledged,
         } = before;
         let voice = Voice { identity: identity_of(&finding), finding, severity, told_count, first_seen };
-        Incident { id, voices: vec![voice], told, told_severity, told_at, is_acknowledged, is_heard: false }
+        Incident {
+            id,
+            voices: vec![voice],
+            told,
+            told_severity,
+            told_at,
+            is_acknowledged,
+            is_to_close: false,
+            is_heard: false,
+        }
     }
 }
 
@@ -168,10 +180,11 @@ impl Incident {
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
-        self.voices.iter().all(|voice| {
-            let last = voice.finding.moment.last;
-            now.since(last) > quiet_of(&voice.finding) || last.since(now) > CLOCK_SET_BACK
-        })
+        self.is_to_close
+            || self.voices.iter().all(|voice| {
+                let last = voice.finding.moment.last;
+                now.since(last) > quiet_of(&voice.finding) || last.since(now) > CLOCK_SET_BACK
+            })
     }
 }
 
@@ -304,6 +317,12 @@ impl Incidents {
         self.close(&name, now, store, rules)
     }
 
+    /// Has an open one closed, and told to be, with the next window. False where there is none of that id.
+    pub fn close_later(&mut self, id: &str) -> bool {
+        let found = self.open.values_mut().find(|incident| incident.id == id);
+        found.map(|incident| incident.is_to_close = true).is_some()
+    }
+
     /// Takes in what was found in a window; gives what is to be told, in order.
     pub fn update(&mut self, window: i64, findings: Vec<Finding>, store: &Store, rules: &Ruleset) -> Vec<AlertRecord> {
         let now = start_of(window + 1);
@@ -377,6 +396,7 @@ impl Incidents {
             told_severity: severity,
             told_at: now,
             is_acknowledged: false,
+            is_to_close: false,
             is_heard: false,
         });
         let state = if incident.voices.is_empty() { IncidentState::Opened } else { IncidentState::Updated };

@@ -297,6 +297,9 @@ pub struct AlertDetail {
     pub timeline: Vec<TimelineEntry>,
     #[serde(default)]
     pub evidence: Vec<Evidence>,
+    /// What was the matter with the sensor meanwhile: `shed`, it did not look at everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<String>,
     /// `API2:2023 Broken Authentication`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owasp: Option<String>,

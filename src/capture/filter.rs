@@ -103,6 +103,16 @@ impl Filter {
     }
 }
 
+/// An expression for the kernel, which takes tags off that a card has not and keeps them beside the frame: all that `expression`
+/// matches here matches it, and what it leaves out never comes into the ring. The rest is for [`Filter`]: what tags are in
+/// front of, which the kernel does not look behind. None where it could leave out too much: for an expression that
+/// is about tags, or about the length, which is that of the wire there.
+pub fn for_kernel(expression: &str) -> Option<String> {
+    let is_about_length = words_of(expression).any(|word| ["len", "less", "greater"].contains(&word.as_str()));
+    (!is_about_length && !is_about_tags(expression))
+        .then(|| format!("({expression}) or ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100"))
+}
+
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Filter").field("expression", &self.expression).finish_non_exhaustive()
@@ -111,9 +121,12 @@ impl fmt::Debug for Filter {
 
 /// Does the expression name tags? Parts of host names do not count.
 fn is_about_tags(expression: &str) -> bool {
-    let expression = expression.to_ascii_lowercase();
+    words_of(expression).any(|word| TAG_WORDS.contains(&word.as_str()))
+}
+
+fn words_of(expression: &str) -> impl Iterator<Item = String> {
     let in_a_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    expression.split(|c| !in_a_name(c)).any(|word| TAG_WORDS.contains(&word))
+    expression.split(move |c| !in_a_name(c)).map(str::to_ascii_lowercase)
 }
 
 /// The expression compiled for one link type, or why libpcap cannot.
@@ -171,6 +184,33 @@ mod tests {
 
     fn matches(filter: &mut Filter, link: LinkType, bytes: &[u8]) -> bool {
         filter.matches(&Frame { time: Timestamp(0), link, wire_len: bytes.len() as u32, bytes, source: 0 })
+    }
+
+    #[test]
+    fn the_kernel_leaves_out_no_frame_that_matches() {
+        for expression in ["tcp port 80", "not port 80", "host 10.0.0.1 or icmp"] {
+            let mut ours = Filter::compile(expression).unwrap();
+            let kernels = program(&for_kernel(expression).unwrap(), LinkType::ETHERNET).unwrap();
+            for port in [80, 81] {
+                for tags in [&[][..], &[0x8100], &[0x88a8, 0x8100], &[0x9100]] {
+                    let frame = ethernet(tags, &packet(999, port));
+                    // Of a frame with tags the kernel may have taken off the first.
+                    let seen = [tags, tags.get(1..).unwrap_or_default()].map(|tags| ethernet(tags, &packet(999, port)));
+                    let is_kept = seen.iter().all(|frame| kernels.filter(frame));
+                    assert!(
+                        is_kept || !matches(&mut ours, LinkType::ETHERNET, &frame),
+                        "{expression} {port} {tags:x?}"
+                    );
+                }
+            }
+        }
+        for (expression, port) in [("tcp port 80", 81), ("not port 80", 80)] {
+            let kernels = program(&for_kernel(expression).unwrap(), LinkType::ETHERNET).unwrap();
+            assert!(!kernels.filter(&ethernet(&[], &packet(999, port))), "{expression} leaves something out");
+        }
+        for expression in ["vlan 5 and port 80", "greater 100", "len <= 60", "ether proto 0x8100"] {
+            assert_eq!(for_kernel(expression), None);
+        }
     }
 
     #[test]

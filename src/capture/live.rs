@@ -44,6 +44,9 @@ pub struct LiveOptions {
     /// Bytes captured of a frame.
     pub snaplen: u32,
     pub promiscuous: bool,
+    /// What the kernel is to let through, as [`for_kernel`](super::filter::for_kernel) says it; a kernel that does not
+    /// understand it lets all through.
+    pub filter: Option<String>,
 }
 
 /// What an interface did so far, over all the times it was opened.
@@ -217,7 +220,7 @@ impl Interface {
 fn open(name: &str, options: &LiveOptions) -> Result<(Capture<Active>, LinkType), String> {
     let size = |bytes: u32| i32::try_from(bytes).unwrap_or(i32::MAX);
     let inactive = Capture::from_device(name).map_err(reason_of)?;
-    let capture = inactive
+    let mut capture = inactive
         .promisc(options.promiscuous)
         .snaplen(size(options.snaplen))
         .buffer_size(size(options.buffer_bytes))
@@ -227,6 +230,9 @@ fn open(name: &str, options: &LiveOptions) -> Result<(Capture<Active>, LinkType)
         .open()
         .and_then(Capture::setnonblock)
         .map_err(reason_of)?;
+    if let Some(filter) = &options.filter {
+        let _ = capture.filter(filter, true); // else the program alone does it
+    }
     let link = u16::try_from(capture.get_datalink().0).map_or(LinkType::UNASSIGNED, LinkType::from_file);
     Ok((capture, link))
 }

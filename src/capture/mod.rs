@@ -41,7 +41,7 @@ mod tests;
 pub use compression::Compression;
 pub use error::CaptureError;
 pub use file::{DISORDER_LIMIT, FileSource};
-pub use filter::{Filter, FilterError};
+pub use filter::{Filter, FilterError, for_kernel};
 pub use gather::Skipped;
 pub use held::HeldFrames;
 pub use link::LinkType;

@@ -21,7 +21,7 @@ mod replay;
 mod simulate;
 
 pub use daemon::{
-    ExplainArgs, IncidentArgs, IncidentCommand, ReloadArgs, RunArgs, SocketArgs, StatusArgs, SuppressArgs,
+    DaemonArgs, ExplainArgs, IncidentArgs, IncidentCommand, ReloadArgs, RunArgs, StatusArgs, SuppressArgs,
 };
 pub use doctor::DoctorArgs;
 pub use evaluate::EvaluateArgs;
@@ -48,8 +48,8 @@ impl Colour {
     }
 }
 
-/// Where `tail` looks for alerts unless told otherwise, and where a daemon is to write them.
-pub const DEFAULT_ALERT_LOG: &str = "/var/log/apitap/alerts.json";
+/// The name of the alert log, unless the configuration has another.
+pub const DEFAULT_ALERT_LOG: &str = "alerts.json";
 
 /// Passive API security sensor: reads mirrored traffic or captures, learns how each API normally behaves, and raises
 /// alerts with their evidence.
@@ -124,9 +124,9 @@ Like `tail -F`, following goes on when the log is rotated (renamed and made anew
 waits for a log that is not there yet. It is the default when standard output is a terminal, except
 for compressed files and standard input, which end. Ctrl-C ends it, with status 0.")]
 pub struct TailArgs {
-    /// EVE log to read; .gz works, `-` is standard input
-    #[arg(value_name = "FILE", default_value = DEFAULT_ALERT_LOG, value_hint = ValueHint::FilePath)]
-    pub file: PathBuf,
+    /// EVE log to read; .gz works, `-` is standard input [default: `alert.file` of /etc/apitap/apitap.toml]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
     /// Go on with what is appended [default: if standard output is a terminal]
     #[arg(short = 'f', long, overrides_with = "no_follow")]
     pub follow: bool,
@@ -176,11 +176,11 @@ impl TailArgs {
     }
 
     pub fn is_stdin(&self) -> bool {
-        is_dash(&self.file)
+        self.file.as_deref().is_some_and(is_dash)
     }
 
     pub fn is_compressed(&self) -> bool {
-        self.file.extension().is_some_and(|extension| extension == "gz")
+        self.file.as_ref().and_then(|file| file.extension()).is_some_and(|extension| extension == "gz")
     }
 }
 
@@ -256,14 +256,8 @@ pub struct InventoryArgs {
     /// Captures to learn from, as for `replay`
     #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
-    /// State folder, of a daemon or of `replay --state` [default: that of the running daemon, or /var/lib/apitap]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub state: Option<PathBuf>,
     #[command(flatten)]
-    pub daemon: SocketArgs,
-    /// Configuration file (apitap.toml)
-    #[arg(long, requires = "files", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: Option<PathBuf>,
+    pub daemon: DaemonArgs,
     /// OpenAPI description of a watched API (may be repeated)
     #[arg(long, requires = "files", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub openapi: Vec<PathBuf>,
@@ -341,15 +335,9 @@ daemon stopped.")]
 pub struct StateArgs {
     #[command(subcommand)]
     pub command: StateCommand,
-    /// Folder of the state [default: that of the running daemon, or /var/lib/apitap]
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub state: Option<PathBuf>,
     #[command(flatten)]
-    pub daemon: SocketArgs,
+    pub daemon: DaemonArgs,
 }
-
-/// Where a daemon keeps its state unless told otherwise.
-pub const DEFAULT_STATE_FOLDER: &str = "/var/lib/apitap";
 
 #[derive(Subcommand, Debug)]
 pub enum StateCommand {

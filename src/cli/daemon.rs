@@ -1,24 +1,27 @@
-//! Commands that speak to a running daemon: `status`, `reload`, `incident`, `suppress`. And for those that do so where
-//! one runs, `state` and `inventory`, whether one does.
+//! `status`, `reload`, `incident` and `suppress`: what a daemon, or its folder, is asked and told, in plain words.
 
 use super::args::{IncidentArgs, IncidentCommand, ReloadArgs, StatusArgs, SuppressArgs};
 use super::explain;
+use super::folder::in_folder;
+use super::sensor::{Sensor, existing};
 use crate::alert::escape::escape_lines;
 use crate::alert::human::{Style, second_of, write_alert};
-use crate::baseline::StateError;
-use crate::service::{Reply, Request, Status, ask};
+use crate::service::{Request, Status};
 use crate::time::Timestamp;
 use anyhow::Context;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let reply = asked(&args.daemon.socket, &Request::Status)?;
+    let sensor = Sensor::of(&args.daemon)?;
+    if sensor.folder_in_use()?.is_none() {
+        return idle_status(&sensor, args.json);
+    }
+    let reply = sensor.asked(&Request::Status)?;
     if args.json {
         return print_json(&reply);
     }
@@ -27,49 +30,79 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the folder says where no daemon runs: that none does is a failure all the same.
+fn idle_status(sensor: &Sensor, as_json: bool) -> anyhow::Result<ExitCode> {
+    let folder = sensor.folder()?;
+    let statistics = in_folder(folder, || Ok(existing(folder)?.statistics()?));
+    let statistics = statistics.map_err(|error| sensor.neither(error))?;
+    let open = sensor.asked_or_looked_up(&Request::Incidents)?;
+    if as_json {
+        print_json(&json!({ "is_running": false, "folder": folder, "state": statistics, "incidents": open }))?;
+    } else {
+        let mut text = format!(
+            "{:<14}no daemon has {}; this is what it holds\n",
+            "apitap",
+            escape_lines(&folder.display().to_string())
+        );
+        let newest = statistics.newest.map_or("no frame yet".to_owned(), |time| format!("{} UTC", second_of(time)));
+        let known: Vec<String> = statistics.keys.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        // A String takes all that is written to it.
+        let _ = writeln!(text, "{:<14}{newest}", "event time");
+        let _ = writeln!(text, "{:<14}{}", "known", known.join(", "));
+        let _ = writeln!(text, "{:<14}{} on disk", "state", bytes(statistics.total_bytes));
+        let _ = writeln!(text, "{:<14}{} open", "incidents", open.as_array().map_or(0, Vec::len));
+        open.as_array().into_iter().flatten().for_each(|incident| incident_line(&mut text, incident));
+        io::stdout().write_all(text.as_bytes())?;
+    }
+    Ok(ExitCode::FAILURE)
+}
+
 pub fn reload(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
-    print_text(&asked(&args.daemon.socket, &Request::Reload)?)
+    print_text(&Sensor::of(&args.daemon)?.asked(&Request::Reload)?)
 }
 
 pub fn incident(args: &IncidentArgs) -> anyhow::Result<ExitCode> {
-    let socket = &args.daemon.socket;
-    match &args.command {
-        IncidentCommand::List { learned, json } => {
-            let (request, none) = if *learned {
-                (Request::Habits, "nothing was learned from acknowledged incidents")
-            } else {
-                (Request::Incidents, "no incident is open")
-            };
-            let reply = asked(socket, &request)?;
-            if *json {
-                return print_json(&reply);
-            }
-            io::stdout().write_all(incidents(&reply, none)?.as_bytes())?;
-            Ok(ExitCode::SUCCESS)
-        }
+    let sensor = Sensor::of(&args.daemon)?;
+    let request = match &args.command {
+        IncidentCommand::List { learned, json } => return list(&sensor, *learned, *json),
         IncidentCommand::Show { id, log, json } => {
-            let record = explain::record_of(id, socket, log)?;
+            let record = explain::record_of(id, &sensor, log.as_deref())?;
             if *json {
                 return print_json(&serde_json::to_value(&record)?);
             }
             write_alert(&mut io::stdout(), &record, Style::of_stdout(), true)?;
-            Ok(ExitCode::SUCCESS)
+            return Ok(ExitCode::SUCCESS);
         }
-        IncidentCommand::Ack { id } => print_text(&asked(socket, &Request::Acknowledge { id: id.clone() })?),
-        IncidentCommand::Unack { id } => print_text(&asked(socket, &Request::Unacknowledge { id: id.clone() })?),
-        IncidentCommand::Close { id } => print_text(&asked(socket, &Request::Close { id: id.clone() })?),
+        IncidentCommand::Ack { id } => Request::Acknowledge { id: id.clone() },
+        IncidentCommand::Unack { id } => Request::Unacknowledge { id: id.clone() },
+        IncidentCommand::Close { id } => Request::Close { id: id.clone() },
+    };
+    print_text(&sensor.asked_or_looked_up(&request)?)
+}
+
+fn list(sensor: &Sensor, is_of_learned: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+    let (request, none) = if is_of_learned {
+        (Request::Habits, "nothing was learned from acknowledged incidents")
+    } else {
+        (Request::Incidents, "no incident is open")
+    };
+    let reply = sensor.asked_or_looked_up(&request)?;
+    if as_json {
+        return print_json(&reply);
     }
+    io::stdout().write_all(incidents(&reply, none)?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub fn suppress(args: &SuppressArgs) -> anyhow::Result<ExitCode> {
-    let socket = &args.daemon.socket;
+    let sensor = Sensor::of(&args.daemon)?;
     if args.list {
-        let reply = asked(socket, &Request::Suppressions)?;
+        let reply = sensor.asked_or_looked_up(&Request::Suppressions)?;
         io::stdout().write_all(suppressions(&reply)?.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(id) = args.remove {
-        return print_text(&asked(socket, &Request::Unsuppress { id })?);
+        return print_text(&sensor.asked_or_looked_up(&Request::Unsuppress { id })?);
     }
     let request = Request::Suppress {
         detector: args.detector.clone(),
@@ -78,49 +111,9 @@ pub fn suppress(args: &SuppressArgs) -> anyhow::Result<ExitCode> {
         seconds: args.span.as_secs(),
         reason: args.reason.clone().unwrap_or_default(),
     };
-    let added: Suppression = serde_json::from_value(asked(socket, &request)?)?;
+    let added: Suppression = serde_json::from_value(sensor.asked_or_looked_up(&request)?)?;
     writeln!(io::stdout(), "suppression {} holds until {} UTC", added.id, second_of(Timestamp(added.until)))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the daemon answers; its refusals are errors here.
-pub fn asked(socket: &Path, request: &Request) -> anyhow::Result<Value> {
-    match ask(socket, request).map_err(|error| no_answer(socket, &error))? {
-        Reply::Ok(value) => Ok(value),
-        Reply::Error(error) => anyhow::bail!("{error}"),
-    }
-}
-
-fn no_answer(socket: &Path, error: &io::Error) -> anyhow::Error {
-    let mend = match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            "is the daemon running (`systemctl status apitap`)? --socket says where its socket is"
-        }
-        ErrorKind::PermissionDenied => "only root and the daemon's group may speak to it: use sudo",
-        _ => "try again",
-    };
-    anyhow::anyhow!("{}: no answer from a daemon: {error}; {mend}", socket.display())
-}
-
-/// The state folder of the daemon behind a socket, where one runs. Where a folder is `named`, one that has another is no
-/// one to ask, and neither is one that may not be spoken to: the folder has rights of its own.
-pub fn folder_of(socket: &Path, named: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
-    let folder: PathBuf = match ask(socket, &Request::Folder) {
-        Ok(Reply::Ok(folder)) => serde_json::from_value(folder).context("the daemon is of another version")?,
-        Ok(Reply::Error(error)) => anyhow::bail!("{error}"),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied && named.is_some() => return Ok(None),
-        Err(error) => return Err(no_answer(socket, &error)),
-    };
-    let is_meant = named.is_none_or(|named| named.canonicalize().is_ok_and(|named| named == folder));
-    Ok(is_meant.then_some(folder))
-}
-
-/// What is said of a folder that could not be opened: a daemon that has it is found by its socket.
-pub fn with_socket_hint(error: StateError) -> anyhow::Error {
-    let is_in_use = matches!(error, StateError::InUse { .. });
-    let error = anyhow::Error::from(error);
-    if is_in_use { error.context("a daemon that has the folder does it when asked: give its --socket") } else { error }
 }
 
 fn print_json(value: &Value) -> anyhow::Result<ExitCode> {

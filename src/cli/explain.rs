@@ -5,11 +5,12 @@
 //! begin with, and one that nobody knows.
 
 use super::args::ExplainArgs;
+use super::sensor::Sensor;
 use crate::alert::escape::escape;
 use crate::alert::human::{duration_text, probability_text, second_of};
 use crate::alert::lines_backwards;
 use crate::alert::record::{AlertRecord, IncidentState};
-use crate::service::{Reply, Request, ask};
+use crate::service::Request;
 use anyhow::{Context, bail};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let record = record_of(&args.id, &args.daemon.socket, &args.log)?;
+    let record = record_of(&args.id, &Sensor::of(&args.daemon)?, args.log.as_deref())?;
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &record)?;
@@ -31,11 +32,18 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The record of an incident: as the daemon has it open, else the last that the log has of it.
-pub(super) fn record_of(id: &str, socket: &Path, log: &Path) -> anyhow::Result<AlertRecord> {
-    if let Ok(Reply::Ok(open)) = ask(socket, &Request::Incident { id: id.to_owned() }) {
+/// The record of an incident: as the daemon has it open, or its folder where none runs, else the last that the log has of
+/// it. A log that is named is the only one that is looked into for what no daemon has open.
+pub(super) fn record_of(id: &str, sensor: &Sensor, named_log: Option<&Path>) -> anyhow::Result<AlertRecord> {
+    let request = Request::Incident { id: id.to_owned() };
+    let open = match named_log {
+        Some(_) => sensor.asked(&request),
+        None => sensor.asked_or_looked_up(&request),
+    };
+    if let Ok(open) = open {
         return serde_json::from_value(open).context("the daemon is of another version");
     }
+    let log = named_log.unwrap_or(sensor.log());
     let file = File::open(log).with_context(|| {
         format!(
             "no daemon has the incident {id} open (`apitap incident list` shows those that are), and the log {} cannot be \
@@ -130,9 +138,11 @@ fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::DaemonArgs;
     use super::*;
     use crate::alert::record::{samples, write_line};
     use crate::detect::Reasons;
+    use std::path::PathBuf;
 
     fn log_of(records: &[AlertRecord]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -151,13 +161,15 @@ mod tests {
         let mut other = samples::alert();
         other.apitap.incident = "9f3c00ffffffffff".to_owned();
         let log = log_of(&[samples::alert(), later, other]);
-        let none = Path::new("/nonexistent");
-        let found = record_of("9f3c00aa", none, log.path()).unwrap();
+        let none = PathBuf::from("/nonexistent");
+        let nobody = Sensor::of(&DaemonArgs { socket: Some(none.clone()), state: None, config: None }).unwrap();
+        let record_of = |id: &str, log: &Path| record_of(id, &nobody, Some(log));
+        let found = record_of("9f3c00aa", log.path()).unwrap();
         assert_eq!(found.apitap.observed, "more of it");
-        let several = record_of("9f3c", none, log.path()).unwrap_err().to_string();
+        let several = record_of("9f3c", log.path()).unwrap_err().to_string();
         assert!(several.contains("2 incidents begin with 9f3c"), "{several}");
-        assert!(record_of("1234", none, log.path()).unwrap_err().to_string().contains("has the id 1234"));
-        assert!(record_of("1234", none, none).unwrap_err().to_string().contains("--log"));
+        assert!(record_of("1234", log.path()).unwrap_err().to_string().contains("has the id 1234"));
+        assert!(record_of("1234", &none).unwrap_err().to_string().contains("--log"));
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! `apitap inventory`: the endpoints of captures, of a running daemon or of a state folder, as a table or as EVE lines.
 
-use super::args::{DEFAULT_STATE_FOLDER, InventoryArgs, InventoryFormat};
-use super::daemon::{asked, folder_of, with_socket_hint};
+use super::args::{InventoryArgs, InventoryFormat};
+use super::folder::in_folder;
 use super::replay::output::Output;
 use super::replay::run::{self, Hall, Setup};
 use super::replay::threads_of;
+use super::sensor::{Sensor, existing};
 use crate::alert::escape::{escape, push_padded};
 use crate::alert::human::second_of;
 use crate::alert::record::{EndpointRecord, write_line};
 use crate::alert::{endpoint_records, inventory_records};
-use crate::baseline::persist::probe;
-use crate::baseline::{State, Store};
+use crate::baseline::Store;
 use crate::config::Config;
 use crate::pipeline::Limits;
 use crate::rule::Ruleset;
@@ -18,7 +18,6 @@ use crate::service::Request;
 use crate::time::Timestamp;
 use anyhow::Context;
 use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
@@ -42,20 +41,20 @@ pub fn run(args: InventoryArgs) -> anyhow::Result<ExitCode> {
 
 /// Of the daemon that has the state, or of a folder that none has.
 fn of_state(args: &InventoryArgs) -> anyhow::Result<Vec<EndpointRecord>> {
-    let (socket, named) = (&args.daemon.socket, args.state.as_deref());
-    if folder_of(socket, named)?.is_some() {
-        return serde_json::from_value(asked(socket, &Request::Inventory)?).context("the daemon is of another version");
+    let sensor = Sensor::of(&args.daemon)?;
+    if sensor.folder_in_use()?.is_some() {
+        return serde_json::from_value(sensor.asked(&Request::Inventory)?).context("the daemon is of another version");
     }
-    let folder = named.unwrap_or(Path::new(DEFAULT_STATE_FOLDER));
-    let state = State::open_existing(folder, probe::in_child).map_err(with_socket_hint)?;
-    state.notes().iter().for_each(|note| super::note(note));
-    let recovered = state.recover_endpoints()?;
-    Ok(endpoint_records(&recovered.store, recovered.singles.newest.unwrap_or(Timestamp(0))))
+    let folder = sensor.folder()?;
+    in_folder(folder, || {
+        let recovered = existing(folder)?.recover_endpoints()?;
+        Ok(endpoint_records(&recovered.store, recovered.singles.newest.unwrap_or(Timestamp(0))))
+    })
 }
 
 /// Of captures, and whether something of them could not be read.
 fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, bool)> {
-    let config = Config::load(args.config.as_deref())?;
+    let config = Config::load(args.daemon.config.as_deref())?;
     let rules = Arc::new(Ruleset::load(config.rules.folder.as_deref())?);
     let settings = Arc::new(run::settings_of(&config, &rules, &args.openapi)?);
     let described = Arc::clone(&settings);

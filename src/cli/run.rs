@@ -6,6 +6,7 @@ use super::replay::threads_of;
 use crate::baseline::persist::probe;
 use crate::config::{Config, DEFAULT_FILE};
 use crate::service::{self, Options};
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,7 @@ fn configuration(args: &RunArgs, file: Option<&Path>) -> anyhow::Result<Config> 
         config.state.folder.clone_from(folder);
     }
     if let Some(folder) = &args.log_dir {
-        let name = config.alert.file.file_name().or(Path::new(DEFAULT_ALERT_LOG).file_name()).unwrap_or_default();
+        let name = config.alert.file.file_name().unwrap_or(OsStr::new(DEFAULT_ALERT_LOG));
         config.alert.file = folder.join(name);
     }
     Ok(config)

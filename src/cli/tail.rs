@@ -12,6 +12,7 @@ mod follow;
 
 use super::args::{Lines, TailArgs};
 use super::note;
+use super::sensor::configured;
 use crate::alert::human::{Style, write_alert};
 use crate::alert::record::{AlertRecord, EventType, write_printable};
 use crate::time::Timestamp;
@@ -36,23 +37,24 @@ const BLOCK_BYTES: usize = 64 * 1024;
 
 pub fn run(args: &TailArgs) -> anyhow::Result<ExitCode> {
     let stdout = io::stdout();
+    let log = args.file.clone().unwrap_or_else(|| configured().alert.file);
     let follows = args.follows(stdout.is_terminal());
     let filter = Filter::of(args, now());
     let mut view = View::new(io::BufWriter::new(stdout.lock()), filter, args.color.style(), args);
-    let shown = show(args, follows, &mut view).and_then(|()| Ok(view.out.flush()?));
+    let shown = show(args, &log, follows, &mut view).and_then(|()| Ok(view.out.flush()?));
     view.report_skipped();
     if shown.is_ok() && view.shown == 0 && !follows {
         note(&format!(
             "no alerts to show of {}{}",
-            args.file.display(),
+            log.display(),
             if args.is_filtering() { ": none is as asked for" } else { "" }
         ));
     }
     shown.map(|()| ExitCode::SUCCESS)
 }
 
-fn show<W: Write>(args: &TailArgs, follows: bool, view: &mut View<W>) -> anyhow::Result<()> {
-    let name = args.file.display();
+fn show<W: Write>(args: &TailArgs, log: &Path, follows: bool, view: &mut View<W>) -> anyhow::Result<()> {
+    let name = log.display();
     let unreadable = || format!("cannot read {name}");
     if args.is_stdin() {
         let lines = if follows { Lines::All } else { args.lines.unwrap_or(Lines::All) };
@@ -61,13 +63,13 @@ fn show<W: Write>(args: &TailArgs, follows: bool, view: &mut View<W>) -> anyhow:
     if follows && args.is_compressed() {
         bail!("{name} is compressed: nothing is appended to it; leave --follow out");
     }
-    let file = match File::open(&args.file) {
+    let file = match File::open(log) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && follows => {
             note(&format!("{name} is not there yet; waiting for it (Ctrl-C ends)"));
-            return follow_log(Follower::awaiting(&args.file), view);
+            return follow_log(Follower::awaiting(log), view);
         }
-        Err(error) => return Err(error).with_context(|| cannot_open(&args.file)),
+        Err(error) => return Err(error).with_context(|| cannot_open(log)),
     };
     let metadata = file.metadata().with_context(unreadable)?;
     if metadata.is_dir() {
@@ -82,7 +84,7 @@ fn show<W: Write>(args: &TailArgs, follows: bool, view: &mut View<W>) -> anyhow:
         return show_stream(file, lines, view).with_context(unreadable); // a named pipe
     }
     let start = backwards::start_of_last(&file, lines, &view.filter, follows).with_context(unreadable)?;
-    let mut follower = Follower::reading(&args.file, file, start).with_context(unreadable)?;
+    let mut follower = Follower::reading(log, file, start).with_context(unreadable)?;
     if follows {
         return follow_log(follower, view);
     }

@@ -1,7 +1,7 @@
 //! The judge: once per closed window, merges, lets the detectors look, tells, folds, and makes the next snapshot.
 
 use super::Mark;
-use super::lines::Line;
+use super::lines::{Line, SHED};
 use super::partition::{Counters, Harvest};
 use crate::alert::record::{AlertRecord, IncidentState};
 use crate::alert::{IncidentTally, Incidents};
@@ -79,7 +79,11 @@ impl fmt::Display for Forgotten {
             (0, 0) => write!(out, "nothing of that name was known")?,
             (subjects, others) => write!(out, "forgotten: {subjects} by name, in {others} other places")?,
         }
-        write!(out, "; older generations and what was put aside are deleted")
+        write!(
+            out,
+            "; older generations and what was put aside are deleted. Logs, excerpts and what waits for sinks stay as they are, \
+             `privacy.retention` bounds them"
+        )
     }
 }
 
@@ -268,7 +272,8 @@ impl Judge {
         let mut verdict = Verdict { alerts: Vec::new(), lines: harvest.lines, settled, now: mark.now };
         verdict.lines.sort_unstable_by_key(|line| line.key); // partitions hand in whenever they are ready
         self.counters.add(&harvest.counters);
-        let is_frozen = self.options.is_frozen || harvest.is_shed;
+        let is_shed = harvest.is_shed;
+        let is_frozen = self.options.is_frozen || is_shed;
         self.now = self.now.max(Some(mark.now));
         for (index, window) in harvest.windows {
             // A window that was judged already stays so: what came too late for it counts in the newest.
@@ -286,6 +291,9 @@ impl Judge {
                     &self.options.rules,
                 ));
             }
+        }
+        if is_shed {
+            verdict.alerts.iter_mut().for_each(|alert| alert.apitap.marks.push(SHED.to_owned()));
         }
         if mark.is_rewind {
             self.forget_recent();

@@ -22,7 +22,7 @@ pub struct Line {
 }
 
 /// The mark of a record that was made while not everything was looked at.
-const SHED: &str = "shed";
+pub const SHED: &str = "shed";
 
 /// The record of a transaction. `observation` is absent for a response without a request.
 pub fn line_of(

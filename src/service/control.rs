@@ -4,11 +4,11 @@
 //! permissions (0660, owner and group of the daemon). [`ask`] is the other end, for commands.
 
 use super::Daemon;
+use super::incidents::{self, Context};
 use super::suppressions::Added;
 use crate::alert::inventory_records;
 use crate::baseline::{Forget, Leave, State};
 use crate::pipeline::{Failure, Judge};
-use crate::rule::{Network, Ruleset, did_you_mean};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -111,22 +111,7 @@ pub fn answer(daemon: &Arc<Daemon>, line: &[u8]) -> Vec<u8> {
     reply
 }
 
-/// The whole id of an incident of which the beginning was given. What is not known stays as it is.
-fn whole_id(daemon: &Arc<Daemon>, begin: String) -> Result<String, String> {
-    let wanted = begin.clone();
-    let mut like = daemon.on_judge(move |judge| judge.incidents().ids_like(&wanted))?;
-    match like.len() {
-        0 => Ok(begin),
-        1 => Ok(like.remove(0)),
-        count => {
-            like.truncate(5);
-            Err(format!("{count} incidents begin with {begin}, such as {}; give more of its digits", like.join(", ")))
-        }
-    }
-}
-
 fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
-    let unknown = |id: &str| format!("no open incident has the id {id}; `apitap incident list` shows those that are");
     match request {
         Request::Status => value_of(&super::status::status(daemon)?),
         Request::Reload => Ok(json!(daemon.reload().map_err(|error| error.to_string())?)),
@@ -135,63 +120,15 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
             let settings = daemon.on_judge(|judge| Arc::clone(judge.settings()))?;
             value_of(&inventory_records(&daemon.store, &settings.catalogue, now))
         }
-        Request::Incidents => {
-            let store = Arc::clone(&daemon.store);
-            value_of(&daemon.on_judge(move |judge| judge.incidents().list(&store))?)
-        }
-        Request::Habits => {
-            let store = Arc::clone(&daemon.store);
-            value_of(&daemon.on_judge(move |judge| judge.incidents().habits(&store))?)
-        }
-        Request::Incident { id } => {
-            let id = whole_id(daemon, id)?;
-            let (store, now, wanted) = (Arc::clone(&daemon.store), daemon.now(), id.clone());
-            let shown = daemon.on_judge(move |judge| judge.incidents().show(&wanted, now, &store, judge.rules()))?;
-            value_of(&shown.ok_or_else(|| unknown(&id))?)
-        }
-        Request::Acknowledge { id } => {
-            let id = whole_id(daemon, id)?;
-            let wanted = id.clone();
-            let found = daemon.on_judge(move |judge| judge.incidents_mut().acknowledge(&wanted))?;
-            if found {
-                Ok(json!(format!("{id} is acknowledged: what is found in it again, up to twice as much, is no news")))
-            } else {
-                Err(unknown(&id))
-            }
-        }
-        Request::Unacknowledge { id } => {
-            let id = whole_id(daemon, id)?;
-            let wanted = id.clone();
-            if daemon.on_judge(move |judge| judge.incidents_mut().unacknowledge(&wanted))? {
-                Ok(json!(format!("{id} is not acknowledged any more: what is found of it is told again")))
-            } else {
-                Err(format!(
-                    "no acknowledged incident has the id {id}; `apitap incident list --learned` shows those that have taught"
-                ))
-            }
-        }
-        Request::Close { id } => {
-            let id = whole_id(daemon, id)?;
-            let (store, now, wanted) = (Arc::clone(&daemon.store), daemon.now(), id.clone());
-            let sinks = Arc::clone(&daemon.sinks);
-            let closed = daemon.on_judge(move |judge| {
-                let rules = Arc::clone(judge.rules());
-                let closed = judge.incidents_mut().close_one(&wanted, now, &store, &rules);
-                closed.iter().for_each(|alert| sinks.alert(alert));
-                closed.is_some()
-            })?;
-            if closed { Ok(json!(format!("{id} is closed"))) } else { Err(unknown(&id)) }
-        }
         Request::Suppressions => value_of(&daemon.suppressions.list()),
         Request::Suppress { detector, endpoint, client, seconds, reason } => {
-            suppress(daemon, detector, endpoint, client, seconds, reason)
+            let new = Added::new(detector, endpoint, client, Duration::from_secs(seconds), reason)?;
+            let added = daemon.suppressions.add(new).map_err(|error| format!("cannot be kept: {error}"))?;
+            daemon.reload().map_err(|error| format!("kept, but not yet in force: {error}"))?;
+            value_of(&added)
         }
         Request::Unsuppress { id } => {
-            if !daemon.suppressions.remove(id).map_err(|error| error.to_string())? {
-                return Err(format!(
-                    "there is no suppression {id}; `apitap suppress --list` shows those that there are"
-                ));
-            }
+            daemon.suppressions.remove(id)?;
             daemon.reload().map_err(|error| error.to_string())?;
             Ok(json!(format!("suppression {id} is removed")))
         }
@@ -214,35 +151,17 @@ fn carry_out(daemon: &Arc<Daemon>, request: Request) -> Result<Value, String> {
             let export = look(daemon, State::newest_export)?;
             Ok(json!(export.canonicalize().unwrap_or(export)))
         }
+        of_incidents => {
+            let (store, sinks, now) = (Arc::clone(&daemon.store), Arc::clone(&daemon.sinks), daemon.now());
+            daemon.on_judge(move |judge| {
+                let rules = Arc::clone(judge.rules());
+                let context = Context { store: &store, rules: &rules, now };
+                let (reply, told) = incidents::carry_out(of_incidents, judge.incidents_mut(), &context)?;
+                told.iter().for_each(|alert| sinks.alert(alert));
+                Ok(reply)
+            })?
+        }
     }
-}
-
-fn suppress(
-    daemon: &Daemon,
-    detector: Option<String>,
-    endpoint: Option<String>,
-    client: Option<String>,
-    seconds: u64,
-    reason: String,
-) -> Result<Value, String> {
-    if detector.is_none() && endpoint.is_none() && client.is_none() {
-        return Err("name a detector, an endpoint or a client: nothing would be told any more otherwise".to_owned());
-    }
-    if reason.trim().is_empty() {
-        return Err("say why this is not to be told (--reason)".to_owned());
-    }
-    if let Some(name) = detector.as_deref().filter(|name| !Ruleset::detectors().contains(name)) {
-        let hint = did_you_mean(name, Ruleset::detectors().iter().copied());
-        return Err(format!("no detector is called `{name}`{hint}"));
-    }
-    if let Some(client) = &client {
-        client.parse::<Network>()?;
-    }
-    let until = super::suppressions::now().saturating_add(Duration::from_secs(seconds)).0;
-    let added = Added { id: 0, detector, endpoint, client, until, reason };
-    let added = daemon.suppressions.add(added).map_err(|error| format!("cannot be kept: {error}"))?;
-    daemon.reload().map_err(|error| format!("kept, but not yet in force: {error}"))?;
-    value_of(&added)
 }
 
 fn forget(daemon: &Arc<Daemon>, what: Forget) -> Result<Value, String> {
@@ -287,7 +206,7 @@ fn look<T>(daemon: &Daemon, look: impl FnOnce(&State) -> T) -> Result<T, String>
     daemon.checkpointer.look(look).ok_or_else(|| LOST.to_owned())
 }
 
-fn value_of<T: Serialize>(value: &T) -> Result<Value, String> {
+pub(super) fn value_of<T: Serialize>(value: &T) -> Result<Value, String> {
     serde_json::to_value(value).map_err(|error| error.to_string())
 }
 

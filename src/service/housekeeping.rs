@@ -72,6 +72,8 @@ struct House {
     writing: Writing,
     /// That clients cannot be told apart was said.
     has_warned: bool,
+    /// That the state's working copy was given up, or its folder is too large, was said.
+    has_problem: bool,
 }
 
 /// How writing the state goes.
@@ -118,6 +120,7 @@ impl House {
             failures: 0,
             writing: Writing::Fine,
             has_warned: false,
+            has_problem: false,
             daemon,
         }
     }
@@ -144,6 +147,10 @@ impl House {
             warn!("the state could not be written: {problem}; trying again at the next checkpoint");
         }
         self.failures = progress.failures;
+        if let Some(problem) = progress.problem.as_ref().filter(|_| !self.has_problem) {
+            warn!("the state: {problem}");
+        }
+        self.has_problem = progress.problem.is_some();
         self.watch_checkpoints();
         if self.health.is_due(now) {
             self.judge_health();

@@ -16,6 +16,7 @@ mod endpoints;
 mod excerpts;
 mod graphite;
 mod housekeeping;
+pub mod incidents;
 mod lines;
 mod memory;
 mod metrics;
@@ -31,6 +32,7 @@ mod visitors;
 pub use control::{Reply, Request, ask};
 pub use memory::resident_bytes;
 pub use status::{InterfaceStatus, SinkStatus, Status};
+pub use suppressions::{Added, Suppressions};
 
 use crate::alert::record::EventType;
 use crate::alert::sink::Sinks;
@@ -39,7 +41,7 @@ use crate::baseline::persist::{Probe, Progress};
 use crate::baseline::{Checkpointer, Cut, Leave, State};
 use crate::capture::live::{LiveError, LiveOptions, LiveSource};
 use crate::capture::pipe::PipeSource;
-use crate::capture::{CaptureError, Filter, FilterError, is_named_pipe};
+use crate::capture::{CaptureError, Filter, FilterError, for_kernel, is_named_pipe};
 use crate::config::{Config, ConfigError};
 use crate::packet::Decoder;
 use crate::pipeline::{Between, Failure, Judge, JudgeOptions, Limits, Pipeline, PipelineOptions, Verdict, Wanted};
@@ -302,6 +304,7 @@ fn open_feed(options: &Options) -> Result<Feed, ServiceError> {
             buffer_bytes: u32::try_from(capture.buffer_mib << 20).unwrap_or(u32::MAX),
             snaplen: capture.snaplen,
             promiscuous: capture.promiscuous,
+            filter: capture.filter.as_deref().and_then(for_kernel),
         })?)),
     }
 }

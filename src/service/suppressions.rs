@@ -3,13 +3,13 @@
 //! In go what is not to be told, until when and why; out come [`Suppression`]s. The file is written beside and renamed.
 //! A file that cannot be read is put aside and said: no suppression is better than no daemon.
 
-use crate::rule::Suppression;
+use crate::rule::{Network, Ruleset, Suppression, did_you_mean};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 const FILE: &str = "suppressions.json";
 /// More than anybody looks through.
@@ -31,6 +31,31 @@ pub struct Added {
 }
 
 impl Added {
+    /// One that begins now, without a number yet. Refused: one that would keep all quiet, one without a reason, and names
+    /// that nothing has.
+    pub fn new(
+        detector: Option<String>,
+        endpoint: Option<String>,
+        client: Option<String>,
+        span: Duration,
+        reason: String,
+    ) -> Result<Added, String> {
+        if detector.is_none() && endpoint.is_none() && client.is_none() {
+            return Err("name a detector, an endpoint or a client: nothing would be told any more otherwise".to_owned());
+        }
+        if reason.trim().is_empty() {
+            return Err("say why this is not to be told (--reason)".to_owned());
+        }
+        if let Some(name) = detector.as_deref().filter(|name| !Ruleset::detectors().contains(name)) {
+            let hint = did_you_mean(name, Ruleset::detectors().iter().copied());
+            return Err(format!("no detector is called `{name}`{hint}"));
+        }
+        if let Some(client) = &client {
+            client.parse::<Network>()?;
+        }
+        Ok(Added { id: 0, detector, endpoint, client, until: now().saturating_add(span).0, reason })
+    }
+
     /// None where the client is neither an address nor a network.
     pub fn suppression(&self) -> Option<Suppression> {
         Some(Suppression {
@@ -90,17 +115,17 @@ impl Suppressions {
         Ok(new)
     }
 
-    /// Removes one by its number; false where there is none.
-    pub fn remove(&self, id: u64) -> io::Result<bool> {
+    /// Removes one by its number.
+    pub fn remove(&self, id: u64) -> Result<(), String> {
         let mut added = self.lock();
         let mut next = added.clone();
         next.retain(|added| added.id != id);
         if next.len() == added.len() {
-            return Ok(false);
+            return Err(format!("there is no suppression {id}; `apitap suppress --list` shows those that there are"));
         }
-        self.write(&next)?;
+        self.write(&next).map_err(|error| error.to_string())?;
         *added = next;
-        Ok(true)
+        Ok(())
     }
 
     fn write(&self, added: &[Added]) -> io::Result<()> {
@@ -126,7 +151,6 @@ pub fn now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn an(until: Timestamp) -> Added {
         Added {
@@ -149,7 +173,7 @@ mod tests {
         let again = Suppressions::open(folder.path(), &mut notes);
         assert_eq!(again.list(), std::slice::from_ref(&first));
         assert_eq!(again.active().len(), 1);
-        assert!(again.remove(first.id).unwrap() && !again.remove(first.id).unwrap());
+        assert!(again.remove(first.id).is_ok() && again.remove(first.id).is_err());
         assert!(Suppressions::open(folder.path(), &mut notes).list().is_empty() && notes.is_empty());
     }
 

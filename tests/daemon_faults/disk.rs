@@ -115,3 +115,28 @@ fn a_state_that_finds_no_room_is_said_and_written_later() {
     assert!(newest > attacks(2 * HOUR + HOUR / 5).start, "written once there was room: {newest:?}");
     site.start().stop();
 }
+
+#[test]
+fn a_damaged_state_on_a_full_disk_is_begun_anew_when_there_is_room() {
+    let site = Site::new();
+    let Some(disk) = Disk::mount(&site.state(), 6144) else { return };
+    site.start().stop();
+    std::fs::remove_file(site.folder.path("state/key")).expect("a key");
+    std::fs::remove_dir_all(site.folder.path("state/db")).expect("a database");
+    for export in std::fs::read_dir(site.folder.path("state/export")).expect("exports") {
+        std::fs::write(export.expect("an export").path(), "damaged").expect("a file of ours");
+    }
+    disk.fill();
+    let mut daemon = site.start();
+    daemon.wait_for("nothing is kept until there is room");
+    site.feed(&simulated(&attacks(Duration::ZERO)));
+    daemon.wait_until("alerts are told all the same", |_| {
+        site.alerts().iter().any(|alert| alert["apitap"]["detector"] == "brute_force")
+    });
+    disk.empty();
+    std::thread::sleep(Duration::from_secs(4)); // three checkpoints
+    daemon.kill();
+    let recovered = state_of_copy(&site.state(), &site.folder.path("copy")).recover().unwrap();
+    assert!(recovered.singles.newest.is_some() && !recovered.store.endpoints.is_empty(), "kept once there was room");
+    site.start().stop();
+}

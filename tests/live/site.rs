@@ -113,6 +113,23 @@ impl Site {
         site
     }
 
+    /// What the server answers is mirrored to a card of its own.
+    pub fn mirror_answers_to_another(&self, mirror: &str) {
+        let server = &self.server;
+        ip(&format!("-n {server} link add {mirror} type veth peer name answers"));
+        for link in [mirror, "answers"] {
+            ip(&format!("-n {server} link set {link} up"));
+        }
+        for rule in [
+            format!("-n {server} filter del dev wire egress"),
+            format!(
+                "-n {server} filter add dev wire egress protocol all u32 match u32 0 0 action mirred egress mirror dev answers"
+            ),
+        ] {
+            must("tc", &rule.split(' ').collect::<Vec<_>>());
+        }
+    }
+
     /// A command that runs in the server's namespace, where the mirror is.
     pub fn beside_server(&self, program: &str) -> Command {
         let mut command = Command::new("ip");

@@ -83,7 +83,7 @@ impl Incidents {
 
     /// The open ones, worst first.
     pub fn list(&self, store: &Store) -> Vec<OpenIncident> {
-        let open = self.open.values();
+        let open = self.open.values().filter(|incident| !incident.is_to_close);
         let mut list: Vec<OpenIncident> = open.filter_map(|incident| open_incident(incident, store)).collect();
         list.sort_by(|one, other| {
             (other.severity, other.last_seen, &one.id).cmp(&(one.severity, one.last_seen, &other.id))

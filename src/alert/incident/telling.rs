@@ -46,6 +46,7 @@ pub(super) fn record_of(
         reasons: finding.reasons.clone(),
         timeline: timeline_of(incident),
         evidence,
+        marks: Vec::new(),
         owasp: text.owasp.clone(),
         advice: text.advice.clone(),
     };

@@ -88,6 +88,7 @@ impl Incidents {
             told_severity: detail.severity,
             told_at: record.timestamp,
             is_acknowledged: false,
+            is_to_close: false,
             is_heard: false,
         });
         if incident.told >= detail.sequence {

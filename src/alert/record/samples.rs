@@ -58,6 +58,7 @@ pub fn alert() -> AlertRecord {
             dest_port: server.port(),
             http: login(),
         }],
+        marks: Vec::new(),
         owasp: Some("API2:2023 Broken Authentication".to_owned()),
         advice: "Lock the 3 accounts that were entered and look at what they did since.".to_owned(),
     };

@@ -33,7 +33,7 @@ pub struct Progress {
     /// The longest that a cut held up the judge, and the longest that writing one took.
     pub longest_cut: Duration,
     pub longest_write: Duration,
-    /// Why the working copy was given up, if it was.
+    /// As [`Written::problem`](super::Written::problem) says.
     pub problem: Option<String>,
 }
 

@@ -86,7 +86,8 @@ pub struct State {
 pub struct Written {
     pub delta: Extent,
     pub whole: Option<Extent>,
-    /// Why the working copy was given up, if it was: it is filled anew at the next whole export or start.
+    /// Why the working copy was given up, if it was: it is filled anew at the next whole export or start. Or that the folder
+    /// takes more than it may.
     pub problem: Option<String>,
 }
 
@@ -114,9 +115,16 @@ impl State {
             written: BTreeMap::new(),
             most_bytes: DEFAULT_BYTES,
         };
-        if state.chosen.files.is_empty() {
-            state.begin()?;
-        } else if state.chosen.is_damaged
+        let begun = if state.chosen.files.is_empty() { state.begin() } else { Ok(()) };
+        match begun {
+            // A sensor that keeps nothing sees more than none.
+            Err(StateError::Folder { source, .. }) if is_full(&source) => {
+                state.notes.push(format!("{}: {source}; nothing is kept until there is room", path.display()));
+                return Ok(state);
+            }
+            begun => begun?,
+        }
+        if state.chosen.is_damaged
             && let Err(error) = state.export_whole()
         {
             state.notes.push(error.to_string()); // tried again at the next checkpoint
@@ -187,6 +195,9 @@ impl State {
 
     /// Writes a cut; it is on the disk when this returns. After an error all that was there before still is.
     pub fn checkpoint(&mut self, cut: &Cut) -> Result<Written, StateError> {
+        if self.chosen.files.is_empty() {
+            self.begin()?; // there was no room for it before
+        }
         if self.chosen.is_damaged {
             self.export_whole()?; // a delta must not come after a hole
         }
@@ -201,8 +212,20 @@ impl State {
             self.leave_nothing_older()?;
         }
         self.copy.keep_within(self.most_bytes / 2, &self.chosen);
-        written.problem = self.copy.problem().map(str::to_string);
+        written.problem = self.copy.problem().map(str::to_string).or_else(|| self.over_bound());
         Ok(written)
+    }
+
+    /// Whole exports are as large as what there is to keep.
+    fn over_bound(&self) -> Option<String> {
+        let (size, most) = (size_of(self.folder.path()), self.most_bytes);
+        (size > most).then(|| {
+            format!(
+                "the state takes {} MiB and may take {}: raise `state.max_disk_mib`, or lower the keys of `limits`",
+                size >> 20,
+                most >> 20
+            )
+        })
     }
 
     fn write_delta(&mut self, cut: &Cut) -> Result<Extent, StateError> {
@@ -375,6 +398,10 @@ fn failed(folder: &Folder, source: io::Error) -> StateError {
     StateError::Folder { folder: folder.path().to_path_buf(), source }
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 fn sum_of(bytes: &[u8]) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(bytes);
@@ -410,25 +437,30 @@ fn read_key(path: &Path) -> io::Result<HashKey> {
     bytes.map(HashKey::new).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no key"))
 }
 
-/// The key of a folder, and whether it was made just now. That of the exports wins, and a lost one is restored from them.
+/// The key of a folder, and whether it was made just now. That of the exports wins, and a lost one is restored from them. On a
+/// full disk it is kept by the first export that finds room.
 fn key_of(path: &Path, exported: Option<HashKey>, notes: &mut Vec<String>) -> io::Result<(HashKey, bool)> {
     let there = match read_key(path) {
         Ok(key) => Some(key),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
         Err(_) => None,
     };
+    let write = |key| match write_key(path, key) {
+        Err(error) if is_full(&error) => Ok(()),
+        written => written,
+    };
     match (exported, there) {
         (Some(exported), Some(there)) if exported == there => Ok((exported, false)),
         (Some(exported), _) => {
             notes.push(format!("{} was lost or damaged; it is restored from the export", path.display()));
-            write_key(path, exported)?;
+            write(exported)?;
             Ok((exported, false))
         }
         (None, Some(there)) => Ok((there, false)),
         (None, None) => {
             let mut key = [0; 16];
             std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
-            write_key(path, HashKey::new(key))?;
+            write(HashKey::new(key))?;
             Ok((HashKey::new(key), true))
         }
     }

@@ -70,7 +70,9 @@ impl WorkingCopy {
             let (size, most) = (size >> 20, most >> 20);
             self.problem = Some(match self.remove() {
                 Ok(()) => {
-                    format!("it takes {size} MiB and may take {most}: `state.max_disk_mib` is small for this site")
+                    format!(
+                        "its working copy takes {size} MiB and may take {most}: `state.max_disk_mib` is small for this site"
+                    )
                 }
                 Err(error) => error.to_string(),
             });

@@ -42,23 +42,30 @@ pub struct RunArgs {
     pub check: bool,
 }
 
-/// Where the daemon is that a command speaks to.
+/// Where the daemon is that a command speaks to, and its folder where none runs.
 #[derive(Args, Debug)]
-pub struct SocketArgs {
-    /// Control socket of the daemon
-    #[arg(
-        long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath, env = "APITAP_SERVICE__SOCKET",
-        default_value = "/run/apitap/control.sock",
-    )]
-    pub socket: PathBuf,
+pub struct DaemonArgs {
+    /// Control socket of the daemon [default: `service.socket` of its configuration]
+    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub socket: Option<PathBuf>,
+    /// State folder [default: that of the running daemon, else `state.folder` of its configuration]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    /// Configuration file of the daemon [default: /etc/apitap/apitap.toml, where it is]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
 }
 
-/// Show how a running daemon is
+/// Show how the sensor is
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  apitap status\n  apitap status --json | jq .interfaces")]
+#[command(after_help = "Examples:
+  apitap status
+  apitap status --json | jq .interfaces
+
+Where no daemon runs, it says so, shows what the state folder holds, and ends with status 1.")]
 pub struct StatusArgs {
     #[command(flatten)]
-    pub daemon: SocketArgs,
+    pub daemon: DaemonArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -74,20 +81,22 @@ What is not valid is refused whole, with the reason, and what was in force stays
 What needs a restart is named.")]
 pub struct ReloadArgs {
     #[command(flatten)]
-    pub daemon: SocketArgs,
+    pub daemon: DaemonArgs,
 }
 
-/// Look at open incidents of a running daemon, acknowledge or close them
+/// Look at open incidents, acknowledge or close them
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   apitap incident list                               what is open, worst first
   apitap incident show 9f3c00aa12de4b71              its story, with evidence
-  apitap incident ack 9f3c00aa12de4b71               known: quiet unless it gets worse")]
+  apitap incident ack 9f3c00aa12de4b71               known: quiet unless it gets worse
+
+A running daemon is asked; the state folder itself is opened where none has it.")]
 pub struct IncidentArgs {
     #[command(subcommand)]
     pub command: IncidentCommand,
     #[command(flatten)]
-    pub daemon: SocketArgs,
+    pub daemon: DaemonArgs,
 }
 
 #[derive(Subcommand, Debug)]
@@ -104,9 +113,9 @@ pub enum IncidentCommand {
     /// Show the story of one with its evidence, also when it is over
     Show {
         id: String,
-        /// EVE log that has it, where no daemon has it open
-        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = super::DEFAULT_ALERT_LOG)]
-        log: PathBuf,
+        /// EVE log that has it, where no daemon has it open [default: `alert.file` of the configuration]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        log: Option<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -130,11 +139,11 @@ pub enum IncidentCommand {
 pub struct ExplainArgs {
     /// The incident's id; its first digits are enough in a log
     pub id: String,
-    /// EVE log that has it, where no daemon has it open
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = super::DEFAULT_ALERT_LOG)]
-    pub log: PathBuf,
+    /// EVE log that has it, where no daemon has it open [default: `alert.file` of the configuration]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log: Option<PathBuf>,
     #[command(flatten)]
-    pub daemon: SocketArgs,
+    pub daemon: DaemonArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -176,5 +185,5 @@ pub struct SuppressArgs {
     #[arg(long, value_name = "N")]
     pub remove: Option<u64>,
     #[command(flatten)]
-    pub daemon: SocketArgs,
+    pub daemon: DaemonArgs,
 }

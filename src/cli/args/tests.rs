@@ -149,7 +149,7 @@ fn tail_follows_on_a_terminal_unless_the_input_ends_by_itself() {
     assert!(
         !tail("tail a.json.1.gz").follows(true) && !tail("tail -").follows(true) && tail("tail - -f").follows(true)
     );
-    assert_eq!(tail("tail").file, Path::new(DEFAULT_ALERT_LOG));
+    assert_eq!(tail("tail").file, None);
     assert_eq!(tail("tail -n all").lines, Some(Lines::All));
 }
 

@@ -37,7 +37,7 @@ impl Log {
 
     fn args(&self) -> TailArgs {
         TailArgs {
-            file: self.path(),
+            file: Some(self.path()),
             follow: false,
             no_follow: true,
             lines: None,
@@ -94,7 +94,7 @@ fn http() -> String {
 fn shown(args: &TailArgs) -> (String, Skipped) {
     let filter = Filter::of(args, now());
     let mut view = View::new(Vec::new(), filter, Style { colour: false }, args);
-    show(args, false, &mut view).unwrap();
+    show(args, args.file.as_deref().unwrap(), false, &mut view).unwrap();
     (String::from_utf8(view.out).unwrap(), view.skipped)
 }
 
@@ -155,7 +155,8 @@ fn compressed_logs_are_read_to_their_last_lines() {
     let mut gz = GzEncoder::new(File::create(log.path().with_extension("json.1.gz")).unwrap(), Compression::fast());
     gz.write_all((0..50).map(alert).collect::<String>().as_bytes()).unwrap();
     gz.finish().unwrap();
-    let args = TailArgs { file: log.path().with_extension("json.1.gz"), lines: Some(Lines::Last(4)), ..log.args() };
+    let args =
+        TailArgs { file: Some(log.path().with_extension("json.1.gz")), lines: Some(Lines::Last(4)), ..log.args() };
     assert_eq!(numbers(&args), [46, 47, 48, 49]);
 }
 
@@ -172,10 +173,10 @@ fn a_missing_log_and_a_folder_are_refused_with_the_mend() {
     let log = Log::new();
     let refused = |args: &TailArgs| {
         let mut view = View::new(Vec::new(), Filter::default(), Style::default(), args);
-        format!("{:#}", show(args, false, &mut view).unwrap_err())
+        format!("{:#}", show(args, args.file.as_deref().unwrap(), false, &mut view).unwrap_err())
     };
     assert!(refused(&log.args()).contains("--follow"));
-    assert!(refused(&TailArgs { file: log.dir.path().to_owned(), ..log.args() }).contains("folder"));
+    assert!(refused(&TailArgs { file: Some(log.dir.path().to_owned()), ..log.args() }).contains("folder"));
 }
 
 #[test]
