@@ -48,9 +48,6 @@ impl Colour {
     }
 }
 
-/// The name of the alert log, unless the configuration has another.
-pub const DEFAULT_ALERT_LOG: &str = "alerts.json";
-
 /// Passive API security sensor: reads mirrored traffic or captures, learns how each API normally behaves, and raises
 /// alerts with their evidence.
 #[derive(Parser, Debug)]

@@ -3,7 +3,7 @@
 use super::args::{IncidentArgs, IncidentCommand, ReloadArgs, StatusArgs, SuppressArgs};
 use super::explain;
 use super::folder::in_folder;
-use super::sensor::{Sensor, existing};
+use super::sensor::{Sensor, existing, with_incidents};
 use crate::alert::escape::escape_lines;
 use crate::alert::human::{Style, second_of, write_alert};
 use crate::service::{Request, Status};
@@ -33,9 +33,14 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 /// What the folder says where no daemon runs: that none does is a failure all the same.
 fn idle_status(sensor: &Sensor, as_json: bool) -> anyhow::Result<ExitCode> {
     let folder = sensor.folder()?;
-    let statistics = in_folder(folder, || Ok(existing(folder)?.statistics()?));
-    let statistics = statistics.map_err(|error| sensor.neither(error))?;
-    let open = sensor.asked_or_looked_up(&Request::Incidents)?;
+    let looked_up = in_folder(folder, || {
+        let mut state = existing(folder)?;
+        let statistics = state.statistics()?;
+        let list =
+            with_incidents(&mut state, None, |incidents, known| serde_json::to_value(incidents.list(&known.store)))?;
+        Ok((statistics, list?))
+    });
+    let (statistics, open) = looked_up.map_err(|error| sensor.neither(error))?;
     if as_json {
         print_json(&json!({ "is_running": false, "folder": folder, "state": statistics, "incidents": open }))?;
     } else {

@@ -1,6 +1,6 @@
 //! `apitap run`: the daemon.
 
-use super::args::{DEFAULT_ALERT_LOG, RunArgs};
+use super::args::RunArgs;
 use super::interrupt;
 use super::replay::threads_of;
 use crate::baseline::persist::probe;
@@ -16,6 +16,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+/// The name of the alert log in `--log-dir`, where `alert.file` has none.
+const DEFAULT_ALERT_LOG: &str = "alerts.json";
 
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     interrupt::pass_over_reloads()?; // before anything is read

@@ -64,6 +64,14 @@ fn ip(arguments: &str) {
     must("ip", &arguments.split(' ').collect::<Vec<_>>());
 }
 
+/// What passes the server's wire one way is copied to a link.
+fn copy_wire(server: &str, way: &str, to: &str) {
+    let rule = format!(
+        "-n {server} filter add dev wire {way} protocol all u32 match u32 0 0 action mirred egress mirror dev {to}"
+    );
+    must("tc", &rule.split(' ').collect::<Vec<_>>());
+}
+
 impl Site {
     /// Makes the namespaces, the wire and its mirror, and starts the services. `name` keeps sites apart.
     pub fn new(name: &str, folder: &Path) -> Site {
@@ -85,10 +93,7 @@ impl Site {
         (10..40).for_each(|host| ip(&format!("-n {clients} addr add 10.213.0.{host}/24 dev wire")));
         must("tc", &["-n", &server, "qdisc", "add", "dev", "wire", "clsact"]);
         for way in ["ingress", "egress"] {
-            let rule = format!(
-                "-n {server} filter add dev wire {way} protocol all u32 match u32 0 0 action mirred egress mirror dev copy"
-            );
-            must("tc", &rule.split(' ').collect::<Vec<_>>());
+            copy_wire(&server, way, "copy");
         }
         let api = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/api.py");
         site.serve(Command::new("python3").arg(api).arg("9000"));
@@ -120,14 +125,8 @@ impl Site {
         for link in [mirror, "answers"] {
             ip(&format!("-n {server} link set {link} up"));
         }
-        for rule in [
-            format!("-n {server} filter del dev wire egress"),
-            format!(
-                "-n {server} filter add dev wire egress protocol all u32 match u32 0 0 action mirred egress mirror dev answers"
-            ),
-        ] {
-            must("tc", &rule.split(' ').collect::<Vec<_>>());
-        }
+        must("tc", &["-n", server, "filter", "del", "dev", "wire", "egress"]);
+        copy_wire(server, "egress", "answers");
     }
 
     /// A command that runs in the server's namespace, where the mirror is.
