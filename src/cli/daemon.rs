@@ -6,7 +6,7 @@ use super::folder::in_folder;
 use super::sensor::{Sensor, existing, with_incidents};
 use crate::alert::escape::escape_lines;
 use crate::alert::human::{Style, second_of, write_alert};
-use crate::service::{Request, Status};
+use crate::service::{READY_AFTER, Request, Status};
 use crate::time::Timestamp;
 use anyhow::Context;
 use serde::Deserialize;
@@ -234,6 +234,9 @@ fn page(status: &Status) -> String {
     if let Some(until) = learning {
         line("learning", format!("{until}; till then silent: {}", waiting("learning")));
         line("", format!("and in part: {}", waiting("ready in part")));
+    }
+    for (name, of) in status.detectors.iter().filter(|(_, of)| of.starts_with(READY_AFTER)) {
+        line("later", format!("{name} is {of}"));
     }
     if !waiting("disabled").is_empty() {
         line("disabled", waiting("disabled"));

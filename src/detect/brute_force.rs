@@ -21,7 +21,7 @@ use std::net::IpAddr;
 #[derive(Default)]
 pub struct Guesses {
     /// Keys of the accounts.
-    pub accounts: Vec<u64>,
+    pub accounts: BTreeSet<u64>,
     pub clients: BTreeSet<IpAddr>,
 }
 
@@ -70,7 +70,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) -> Guessed {
         };
         let finding = finding_of(&guess, Subject::Account(attempts.user.unwrap_or(0)), &attempts, opened);
         let guesses = guessed.entry((state.flow, attempts.endpoint)).or_default();
-        guesses.accounts.push(*key);
+        guesses.accounts.insert(*key);
         guesses.clients.extend(&finding.client_sample);
         findings.push(finding);
     }

@@ -332,10 +332,11 @@ impl Spikes<'_> {
                 let moment = recent.merged(tier, |activity| Some(&activity.moment));
                 successes >= refused && moment.is_some_and(|moment| moment.last > errors.moment.last)
             };
-            let is_of_tokens = errors.statuses.count(401) == refused;
-            if is_of_tokens && errors.evidence.iter().all(|(_, shown)| is_here(shown)) && came_back() {
-                others.errors = others.errors.saturating_sub(refused);
-                others.requests = others.requests.saturating_sub(refused);
+            let Some(share) = share_of([&errors], &is_here) else { continue };
+            if errors.statuses.count(401) == refused && came_back() {
+                let here = (refused as f64 * share).round() as u64;
+                others.errors = others.errors.saturating_sub(here);
+                others.requests = others.requests.saturating_sub(here);
                 others.clients = others.clients.saturating_sub(1);
             }
         }

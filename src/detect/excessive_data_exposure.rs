@@ -77,11 +77,15 @@ fn excess_of_values(
         return None;
     }
     let usual = state.sensitive_values.value_at_quantile(USUAL_QUANTILE).max(1);
-    let exposure = &state.recent.merged(tier, |activity| activity.exposure.as_deref())?;
     let most = largest_answer(state, tier);
+    let taker = only_taker(state, tier, above);
+    if least > 1 && taker.is_some_and(|client| has_it_again(scene, client, tier, most)) {
+        return None; // one answer
+    }
+    let exposure = &state.recent.merged(tier, |activity| activity.exposure.as_deref())?;
     let severity = severity_of(scene, &exposure.classes);
     let mut finding = of_exposure(Subject::Endpoint(key), severity, exposure);
-    finding.client = only_taker(state, tier, above);
+    finding.client = taker;
     let least = by_sensitivity(&rules.min_values_per_response, worst) as f64 * times;
     finding.reasons = reasons_of(rules, state, tier, times, [usual, most])
         .floor("min_values_per_response", least, most as f64)
@@ -141,6 +145,17 @@ fn only_taker(state: &EndpointState, tier: usize, above: u64) -> Option<IpAddr> 
         state.recent.buckets(tier).flat_map(|activity| activity.large.iter()).map(|(_, shown)| shown.source.0);
     let first = takers.next().filter(|_| large >= above)?;
     takers.all(|taker| taker == first).then_some(first)
+}
+
+/// Whether all that a client got, anywhere, is hardly more than the largest answer: the same again, as who has much of his own does.
+fn has_it_again(scene: &Scene<'_>, client: IpAddr, tier: usize, most: u64) -> bool {
+    let Some(state) = scene.store.clients.iter().find(|state| state.address == client) else { return false };
+    let recent = state.recent.as_deref();
+    let Some(exposure) = recent.and_then(|recent| recent.merged(tier, |activity| activity.exposure.as_deref())) else {
+        return false;
+    };
+    let distinct: u64 = exposure.classes.iter().map(|class| class.values.count()).sum();
+    2 * distinct <= 3 * most
 }
 
 /// Far more records or bytes in single responses than this endpoint's, whatever they are.

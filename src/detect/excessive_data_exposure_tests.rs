@@ -54,3 +54,33 @@ fn dumps_that_come_one_by_one_are_each_told_as_one() {
     let of_endpoint = found.filter(|finding| finding.detector == "excessive_data_exposure");
     assert_eq!(of_endpoint.map(|finding| finding.severity).max(), Some(Severity::Medium));
 }
+
+/// A page of sixty rows with thirty numbers, for one customer, who is told of as such.
+fn page(traffic: &mut Traffic, client: IpAddr, first: u64) {
+    let values = first..first + 30;
+    answer(traffic, client, values.clone());
+    let mut endpoint = an_endpoint("GET", HOST, "/customers/{id}");
+    endpoint.records.record(60);
+    let (key, evidence) = traffic.shown(client, "GET", "/customers/7", 200);
+    endpoint.evidence.insert(key, evidence);
+    traffic.window.endpoints.put(CUSTOMER, endpoint);
+    let exposure = exposure_of(client, DataClass::UsSsn, values, traffic.now);
+    let window = ClientWindow { exposure: Some(Box::new(exposure)), ..new_client(client) };
+    traffic.window.clients.put(key_of(client), window);
+}
+
+#[test]
+fn the_same_large_answer_again_is_one_and_not_three() {
+    let told = |step: u64| {
+        let mut sensor = Sensor::new();
+        let ordinary = |nth: u64, traffic: &mut Traffic| {
+            answer(traffic, person_of(nth), nth..nth + 1);
+            // Only large answers are shown of an endpoint that is known.
+            traffic.window.endpoints.get_mut(CUSTOMER).unwrap().evidence.keep_first(0);
+        };
+        assert_eq!(sensor.voices(LEARNED as u64, ordinary), SILENCE);
+        let found = (0..3).flat_map(|nth| sensor.window(|traffic| page(traffic, person_of(7), 1_000 + nth * step)));
+        found.filter(|finding| finding.detector == "excessive_data_exposure").count()
+    };
+    assert_eq!((told(0), told(30)), (0, 1));
+}

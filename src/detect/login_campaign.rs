@@ -74,9 +74,9 @@ pub fn endpoint_campaign(
             None => more_strangers_fail(scene, (key, endpoint), tier, attempts),
         };
         if scene.supposing(|| odds(&attempts)).is_some() {
-            let mistyped = mistyped_at(scene, key, tier);
-            attempts.failures = attempts.failures.saturating_sub(mistyped);
-            attempts.strangers.counted = attempts.strangers.counted.saturating_sub(mistyped);
+            let others = mistyped_at(scene, key, tier) + guessed_slowly_at(scene, key, tier, guesses);
+            attempts.failures = attempts.failures.saturating_sub(others);
+            attempts.strangers.counted = attempts.strangers.counted.saturating_sub(others);
         }
         let odds = odds(&attempts).filter(|_| attempts.failures >= floors.min_failures)?;
         attempts.failures = all;
@@ -149,6 +149,18 @@ fn mistyped_at(scene: &Scene<'_>, key: u64, tier: usize) -> u64 {
         (users.count() == attempts.succeeded.len() as u64).then_some(failures)
     });
     mistyped.sum()
+}
+
+/// Failures at a few accounts beyond some each, where nobody speaks of guesses yet: too slow for that, and no campaign. Many such
+/// accounts are one.
+fn guessed_slowly_at(scene: &Scene<'_>, key: u64, tier: usize, guesses: Option<&Guesses>) -> u64 {
+    let is_told = |account: &u64| guesses.is_some_and(|guesses| guesses.accounts.contains(account));
+    let accounts = scene.store.login_accounts.iter().filter(|entry| is_login_at(entry, key) && !is_told(entry.key()));
+    let beyond =
+        accounts.map(|entry| entry.recent.sum(tier, |attempts| attempts.failures).saturating_sub(MISTYPED_EACH));
+    let (accounts, failures) =
+        beyond.filter(|beyond| *beyond > 0).fold((0, 0), |(accounts, sum), one| (accounts + 1, sum + one));
+    if accounts < scene.rules.credential_stuffing.endpoint.min_users { failures } else { 0 }
 }
 
 /// Failures with a password that had failed for its user before, as programs send it: at least so many pairs were tried as

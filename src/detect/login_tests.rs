@@ -143,6 +143,17 @@ fn a_few_accounts_guessed_one_after_the_other_are_no_stuffing() {
 }
 
 #[test]
+fn slow_guesses_at_one_account_are_no_stuffing_of_the_others() {
+    let found = Sensor::learned().voices(300, |nth, traffic| {
+        ordinary(nth, traffic);
+        if nth.is_multiple_of(6) {
+            traffic.login(attacker(1), 7_777, nth, false);
+        }
+    });
+    assert!(found.contains(&"brute_force") && !found.contains(&"credential_stuffing"), "{found:?}");
+}
+
+#[test]
 fn a_program_that_keeps_sending_an_old_password_guesses_nothing() {
     let found = Sensor::learned().voices(30, |_, traffic| traffic.login(person_of(7), 7, 1, false));
     assert!(!found.contains(&"brute_force") && !found.contains(&"credential_stuffing"), "{found:?}");

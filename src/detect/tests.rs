@@ -10,7 +10,9 @@ use crate::packet::{FlowKey, Peer};
 use crate::stream::FlowInfo;
 use crate::time::Timestamp;
 use crate::window::distinct::DistinctSet;
-use crate::window::{Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evasions, Exposure, HostWindow};
+use crate::window::{
+    Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evasions, EvidenceKey, Exposure, HostWindow,
+};
 use crate::window::{Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -113,17 +115,18 @@ impl Sensor {
     /// Ten ordinary minutes: two logins in a window, of which one in twenty fails, and orders that people look at.
     fn learned() -> Sensor {
         let mut sensor = Sensor::new();
-        let voices = sensor.voices(LEARNED as u64, |nth, traffic| {
-            for person in 0..2 {
-                let user = nth * 2 + person;
-                let person = person_of(user);
-                traffic.login(person, user, user, !user.is_multiple_of(20));
-                traffic.look(person, user, &[user % 400]);
-                traffic.answers(person, 3);
-            }
-        });
-        assert_eq!(voices, Vec::<&str>::new(), "nothing happened");
+        assert_eq!(sensor.voices(LEARNED as u64, ordinary), SILENCE, "nothing happened");
         sensor
+    }
+}
+
+fn ordinary(nth: u64, traffic: &mut Traffic) {
+    for person in 0..2 {
+        let user = nth * 2 + person;
+        let person = person_of(user);
+        traffic.login(person, user, user, !user.is_multiple_of(20));
+        traffic.look(person, user, &[user % 400]);
+        traffic.answers(person, 3);
     }
 }
 
@@ -168,10 +171,11 @@ struct Traffic {
 }
 
 impl Traffic {
-    fn tally(&mut self, client: IpAddr, key: u64, method: &str, path: &str, status: u16, is_signed_in: bool) {
+    /// The next transaction, as it is shown.
+    fn shown(&mut self, client: IpAddr, method: &str, path: &str, status: u16) -> (EvidenceKey, Arc<Evidence>) {
         self.count += 1;
         let now = self.now.saturating_add(Duration::from_millis(u64::from(self.count)));
-        let evidence = Arc::new(Evidence {
+        let evidence = Evidence {
             time: now,
             flow_id: u64::from(self.count),
             source: (client, 40_000),
@@ -183,8 +187,13 @@ impl Traffic {
             length: Some(100),
             user_agent: None,
             protocol: "HTTP/1.1".into(),
-        });
-        let shown = (now, u64::from(self.count), 0);
+        };
+        ((now, u64::from(self.count), 0), Arc::new(evidence))
+    }
+
+    fn tally(&mut self, client: IpAddr, key: u64, method: &str, path: &str, status: u16, is_signed_in: bool) {
+        let (shown, evidence) = self.shown(client, method, path, status);
+        let now = evidence.time;
         let mut tally = Tally { requests: 1, with_credentials: u64::from(is_signed_in), ..Tally::default() };
         tally.statuses.record(status);
         tally.moment.record(now);
@@ -594,4 +603,25 @@ fn expired_tokens_beside_a_client_that_loops_are_the_clients_errors_only() {
         });
         assert!(found.iter().all(|finding| finding.subject == Subject::Client(attacker(1))), "{nth}: {found:?}");
     }
+}
+
+#[test]
+fn tokens_that_run_out_while_an_app_asks_for_several_things_are_no_spike() {
+    let mut sensor = Sensor::new();
+    let ask = |people: std::ops::Range<u64>, traffic: &mut Traffic, status: u16| {
+        for person in people {
+            for (key, path) in [(70, "/events"), (71, "/prices"), (72, "/me")] {
+                traffic.tally(person_of(person), key, "GET", path, status, true);
+            }
+        }
+    };
+    let usual = |nth: u64, traffic: &mut Traffic| ask(nth * 6..nth * 6 + 6, traffic, 200);
+    assert_eq!(sensor.voices(LEARNED as u64, usual), SILENCE);
+    let found = sensor.voices(60, |nth, traffic| {
+        usual(nth, traffic);
+        // They are refused, get another token, and ask again.
+        let first = nth / 2 * 4;
+        ask(first..first + 4, traffic, if nth.is_multiple_of(2) { 401 } else { 200 });
+    });
+    assert_eq!(found, SILENCE);
 }

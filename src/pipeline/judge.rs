@@ -293,7 +293,7 @@ impl Judge {
             }
         }
         if is_shed {
-            verdict.alerts.iter_mut().for_each(|alert| alert.apitap.marks.push(SHED.to_owned()));
+            mark_shed(&mut verdict.alerts);
         }
         if mark.is_rewind {
             self.forget_recent();
@@ -305,10 +305,15 @@ impl Judge {
 
     /// The capture is over.
     pub fn finish(&mut self, mark: &Mark, harvest: Harvest, close_incidents: bool) -> Verdict {
+        let is_shed = harvest.is_shed;
         let mut verdict = self.judge(mark, harvest);
         if !self.is_baseline && close_incidents {
             let end = start_of(self.newest_window.unwrap_or(mark.through).max(mark.through) + 1);
-            verdict.alerts.extend(self.incidents.finish(end, &self.options.store, &self.options.rules));
+            let mut closed = self.incidents.finish(end, &self.options.store, &self.options.rules);
+            if is_shed {
+                mark_shed(&mut closed);
+            }
+            verdict.alerts.extend(closed);
         }
         verdict
     }
@@ -368,4 +373,9 @@ impl Judge {
         let until = *self.learn_until.get_or_insert(first.saturating_add(learn));
         index < window_of(until)
     }
+}
+
+/// Alerts of a time in which something was left out say so.
+fn mark_shed(alerts: &mut [AlertRecord]) {
+    alerts.iter_mut().for_each(|alert| alert.apitap.marks.push(SHED.to_owned()));
 }

@@ -448,11 +448,13 @@ mod tests {
     use super::*;
     use crate::alert::Incidents;
     use crate::baseline::{Store, StoreLimits};
+    use crate::capture::FrameSource;
+    use crate::packet::{Decoder, PacketLimits};
     use crate::pipeline::JudgeOptions;
+    use crate::simulate::{self, Level, Scenario};
     use std::time::Duration;
 
-    #[test]
-    fn batches_go_round_however_many_windows_close() {
+    fn started(workers: usize, deliver: Deliver) -> Pipeline {
         let key = HashKey::new([7; 16]);
         let judge_options = JudgeOptions {
             rules: Arc::new(crate::rule::Ruleset::default()),
@@ -467,11 +469,54 @@ mod tests {
             limits: Limits::default(),
             wanted: Wanted::default(),
             redact: |target, _| target.to_string(),
-            workers: 2,
+            workers,
             close_incidents: true,
         };
         let judge = Judge::new(key, judge_options, Vec::new(), Incidents::new(key));
-        let mut pipeline = Pipeline::start(&options, judge, Box::new(|_, _| Ok(()))).unwrap();
+        Pipeline::start(&options, judge, deliver).unwrap()
+    }
+
+    /// The marks of all that is told of a credential stuffing while so much is left out.
+    fn marks_of_a_stuffing(shedding: Shedding) -> Vec<Vec<String>> {
+        let mut capture = tempfile::NamedTempFile::new().unwrap();
+        let attack = simulate::Options {
+            scenarios: vec![(Scenario::CredentialStuffing, Level::Easy)],
+            duration: Duration::from_secs(600),
+            rate: 1.0,
+            quiet_first: Duration::ZERO,
+            ..simulate::Options::default()
+        };
+        simulate::generate(&attack, &mut capture, &mut std::io::sink()).unwrap();
+        let (told, marks) = std::sync::mpsc::channel();
+        let deliver: Deliver = Box::new(move |_, verdict| {
+            verdict.alerts.into_iter().for_each(|alert| told.send(alert.apitap.marks).unwrap());
+            Ok(())
+        });
+        let mut pipeline = started(0, deliver);
+        pipeline.shed(shedding).unwrap();
+        let mut frames = crate::capture::open(capture.path()).unwrap();
+        let mut decoder = Decoder::new(HashKey::new([7; 16]), PacketLimits::default());
+        while let Some(frame) = frames.next().unwrap() {
+            pipeline.time(frame.time).unwrap();
+            if let Some(segment) = decoder.decode(&frame) {
+                pipeline.segment(&segment).unwrap();
+            }
+        }
+        drop(pipeline.finish(true).unwrap());
+        marks.try_iter().collect()
+    }
+
+    #[test]
+    fn what_is_told_while_something_is_left_out_says_so() {
+        let whole = marks_of_a_stuffing(Shedding::NONE);
+        assert!(!whole.is_empty() && whole.iter().all(Vec::is_empty), "{whole:?}");
+        let shed = marks_of_a_stuffing(Shedding::NONE.more().more());
+        assert!(!shed.is_empty() && shed.iter().all(|marks| marks == &["shed"]), "{shed:?}");
+    }
+
+    #[test]
+    fn batches_go_round_however_many_windows_close() {
+        let mut pipeline = started(2, Box::new(|_, _| Ok(())));
         for window in 0..200 {
             pipeline.time(start_of(window).saturating_add(Duration::from_secs(1))).unwrap();
         }

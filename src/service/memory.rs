@@ -1,10 +1,22 @@
 //! Memory: how much the process uses, how much it may, and what is given back.
 
-use libmimalloc_sys::mi_collect;
+use libmimalloc_sys::{mi_collect, mi_option_set_default, mi_option_t};
 use std::path::{Path, PathBuf};
+
+/// `mi_option_purge_delay` of mimalloc.h, which the bindings do not name: milliseconds.
+const PURGE_DELAY: mi_option_t = 15;
+/// The allocator waits for a second where nothing is said. A tenth of the memory is freed and taken again within it.
+const PURGE_DELAY_MS: i64 = 50;
 
 /// Share of what the unit or container allows at which to let go of something, before the kernel kills.
 const SHARE_PERCENT: u64 = 80;
+
+/// The allocator gives freed memory back to the kernel sooner than by itself, where the environment
+/// (`MIMALLOC_PURGE_DELAY`) says nothing.
+pub fn give_freed_memory_back_soon() {
+    // SAFETY: sets a number.
+    unsafe { mi_option_set_default(PURGE_DELAY, PURGE_DELAY_MS) }
+}
 
 /// Gives freed memory back to the kernel at once: all that is free for everybody, and what this thread has freed.
 pub fn give_back() {
@@ -53,6 +65,14 @@ fn group_limit(membership: &Path, mounted: &Path) -> Option<u64> {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn the_delay_is_the_option_that_was_meant() {
+        let delay = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
+        assert_eq!(delay(), 1000, "mimalloc's default");
+        give_freed_memory_back_soon();
+        assert_eq!(delay(), PURGE_DELAY_MS);
+    }
 
     #[test]
     fn the_process_uses_some_memory() {

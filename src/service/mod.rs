@@ -30,8 +30,8 @@ mod threads;
 mod visitors;
 
 pub use control::{Reply, Request, ask};
-pub use memory::resident_bytes;
-pub use status::{InterfaceStatus, SinkStatus, Status};
+pub use memory::{give_freed_memory_back_soon, resident_bytes};
+pub use status::{InterfaceStatus, READY_AFTER, SinkStatus, Status};
 pub use suppressions::{Added, Suppressions};
 
 use crate::alert::record::EventType;

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -99,15 +99,22 @@ const READY_IN_PART: [&str; 10] = [
     "zombie_endpoint",
 ];
 
+/// How the state of a detector begins that needs more time than others.
+pub const READY_AFTER: &str = "ready after ";
+const DAY_SECONDS: u64 = 86_400;
+
 pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
     let store = Arc::clone(&daemon.store);
-    let incidents: Vec<OpenIncident> =
-        daemon.on_judge(move |judge: &mut Judge| judge.incidents().list(&store).into_iter().take(TOP).collect())?;
+    let (incidents, min_idle) = daemon.on_judge(move |judge: &mut Judge| {
+        let incidents: Vec<OpenIncident> = judge.incidents().list(&store).into_iter().take(TOP).collect();
+        (incidents, judge.rules().idle_api_key.min_idle())
+    })?;
     let (reading, judged) = (daemon.board.reading(), daemon.board.judged());
     let uptime = daemon.board.started.elapsed();
     let (time, lately) = daemon.board.lately(Instant::now(), &Passed::of(&reading, &judged));
     let seconds = time.as_secs_f64().max(1.0);
     let learning_until = judged.learn_until.filter(|until| judged.now.is_none_or(|now| now < *until));
+    let watched = daemon.store.watched().between(Timestamp::MIN, judged.now.unwrap_or(Timestamp::MIN));
     let progress = daemon.checkpointer.progress();
     let config = daemon.config();
     Ok(Status {
@@ -139,7 +146,7 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
         blindness: blindness(lately.forwarded, lately.wire.transactions),
         missing_share: lately.wire.missing_bytes as f64 / (lately.wire.bytes + lately.wire.missing_bytes).max(1) as f64,
         learning_until: learning_until.map(|until| until.0),
-        detectors: detectors(&config.detect.disabled, learning_until),
+        detectors: detectors(&config.detect.disabled, learning_until, min_idle.saturating_sub(watched)),
         endpoints: daemon.store.endpoints.len(),
         clients: daemon.store.clients.len(),
         principals: daemon.store.principals.len(),
@@ -172,9 +179,13 @@ pub fn status(daemon: &Arc<Daemon>) -> Result<Status, String> {
     })
 }
 
-fn detectors(disabled: &[String], learning_until: Option<Timestamp>) -> BTreeMap<String, String> {
+/// Nothing was idle for long before the sensor watched as long: some time is left until then.
+fn detectors(disabled: &[String], learning_until: Option<Timestamp>, left: Duration) -> BTreeMap<String, String> {
     let state = |name: &str| match learning_until {
         _ if disabled.iter().any(|other| other == name) => "disabled".to_owned(),
+        _ if name == "idle_api_key" && !left.is_zero() => {
+            format!("{READY_AFTER}{} days", left.as_secs().div_ceil(DAY_SECONDS))
+        }
         Some(_) if READY_IN_PART.contains(&name) => "ready in part".to_owned(),
         Some(_) if !READY_AT_ONCE.contains(&name) && !name.starts_with("sensor_") => "learning".to_owned(),
         _ => "ready".to_owned(),
@@ -201,11 +212,14 @@ mod tests {
         let all = Ruleset::detectors();
         assert!(READY_AT_ONCE.iter().chain(&READY_IN_PART).all(|name| all.contains(name)));
         assert!(READY_AT_ONCE.iter().all(|name| !READY_IN_PART.contains(name)));
-        let meanwhile = detectors(&["scanner".to_owned()], Some(Timestamp(1)));
+        let some_days = Duration::from_secs(12 * DAY_SECONDS + 1);
+        let meanwhile = detectors(&["scanner".to_owned()], Some(Timestamp(1)), some_days);
         assert_eq!(meanwhile["scanner"], "disabled");
         assert_eq!(meanwhile["credential_leak"], "ready");
         assert_eq!(meanwhile["object_enumeration"], "ready in part");
         assert_eq!(meanwhile["traffic_drop"], "learning");
-        assert_eq!(detectors(&[], None)["traffic_drop"], "ready");
+        assert_eq!(meanwhile["idle_api_key"], "ready after 13 days");
+        let later = detectors(&[], None, Duration::ZERO);
+        assert_eq!((&*later["traffic_drop"], &*later["idle_api_key"]), ("ready", "ready"));
     }
 }

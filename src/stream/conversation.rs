@@ -20,95 +20,15 @@
 //! segments in the order in which they reached it; here two mirrors or two queues of a card may have changed the order,
 //! and what looks old may be what the receiver took. Sequence numbers within 2^30 are told apart without them.
 
+mod wait;
+
+use super::event::{Chunk, Event, StreamCounters, StreamLimits};
 use super::half::{Half, Held, Sight};
 use super::overlap::Overlaps;
 use super::recent::Recent;
 use crate::packet::{Direction, FlowKey, Segment, TcpFlags};
 use crate::time::Timestamp;
 use std::ops::Range;
-use std::time::Duration;
-
-/// Bytes handed on in order.
-#[derive(Clone, Copy, Debug)]
-pub struct Chunk<'a> {
-    /// Position of the first byte in its direction's stream. 0 is the first byte after the SYN; where that was not
-    /// seen, the first byte seen, or the one that the peer's first acknowledgement asked for.
-    pub offset: i64,
-    /// How far the sender had received the other direction's stream when it sent this.
-    pub acknowledged: Option<i64>,
-    /// When the frame that carried the bytes was captured.
-    pub time: Timestamp,
-    pub bytes: &'a [u8],
-}
-
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    Data(Chunk<'a>),
-    /// `length` bytes from `offset` on are missing for good.
-    Gap {
-        offset: i64,
-        length: u64,
-        time: Timestamp,
-    },
-    /// Bytes from `offset` on came twice, and the copies differ. Told as soon as it is known: of bytes that were handed
-    /// on already (be it behind the end), or right before those that are now.
-    Conflict {
-        offset: i64,
-        length: u64,
-    },
-    /// No more bytes come in this direction.
-    End {
-        time: Timestamp,
-        reset: bool,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamLimits {
-    /// Bytes one direction may hold out of order (bookkeeping included) before its hole is declared a gap.
-    pub held_bytes: usize,
-    /// Bytes all flows of a partition may hold together.
-    pub partition_held_bytes: usize,
-    /// How long a hole whose bytes the peer has acknowledged is waited for: mirrors deliver within milliseconds.
-    pub acknowledged_grace: Duration,
-    /// The same where the peer's direction is not in the capture at all, so that nothing can be acknowledged: longer
-    /// than the first retransmission timeout (RFC 6298 §2: 1 s) twice over.
-    pub one_sided_grace: Duration,
-    /// The same where the peer's direction is there and does not acknowledge the bytes: they are still to be sent
-    /// again, as retransmission timeouts back off (RFC 6298 §2.5: up to 60 s). Ends what an attacker leaves held.
-    pub unacknowledged_grace: Duration,
-}
-
-impl Default for StreamLimits {
-    /// 256 KiB is four full unscaled windows; 8 MiB a partition bound all partitions to 128 MiB.
-    fn default() -> Self {
-        StreamLimits {
-            held_bytes: 256 << 10,
-            partition_held_bytes: 8 << 20,
-            acknowledged_grace: Duration::from_millis(500),
-            one_sided_grace: Duration::from_secs(3),
-            unacknowledged_grace: Duration::from_secs(60),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StreamCounters {
-    pub retransmitted_segments: u64,
-    pub out_of_order_segments: u64,
-    /// Segments that came again with other bytes.
-    pub overlap_conflicts: u64,
-    /// Bytes that were delivered in order.
-    pub bytes: u64,
-    pub gaps: u64,
-    pub gap_bytes: u64,
-    /// Segments so far from the expected sequence number, or behind what their receiver takes, that they are not of the stream.
-    pub out_of_window: u64,
-    /// Gaps declared because a limit on held bytes was reached.
-    pub gaps_at_limit: u64,
-    /// Urgent bytes, which are left out of the stream.
-    pub urgent_bytes: u64,
-}
 
 /// A sequence number further from the expected one than this belongs to another connection or to an attacker.
 const MAX_DISTANCE: i64 = 1 << 30;
@@ -116,6 +36,7 @@ const MAX_DISTANCE: i64 = 1 << 30;
 const EARLY_DISTANCE: i64 = 64 << 10;
 /// A RST is believed within this distance of the expected sequence number (the largest common receive window).
 const RESET_DISTANCE: i64 = 4 << 20;
+
 /// Both directions of one flow.
 pub struct Conversation {
     halves: [Half; 2],
@@ -277,38 +198,9 @@ impl Conversation {
         }
     }
 
-    /// Time passed: what waited longer than its grace waits no more. Call it now and then when no segments come.
-    pub fn expire<F: FnMut(Direction, Event<'_>)>(&mut self, now: Timestamp, context: &mut Context<'_, F>) {
-        loop {
-            let over_limit = self.halves.iter().any(|half| half.held_cost > context.limits.held_bytes)
-                || *context.partition_held > context.limits.partition_held_bytes;
-            if over_limit && self.drop_early(context) {
-                continue;
-            }
-            let is_due = |wait: &Wait| over_limit || self.grace_is_over(wait, now, context.limits);
-            let Some(wait) = self.waits().filter(is_due).min_by_key(|wait| (wait.since, wait.direction as u8)) else {
-                return;
-            };
-            context.counters.gaps_at_limit += u64::from(over_limit && matches!(wait.reason, Reason::Hole { .. }));
-            self.end_wait(&wait, now, context);
-        }
-    }
-
-    /// Lets go of all that came too early to be taken. True when there was any.
-    fn drop_early<F>(&mut self, context: &mut Context<'_, F>) -> bool {
-        let all = i64::MIN..i64::MAX;
-        let dropped: u64 =
-            self.halves.iter_mut().map(|half| half.drop_early(all.clone(), context.partition_held)).sum();
-        context.counters.out_of_window += dropped;
-        dropped > 0
-    }
-
     /// The flow is over: what is held comes out with its gaps, then both ends.
     pub fn finish<F: FnMut(Direction, Event<'_>)>(&mut self, now: Timestamp, context: &mut Context<'_, F>) {
-        self.drop_early(context);
-        while let Some(wait) = self.waits().min_by_key(|wait| (wait.since, wait.direction as u8)) {
-            self.end_wait(&wait, now, context);
-        }
+        self.end_waits(now, context);
         for direction in [Direction::FromLow, Direction::FromHigh] {
             let half = &mut self.halves[direction as usize];
             if half.ended {
@@ -464,62 +356,6 @@ impl Conversation {
         self.halves[direction as usize].pop(partition_held)
     }
 
-    /// Why the first held piece of each direction still waits.
-    fn waits(&self) -> impl Iterator<Item = Wait> + '_ {
-        [Direction::FromLow, Direction::FromHigh].into_iter().filter_map(|direction| {
-            let half = &self.halves[direction as usize];
-            let (offset, piece) = half.held.first_key_value()?;
-            let reason = if piece.is_early && *offset > half.next && *offset > half.acknowledged {
-                Reason::Early
-            } else if *offset > half.next {
-                Reason::Hole { end: *offset }
-            } else {
-                Reason::Causality { acknowledged: piece.acknowledged? }
-            };
-            Some(Wait { direction, since: piece.time, reason })
-        })
-    }
-
-    fn grace_is_over(&self, wait: &Wait, now: Timestamp, limits: &StreamLimits) -> bool {
-        let waited = now.since(wait.since);
-        match wait.reason {
-            Reason::Hole { end } if end <= self.halves[wait.direction as usize].acknowledged => {
-                waited > limits.acknowledged_grace
-            }
-            Reason::Hole { .. } => {
-                let peer = &self.halves[wait.direction.other() as usize];
-                let is_one_sided = peer.sight != Sight::Seen;
-                waited > if is_one_sided { limits.one_sided_grace } else { limits.unacknowledged_grace }
-            }
-            Reason::Causality { .. } | Reason::Early => waited > limits.acknowledged_grace,
-        }
-    }
-
-    /// Stops waiting: a hole becomes a gap, an acknowledgement of bytes that did not come is passed over.
-    fn end_wait<F: FnMut(Direction, Event<'_>)>(&mut self, wait: &Wait, now: Timestamp, context: &mut Context<'_, F>) {
-        match wait.reason {
-            Reason::Causality { acknowledged } => {
-                let is_seen = self.halves[wait.direction.other() as usize].sight == Sight::Seen;
-                // Where the other direction is not in the capture at all, that is not waited for again.
-                self.waived[wait.direction as usize] = if is_seen { acknowledged } else { i64::MAX };
-            }
-            Reason::Early => {
-                self.halves[wait.direction as usize].pop(context.partition_held);
-                context.counters.out_of_window += 1;
-            }
-            Reason::Hole { end } => {
-                let half = &mut self.halves[wait.direction as usize];
-                let (offset, length) = (half.next, (end - half.next) as u64);
-                half.next = end;
-                context.counters.gaps += 1;
-                context.counters.gap_bytes += length;
-                (context.deliver)(wait.direction, Event::Gap { offset, length, time: now });
-                self.end_reached(wait.direction, now, context);
-            }
-        }
-        self.drain(context);
-    }
-
     fn end_reached<F: FnMut(Direction, Event<'_>)>(
         &mut self,
         direction: Direction,
@@ -532,22 +368,6 @@ impl Conversation {
             (context.deliver)(direction, Event::End { time, reset: false });
         }
     }
-}
-
-/// A held piece that cannot be handed on yet.
-struct Wait {
-    direction: Direction,
-    since: Timestamp,
-    reason: Reason,
-}
-
-enum Reason {
-    /// Bytes before it, up to `end`, have not come.
-    Hole { end: i64 },
-    /// It lies behind what its receiver takes.
-    Early,
-    /// It acknowledges bytes of the other direction that have not come.
-    Causality { acknowledged: i64 },
 }
 
 /// What comes again is compared with what was handed on. One byte before the next is a keep-alive probe, which may hold

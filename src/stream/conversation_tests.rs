@@ -2,6 +2,7 @@ use super::*;
 use crate::packet::{Control, FlowKey, Peer};
 use crate::stream::OverlapPolicy;
 use Direction::{FromHigh, FromLow};
+use std::time::Duration;
 
 /// What came out, bytes joined where they follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]

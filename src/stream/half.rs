@@ -1,6 +1,6 @@
 //! One direction of a flow: where its stream stands, and the pieces that wait for their turn.
 
-use super::conversation::StreamCounters;
+use super::event::StreamCounters;
 use super::overlap::OverlapPolicy;
 use super::recent::{Trace, difference_of, overlapping};
 use crate::time::Timestamp;

@@ -1,16 +1,17 @@
 //! TCP streams: segments in; in-order bytes, gaps and ends out, per flow and direction.
 //!
 //! [`FlowTable`] keeps the flows of one partition and their limits. [`conversation`] puts the segments of one flow in
-//! order, `overlap` says what counts where they differ. What reads the bytes is a [`Handler`]; it answers each event with its [`Interest`], and a flow that is of no
-//! interest costs a table lookup from then on.
+//! order, `overlap` says what counts where they differ. What reads the bytes is a [`Handler`]; it answers each event with
+//! its [`Interest`], and a flow that is of no interest costs a table lookup from then on.
 
 pub mod conversation;
+mod event;
 mod half;
 mod overlap;
 mod recent;
 mod table;
 
-pub use conversation::{Chunk, Event, StreamCounters, StreamLimits};
+pub use event::{Chunk, Event, StreamCounters, StreamLimits};
 pub use overlap::{OverlapPolicy, Overlaps};
 pub use table::{FlowLimits, FlowTable, TableCounters};
 

@@ -5,7 +5,8 @@
 //! over, then the silent, then the undecided, the longest unused first: a SYN flood pushes out nothing but itself, and a
 //! flood of connections that say anything pushes out no working one.
 
-use super::conversation::{Context, Conversation, Event};
+use super::conversation::{Context, Conversation};
+use super::event::Event;
 use super::recent::Recent;
 use super::{FlowInfo, Handler, Interest, Overlaps, StreamCounters, StreamLimits};
 use crate::hash::mix;

@@ -1,7 +1,9 @@
 //! Transactions that the sensor and their server may have read differently, because bytes of them came twice and the
 //! copies differ: of one client, where it matters most.
 
+use super::shown::Shown;
 use super::{EvidenceSample, Merge, Moment};
+use crate::api::Observation;
 use serde::{Deserialize, Serialize};
 
 /// Disputed transactions of one client.
@@ -16,6 +18,15 @@ pub struct Evasions {
 }
 
 impl Evasions {
+    pub(super) fn record(&mut self, observation: &Observation<'_>, shown: &mut Shown<'_, '_>) {
+        match observation.attempt {
+            Some(_) => self.logins += 1,
+            None => self.authorised += 1,
+        }
+        self.moment.record(observation.started);
+        shown.offer(&mut self.evidence);
+    }
+
     pub fn total(&self) -> u64 {
         self.logins + self.authorised
     }

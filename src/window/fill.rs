@@ -1,14 +1,14 @@
 //! How an observation counts in a window.
 
 use super::aggregate::{
-    Attempts, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure, HostWindow,
-    PrincipalWindow, Reach, Tally,
+    Attempts, ClientWindow, EndpointWindow, Errors, Exposure, HostWindow, PrincipalWindow, Reach, Tally,
 };
 use super::demand::{SAMPLE, SHOWN};
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
-use super::pages::{LARGE_PAGE, Page, page_size};
-use super::{Asked, AskedByHost, Callers, Evasions, LastingUse, Pages, Window, WindowLimits};
+use super::pages::page_size;
+use super::shown::Shown;
+use super::{Asked, AskedByHost, Callers, LastingUse, Window, WindowLimits};
 use crate::api::{AccountFlow, Attempt, Observation, Outcome};
 use crate::hash::{HashKey, mix};
 use crate::inspect::{AccountSaid, BodyReport};
@@ -52,64 +52,6 @@ const REACH_SAMPLE: u64 = 8;
 /// Records, or bytes, of an answer from which on it is large: excess of volume is seen in such answers only.
 pub const LARGE_RECORDS: u64 = 50;
 pub const LARGE_BYTES: u64 = 1_000_000;
-
-/// Builds the evidence of one transaction at most once.
-pub(super) struct Shown<'a, 'b> {
-    observation: &'a Observation<'b>,
-    filling: &'a Filling<'a>,
-    built: Option<Arc<Evidence>>,
-}
-
-impl<'a, 'b> Shown<'a, 'b> {
-    pub(super) fn of(observation: &'a Observation<'b>, filling: &'a Filling<'a>) -> Shown<'a, 'b> {
-        Shown { observation, filling, built: None }
-    }
-
-    pub(super) fn offer<const K: usize>(&mut self, sample: &mut EvidenceSample<K>) {
-        let key = self.key();
-        if sample.would_keep(&key) {
-            sample.insert(key, self.evidence());
-        }
-    }
-
-    fn key(&self) -> EvidenceKey {
-        (self.observation.started, self.observation.flow_id, self.observation.index)
-    }
-
-    fn evidence(&mut self) -> Arc<Evidence> {
-        let (observation, filling) = (self.observation, self.filling);
-        Arc::clone(self.built.get_or_insert_with(|| Arc::new(evidence_of(observation, filling))))
-    }
-}
-
-/// Characters of a request target and of the name of a program that are shown; a head may have sixty-four thousand.
-const SHOWN_TARGET: usize = 2048;
-const SHOWN_AGENT: usize = 512;
-
-/// The first characters of a text, with a sign where there are more.
-pub fn shortened(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        Some((at, _)) => format!("{}…", &text[..at]), // a boundary of characters
-        None => text.to_owned(),
-    }
-}
-
-fn evidence_of(observation: &Observation<'_>, filling: &Filling<'_>) -> Evidence {
-    let (source, destination) = Evidence::peers(observation.client_peer, observation.server_peer);
-    Evidence {
-        time: observation.started,
-        flow_id: observation.flow_id,
-        source,
-        destination,
-        method: observation.method.to_string(),
-        host: observation.host.to_string(),
-        url: shortened(&(filling.redact)(&observation.target), SHOWN_TARGET),
-        status: (observation.status != 0).then_some(observation.status),
-        length: (observation.status != 0).then_some(observation.response_bytes),
-        user_agent: observation.user_agent.as_deref().map(|agent| shortened(agent, SHOWN_AGENT)),
-        protocol: observation.protocol.into(),
-    }
-}
 
 impl Window {
     /// Counts one observation.
@@ -549,29 +491,6 @@ impl Exposure {
         self.bytes += observation.response_bytes;
         self.clients.insert(client);
         self.client_sample.insert(client, observation.client);
-        self.moment.record(observation.started);
-        shown.offer(&mut self.evidence);
-    }
-}
-
-impl Pages {
-    fn record(&mut self, observation: &Observation<'_>, asked: u64, rows: u64, shown: &mut Shown<'_, '_>) {
-        self.asked.record(asked);
-        let key = (std::cmp::Reverse(rows), shown.key());
-        if rows < LARGE_PAGE || !self.largest.would_keep(&key) {
-            return;
-        }
-        let (client, principal) = (observation.client, observation.principal);
-        self.largest.insert(key, Page { asked, rows, client, principal, evidence: shown.evidence() });
-    }
-}
-
-impl Evasions {
-    fn record(&mut self, observation: &Observation<'_>, shown: &mut Shown<'_, '_>) {
-        match observation.attempt {
-            Some(_) => self.logins += 1,
-            None => self.authorised += 1,
-        }
         self.moment.record(observation.started);
         shown.offer(&mut self.evidence);
     }

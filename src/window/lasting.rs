@@ -1,7 +1,7 @@
 //! Where a credential that outlives sessions was used, and for what: by principal, in the window of its time.
 
-use super::fill::Shown;
 use super::sample::BottomK;
+use super::shown::Shown;
 use super::{EvidenceSample, Merge};
 use crate::api::{CredentialKind, Observation};
 use crate::hash::mix;

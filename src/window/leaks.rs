@@ -4,7 +4,7 @@
 //! a password is nobody's business, whoever asks.
 
 use super::aggregate::{Exposure, Merge};
-use super::fill::Shown;
+use super::shown::Shown;
 use crate::api::{AccountFlow, Observation};
 use crate::inspect::{BodyReport, ClassReport, DataClass};
 use serde::{Deserialize, Serialize};

@@ -17,6 +17,7 @@ mod leaks;
 mod pages;
 mod places;
 pub mod sample;
+mod shown;
 mod smuggling;
 mod strays;
 mod times;
@@ -28,13 +29,12 @@ pub use aggregate::{
 };
 pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
-pub use fill::{
-    Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key, shortened,
-};
+pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key};
 pub use lasting::{LastingUse, NetworkSample, network_hash, network_of};
 pub use leaks::{Leaks, leaked};
 pub use pages::{LARGE_PAGE, Page, Pages, page_size};
 pub use places::Places;
+pub use shown::shortened;
 pub use smuggling::Smuggling;
 pub use strays::{StrayUse, Strays};
 pub use times::{AnswerTimes, Group};

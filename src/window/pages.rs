@@ -3,6 +3,8 @@
 use super::aggregate::{Evidence, EvidenceKey, Merge};
 use super::histogram::LogHistogram;
 use super::sample::Earliest;
+use super::shown::Shown;
+use crate::api::Observation;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -50,6 +52,18 @@ pub struct Pages {
     pub asked: LogHistogram,
     /// Those with most rows.
     pub largest: Earliest<(Reverse<u64>, EvidenceKey), Page, 3>,
+}
+
+impl Pages {
+    pub(super) fn record(&mut self, observation: &Observation<'_>, asked: u64, rows: u64, shown: &mut Shown<'_, '_>) {
+        self.asked.record(asked);
+        let key = (Reverse(rows), shown.key());
+        if rows < LARGE_PAGE || !self.largest.would_keep(&key) {
+            return;
+        }
+        let (client, principal) = (observation.client, observation.principal);
+        self.largest.insert(key, Page { asked, rows, client, principal, evidence: shown.evidence() });
+    }
 }
 
 impl Merge for Pages {

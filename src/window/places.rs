@@ -5,8 +5,8 @@
 
 use super::aggregate::{EvidenceSample, Merge, Moment};
 use super::distinct::{DistinctSet, FEW_REGISTERS};
-use super::fill::Shown;
 use super::sample::BottomK;
+use super::shown::Shown;
 use crate::api::Observation;
 use crate::hash::{HashKey, mix};
 use serde::{Deserialize, Serialize};

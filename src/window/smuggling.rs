@@ -1,6 +1,7 @@
 //! Requests whose end is ambiguous, and answers to parts of requests: counted by client in the window of their time.
 
-use super::fill::{Filling, Shown, client_key, new_client};
+use super::fill::{Filling, client_key, new_client};
+use super::shown::Shown;
 use super::{EvidenceSample, Merge, Moment, Window};
 use crate::api::Observation;
 use crate::http::Ambiguity;

@@ -4,8 +4,8 @@
 //! thousand names hides none by it.
 
 use super::distinct::{DistinctSet, FEW_REGISTERS};
-use super::fill::Shown;
 use super::sample::BottomK;
+use super::shown::Shown;
 use super::{EvidenceSample, Merge, Moment};
 use crate::api::Observation;
 use crate::api::parameters::{Place, Stray};

@@ -6,6 +6,7 @@ mod cli;
 #[path = "../support/daemon.rs"]
 mod daemon;
 
+mod blind;
 mod damage;
 mod disk;
 mod kill;
