@@ -143,11 +143,11 @@ fn a_few_accounts_guessed_one_after_the_other_are_no_stuffing() {
 }
 
 #[test]
-fn slow_guesses_at_one_account_are_no_stuffing_of_the_others() {
+fn slow_guesses_at_a_few_accounts_are_no_stuffing_of_the_others() {
     let found = Sensor::learned().voices(300, |nth, traffic| {
-        ordinary(nth, traffic);
-        if nth.is_multiple_of(6) {
-            traffic.login(attacker(1), 7_777, nth, false);
+        (0..3).for_each(|third| ordinary(nth * 3 + third, traffic));
+        if nth.is_multiple_of(5) {
+            (0..3).for_each(|account| traffic.login(attacker(account), 7_777 + account, nth * 3 + account, false));
         }
     });
     assert!(found.contains(&"brute_force") && !found.contains(&"credential_stuffing"), "{found:?}");
