@@ -87,7 +87,7 @@ fuzz: setup ## Fuzz every parser, FUZZ_SECONDS=300 each: an hour and a quarter w
 	done
 
 .PHONY: soak
-soak: build ## 90 minutes on a wire at 10,000 transactions/s, then 36 hours through a pipe in 30 minutes; 1 % hostile, memory watched (root, tcpreplay)
+soak: build ## 75 minutes on a wire at 10,000 transactions/s, then 36 hours through a pipe in 30 minutes; 1 % hostile, memory watched (root, tcpreplay)
 	.ci/soak
 
 .PHONY: hostile

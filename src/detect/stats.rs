@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn assert_near(found: f64, expected: f64, relative: f64) {
+    pub(super) fn assert_near(found: f64, expected: f64, relative: f64) {
         assert!((found / expected - 1.0).abs() <= relative, "{found:e} is not {expected:e}");
     }
 

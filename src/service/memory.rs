@@ -68,6 +68,7 @@ mod tests {
 
     #[test]
     fn the_delay_is_the_option_that_was_meant() {
+        // SAFETY: reads a number.
         let delay = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
         assert_eq!(delay(), 1000, "mimalloc's default");
         give_freed_memory_back_soon();

@@ -3,6 +3,7 @@
 
 use crate::cli::simulated;
 use crate::daemon::Site;
+use crate::has_alert_of;
 use apitap::simulate::Options;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ fn told_of(site: &Site, traffic: &Options, of_itself: Option<&str>) -> BTreeSet<
     let mut daemon = site.start();
     site.feed(&simulated(traffic));
     if let Some(detector) = of_itself {
-        daemon.wait_until(detector, |_| site.alerts().iter().any(|alert| text(alert, "detector") == detector));
+        daemon.wait_until(detector, |_| has_alert_of(site, detector));
     }
     daemon.stop();
     site.alerts().iter().map(|alert| (text(alert, "detector"), text(alert, "client"))).collect()

@@ -55,6 +55,10 @@ fn copied(from: &str, to: &str) {
     assert!(Command::new("cp").args(["-r", from, to]).status().expect("cp starts").success());
 }
 
+fn has_alert_of(site: &daemon::Site, detector: &str) -> bool {
+    site.alerts().iter().any(|alert| alert["apitap"]["detector"] == detector)
+}
+
 /// A quarter of an hour with two attacks, `later` than other traffic.
 fn attacks(later: Duration) -> Options {
     let defaults = Options::default();

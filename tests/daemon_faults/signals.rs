@@ -1,9 +1,8 @@
 //! Signals, rules that are broken, a log that is moved, a clock that is set back.
 
-use crate::attacks;
 use crate::cli::simulated;
 use crate::daemon::{PATIENCE, Site};
-use crate::state_of_copy;
+use crate::{attacks, has_alert_of, state_of_copy};
 use apitap::simulate::Options;
 use std::io::Write;
 use std::sync::Arc;
@@ -11,10 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-fn has_alert_of(site: &Site, detector: &str) -> bool {
-    site.alerts().iter().any(|alert| alert["apitap"]["detector"] == detector)
-}
 
 #[test]
 fn sigterm_in_a_flood_ends_within_five_seconds_with_the_state_written() {

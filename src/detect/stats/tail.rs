@@ -231,13 +231,10 @@ fn ln_gamma(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    // Reference values were computed with 30 digits (mpmath 1.3), tails as plain sums of their terms.
+    use super::super::tests::assert_near;
     use super::*;
     use proptest::prelude::*;
-
-    /// Reference values were computed with 30 digits (mpmath 1.3), tails as plain sums of their terms.
-    fn assert_near(found: f64, expected: f64, relative: f64) {
-        assert!((found / expected - 1.0).abs() <= relative, "{found:e} is not {expected:e}");
-    }
 
     /// P[X >= k] for X binomial (n, p) (DLMF 8.17.5).
     fn ln_binomial_tail(k: u64, n: u64, p: f64) -> f64 {
