@@ -43,7 +43,9 @@ const BATCH_QUIET: Duration = Duration::from_secs(26 * 3600);
 
 fn quiet_of(finding: &Finding) -> Duration {
     match finding.detector {
-        "shadow_endpoint" | "undocumented_parameter" | "unauthenticated_data_exposure" => ENDPOINT_QUIET,
+        "shadow_endpoint" | "undocumented_parameter" | "unauthenticated_data_exposure" | "privileged_function" => {
+            ENDPOINT_QUIET
+        }
         "object_enumeration" | "data_exfiltration" => BATCH_QUIET,
         "credential_stuffing" | "password_spraying" | "brute_force" | "user_enumeration" => LOGINS_QUIET,
         // What is counted over hours hovers about its floor for as long.

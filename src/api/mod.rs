@@ -55,6 +55,8 @@ pub struct Observation<'a> {
     pub path: u64,
     /// Whether the inventory knows this endpoint.
     pub is_known: bool,
+    /// Whether it serves many accounts.
+    pub is_open: bool,
     /// Whether this transaction makes it one.
     pub makes_endpoint: bool,
     pub documented: Option<bool>,
@@ -267,6 +269,7 @@ impl Interpreter {
             server_peer: transaction.server,
             client: identity::client_of(transaction.client.address, &request.head, settings),
             is_known: snapshot.inventory.endpoints.contains(&endpoint),
+            is_open: snapshot.inventory.open.contains(&endpoint),
             makes_endpoint: is_success
                 || matches!(status, 401 | 403 | 405 | 422 | 429 | 500..=599)
                 || attempt.is_some()

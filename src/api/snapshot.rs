@@ -25,6 +25,8 @@ pub struct Inventory {
     pub learned: LearnedParameters,
     /// Keys of known endpoints.
     pub endpoints: HashSet<u64, BuildIdentity>,
+    /// Those that serve many accounts: it does not matter whom.
+    pub open: HashSet<u64, BuildIdentity>,
     /// Known host names.
     pub hosts: HashSet<Box<str>>,
     /// Login endpoints that had successes: whether those carried a session cookie or a token.

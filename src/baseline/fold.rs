@@ -47,6 +47,8 @@ pub enum Spoiled {
     Zombie(u64, Severity),
     /// Nothing: the parameter of an endpoint, by its name's hash, was told of, as this bad.
     Parameter(u64, u64, Severity),
+    /// Nothing: that the endpoint served the principal was told of.
+    Outsider(u64, u64),
     /// Where the principal comes from and what it asks for, in this awakening: it was told of, as this bad.
     Awakening(u64, Severity),
 }
@@ -92,6 +94,13 @@ impl Store {
                         && let Some(parameters) = &mut state.parameters
                     {
                         parameters.tell(*name, *severity);
+                    }
+                }
+                Spoiled::Outsider(key, principal) => {
+                    if let Some(mut state) = self.endpoints.get_mut(key)
+                        && let Some(circle) = &mut state.circle
+                    {
+                        circle.tell(*principal);
                     }
                 }
                 Spoiled::Awakening(key, severity) => {

@@ -49,7 +49,8 @@ impl Store {
                 stranger.clients.remove(&address) | evidence
             });
             let parameters = state.parameters.as_deref_mut().is_some_and(|parameters| parameters.forget(address));
-            stranger | parameters | scrub_all(&mut state.recent, |activity| scrub_endpoint(activity, address))
+            let circle = state.circle.as_deref_mut().is_some_and(|circle| circle.forget(address));
+            stranger | parameters | circle | scrub_all(&mut state.recent, |activity| scrub_endpoint(activity, address))
         });
         scrubbed += self.scrub(Kind::Client, &self.clients, |state| {
             let recent = state.recent.as_deref_mut();

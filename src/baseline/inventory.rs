@@ -5,6 +5,7 @@
 //! literal segment only and answer with documents of one look. They become one endpoint, and the workers' next snapshot
 //! knows the position as a parameter. Words at that position that have a life of their own stay words.
 
+use super::circle::Circle;
 use super::persist::Kind;
 use super::state::EndpointState;
 use super::store::{Store, Touched};
@@ -101,7 +102,10 @@ impl InventoryBuilder {
             self.note_siblings(store, &method, &host, &template, &shapes);
         }
         is_changed |= touched.endpoints.iter().any(|key| {
-            store.endpoints.get(key).is_some_and(|state| habit_of(&state) != self.current.logins.get(key).copied())
+            store.endpoints.get(key).is_some_and(|state| {
+                let is_open = is_open(&state) != self.current.open.contains(key);
+                is_open || habit_of(&state) != self.current.logins.get(key).copied()
+            })
         });
         if is_changed {
             self.rebuild(store);
@@ -162,6 +166,9 @@ impl InventoryBuilder {
         let mut inventory = Inventory { learned: self.learned.clone(), ..Inventory::default() };
         for entry in store.endpoints.iter() {
             inventory.endpoints.insert(*entry.key());
+            if is_open(&entry) {
+                inventory.open.insert(*entry.key());
+            }
             if !inventory.hosts.contains(&*entry.host) {
                 inventory.hosts.insert(Box::from(&*entry.host));
             }
@@ -206,6 +213,10 @@ fn words_of_their_own(
     kept
 }
 
+fn is_open(state: &EndpointState) -> bool {
+    state.circle.as_deref().is_some_and(Circle::is_open)
+}
+
 fn habit_of(state: &EndpointState) -> Option<LoginHabit> {
     let sessions = &state.login_sessions;
     (sessions.total >= SESSION_ATTEMPTS)
@@ -225,6 +236,9 @@ impl EndpointState {
         }
         self.clients.merge(&other.clients);
         self.principals.merge(&other.principals);
+        if let Some(circle) = other.circle {
+            self.circle.get_or_insert_default().join(*circle);
+        }
         for (mine, theirs) in self.data_values.iter_mut().zip(other.data_values) {
             *mine += theirs;
         }

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod changes;
+mod circle;
 mod cusum;
 mod fold;
 mod forget;
@@ -11,6 +12,7 @@ pub mod habit;
 mod inventory;
 mod lasting;
 mod lesson;
+mod novelty;
 pub mod pace;
 mod parameters;
 pub mod peers;
@@ -25,11 +27,13 @@ mod tiers;
 mod watched;
 
 pub use bounds::StoreLimits;
+pub use circle::{Circle, Outsider};
 pub use fold::Spoiled;
 pub use forget::Forget;
 pub use inventory::InventoryBuilder;
 pub use lasting::{AWAKE, Awakening, Lasting};
 pub use lesson::not_understood;
+pub use novelty::good_turing_novelty;
 pub use parameters::{Parameter, Parameters};
 pub use persist::{Checkpointer, Cut, Leave, Singles, State, StateError};
 pub use reach::ReachState;

@@ -86,8 +86,12 @@ impl Store {
                 let host = Arc::clone(&endpoint.host);
                 *known_hosts.entry(host).or_insert_with_key(|host| self.host_known(host))
             });
+            let outsiders = if is_learning { Vec::new() } else { self.outsiders_at(key, &endpoint) };
             let mut state = self.endpoints.entry(key).or_insert_with(|| EndpointState::new(&endpoint, is_learning));
             touched.endpoint_lessons.push((key, EndpointLesson::of(&endpoint)));
+            if !endpoint.served.is_empty() {
+                state.circle.get_or_insert_default().absorb(index, &endpoint.served, &outsiders);
+            }
             absorb_endpoint(&mut state, index, endpoint, is_learning);
             if let (Some(stranger), Some(known)) = (state.stranger.as_deref_mut(), known) {
                 stranger.known = known;
@@ -209,6 +213,7 @@ impl Store {
         for mut state in self.endpoints.iter_mut() {
             state.recent = Tiers::default();
             state.parameters.iter_mut().for_each(|parameters| parameters.forget_recent());
+            state.circle.iter_mut().for_each(|circle| circle.forget_recent());
             state.pace.forget_recent();
             (state.logins_told, state.quarantine, state.slow_quarantine) = (None, None, None);
             state.gate.forget_recent();

@@ -18,6 +18,7 @@ mod login_campaign;
 mod object_enumeration;
 mod odds;
 mod password_reset_abuse;
+mod privileged_function;
 mod protocol_abuse;
 mod reasons;
 mod registration_abuse;
@@ -234,6 +235,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     zombie_endpoint::judge(scene, &mut findings);
     idle_api_key::judge(scene, &mut findings);
     undocumented_parameter::judge(scene, &mut findings);
+    privileged_function::judge(scene, &mut findings);
     client_error_spike::judge(scene, &mut findings);
     server_error_spike::judge(scene, &mut findings);
     resource_abuse::judge(scene, &mut findings);

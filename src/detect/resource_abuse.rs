@@ -8,11 +8,11 @@
 //! count as callers, twenty at most.
 
 use super::reasons::Reasons;
-use super::stats::{Probability, gamma_poisson_tail, good_turing_novelty, rate_test};
+use super::stats::{Probability, gamma_poisson_tail, rate_test};
 use super::{Finding, Scene, Spoiled, Subject, span_in_words};
 use crate::baseline::peers::{BYTES_UNIT, Demand, Peers, Spread};
 use crate::baseline::state::{EndpointState, SubjectActivity, TakenNormal};
-use crate::baseline::{SPANS, Tiers, tier_of};
+use crate::baseline::{SPANS, Tiers, good_turing_novelty, tier_of};
 use crate::window::{Asked, AskedByHost, Callers, Moment, Page};
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -4,11 +4,10 @@
 //! baseline. Misses: what was already there while the baseline was learned. Never told of: pages that look the same for
 //! every path, static files, hosts that are still being discovered.
 
-use super::stats::good_turing_novelty;
 use super::unauthenticated_data_exposure::is_own_data;
 use super::{Finding, Reasons, Scene, Subject, by_sensitivity, span_in_words};
 use crate::baseline::state::{EndpointState, HostKnown, Stranger, SubjectActivity};
-use crate::baseline::{SPANS, Tiers};
+use crate::baseline::{SPANS, Tiers, good_turing_novelty};
 use crate::inspect::DataClass;
 use crate::rule::{Severity, pattern};
 use std::time::Duration;

@@ -128,12 +128,6 @@ fn interval(most: u64, tail: impl Fn(u64) -> f64) -> [u64; 2] {
     })
 }
 
-/// The chance that the next thing seen is a new one, from how many of `observations` were things seen once (Good, "The
-/// population frequencies of species", 1953: N1 / N). One is added to both, so that it is never 0, and 1 at the start.
-pub fn good_turing_novelty(singletons: u64, observations: u64) -> f64 {
-    (singletons.min(observations) as f64 + 1.0) / (observations as f64 + 1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,13 +173,6 @@ mod tests {
         assert!(rate_test(12, 10.0, 3_600, 3_600.0, 100.0).value() > 0.2);
         assert!(rate_test(60, 10.0, 3_600, 3_600.0, 100.0).value() < 1e-12);
         assert!(rate_test(60, 10.0, 3_600, 3_600.0, 1.0).value() > 1e-3, "a loose prior forgives more");
-    }
-
-    #[test]
-    fn novelty_is_certain_at_first_and_rare_when_all_repeats() {
-        assert_eq!(good_turing_novelty(0, 0), 1.0);
-        assert_eq!(good_turing_novelty(9, 99), 0.1);
-        assert_eq!(good_turing_novelty(0, 999), 0.001);
     }
 
     #[test]

@@ -33,6 +33,8 @@ mod latency_anomaly;
 mod logins;
 #[path = "object_enumeration_tests.rs"]
 mod object_enumeration;
+#[path = "privileged_function_tests.rs"]
+mod privileged_function;
 #[path = "property_tests.rs"]
 mod properties;
 #[path = "quarantine_tests.rs"]

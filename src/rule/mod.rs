@@ -19,6 +19,7 @@ mod login;
 mod names;
 mod nearest;
 pub mod pattern;
+mod privileged_function;
 mod protocol_abuse;
 mod request_smuggling;
 mod resource_abuse;
@@ -50,6 +51,7 @@ pub use login::{
 };
 pub use names::{ApiKeyNames, ApiNames, LoginNames, RedactedNames, SessionNames};
 pub use nearest::did_you_mean;
+pub use privileged_function::{MOST_CIRCLE_MEMBERS, PrivilegedFunction};
 pub use protocol_abuse::ProtocolAbuse;
 pub use request_smuggling::RequestSmuggling;
 pub use resource_abuse::{LEAST_PAGE_ROWS, PageSizes, ResourceAbuse};
@@ -75,7 +77,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 24] = [
+const EMBEDDED: [(&str, &str); 25] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
@@ -87,6 +89,7 @@ const EMBEDDED: [(&str, &str); 24] = [
     ("idle_api_key.toml", include_str!("../../rules/idle_api_key.toml")),
     ("latency_anomaly.toml", include_str!("../../rules/latency_anomaly.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
+    ("privileged_function.toml", include_str!("../../rules/privileged_function.toml")),
     ("protocol_abuse.toml", include_str!("../../rules/protocol_abuse.toml")),
     ("request_smuggling.toml", include_str!("../../rules/request_smuggling.toml")),
     ("resource_abuse.toml", include_str!("../../rules/resource_abuse.toml")),
@@ -103,7 +106,7 @@ const EMBEDDED: [(&str, &str); 24] = [
 ];
 
 /// In the order of their signature ids.
-const DETECTORS: [&str; 33] = [
+const DETECTORS: [&str; 34] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -137,6 +140,7 @@ const DETECTORS: [&str; 33] = [
     "resource_abuse",
     "latency_anomaly",
     "traffic_drop",
+    "privileged_function",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -169,6 +173,7 @@ pub struct Ruleset {
     pub resource_abuse: ResourceAbuse,
     pub latency_anomaly: LatencyAnomaly,
     pub traffic_drop: TrafficDrop,
+    pub privileged_function: PrivilegedFunction,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -233,6 +238,7 @@ impl Ruleset {
             "resource_abuse" => &self.resource_abuse.alert,
             "latency_anomaly" => &self.latency_anomaly.alert,
             "traffic_drop" => &self.traffic_drop.alert,
+            "privileged_function" => &self.privileged_function.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -346,6 +352,10 @@ impl Ruleset {
             files.read("traffic_drop.toml", |file: &traffic_drop::TrafficDropFile, check| {
                 check.table("traffic_drop", |check| file.traffic_drop.check(check));
             })?;
+        let privileged: privileged_function::PrivilegedFunctionFile =
+            files.read("privileged_function.toml", |file: &privileged_function::PrivilegedFunctionFile, check| {
+                check.table("privileged_function", |check| file.privileged_function.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -377,6 +387,7 @@ impl Ruleset {
             resource_abuse: abuse_of_resources.resource_abuse,
             latency_anomaly: latency.latency_anomaly,
             traffic_drop: dropped.traffic_drop,
+            privileged_function: privileged.privileged_function,
             sensor,
             names,
             false_alarms_per_day: 1.0,

@@ -33,6 +33,7 @@ pub enum Scenario {
     ResourceAbuse,
     LatencyAnomaly,
     TrafficDrop,
+    PrivilegedFunction,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -81,7 +82,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 27] = [
+static SCENARIOS: [ScenarioInfo; 28] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -319,6 +320,14 @@ static SCENARIOS: [ScenarioInfo; 27] = [
         detectors: &["traffic_drop"],
         may: &[],
         levels: [level(0, 0, minutes(15), 1.0, 0), level(0, 0, minutes(10), 0.9, 0), level(0, 0, minutes(15), 0.8, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::PrivilegedFunction,
+        name: "privileged_function",
+        what: "a customer who has shopped for a while uses what is for the staff, and is served; slowly, one function, twice",
+        detectors: &["privileged_function"],
+        may: &["data_exfiltration", "object_enumeration"],
+        levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 10, minutes(10), 0.0, 0), level(1, 2, None, 0.0, 0)],
     },
 ];
 

@@ -3,7 +3,9 @@
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
-use super::{Abuses, AnswerTimes, AskedByHost, Callers, Evasions, LastingUse, Leaks, Pages, Places, Smuggling, Strays};
+use super::{
+    Abuses, AnswerTimes, AskedByHost, Callers, Evasions, LastingUse, Leaks, Pages, Places, Served, Smuggling, Strays,
+};
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
 use crate::packet::Peer;
@@ -383,6 +385,8 @@ pub struct EndpointWindow {
     pub clients: DistinctSet,
     pub client_sample: BottomK<IpAddr, 5>,
     pub principals: DistinctSet,
+    /// Principals that were answered with success, unless they are known to be many.
+    pub served: Served,
     /// Fingerprints of the looks of successful documents, and how many of those were pages, not data.
     pub shapes: BottomK<u64, 4>,
     pub pages: u64,
@@ -423,6 +427,7 @@ impl Merge for EndpointWindow {
         self.clients.merge(&other.clients);
         self.client_sample.merge(&other.client_sample);
         self.principals.merge(&other.principals);
+        self.served.merge(&other.served);
         self.shapes.merge(&other.shapes);
         self.pages += other.pages;
         self.open_successes += other.open_successes;

@@ -7,6 +7,7 @@ use super::demand::{SAMPLE, SHOWN};
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
 use super::pages::page_size;
+use super::served;
 use super::shown::Shown;
 use super::{Asked, AskedByHost, Callers, LastingUse, Window, WindowLimits};
 use crate::api::{AccountFlow, Attempt, Observation, Outcome};
@@ -104,6 +105,9 @@ impl Window {
             endpoint.pages += u64::from(observation.is_page);
             endpoint.open_successes += u64::from(observation.is_anonymous());
             endpoint.sizes.record(observation.response_bytes);
+            if let Some(principal) = observation.principal.filter(|_| !observation.is_open) {
+                served::record(&mut endpoint.served, principal, shown);
+            }
             let records = observation.response.map_or(0, |report| u64::from(report.records));
             let is_large = records >= LARGE_RECORDS || observation.response_bytes >= LARGE_BYTES;
             if !observation.is_known || is_large {
@@ -377,6 +381,7 @@ pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
         clients: Default::default(),
         client_sample: Default::default(),
         principals: Default::default(),
+        served: Default::default(),
         shapes: Default::default(),
         pages: 0,
         open_successes: 0,

@@ -34,6 +34,11 @@ impl<T: Ord, const K: usize> BottomK<T, K> {
         is_within::<_, _, K>(&self.items, &hash)
     }
 
+    pub fn get(&self, hash: u64) -> Option<&T> {
+        let at = self.items.binary_search_by_key(&hash, |item| item.0).ok()?;
+        Some(&self.items[at].1) // binary_search gives an index within
+    }
+
     /// Whether an item with this hash was never put in, beyond doubt: it would be here.
     pub fn lacks(&self, hash: u64) -> bool {
         self.would_keep(hash) && self.items.binary_search_by_key(&hash, |item| item.0).is_err()

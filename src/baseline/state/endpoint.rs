@@ -3,6 +3,7 @@
 use super::new_histogram;
 use super::normal::{ExposureNormal, Quarantines, Share};
 use crate::api::{AccountFlow, CredentialKind};
+use crate::baseline::circle::Circle;
 use crate::baseline::gate::Gate;
 use crate::baseline::lesson::Answers;
 use crate::baseline::pace::Pace;
@@ -119,6 +120,9 @@ pub struct EndpointState {
     pub credentials: [u64; 4],
     pub clients: DistinctSet,
     pub principals: DistinctSet,
+    /// Those that it serves, while they are few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circle: Option<Box<Circle>>,
     pub data_values: [u64; DataClass::COUNT],
     /// Looks of successful documents, and how many of them were pages.
     pub shapes: BottomK<u64, 4>,
@@ -226,6 +230,7 @@ impl EndpointState {
             credentials: [0; 4],
             clients: DistinctSet::new(),
             principals: DistinctSet::new(),
+            circle: None,
             data_values: [0; DataClass::COUNT],
             shapes: BottomK::new(),
             pages: 0,

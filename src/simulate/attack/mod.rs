@@ -9,6 +9,7 @@ mod flood;
 mod idle;
 mod insider;
 mod logins;
+mod privilege;
 mod protocol;
 mod servers;
 mod sessions;
@@ -85,6 +86,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             }
             Scenario::IdleApiKey => idle::cast(stage, plan),
             Scenario::UndocumentedParameter => assignment::cast(stage, plan),
+            Scenario::PrivilegedFunction => privilege::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
             Scenario::RequestSmuggling => smuggling::cast(stage, plan),
