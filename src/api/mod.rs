@@ -22,7 +22,7 @@ pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
 
 use crate::hash::{HashKey, mix};
 use crate::http::{Ambiguity, Field, Head, Marks, Message, Transaction};
-use crate::inspect::{AccountSaid, BodyReport, DataClass, LoginFields};
+use crate::inspect::{self, AccountSaid, BodyReport, DataClass, Injections, LoginFields};
 use crate::packet::Peer;
 use crate::time::Timestamp;
 use object::Named;
@@ -92,6 +92,8 @@ pub struct Observation<'a> {
     pub ambiguity: Option<Ambiguity>,
     /// Client and server did disagree: the answer is to a part of a request.
     pub is_desync: bool,
+    /// Code for the server, and addresses for it to go to.
+    pub injections: Injections,
 }
 
 impl Observation<'_> {
@@ -297,6 +299,7 @@ impl Interpreter {
             protocol: request.head.version(),
             ambiguity: transaction.marks.contains(Marks::AMBIGUOUS_LENGTH).then(|| Ambiguity::reason(&request.head)),
             is_desync: transaction.marks.contains(Marks::DESYNC),
+            injections: injections_of(request, &self.key),
             method,
             host,
             target,
@@ -365,6 +368,21 @@ impl Interpreter {
         }
         (fields != LoginFields::default()).then_some(fields)
     }
+}
+
+/// Fields that servers write into logs, or read as they are.
+const OPEN_FIELDS: [Field; 4] = [Field::UserAgent, Field::Referer, Field::XForwardedFor, Field::Cookie];
+
+/// The code that a request carries, wherever it is.
+fn injections_of(request: &Message<BodyReport>, key: &HashKey) -> Injections {
+    let of_body = request.report.as_ref().map(|report| report.injections).unwrap_or_default();
+    let mut found = of_body.with(inspect::in_target(request.head.target(), key));
+    for field in OPEN_FIELDS {
+        for value in request.head.all(field) {
+            found = found.with(inspect::in_field(value, key));
+        }
+    }
+    found
 }
 
 /// Whether a body is a call of JSON-RPC, which numbers its requests in `id`.

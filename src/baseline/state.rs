@@ -16,7 +16,7 @@ use crate::window::distinct::DistinctSet;
 use crate::window::histogram::StatusCounts;
 use crate::window::sample::BottomK;
 use crate::window::{
-    Abuses, AskedByHost, Attempts, Callers, Errors, Evasions, Exposure, Merge, Moment, Places, Smuggling,
+    Abuses, AskedByHost, Attempts, Callers, Errors, Evasions, Exposure, Injected, Merge, Moment, Places, Smuggling,
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,8 @@ pub struct SubjectActivity {
     pub evasions: Option<Box<Evasions>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smuggling: Option<Box<Smuggling>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injected: Option<Box<Injected>>,
     /// What it asked of each host, and who may be behind it.
     #[serde(default, skip_serializing_if = "AskedByHost::is_empty")]
     pub asked: AskedByHost,
@@ -105,6 +107,7 @@ impl Merge for SubjectActivity {
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
         self.smuggling.merge(other.smuggling);
+        self.injected.merge(other.injected);
         self.asked.merge(other.asked);
         self.callers.merge(other.callers);
     }
@@ -114,6 +117,8 @@ impl Merge for SubjectActivity {
         self.errors.iter_mut().for_each(|errors| errors.evidence.keep_first(1));
         self.failures.iter_mut().for_each(|failures| failures.evidence.keep_first(1));
         self.smuggling.iter_mut().for_each(|smuggling| smuggling.evidence.keep_first(1));
+        let injected = self.injected.iter_mut().flat_map(|injected| [&mut injected.code, &mut injected.forgery]);
+        injected.for_each(|carriers| carriers.evidence.keep_first(1));
         self.callers.iter_mut().for_each(|callers| callers.evidence.keep_first(1));
         self.exposure.iter_mut().for_each(|exposure| exposure.evidence.keep_first(1));
         self.evasions.iter_mut().for_each(|evasions| evasions.condense());

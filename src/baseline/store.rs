@@ -346,7 +346,7 @@ const MANY_RECORDS: u64 = 200;
 /// Requests of a client within a window, from which on it asks much.
 const MANY_REQUESTS: u64 = 15;
 
-/// Only a client with errors, exposure, abuses, evasions or smuggling, or one that asks or takes much, is interesting enough
+/// Only a client with errors, exposure, abuses, evasions, smuggling or code, or one that asks or takes much, is interesting enough
 /// for recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
     let is_interesting = activity.errors.is_some()
@@ -355,6 +355,7 @@ fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, ac
         || activity.abuses.is_some()
         || activity.evasions.is_some()
         || activity.smuggling.is_some()
+        || activity.injected.is_some()
         || activity.requests >= MANY_REQUESTS
         || activity.records >= MANY_RECORDS
         || activity.bytes >= LARGE_BYTES;
@@ -383,6 +384,7 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         abuses: window.abuses,
         evasions: window.evasions,
         smuggling: window.smuggling,
+        injected: window.injected,
         asked: window.asked,
         callers: window.callers,
     };
@@ -432,6 +434,7 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         abuses: None,
         evasions: None,
         smuggling: None,
+        injected: None,
         asked: window.asked,
         callers: window.callers,
     };
@@ -476,6 +479,7 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             abuses: None,
             evasions: None,
             smuggling: None,
+            injected: None,
             asked: Default::default(),
             callers: None,
         },

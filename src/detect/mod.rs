@@ -13,6 +13,7 @@ mod error_share;
 mod evasion;
 mod excessive_data_exposure;
 mod idle_api_key;
+mod injection;
 mod latency_anomaly;
 mod login_campaign;
 mod object_enumeration;
@@ -225,6 +226,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     protocol_abuse::judge(scene, &mut findings);
     evasion::judge(scene, &mut findings);
     request_smuggling::judge(scene, &mut findings);
+    injection::judge(scene, &mut findings);
     credential_leak::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);

@@ -13,7 +13,7 @@ use crate::window::distinct::DistinctSet;
 use crate::window::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evasions, EvidenceKey, Exposure, HostWindow,
 };
-use crate::window::{Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
+use crate::window::{Injected, Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ mod data_exfiltration;
 mod excessive_data_exposure;
 #[path = "idle_api_key_tests.rs"]
 mod idle_api_key;
+#[path = "injection_tests.rs"]
+mod injection;
 #[path = "latency_anomaly_tests.rs"]
 mod latency_anomaly;
 #[path = "login_tests.rs"]

@@ -158,6 +158,8 @@ impl Explained {
                 | "scanner"
                 | "protocol_abuse"
                 | "request_smuggling"
+                | "injection"
+                | "server_side_request_forgery"
                 | "object_enumeration"
                 | "unauthenticated_data_exposure"
                 | "data_exfiltration" => {
@@ -193,8 +195,8 @@ impl Explained {
                     explained.scanners.extend(&finding.client_sample);
                     explained.error_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
                 }
-                // Servers refuse such requests with 400.
-                "request_smuggling" => {
+                // Servers refuse such requests with 400, or break at them.
+                "request_smuggling" | "injection" | "server_side_request_forgery" => {
                     explained.error_clients.extend(finding.client);
                     explained.failure_clients.extend(finding.client);
                 }

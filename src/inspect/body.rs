@@ -2,6 +2,7 @@
 
 use super::csv::Csv;
 use super::form::Form;
+use super::injection;
 use super::json::Json;
 use super::markup::Markup;
 use super::multipart::Multipart;
@@ -16,7 +17,7 @@ const HEAD_BYTES: usize = 64;
 
 /// Scans one body at a time; meant to be used again for the next, with its allocations.
 ///
-/// Memory: about 16 kB, whatever the body; [`Limits::token_bytes`] and [`Limits::max_distinct_per_class`] add to it.
+/// Memory: about 20 kB, whatever the body; [`Limits::token_bytes`] and [`Limits::max_distinct_per_class`] add to it.
 pub struct BodyScan {
     limits: Limits,
     sink: Sink,
@@ -38,6 +39,10 @@ pub struct BodyScan {
     truncated: bool,
     /// Bytes were missing: what comes before the next mark is the rest of something.
     lost: bool,
+    /// The first bytes of a request, up to the first that are missing.
+    beginning: Vec<u8>,
+    is_torn: bool,
+    key: HashKey,
 }
 
 impl BodyScan {
@@ -60,6 +65,9 @@ impl BodyScan {
             shaped: 0,
             truncated: false,
             lost: false,
+            beginning: Vec::new(),
+            is_torn: false,
+            key,
             limits,
         }
     }
@@ -69,8 +77,9 @@ impl BodyScan {
         self.sink.begin(role);
         self.head.clear();
         self.carry.clear();
+        self.beginning.clear();
         (self.bytes, self.most, self.shaped) = (0, self.limits.max_scanned_bytes, 0);
-        (self.truncated, self.lost) = (false, false);
+        (self.truncated, self.lost, self.is_torn) = (false, false, false);
         self.kind = kind;
         self.undecided = kind.doubtful();
         if !self.undecided {
@@ -162,6 +171,7 @@ impl BodyScan {
             is_cut: sink.is_cut,
             object: sink.object.map(Box::new),
             members: (!sink.members.is_empty()).then(|| sink.members.as_slice().into()),
+            injections: injection::in_body(self.kind, &self.beginning, &self.key),
         };
         // Whatever is fed before the next `begin` belongs to no body.
         self.kind = BodyKind::Unknown;
@@ -174,6 +184,10 @@ impl BodyScan {
     }
 
     fn scan(&mut self, bytes: &[u8]) {
+        if self.sink.role == Role::Request && !self.is_torn {
+            let room = injection::BODY_BYTES.saturating_sub(self.beginning.len());
+            self.beginning.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
         if !self.undecided {
             return self.dispatch(bytes);
         }
@@ -251,7 +265,7 @@ impl BodyScan {
     }
 
     fn lose(&mut self) {
-        self.lost = true;
+        (self.lost, self.is_torn) = (true, true);
         let carry = &mut self.carry;
         match self.kind {
             BodyKind::Json => self.json.gap(carry),

@@ -1,6 +1,7 @@
 //! What a body scan gives: counts, keyed hashes and masked samples; never a value.
 
 use super::class::DataClass;
+use super::injection::Injections;
 use super::mask::mask;
 use super::object::NamedObject;
 use crate::hash::{HashKey, mix};
@@ -18,6 +19,8 @@ pub struct BodyReport {
     pub login: LoginFields,
     /// Names of a request's top-level fields, a zero byte behind each; the first, and the beginnings of long ones.
     pub members: Option<Box<[u8]>>,
+    /// Code that a request carries.
+    pub injections: Injections,
     /// What a request asks for.
     pub object: Option<Box<NamedObject>>,
     /// What a response says of success; `None` where it says nothing.

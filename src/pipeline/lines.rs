@@ -102,6 +102,8 @@ fn flags_of(observation: &Observation<'_>) -> Vec<Cow<'static, str>> {
         ("undocumented_parameter", !observation.strays.is_empty()),
         ("evasion", observation.is_disputed),
         ("request_smuggling", observation.is_smuggling()),
+        ("injection", observation.injections.has_code()),
+        ("server_side_request_forgery", observation.injections.has_forgery()),
     ];
     tripped.into_iter().filter(|(_, is_so)| *is_so).map(|(detector, _)| Cow::Borrowed(detector)).collect()
 }

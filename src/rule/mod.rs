@@ -14,6 +14,7 @@ mod enumeration;
 mod evasion;
 mod exposure;
 mod idle_api_key;
+mod injection;
 mod latency_anomaly;
 mod login;
 mod names;
@@ -45,6 +46,7 @@ pub use exposure::{
     BySensitivity, ExcessOfEndpoint, ExcessiveDataExposure, ShadowEndpoint, UnauthenticatedDataExposure,
 };
 pub use idle_api_key::{IdleApiKey, SHORTEST_SLEEP};
+pub use injection::{Injection, RequestForgery};
 pub use latency_anomaly::LatencyAnomaly;
 pub use login::{
     BruteForce, CredentialStuffing, PasswordSpraying, StuffingFromClient, StuffingFromNetwork, StuffingOfEndpoint,
@@ -77,7 +79,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 25] = [
+const EMBEDDED: [(&str, &str); 26] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
@@ -87,6 +89,7 @@ const EMBEDDED: [(&str, &str); 25] = [
     ("evasion.toml", include_str!("../../rules/evasion.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
     ("idle_api_key.toml", include_str!("../../rules/idle_api_key.toml")),
+    ("injection.toml", include_str!("../../rules/injection.toml")),
     ("latency_anomaly.toml", include_str!("../../rules/latency_anomaly.toml")),
     ("object_enumeration.toml", include_str!("../../rules/object_enumeration.toml")),
     ("privileged_function.toml", include_str!("../../rules/privileged_function.toml")),
@@ -106,7 +109,7 @@ const EMBEDDED: [(&str, &str); 25] = [
 ];
 
 /// In the order of their signature ids.
-const DETECTORS: [&str; 34] = [
+const DETECTORS: [&str; 36] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -141,6 +144,8 @@ const DETECTORS: [&str; 34] = [
     "latency_anomaly",
     "traffic_drop",
     "privileged_function",
+    "injection",
+    "server_side_request_forgery",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -174,6 +179,8 @@ pub struct Ruleset {
     pub latency_anomaly: LatencyAnomaly,
     pub traffic_drop: TrafficDrop,
     pub privileged_function: PrivilegedFunction,
+    pub injection: Injection,
+    pub server_side_request_forgery: RequestForgery,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -239,6 +246,8 @@ impl Ruleset {
             "latency_anomaly" => &self.latency_anomaly.alert,
             "traffic_drop" => &self.traffic_drop.alert,
             "privileged_function" => &self.privileged_function.alert,
+            "injection" => &self.injection.alert,
+            "server_side_request_forgery" => &self.server_side_request_forgery.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -356,6 +365,11 @@ impl Ruleset {
             files.read("privileged_function.toml", |file: &privileged_function::PrivilegedFunctionFile, check| {
                 check.table("privileged_function", |check| file.privileged_function.check(check));
             })?;
+        let injected: injection::InjectionFile =
+            files.read("injection.toml", |file: &injection::InjectionFile, check| {
+                check.table("injection", |check| file.injection.check(check));
+                check.table("server_side_request_forgery", |check| file.server_side_request_forgery.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -388,6 +402,8 @@ impl Ruleset {
             latency_anomaly: latency.latency_anomaly,
             traffic_drop: dropped.traffic_drop,
             privileged_function: privileged.privileged_function,
+            injection: injected.injection,
+            server_side_request_forgery: injected.server_side_request_forgery,
             sensor,
             names,
             false_alarms_per_day: 1.0,

@@ -83,8 +83,17 @@ pub struct SinkStatus {
 /// Endpoints and incidents on the page.
 const TOP: usize = 10;
 /// Detectors that compare with nothing that must be learned first.
-const READY_AT_ONCE: [&str; 7] =
-    ["brute_force", "otp_brute_force", "scanner", "credential_leak", "protocol_abuse", "evasion", "request_smuggling"];
+const READY_AT_ONCE: [&str; 9] = [
+    "brute_force",
+    "otp_brute_force",
+    "scanner",
+    "credential_leak",
+    "protocol_abuse",
+    "evasion",
+    "request_smuggling",
+    "injection",
+    "server_side_request_forgery",
+];
 /// Those that compare, but speak of what is an attack by itself, or breaks a description, meanwhile.
 const READY_IN_PART: [&str; 10] = [
     "credential_stuffing",

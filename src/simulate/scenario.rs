@@ -34,6 +34,8 @@ pub enum Scenario {
     LatencyAnomaly,
     TrafficDrop,
     PrivilegedFunction,
+    Injection,
+    ServerSideRequestForgery,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -82,7 +84,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 28] = [
+static SCENARIOS: [ScenarioInfo; 30] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -328,6 +330,22 @@ static SCENARIOS: [ScenarioInfo; 28] = [
         detectors: &["privileged_function"],
         may: &["data_exfiltration", "object_enumeration"],
         levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 10, minutes(10), 0.0, 0), level(1, 2, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::Injection,
+        name: "injection",
+        what: "code for a database, a shell, a log, a template in what the shop's search is asked; slowly, one request",
+        detectors: &["injection"],
+        may: &["client_error_spike", "server_error_spike"],
+        levels: [level(1, 300, minutes(5), 0.0, 0), level(1, 12, minutes(15), 0.0, 0), level(1, 1, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::ServerSideRequestForgery,
+        name: "server_side_request_forgery",
+        what: "a picture's address that only the server reaches: a cloud's metadata, then the network behind; slowly, one request",
+        detectors: &["server_side_request_forgery"],
+        may: &["undocumented_parameter"],
+        levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 12, minutes(15), 0.0, 0), level(1, 1, None, 0.0, 0)],
     },
 ];
 

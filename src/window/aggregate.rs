@@ -4,7 +4,8 @@ use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
 use super::{
-    Abuses, AnswerTimes, AskedByHost, Callers, Evasions, LastingUse, Leaks, Pages, Places, Served, Smuggling, Strays,
+    Abuses, AnswerTimes, AskedByHost, Callers, Evasions, Injected, LastingUse, Leaks, Pages, Places, Served, Smuggling,
+    Strays,
 };
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
@@ -462,6 +463,7 @@ pub struct ClientWindow {
     pub abuses: Option<Box<Abuses>>,
     pub evasions: Option<Box<Evasions>>,
     pub smuggling: Option<Box<Smuggling>>,
+    pub injected: Option<Box<Injected>>,
     /// What it asked of each host, and who may be behind it.
     pub asked: AskedByHost,
     pub callers: Option<Box<Callers>>,
@@ -478,6 +480,7 @@ impl Merge for ClientWindow {
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
         self.smuggling.merge(other.smuggling);
+        self.injected.merge(other.injected);
         self.asked.merge(other.asked);
         self.callers.merge(other.callers);
     }

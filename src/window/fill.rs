@@ -171,6 +171,9 @@ impl Window {
         if observation.is_smuggling() {
             aggregate.smuggling.get_or_insert_default().record(observation, shown);
         }
+        if !observation.injections.is_empty() {
+            aggregate.injected.get_or_insert_default().record(observation, shown);
+        }
     }
 
     fn record_host(
@@ -358,6 +361,7 @@ pub fn new_client(address: IpAddr) -> ClientWindow {
         abuses: None,
         evasions: None,
         smuggling: None,
+        injected: None,
         asked: Default::default(),
         callers: None,
     }

@@ -12,6 +12,7 @@ pub mod distinct;
 mod evasions;
 mod fill;
 pub mod histogram;
+mod injected;
 mod lasting;
 mod leaks;
 mod pages;
@@ -31,6 +32,7 @@ pub use aggregate::{
 pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
 pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key};
+pub use injected::{Carriers, Injected};
 pub use lasting::{LastingUse, NetworkSample, network_hash, network_of};
 pub use leaks::{Leaks, leaked};
 pub use pages::{LARGE_PAGE, Page, Pages, page_size};

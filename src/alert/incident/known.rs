@@ -21,7 +21,7 @@ const KEPT: Duration = Duration::from_secs(30 * 86_400);
 const MOST_KNOWN: usize = 4096;
 
 /// Detectors of what nobody does as a habit.
-const ATTACKS: [&str; 14] = [
+const ATTACKS: [&str; 16] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -32,6 +32,8 @@ const ATTACKS: [&str; 14] = [
     "scanner",
     "evasion",
     "request_smuggling",
+    "injection",
+    "server_side_request_forgery",
     "protocol_abuse",
     "credential_leak",
     "unauthenticated_data_exposure",

@@ -120,6 +120,34 @@ fn extend(carry: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     carry.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
 }
 
+/// The strings of a text in JSON, without their escapes, and whether a colon stands behind each: for texts of bounded length. What
+/// is cut off counts as far as it goes.
+pub(super) fn json_strings(text: &[u8], mut each: impl FnMut(&[u8], bool)) {
+    let mut scratch = Vec::new();
+    let mut rest = text;
+    while let Some(open) = memchr::memchr(b'"', rest) {
+        let inside = rest.get(open + 1..).unwrap_or_default();
+        let mut end = 0;
+        while let Some(at) = inside.get(end..).and_then(|left| memchr::memchr2(b'"', b'\\', left)) {
+            end += at;
+            if inside.get(end) == Some(&b'"') {
+                break;
+            }
+            end += 2;
+        }
+        let end = if inside.get(end) == Some(&b'"') { end } else { inside.len() };
+        let string = inside.get(..end).unwrap_or_default();
+        rest = inside.get(end + 1..).unwrap_or_default();
+        let is_name = rest.get(skip_space(rest, 0)) == Some(&b':');
+        if memchr::memchr(b'\\', string).is_some() {
+            unescape(string, &mut scratch);
+            each(&scratch, is_name);
+        } else {
+            each(string, is_name);
+        }
+    }
+}
+
 impl Json {
     pub fn new(limits: &Limits) -> Json {
         Json {

@@ -7,6 +7,7 @@ mod evasion;
 mod exposure;
 mod flood;
 mod idle;
+mod injection;
 mod insider;
 mod logins;
 mod privilege;
@@ -87,6 +88,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::IdleApiKey => idle::cast(stage, plan),
             Scenario::UndocumentedParameter => assignment::cast(stage, plan),
             Scenario::PrivilegedFunction => privilege::cast(stage, plan),
+            Scenario::Injection | Scenario::ServerSideRequestForgery => injection::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
             Scenario::RequestSmuggling => smuggling::cast(stage, plan),
