@@ -34,6 +34,8 @@ const MOST_NOVELTY: f64 = 0.2;
 const AGE_SHARE: u32 = 4;
 const LEAST_AGE: Duration = Duration::from_secs(60);
 const MOST_AGE: Duration = Duration::from_secs(3600);
+/// Who rested for longer is not about: he may have been a member that is forgotten.
+const LATELY: Duration = Duration::from_secs(8 * 86_400);
 /// Whoever is a member of a circle belongs there, where so many times as many are none.
 const FEW_OF: u64 = 4;
 
@@ -254,8 +256,11 @@ impl Store {
         };
         let is_old = |(principal, now): &(u64, Timestamp)| {
             let watched = self.watched().between(Timestamp::MIN, *now);
-            let known = self.principals.get(principal).map(|state| now.since(state.moment.first));
-            known.is_some_and(|known| known >= (watched / AGE_SHARE).clamp(LEAST_AGE, MOST_AGE))
+            // Principals take in this window after endpoints: their last time is that of earlier ones.
+            self.principals.get(principal).is_some_and(|state| {
+                now.since(state.moment.first) >= (watched / AGE_SHARE).clamp(LEAST_AGE, MOST_AGE)
+                    && now.since(state.moment.last) <= LATELY
+            })
         };
         let old: Vec<u64> = new.into_iter().filter(is_old).map(|(principal, _)| principal).collect();
         if old.is_empty() {

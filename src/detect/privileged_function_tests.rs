@@ -152,3 +152,16 @@ fn who_came_before_the_circle_was_known_is_told_of_when_he_comes_again() {
     assert_eq!(sensor.voices(120, |_, traffic| usual_and(&|_| (), traffic)), SILENCE);
     assert_eq!(sensor.voices(1, |_, traffic| usual_and(&stranger, traffic)), ["privileged_function"]);
 }
+
+#[test]
+fn who_comes_back_after_weeks_may_have_been_a_member_that_is_forgotten() {
+    let mut sensor = learned();
+    for days in [7, 9] {
+        let principal = mix(days);
+        let last = start_of(sensor.window).saturating_sub(Duration::from_secs(days * 86_400));
+        sensor.store.principals.get_mut(&principal).unwrap().moment = Moment { first: last, last };
+    }
+    assert_eq!(sensor.voices(1, |_, traffic| serve(traffic, 9, USERS, "GET", "/admin/users")), SILENCE);
+    let found = sensor.voices(1, |_, traffic| serve(traffic, 7, USERS, "GET", "/admin/users"));
+    assert_eq!(found, ["privileged_function"]);
+}
