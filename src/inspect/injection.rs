@@ -291,6 +291,7 @@ pub fn in_field(value: &[u8], key: &HashKey) -> Injections {
 /// What the head of a request's body carries.
 pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Injections {
     let mut found = Injections::default();
+    let body = text_of(body);
     match kind {
         BodyKind::Json => json_strings(body, |text, is_name| {
             if !is_name {
@@ -307,6 +308,14 @@ pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Injections 
         found.add(Injection::Query);
     }
     found
+}
+
+/// A body up to the first bytes that are no text: in a picture every short construction comes by chance.
+fn text_of(body: &[u8]) -> &[u8] {
+    let valid = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
+    let text = body.get(..valid).unwrap_or(body);
+    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    text.iter().position(is_control).and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// `"password": {"$ne": null}`.

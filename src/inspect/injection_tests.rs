@@ -241,3 +241,13 @@ fn any_split_of_a_body_tells_the_same_and_what_lies_behind_its_beginning_nothing
     let late = format!(r#"{{"a":"{}","q":"1' UNION SELECT 1,2--"}}"#, "x".repeat(BODY_BYTES));
     assert_eq!(found_by(vec![late.as_bytes()]), []);
 }
+
+#[test]
+fn a_picture_is_no_text() {
+    let head =
+        "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n";
+    let upload = |content: &[u8]| kinds(in_body(BodyKind::Multipart, &[head.as_bytes(), content].concat(), &key()));
+    assert_eq!(upload(b"\x89PNG\r\n\x1a\n`id`|id;%{(#"), []);
+    assert_eq!(upload(b"\x01`id`"), []);
+    assert_eq!(upload("caf\u{e9}: `id`".as_bytes()), [Injection::Command]);
+}
