@@ -205,13 +205,12 @@ fn compiled(pattern: &str) -> Regex {
 
 /// Whether a target is worth taking apart: nearly none is, and every request comes through here.
 fn is_odd(raw: &[u8]) -> bool {
-    let climbs = || memchr::memchr_iter(b'.', raw).any(|at| raw.get(at + 1) == Some(&b'.'));
-    let has_address = || memchr::memchr_iter(b':', raw).any(|at| raw.get(at + 1..at + 3) == Some(b"//"));
-    memchr::memchr3(b'%', b'\'', b'"', raw).is_some()
-        || memchr::memchr3(b'<', b'|', b'`', raw).is_some()
-        || memchr::memchr3(b'$', b'{', b'\\', raw).is_some()
-        || climbs()
-        || has_address()
+    // Without a way out before the end: so it takes many bytes at a time.
+    let [has_mark, has_pair] = raw.iter().fold([false; 2], |[mark, pair], byte| {
+        let is_mark = matches!(byte, b'%' | b'\'' | b'"' | b'<' | b'|' | b'`' | b'$' | b'{' | b'\\');
+        [mark | is_mark, pair | matches!(byte, b'.' | b':')]
+    });
+    has_mark || has_pair && (holds(raw, b"..") || holds(raw, b"://"))
 }
 
 /// Whether a value without escapes may hold anything.
@@ -279,7 +278,8 @@ const LOGIN_FIELDS: [&str; 5] = ["user", "username", "login", "email", "token"];
 pub fn in_field(value: &[u8], key: &HashKey) -> Injections {
     let mut found = Injections::default();
     // Programs name themselves with brackets and semicolons.
-    if memchr::memchr3(b'\'', b'"', b'<', value).is_some() || memchr::memchr2(b'$', b'{', value).is_some() {
+    let may_be = value.iter().fold(false, |any, byte| any | matches!(byte, b'\'' | b'"' | b'<' | b'$' | b'{'));
+    if may_be {
         look(head_of(value, FIELD_BYTES), Place::Head, key, &mut found);
         // Where it was, and where it comes from, are addresses.
         found.kinds &= !(1 << Injection::HiddenAddress as u16 | 1 << Injection::InnerAddress as u16);

@@ -78,7 +78,7 @@ fn tools_are_called_by_their_names() {
             35,
             "sqlmap",
             of(&["-u", &search, "--batch", "--level", "2", "--output-dir", &output]),
-            &["server_error_spike", "client_error_spike"],
+            &["injection", "server_error_spike"],
         ),
         (36, "wrk", of(&["-t1", "-c4", "-d4", &load]), &["", "resource_abuse"]),
         (37, "wget", of(&["-q", "-r", "-l", "9", "-P", &crawl, &base]), &[""]),
