@@ -251,3 +251,32 @@ fn a_picture_is_no_text() {
     assert_eq!(upload(b"\x01`id`"), []);
     assert_eq!(upload("caf\u{e9}: `id`".as_bytes()), [Injection::Command]);
 }
+
+/// Lines of JSON of the corpus, each with its label and its value, escaped as in a query.
+fn labelled(file: &str, field: &str) -> Option<Vec<(String, String)>> {
+    let corpus = std::env::var_os("APITAP_CORPUS")?;
+    let text = std::fs::read_to_string(std::path::Path::new(&corpus).join("injection").join(file)).unwrap();
+    let line = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        (line["label"].as_str().unwrap().to_owned(), line[field].as_str().unwrap().to_owned())
+    };
+    Some(text.lines().map(line).collect())
+}
+
+#[test]
+fn of_labelled_values_no_ordinary_one_is_told() {
+    let Some(params) = labelled("http_params.jsonl", "payload") else {
+        return eprintln!("skipped: APITAP_CORPUS is not set");
+    };
+    let values = params.into_iter().map(|(label, value)| (label, escaped(&value)));
+    let strings = labelled("libinjection.jsonl", "urlencoded").unwrap();
+    let mut counts = std::collections::BTreeMap::<String, (u32, u32)>::new();
+    for (label, value) in values.chain(strings) {
+        let found = in_target(format!("/v1/items?q={value}").as_bytes(), &key());
+        let (told, all) = counts.entry(label).or_default();
+        (*told, *all) = (*told + u32::from(!found.is_empty()), *all + 1);
+    }
+    eprintln!("{counts:?}");
+    let (told, all) = counts["norm"];
+    assert!(told * 1000 <= all, "{told} of {all} ordinary values");
+}
