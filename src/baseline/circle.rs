@@ -239,7 +239,7 @@ impl Circle {
     }
 
     /// Whether somebody belongs here.
-    pub fn has_member(&self, principal: u64) -> bool {
+    fn has_member(&self, principal: u64) -> bool {
         self.place_of(principal).is_ok_and(|at| !self.members[at].is_outsider)
     }
 }

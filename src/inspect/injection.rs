@@ -125,8 +125,10 @@ impl Injections {
 /// Where a value stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Place {
-    /// In the target or a field of the head: nobody writes texts there.
-    Head,
+    /// In the target: nobody writes texts there.
+    Target,
+    /// In a field of the head: no texts either, and an address there is where one was, or comes from.
+    Field,
     /// In a body, which may be a page or a letter.
     Body,
 }
@@ -236,9 +238,9 @@ pub fn in_target(target: &[u8], key: &HashKey) -> Injections {
     let path_end = memchr::memchr(b'?', target).unwrap_or(target.len());
     let (path, query) = target.split_at(path_end); // memchr gives an index within
     let Some(origin) = is_odd(target).then(|| path_of(path)) else { return found };
-    look(origin, Place::Head, key, &mut found);
+    look(origin, Place::Target, key, &mut found);
     for piece in query.get(1..).unwrap_or_default().split(|byte| *byte == b'&') {
-        pair(piece, Place::Head, key, &mut found);
+        pair(piece, Place::Target, key, &mut found);
     }
     found
 }
@@ -255,7 +257,7 @@ fn pair(piece: &[u8], place: Place, key: &HashKey, found: &mut Injections) {
     let equals = memchr::memchr(b'=', piece);
     let (name, value) = equals.map_or((piece, &piece[piece.len()..]), |at| (&piece[..at], &piece[at + 1..]));
     look(value, place, key, found);
-    if is_odd(name) || holds(name, b"[$") {
+    if is_odd(name) {
         look(name, place, key, found);
         if names_operator(name) {
             found.add(Injection::Query);
@@ -280,10 +282,7 @@ pub fn in_field(value: &[u8], key: &HashKey) -> Injections {
     // Programs name themselves with brackets and semicolons.
     let may_be = value.iter().fold(false, |any, byte| any | matches!(byte, b'\'' | b'"' | b'<' | b'$' | b'{'));
     if may_be {
-        look(head_of(value, FIELD_BYTES), Place::Head, key, &mut found);
-        // Where it was, and where it comes from, are addresses.
-        found.kinds &= !(1 << Injection::HiddenAddress as u16 | 1 << Injection::InnerAddress as u16);
-        found.inner_address = None;
+        look(head_of(value, FIELD_BYTES), Place::Field, key, &mut found);
     }
     found
 }
@@ -293,19 +292,21 @@ pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Injections 
     let mut found = Injections::default();
     let body = text_of(body);
     match kind {
-        BodyKind::Json => json_strings(body, |text, is_name| {
-            if !is_name {
-                look(text, Place::Body, key, &mut found);
+        BodyKind::Json => {
+            json_strings(body, |text, is_name| {
+                if !is_name {
+                    look(text, Place::Body, key, &mut found);
+                }
+            });
+            if has_operator_in_login(body) {
+                found.add(Injection::Query);
             }
-        }),
+        }
         BodyKind::Form => body.split(|byte| *byte == b'&').for_each(|piece| pair(piece, Place::Body, key, &mut found)),
         BodyKind::Xml | BodyKind::Html | BodyKind::Multipart | BodyKind::Text => {
             look(body, Place::Body, key, &mut found);
         }
         BodyKind::Csv | BodyKind::Binary | BodyKind::Unknown => {}
-    }
-    if kind == BodyKind::Json && has_operator_in_login(body) {
-        found.add(Injection::Query);
     }
     found
 }
@@ -342,13 +343,15 @@ fn look(raw: &[u8], place: Place, key: &HashKey, found: &mut Injections) {
         return;
     }
     let bare = without_comments(value);
-    let lists = &PATTERNS[..if place == Place::Head { 2 } else { 1 }]; // there are two
+    let lists = &PATTERNS[..if place == Place::Body { 1 } else { 2 }]; // there are two
     for (kind, pattern) in lists.iter().flatten() {
         if !found.contains(*kind) && pattern.is_match(&bare) {
             found.add(*kind);
         }
     }
-    address_in(value, key, found);
+    if place != Place::Field {
+        address_in(value, key, found);
+    }
 }
 
 /// `';--`

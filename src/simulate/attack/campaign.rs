@@ -26,8 +26,7 @@ pub fn cast(stage: &mut Stage<'_>, mut plan: Plan, next: Next) {
 
 impl Actor for Campaign {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        let over = self.done >= self.plan.numbers.requests || now >= self.plan.until || now >= stage.world.end;
-        if over {
+        if self.plan.is_over(self.done, now) {
             for caller in self.callers.iter_mut().flatten() {
                 stage.leave(caller, now);
             }

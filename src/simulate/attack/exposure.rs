@@ -44,7 +44,7 @@ pub fn cast(stage: &mut Stage<'_>, mut plan: Plan) {
 
 impl Actor for Leak {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        if self.done >= self.plan.numbers.requests || now >= self.plan.until || now >= stage.world.end {
+        if self.plan.is_over(self.done, now) {
             for caller in &mut self.callers {
                 stage.leave(caller, now);
             }

@@ -58,8 +58,7 @@ impl Flood {
 
 impl Actor for Flood {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        let is_over = self.done >= self.plan.numbers.requests || now >= self.plan.until;
-        if is_over || now >= stage.world.end {
+        if self.plan.is_over(self.done, now) {
             self.callers.iter_mut().for_each(|caller| stage.leave(caller, now));
             return None;
         }

@@ -91,8 +91,7 @@ impl Actor for Partner {
 
 impl Actor for Holder {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        let is_over = self.done >= self.plan.numbers.requests || now >= self.plan.until;
-        if is_over || now >= stage.world.end {
+        if self.plan.is_over(self.done, now) {
             stage.leave(&mut self.partner.caller, now);
             return None;
         }

@@ -82,8 +82,7 @@ impl Attacker {
 
 impl Actor for Attacker {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        let is_over = self.done >= self.plan.numbers.requests || now >= self.plan.until;
-        if is_over || now >= stage.world.end {
+        if self.plan.is_over(self.done, now) {
             stage.leave(&mut self.caller, now);
             return None;
         }

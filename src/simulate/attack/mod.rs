@@ -120,6 +120,11 @@ impl Plan {
         self.until.since(self.from)
     }
 
+    /// Whether all that was planned is done, or its time is over, which ends with the traffic at the latest.
+    fn is_over(&self, done: u32, now: Timestamp) -> bool {
+        done >= self.numbers.requests || now >= self.until
+    }
+
     /// Mean time between requests.
     fn pace(&self) -> Duration {
         self.lasts() / self.numbers.requests.max(1)

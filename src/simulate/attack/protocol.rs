@@ -88,7 +88,7 @@ impl Abuse {
 
 impl Actor for Abuse {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        if self.done >= self.plan.numbers.requests || now >= self.plan.until || now >= stage.world.end {
+        if self.plan.is_over(self.done, now) {
             if let Some(mut connection) = self.connection.take() {
                 connection.close(Side::Client, now, stage.wire());
             }

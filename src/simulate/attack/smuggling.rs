@@ -69,7 +69,7 @@ fn by_chunks() -> String {
 
 impl Actor for Smuggler {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        if self.done >= self.plan.numbers.requests || now >= self.plan.until || now >= stage.world.end {
+        if self.plan.is_over(self.done, now) {
             return None;
         }
         self.client.set_port(1024 + (self.client.port() + 1) % 60_000);

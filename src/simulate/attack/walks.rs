@@ -125,7 +125,7 @@ impl Walk {
 
 impl Actor for Walk {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        if self.done >= self.plan.numbers.requests || now >= self.plan.until || now >= stage.world.end {
+        if self.plan.is_over(self.done, now) {
             stage.leave(&mut self.caller, now);
             return None;
         }
