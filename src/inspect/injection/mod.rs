@@ -4,17 +4,20 @@
 //! ([`Injections`]). Values are taken apart and freed of their escapes first (twice, where they are escaped twice), so that what is
 //! compared is what the server would read. Kinds are told by constructions that no value has by chance: a quote with a comparison
 //! that is always true behind it, a path that climbs above its root, a look-up in a log's text. Words of a language alone (`select`,
-//! `script`) are no sign.
+//! `script`) are no sign; nor is what people quote in letters, so that values of a body with several lines are searched for little.
 //!
 //! It misses: code without such constructions, what is encoded in base64 or otherwise, bodies behind their first
 //! [`BODY_BYTES`], values behind their first [`VALUE_BYTES`]. It refuses nothing, and its time is linear in those bounds.
 
+mod address;
+mod patterns;
+
 use super::form::unescape;
 use super::{BodyKind, json_strings};
 use crate::hash::HashKey;
-use regex::bytes::{Regex, RegexBuilder};
+use patterns::{ByteSet, PATTERNS, compiled};
+use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
 /// Bytes of a request's body that are looked at.
@@ -131,88 +134,19 @@ enum Place {
     Field,
     /// In a body, which may be a page or a letter.
     Body,
-}
-
-type Patterns = &'static [(Injection, &'static str)];
-
-/// What each kind looks like; those of the second list count in heads only.
-const ANYWHERE: Patterns = &[
-    // ' OR '1'='1, 1) AND 5362=9128
-    (
-        Injection::Query,
-        r##"(?:['"`)]|\b\d)\s*\)*\s*(?:\b(?:or|and|xor|having|where)\b|\|\||&&)\s*\(*\s*(?:not\s+)?(?:\d+\s*\)*\s*(?:=|<|>|!=|\blike\b)\s*\(*\d|'[^']*'\s*\)*\s*(?:=|<>|\blike\b)\s*\(*'|"[^"]*"\s*\)*\s*(?:=|<>|\blike\b)\s*\(*"|true\b\s*(?:--|#|;|$))"##,
-    ),
-    (
-        Injection::Query,
-        r##"\bunion\s+(?:all\s+|distinct\s+)?\(?\s*select\s+(?:null\b|\d|\*|@@|'|0x|\w+\s*\(|[\w.]+\s*,|[\w.]+\s+from\s+\w)"##,
-    ),
-    (
-        Injection::Query,
-        r##";\s*(?:drop\s+(?:table|database|schema|user)\b|delete\s+from\b|insert\s+into\b|update\s+\w+\s+set\b|alter\s+table\b|create\s+(?:table|user)\b|truncate\s+table\b|exec(?:ute)?\s+(?:xp_|sp_|master)|declare\s+@|waitfor\s+delay|select\s+(?:pg_)?sleep|shutdown\s*(?:--|;|$))"##,
-    ),
-    (
-        Injection::Query,
-        r##"(?:\b(?:select|and|or|if|when|then)\b|[;,('"|=])\s*\(*\s*(?:(?:pg_sleep|sleep|benchmark|randomblob)\s*\(\s*\d|dbms_lock\.sleep\s*\(|dbms_pipe\.receive_message\s*\()"##,
-    ),
-    (
-        Injection::Query,
-        r##"\b(?:extractvalue|updatexml|xp_cmdshell|xp_dirtree|utl_http\.request|utl_inaddr\.get_host\w+|load_file|sys_exec|sys_eval)\s*\(|\bwaitfor\s+delay\s*'|\binto\s+(?:out|dump)file\s*['"]|\binformation_schema\s*\.\s*\w|\bselect\s+@@|[(,]\s*@@version|\bxp_cmdshell\b"##,
-    ),
-    (Injection::Query, r##"\border\s+by\s+\d+\s*(?:--|#)|^[^'"\s]*['"]\s*\)*\s*;?\s*(?:--|#\s*$|/\*)"##),
-    (
-        Injection::Query,
-        r##"\bselect\b[^;]+\bfrom\s+(?:pg_catalog|pg_shadow|sysobjects|sys\.|mysql\.|sqlite_master|all_tables|v\$|dual\b)"##,
-    ),
-    (
-        Injection::Command,
-        r##"(?:;|\||&&|\|\||`|\$\(|\n)\s*(?:(?:id|whoami|pwd|ifconfig|ipconfig|hostname)\s*(?:$|[;|&`)#])|cat\s+[/.~$]|ls\s+[-/]|dir\s+[a-z]:|uname\s+-|(?:wget|curl)\s+\S*(?:https?:|-)|nc\s+-|ncat\s|ping\s+-[cn]\s*\d|nslookup\s+\S+\.|sleep\s+\d+\s*(?:$|[;|&`)'"#])|timeout\s+/?t?\s*\d|powershell\b|cmd(?:\.exe)?\s+/c|/(?:usr/)?bin/\w|(?:ba)?sh\s+-[ci]|rm\s+-rf|net\s+user\b|chmod\s+[+\d])"##,
-    ),
-    (Injection::Command, r##"\(\)\s*\{\s*:?\s*;?\s*\}\s*;"##),
-    (
-        Injection::Path,
-        r##"/etc/(?:passwd|shadow|group|hosts)\b|/proc/self/|\bboot\.ini\b|\bwin\.ini\b|[a-z]:[/\\]+windows[/\\]|\bweb-inf[/\\]|php://(?:filter|input)|(?:^|/)\.(?:git/config|env|aws/credentials|ssh/id_\w+)$"##,
-    ),
-    (
-        Injection::Expression,
-        r##"\$\{\s*jndi\s*:|\$\{(?:\s*(?:lower|upper|env|sys|date|java|ctx|base64)\s*:|[^}$]*::-)[^}]*\}.*:.*//|\$\{\$\{"##,
-    ),
-    (
-        Injection::Expression,
-        r##"\{\{\s*['"]?\d+['"]?\s*\*\s*['"]?\d+['"]?\s*\}\}|[$#]\{\s*\d+\s*\*\s*\d+\s*\}|<%=?\s*\d+\s*\*\s*\d+|__subclasses__|__globals__|__mro__|getruntime\(\)\s*\.\s*exec|new\s+java\.lang\.processbuilder|t\(java\.lang\.|class\.module\.classloader|#_memberaccess|%\{\s*\(?#"##,
-    ),
-    (
-        Injection::Script,
-        r##"<script[^>]*>[^<]*\b(?:alert|prompt|confirm|eval|fetch)\s*[(`]|<\w[^<>]*[\s/]on\w+\s*=\s*['"]?[^<>]*\b(?:alert|prompt|confirm|eval|fetch)\s*[(`]|javascript\s*:\S*\b(?:alert|prompt|confirm|eval)\s*[(`]|document\s*\.\s*cookie"##,
-    ),
-    (Injection::Entity, r##"<!entity\s+%?\s*\S+\s+(?:system|public)\s|<!doctype[^>\[]*\[\s*<!entity"##),
-];
-const IN_HEADS: Patterns = &[
-    (Injection::Path, r##"(?:\.\.[/\\]){2}|\.\.;/|\.{4}//|\.\.(?:\xc0\xaf|%c0%af)|\x00\.?\w{0,4}$"##),
-    (Injection::Script, r##"<script\b|<(?:svg|img|body|iframe|input|video|audio|details|a|div)\b[^>]*[\s/]on\w+\s*="##),
-    (
-        Injection::HeaderLine,
-        r##"[\r\n]\s*(?:set-cookie|location|content-length|content-type|x-[\w-]+)\s*:|[\r\n]+http/1\."##,
-    ),
-];
-
-/// The lists with their patterns compiled, each for itself: one automaton of all grows without end at random input, and then is slow.
-static PATTERNS: LazyLock<[Vec<(Injection, Regex)>; 2]> = LazyLock::new(|| {
-    [ANYWHERE, IN_HEADS].map(|list| list.iter().map(|(kind, pattern)| (*kind, compiled(pattern))).collect())
-});
-
-fn compiled(pattern: &str) -> Regex {
-    let regex = RegexBuilder::new(pattern).case_insensitive(true).unicode(false).dot_matches_new_line(true).build();
-    regex.expect("patterns are constants, and a test compiles them")
+    /// A whole body with its marks.
+    Document,
 }
 
 /// Whether a target is worth taking apart: nearly none is, and every request comes through here.
 fn is_odd(raw: &[u8]) -> bool {
     // Without a way out before the end: so it takes many bytes at a time.
     let [has_mark, has_pair] = raw.iter().fold([false; 2], |[mark, pair], byte| {
-        let is_mark = matches!(byte, b'%' | b'\'' | b'"' | b'<' | b'|' | b'`' | b'$' | b'{' | b'\\');
+        let is_mark =
+            matches!(byte, b'%' | b'+' | b'\'' | b'"' | b'<' | b'|' | b'`' | b'$' | b'{' | b'\\' | b'(' | b';');
         [mark | is_mark, pair | matches!(byte, b'.' | b':')]
     });
-    has_mark || has_pair && (holds(raw, b"..") || holds(raw, b"://"))
+    has_mark || has_pair && (holds(raw, b"..") || holds(raw, b":/"))
 }
 
 /// Whether a value without escapes may hold anything.
@@ -220,7 +154,7 @@ fn may_hold_code(value: &[u8]) -> bool {
     let is_mark = |byte: &u8| {
         matches!(byte, b'\'' | b'"' | b'<' | b'|' | b'`' | b'$' | b'{' | b'\\' | b';' | b'(' | b'*' | 0..=b' ')
     };
-    value.iter().any(is_mark) || [&b".."[..], b"://", b"/etc/", b"/."].iter().any(|part| holds(value, part))
+    value.iter().any(is_mark) || [&b".."[..], b":/", b"/etc/", b"/."].iter().any(|part| holds(value, part))
 }
 
 fn holds(text: &[u8], part: &[u8]) -> bool {
@@ -293,19 +227,30 @@ pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Injections 
     let body = text_of(body);
     match kind {
         BodyKind::Json => {
-            json_strings(body, |text, is_name| {
-                if !is_name {
-                    look(text, Place::Body, key, &mut found);
-                }
+            json_strings(body, |text, is_name| match text {
+                _ if !is_name => look(text, Place::Body, key, &mut found),
+                b"__proto__" => found.add(Injection::Expression),
+                b"$where" => found.add(Injection::Query),
+                _ => {}
             });
             if has_operator_in_login(body) {
                 found.add(Injection::Query);
             }
         }
         BodyKind::Form => body.split(|byte| *byte == b'&').for_each(|piece| pair(piece, Place::Body, key, &mut found)),
-        BodyKind::Xml | BodyKind::Html | BodyKind::Multipart | BodyKind::Text => {
-            look(body, Place::Body, key, &mut found);
+        BodyKind::Multipart => {
+            for part in memchr::memmem::find_iter(body, b"\r\n\r\n") {
+                let content = &body[part + 4..]; // the length of what was found
+                let end = memchr::memmem::find(content, b"\r\n--").unwrap_or(content.len());
+                look(&content[..end], Place::Body, key, &mut found);
+            }
         }
+        BodyKind::Xml => {
+            look(body, Place::Document, key, &mut found);
+            let values = body.split(|byte| matches!(byte, b'<' | b'>')).filter(|piece| !piece.trim_ascii().is_empty());
+            values.for_each(|piece| look(piece, Place::Body, key, &mut found));
+        }
+        BodyKind::Html | BodyKind::Text => look(body, Place::Body, key, &mut found),
         BodyKind::Csv | BodyKind::Binary | BodyKind::Unknown => {}
     }
     found
@@ -343,21 +288,37 @@ fn look(raw: &[u8], place: Place, key: &HashKey, found: &mut Injections) {
         return;
     }
     let bare = without_comments(value);
-    let lists = &PATTERNS[..if place == Place::Body { 1 } else { 2 }]; // there are two
-    for (kind, pattern) in lists.iter().flatten() {
-        if !found.contains(*kind) && pattern.is_match(&bare) {
-            found.add(*kind);
+    let is_statement = STATEMENTS.iter().any(|word| starts_with_word(&bare, word));
+    let lists = match place {
+        Place::Target | Place::Field => 3,
+        // What has lines is a document: what people write about code is quoted in it.
+        Place::Body if memchr::memchr(b'\n', value.trim_ascii()).is_none() => 2,
+        Place::Body | Place::Document => 1,
+    };
+    let bytes = ByteSet::of(&bare);
+    for pattern in PATTERNS[..lists].iter().flatten() {
+        let is_meant = pattern.kind != Injection::Query || !is_statement;
+        if is_meant && !found.contains(pattern.kind) && pattern.is_in(&bare, &bytes) {
+            found.add(pattern.kind);
         }
     }
-    if place != Place::Field {
-        address_in(value, key, found);
+    if matches!(place, Place::Target | Place::Body) {
+        address::look(value, key, found);
     }
 }
 
 /// `';--`
 const SHORTEST: usize = 4;
 
-/// Comments of SQL stand for spaces: `UNION/**/SELECT`.
+/// What begins with them is a whole statement: there are APIs that take those.
+const STATEMENTS: [&[u8]; 6] = [b"select", b"with", b"explain", b"insert", b"update", b"delete"];
+
+fn starts_with_word(text: &[u8], word: &[u8]) -> bool {
+    let Some((head, rest)) = text.trim_ascii_start().split_at_checked(word.len()) else { return false };
+    head.eq_ignore_ascii_case(word) && rest.first().is_some_and(u8::is_ascii_whitespace)
+}
+
+/// Comments of SQL stand for spaces: `UNION/**/SELECT`. MySQL reads what is in `/*!50000UNION*/`.
 fn without_comments(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     if !holds(value, b"/*") || !holds(value, b"*/") {
         return value.into();
@@ -366,111 +327,18 @@ fn without_comments(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     let mut rest = value;
     while let Some(start) = memchr::memmem::find(rest, b"/*") {
         let Some(length) = memchr::memmem::find(&rest[start + 2..], b"*/") else { break };
+        let comment = &rest[start + 2..][..length];
         bare.extend_from_slice(&rest[..start]);
         bare.push(b' ');
+        if let Some(code) = comment.strip_prefix(b"!") {
+            bare.extend(code.iter().skip_while(|byte| byte.is_ascii_digit()));
+            bare.push(b' ');
+        }
         rest = &rest[start + 2 + length + 2..];
     }
     bare.extend_from_slice(rest);
     bare.into()
 }
 
-/// Names under which clouds answer their machines.
-const METADATA_HOSTS: [&str; 4] =
-    ["metadata.google.internal", "metadata.azure.internal", "instance-data", "metadata.tencentyun.com"];
-/// Addresses under which they do (AWS, GCP, Azure, Oracle; Alibaba; ECS tasks; AWS over IPv6).
-const METADATA_ADDRESSES: [IpAddr; 4] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-];
-/// Schemes that no API asks for and that libraries follow.
-const STRANGE_SCHEMES: [&str; 6] = ["gopher", "dict", "tftp", "jar", "netdoc", "expect"];
-/// Folders of a server: apps name their own files by `file:`, too.
-const SYSTEM_FOLDERS: [&str; 5] = ["/etc/", "/proc/", "/root/", "/var/", "/c:"];
-
-/// A value that is an address which the server is to go to.
-fn address_in(value: &[u8], key: &HashKey, found: &mut Injections) {
-    let Some(text) = std::str::from_utf8(value.trim_ascii()).ok() else { return };
-    let Some((scheme, rest)) = text.split_once("://") else { return };
-    let is_one_of = |names: &[&str]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
-    let is_file = is_one_of(&["file"]) && SYSTEM_FOLDERS.iter().any(|folder| rest.starts_with(folder));
-    if is_file || is_one_of(&STRANGE_SCHEMES) {
-        return found.add(Injection::HiddenAddress);
-    }
-    if !is_one_of(&["http", "https", "ftp", "ws", "wss"]) {
-        return;
-    }
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = match host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((inner, _)) => inner,
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let (address, is_disguised) = match address_of(&host) {
-        Some(read) => read,
-        None if METADATA_HOSTS.contains(&&*host) => return found.add(Injection::HiddenAddress),
-        None if host == "localhost" || host.ends_with(".localhost") => (IpAddr::V4(Ipv4Addr::LOCALHOST), false),
-        None => return,
-    };
-    if METADATA_ADDRESSES.contains(&address) || is_disguised {
-        found.add(Injection::HiddenAddress);
-    } else if is_inner(address) {
-        found.add(Injection::InnerAddress);
-        found.inner_address = found.inner_address.or(Some(key.hash(authority.as_bytes())));
-    }
-}
-
-/// The address that a host is, and whether it is written so that a filter does not know it: in one number, in octal or hexadecimal
-/// parts (as `inet_aton` reads them), or mapped into IPv6.
-fn address_of(host: &str) -> Option<(IpAddr, bool)> {
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => {
-            let mapped = address.to_ipv4_mapped();
-            return Some(mapped.map_or((IpAddr::V6(address), false), |inner| (IpAddr::V4(inner), true)));
-        }
-        Ok(address) => return Some((address, false)),
-        Err(_) => {}
-    }
-    let mut parts = host.split('.').map(|part| {
-        let (digits, radix) = match part.strip_prefix("0x") {
-            Some(digits) => (digits, 16),
-            None if part.len() > 1 && part.starts_with('0') => (part, 8),
-            None => (part, 10),
-        };
-        u32::from_str_radix(digits, radix).ok()
-    });
-    let mut numbers = [0u32; 4];
-    let mut count = 0;
-    for number in &mut numbers {
-        let Some(part) = parts.next() else { break };
-        *number = part?;
-        count += 1;
-    }
-    if parts.next().is_some() || count == 0 {
-        return None;
-    }
-    let last = numbers[count - 1]; // count is 1 to 4
-    let heads = numbers[..count - 1].iter().enumerate(); // as above
-    let high = heads.fold(0u32, |sum, (at, part)| sum | (part & 0xff) << (24 - 8 * at));
-    Some((IpAddr::V4(Ipv4Addr::from(high | last)), true))
-}
-
-fn is_inner(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified()
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback()
-                || address.is_unspecified()
-                || address.is_unique_local()
-                || address.is_unicast_link_local()
-        }
-    }
-}
-
 #[cfg(test)]
-#[path = "injection_tests.rs"]
 mod tests;

