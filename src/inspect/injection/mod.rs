@@ -228,12 +228,21 @@ pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Injections 
     match kind {
         BodyKind::Json => {
             json_strings(body, |text, is_name| match text {
-                _ if !is_name => look(text, Place::Body, key, &mut found),
+                _ if !is_name => {
+                    look(text, Place::Body, key, &mut found);
+                    // A document of GraphQL or of JSON: its strings are values, too.
+                    if is_document(text) {
+                        json_strings(text, |inner, is_name| match is_name {
+                            true => {}
+                            false => look(inner, Place::Body, key, &mut found),
+                        });
+                    }
+                }
                 b"__proto__" => found.add(Injection::Expression),
                 b"$where" => found.add(Injection::Query),
                 _ => {}
             });
-            if has_operator_in_login(body) {
+            if has_operator(body) {
                 found.add(Injection::Query);
             }
         }
@@ -264,10 +273,20 @@ fn text_of(body: &[u8]) -> &[u8] {
     text.iter().position(is_control).and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
-/// `"password": {"$ne": null}`.
-fn has_operator_in_login(body: &[u8]) -> bool {
-    static OPERATOR: LazyLock<Regex> =
-        LazyLock::new(|| compiled(r#""(?:pass\w*|pwd|user\w*|login|email|token)"\s*:\s*\{\s*"\$\w+"\s*:"#));
+fn is_document(text: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 4] = [b"{", b"query", b"mutation", b"subscription"];
+    BEGINNINGS.iter().any(|beginning| text.trim_ascii_start().starts_with(beginning)) && holds(text, b"{")
+}
+
+/// `"password": {"$ne": null}`: an operator of a document database in a login, or where a value of the whole body should be. Filters
+/// have theirs deeper.
+fn has_operator(body: &[u8]) -> bool {
+    static OPERATOR: LazyLock<Regex> = LazyLock::new(|| {
+        let of_login = r#""(?:pass\w*|pwd|user\w*|login|email|token)"\s*:\s*\{\s*"\$\w+"\s*:"#;
+        let of_body =
+            r#"^\s*\{[^{}\[\]]*"\w+"\s*:\s*\{\s*"\$(?:(?:ne|nin|not|regex|exists)"\s*:|gte?"\s*:\s*(?:""|null))"#;
+        compiled(&format!("{of_login}|{of_body}"))
+    });
     holds(body, b"\"$") && OPERATOR.is_match(body)
 }
 

@@ -130,7 +130,7 @@ const IN_VALUES: Patterns = &[
     (
         Query,
         "(",
-        r##"(?:\b(?:select|and|or|if|when|then|rlike|from)\b|[;,('"|=+])\s*\(*\s*"##,
+        r##"(?:\b(?:select|and|or|if|when|then|rlike|from)\b|[;,('"|=+/])\s*\(*\s*"##,
         &[
             r"(?:pg_sleep|sleep|benchmark|randomblob)\s*\(\s*\(?\s*\d",
             r"(?:dbms|user)_lock\.sleep\s*\(",

@@ -198,6 +198,20 @@ fn what_has_lines_is_a_document_that_code_is_quoted_in() {
 }
 
 #[test]
+fn strings_of_a_document_in_a_string_are_values() {
+    let asked = |query: &str| {
+        let body = serde_json::json!({ "query": query, "variables": {} }).to_string();
+        kinds(in_body(BodyKind::Json, body.as_bytes(), &key()))
+    };
+    assert_eq!(
+        asked("mutation {\n importPaste(host: \"x\", path: \"/; uname -a\") {\n result }\n}"),
+        [Injection::Command]
+    );
+    assert_eq!(asked("query {\n pastes(filter: \"a' or 1=1--\") {\n id }\n}"), [Injection::Query]);
+    assert_eq!(asked("query {\n pastes(filter: \"O'Brien\") {\n id }\n}"), []);
+}
+
+#[test]
 fn values_of_xml_and_parts_of_forms_are_looked_at_one_by_one() {
     let xml = "<?xml version=\"1.0\"?>\n<order>\n <id>7' or '1'='1</id>\n <n>2</n>\n</order>";
     assert_eq!(kinds(in_body(BodyKind::Xml, xml.as_bytes(), &key())), [Injection::Query]);
@@ -232,6 +246,10 @@ fn operators_in_a_login_are_told() {
     assert_eq!(kinds(in_body(BodyKind::Json, br#"{"where": {"age": {"$gt": 5}}}"#, &key())), []);
     let script = br#"{"$where": "this.password == 'x'"}"#;
     assert_eq!(kinds(in_body(BodyKind::Json, script, &key())), [Injection::Query]);
+    let coupon = br#"{"n": 1, "coupon_code": {"$ne": "1"}}"#;
+    assert_eq!(kinds(in_body(BodyKind::Json, coupon, &key())), [Injection::Query]);
+    let filter = br#"{"filter": {"status": {"$ne": "gone"}}, "age": {"$gt": 5}}"#;
+    assert_eq!(kinds(in_body(BodyKind::Json, filter, &key())), []);
     let prototype = br#"{"a": 1, "__proto__": {"is_admin": true}}"#;
     assert_eq!(kinds(in_body(BodyKind::Json, prototype, &key())), [Injection::Expression]);
 }
