@@ -1,7 +1,7 @@
 //! `credential_leak`: secrets in responses, where nobody signs in or has one made.
 //!
-//! Sees: private keys, API keys with their issuer's prefix, password hashes, and many tokens at once, in successful answers
-//! of any endpoint, from the first on. Misses: secrets without a form of their own (`"password":"hunter2"`, opaque tokens),
+//! Sees: private keys, API keys with their issuer's prefix, password hashes, passwords in fields of that name, and many tokens at
+//! once, in successful answers of any endpoint, from the first on. Misses: secrets without a form of their own (opaque tokens),
 //! a single token, and a key in the answer to a request that writes: there it was most likely just made. Keys that issuers
 //! mean to be seen (those of maps in web pages, test keys) do not count.
 

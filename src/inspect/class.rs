@@ -20,6 +20,8 @@ pub enum DataClass {
     PrivateKey,
     ApiKey,
     PasswordHash,
+    /// As it is typed.
+    Password,
 }
 
 /// How much harm a leaked value of a class does on its own.
@@ -33,7 +35,7 @@ pub enum Sensitivity {
 }
 
 impl DataClass {
-    pub const COUNT: usize = 15;
+    pub const COUNT: usize = 16;
 
     /// Every class, in the order of their discriminants.
     pub const ALL: [DataClass; DataClass::COUNT] = [
@@ -52,6 +54,7 @@ impl DataClass {
         DataClass::PrivateKey,
         DataClass::ApiKey,
         DataClass::PasswordHash,
+        DataClass::Password,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -71,6 +74,7 @@ impl DataClass {
             DataClass::PrivateKey => "private_key",
             DataClass::ApiKey => "api_key",
             DataClass::PasswordHash => "password_hash",
+            DataClass::Password => "password",
         }
     }
 
@@ -80,14 +84,19 @@ impl DataClass {
 
     /// What opens doors by itself, and belongs to no person.
     pub const fn is_secret(self) -> bool {
-        matches!(self, DataClass::Jwt | DataClass::PrivateKey | DataClass::ApiKey | DataClass::PasswordHash)
+        matches!(
+            self,
+            DataClass::Jwt | DataClass::PrivateKey | DataClass::ApiKey | DataClass::PasswordHash | DataClass::Password
+        )
     }
 
     /// Keys that open doors are critical; numbers that identify or pay are high; contact data is medium; a JWT is
     /// low, since every login hands one out and it expires.
     pub const fn sensitivity(self) -> Sensitivity {
         match self {
-            DataClass::PrivateKey | DataClass::ApiKey | DataClass::PasswordHash => Sensitivity::Critical,
+            DataClass::PrivateKey | DataClass::ApiKey | DataClass::PasswordHash | DataClass::Password => {
+                Sensitivity::Critical
+            }
             DataClass::PaymentCard
             | DataClass::Iban
             | DataClass::UsSsn
@@ -100,6 +109,21 @@ impl DataClass {
             DataClass::Jwt => Sensitivity::Low,
         }
     }
+}
+
+/// Reads a value of each class; what was kept before a class was known has none of it.
+pub fn by_class<'de, D, T>(deserializer: D) -> Result<[T; DataClass::COUNT], D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Copy + Default + serde::Deserialize<'de>,
+{
+    let kept: Vec<T> = serde::Deserialize::deserialize(deserializer)?;
+    if kept.len() > DataClass::COUNT {
+        return Err(serde::de::Error::invalid_length(kept.len(), &"at most a value of each class"));
+    }
+    let mut values = [T::default(); DataClass::COUNT];
+    values.iter_mut().zip(kept).for_each(|(value, kept)| *value = kept);
+    Ok(values)
 }
 
 impl std::fmt::Display for DataClass {
@@ -119,5 +143,13 @@ mod tests {
             assert_eq!(DataClass::from_name(class.name()), Some(class));
         }
         assert_eq!(DataClass::from_name("postcode"), None);
+    }
+
+    #[test]
+    fn what_was_kept_of_fewer_classes_is_read_and_what_is_of_more_is_not() {
+        let read = |text: &str| by_class::<_, u64>(&mut serde_json::Deserializer::from_str(text));
+        let values = read("[1,2,3]").unwrap();
+        assert_eq!((values[0], values[2], values[3], values.len()), (1, 3, 0, DataClass::COUNT));
+        assert!(read(&format!("{:?}", [0; DataClass::COUNT + 1])).is_err());
     }
 }

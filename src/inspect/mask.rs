@@ -18,6 +18,7 @@ pub fn mask(class: DataClass, value: &[u8]) -> String {
         DataClass::Jwt => "eyJ***".to_owned(),
         DataClass::PrivateKey => "-----BEGIN *** PRIVATE KEY".to_owned(),
         DataClass::PasswordHash => crypt_scheme(value),
+        DataClass::Password => "***".to_owned(),
         DataClass::ApiKey => issuer(value),
         _ => keep_last(value, LAST_DIGITS),
     }

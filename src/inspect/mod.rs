@@ -45,7 +45,7 @@ mod verdict;
 mod words;
 
 pub use body::BodyScan;
-pub use class::{DataClass, Sensitivity};
+pub use class::{DataClass, Sensitivity, by_class};
 pub use field::is_secret_name;
 pub use injection::{Injection, Injections, in_field, in_target};
 use json::json_strings;

@@ -177,7 +177,7 @@ impl Tally {
 fn normalised<'a>(class: DataClass, value: &'a [u8], buffer: &'a mut [u8; NORMALISED_BYTES]) -> &'a [u8] {
     let mut length = 0;
     match class {
-        DataClass::Jwt | DataClass::PrivateKey | DataClass::ApiKey | DataClass::PasswordHash => {
+        class if class.is_secret() => {
             return value.get(..value.len().min(NORMALISED_BYTES)).unwrap_or_default();
         }
         DataClass::Email => {

@@ -1,4 +1,5 @@
-//! Secrets that give themselves away: JWTs, PEM private keys, API keys with their issuer's prefix, password hashes.
+//! Secrets that give themselves away: JWTs, PEM private keys, API keys with their issuer's prefix, password hashes; and what a field's name
+//! makes one.
 
 use super::class::DataClass;
 use super::field::Hint;
@@ -224,7 +225,7 @@ fn crypt_hash_length(rest: &[u8]) -> Option<usize> {
     (bcrypt || md5 || sha || modern).then_some(length)
 }
 
-/// What only the field name makes a secret: a password's hash in hexadecimal, an API key without a known prefix.
+/// What only the field name makes a secret: a password or its hash in hexadecimal, an API key without a known prefix.
 pub(super) fn promised_secret(value: &[u8], hint: Hint, response: bool) -> Option<DataClass> {
     let hashed = hint.any(Hint::HASH) || response && hint.any(Hint::PASSWORD);
     if !hashed && !hint.any(Hint::API_KEY) {
@@ -235,10 +236,29 @@ pub(super) fn promised_secret(value: &[u8], hint: Hint, response: bool) -> Optio
     if hashed && varied && (hex || django_hash(value)) {
         return Some(DataClass::PasswordHash);
     }
+    if response && hint.any(Hint::PASSWORD) && is_plain_password(value) {
+        return Some(DataClass::Password);
+    }
     let word = value.len() >= 20
         && value.len() <= 256
         && value.iter().all(|&byte| Alphabet::Word.has(byte) || b"+/=.".contains(&byte));
     (hint.any(Hint::API_KEY) && word && varied).then_some(DataClass::ApiKey)
+}
+
+/// Shortest and longest password that is told from what else stands in a field of its name.
+const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 4..=64;
+
+/// Whether a value is a password as it is typed. Under the same name stand labels (`Passwort`), messages (`is too short`), rules
+/// (`required|min:8`), names of either (`error.password.length`, `ERR_1001`), addresses and masks: so one word, with a digit or an `@`.
+fn is_plain_password(value: &[u8]) -> bool {
+    let is_constant = value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
+        && value.iter().any(u8::is_ascii_uppercase);
+    PASSWORD_BYTES.contains(&value.len())
+        && value.iter().all(|byte| byte.is_ascii_graphic() && !b"|:<>{}[]".contains(byte))
+        && value.iter().any(|byte| byte.is_ascii_digit() || *byte == b'@')
+        && !matches!(value.first(), Some(b'/' | b'%' | b'*'))
+        && value.iter().any(|byte| Some(byte) != value.first())
+        && !is_constant
 }
 
 /// `pbkdf2_sha256$…` and its siblings, as Django stores them.

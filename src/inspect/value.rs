@@ -31,7 +31,8 @@ const CONTEXT_BYTES: usize = 40;
 /// The summary of a value that may hold something, given what its field promises.
 #[inline]
 pub(super) fn worth_a_look(text: &[u8], hint: Hint) -> Option<Summary> {
-    let seen = (text.len() >= SHORTEST_BYTES).then(|| summarise(text, 0, text.len()))?;
+    let is_long = text.len() >= SHORTEST_BYTES || hint.any(Hint::PASSWORD);
+    let seen = is_long.then(|| summarise(text, 0, text.len()))?;
     is_telling(&seen, text, hint).then_some(seen)
 }
 
@@ -41,7 +42,9 @@ pub(super) fn is_telling(seen: &Summary, text: &[u8], hint: Hint) -> bool {
     let personal = hint.any(Hint::PERSONAL);
     let secret = may_hold_secret(seen, text, hint);
     let enough = seen.digits >= if personal { DIGITS_PROMISED } else { DIGITS_UNPROMISED };
-    seen.at || (secret || enough) && (personal || !ordinary(text) && !is_dull_slug(seen, text, hint, secret))
+    seen.at
+        || (secret || enough) && (personal || !ordinary(text) && !is_dull_slug(seen, text, hint, secret))
+        || hint.any(Hint::PASSWORD)
 }
 
 /// Whether a text is a slug that holds nothing. Its numbers are tied to words, so without a promise they are parts of a
@@ -388,7 +391,7 @@ mod tests {
         #[test]
         fn what_is_turned_away_holds_nothing(
             text in "([a-z]{1,6}|[0-9]{1,10}|sk_live_|ghp_|sk-proj-|AKIA[A-Z0-9]{16}|4111|-1111|AB-?123456C|[-_./ @+]){1,8}",
-            promise in "(|phone|passport|api_key|password_hash|medicare_number|dob)",
+            promise in "(|phone|passport|api_key|password|password_hash|medicare_number|dob)",
         ) {
             let hint = hint_of(promise.as_bytes());
             if worth_a_look(text.as_bytes(), hint).is_none() && text.len() >= SHORTEST_BYTES {

@@ -33,6 +33,7 @@ pub enum Field {
     /// E-mail and phone of somebody.
     Contact,
     PasswordHash,
+    Password,
     /// The key of the servers' own account at a cloud provider.
     CloudKey,
     /// The servers' own private key.
@@ -158,6 +159,7 @@ fn add(field: Field, object: &mut Vec<u8>, rng: &mut Rng) {
             format!(r#","owner":{{"email":"{}","phone":"{}"}}}}"#, person.email(), person.phone())
         }
         Field::PasswordHash => format!(r#","password_hash":"$2b$12${}"}}"#, letters(LETTERS, 53)),
+        Field::Password => format!(r#","password":"{}7"}}"#, letters(LETTERS, 9)),
         Field::CloudKey => format!(r#","storage":{{"access_key":"AKIA{}"}}}}"#, letters(&LETTERS[..26], 15) + "7"),
         Field::PrivateKey => {
             let body: Vec<String> = (0..12).map(|_| letters(LETTERS, 64)).collect();

@@ -210,7 +210,7 @@ static SCENARIOS: [ScenarioInfo; 30] = [
     ScenarioInfo {
         scenario: Scenario::CredentialLeak,
         name: "credential_leak",
-        what: "answers carry a secret: the caller's password hash, a cloud key, a private key",
+        what: "answers carry a secret: the caller's password or its hash, a cloud key, a private key",
         detectors: &["credential_leak"],
         may: &[],
         levels: [level(0, 0, minutes(20), 1.0, 0), level(0, 0, minutes(20), 0.2, 0), level(0, 0, None, 0.05, 0)],

@@ -78,6 +78,7 @@ fn is_out_of_place(signs_in: bool, writes: bool, report: &BodyReport, class: &Cl
         DataClass::Jwt => !signs_in && class.distinct.len() > TOKENS_OF_A_SESSION,
         DataClass::PrivateKey => !signs_in && !is_made,
         DataClass::ApiKey => !signs_in && !is_made && !is_published(class),
+        DataClass::Password => !signs_in && !is_made,
         _ => false,
     }
 }
@@ -130,6 +131,15 @@ mod tests {
         for (signs_in, writes) in [(false, false), (true, true)] {
             assert!(is_out_of_place(signs_in, writes, &report(1, true), &class(DataClass::PasswordHash, 1, "$2b$***")));
         }
+    }
+
+    #[test]
+    fn a_password_that_is_shown_to_who_sets_it_is_none() {
+        let password = |count| class(DataClass::Password, count, "***");
+        assert!(is_out_of_place(false, false, &report(1, false), &password(1)), "GET /profile");
+        assert!(is_out_of_place(false, false, &report(30, false), &password(30)), "GET /users");
+        assert!(!is_out_of_place(false, true, &report(1, false), &password(1)), "POST /databases");
+        assert!(!is_out_of_place(true, true, &report(1, false), &password(1)), "POST /register");
     }
 
     #[test]

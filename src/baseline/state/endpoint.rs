@@ -123,6 +123,7 @@ pub struct EndpointState {
     /// Those that it serves, while they are few.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circle: Option<Box<Circle>>,
+    #[serde(deserialize_with = "crate::inspect::by_class")]
     pub data_values: [u64; DataClass::COUNT],
     /// Looks of successful documents, and how many of them were pages.
     pub shapes: BottomK<u64, 4>,

@@ -64,6 +64,7 @@ pub struct ClassNormal {
 /// What is normal in the exposure of a key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExposureNormal {
+    #[serde(deserialize_with = "crate::inspect::by_class")]
     classes: [ClassNormal; DataClass::COUNT],
     /// Successful responses seen in all, fading.
     pub responses: f64,

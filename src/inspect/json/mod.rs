@@ -78,6 +78,8 @@ pub(super) struct Json {
     wanted: bool,
     /// Keys are looked up as they come.
     eager: bool,
+    /// A name of the first record promised a password: keys are looked up throughout, since passwords have no looks of their own.
+    thorough: bool,
     in_string: bool,
     /// 1 if the next byte is escaped.
     escape: u64,
@@ -162,6 +164,7 @@ impl Json {
             key: Key::Known(Field::default()),
             wanted: false,
             eager: true,
+            thorough: false,
             in_string: false,
             escape: 0,
             cut: Cut::Nothing,
@@ -285,6 +288,7 @@ impl Json {
     fn know(&mut self, field: Field, sink: &Sink) {
         self.key = Key::Known(field);
         self.wanted = sink.wants_scalar(field.hint);
+        self.thorough |= self.eager && field.hint.any(Hint::PASSWORD);
     }
 
     /// A key that is to be looked up only if need be.

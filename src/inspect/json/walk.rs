@@ -70,7 +70,7 @@ unsafe fn walk_by<L: Lanes>(json: &mut Json, bytes: &[u8], from: usize, carry: &
         // Keys that are not visited; the last one before an event is the event's.
         let mut keys = 0;
         let mut events = all;
-        if !json.eager {
+        if !(json.eager | json.thorough) {
             // SAFETY: the caller's promise is the same.
             let behind = Behind::of(unsafe { lanes_at::<L>(bytes, at + 1) });
             let quiet = Quiet::of(&block, &behind, inside, opening);
@@ -118,7 +118,7 @@ unsafe fn walk_by<L: Lanes>(json: &mut Json, bytes: &[u8], from: usize, carry: &
                 json.weigh(bytes, start, place, carry, sink);
             } else if low & brackets != 0 {
                 json.bracket(bytes.get(place).copied().unwrap_or(0), sink);
-                if json.eager {
+                if json.eager | json.thorough {
                     (keys, events) = (0, all & !(low | (low - 1)));
                 }
             } else if place >= json.scalar_done {
@@ -188,7 +188,7 @@ impl Quiet {
 /// A key without escapes, its colon behind it.
 #[inline(always)]
 fn key(json: &mut Json, bytes: &[u8], start: usize, end: usize, carry: &mut Vec<u8>, sink: &mut Sink) {
-    if !json.eager {
+    if !(json.eager | json.thorough) {
         return json.key_is_at(start, end);
     }
     let field = sink.names.look_at(bytes, start, end);

@@ -131,6 +131,29 @@ fn secrets_are_known_by_their_looks() {
     let hash = r#"{"password_hash":"5f4dcc3b5aa765d61d8327deb882cf99"}"#;
     assert_eq!(counts(&response(hash)), [(DataClass::PasswordHash, 1, 1, 1)]);
     assert_eq!(counts(&response(r#"{"etag":"5f4dcc3b5aa765d61d8327deb882cf99"}"#)), []);
+    let users = r#"{"users":[{"email":"a@b.example","password":"pass1"},{"email":"c@d.example","password":"pass2"},
+        {"email":"e@f.example","password":"S3cr3t!"},{"email":"g@h.example","password":"tr\u00f6nen@x"}]}"#;
+    assert_eq!(counts(&response(users)), [(DataClass::Email, 4, 4, 4), (DataClass::Password, 3, 3, 3)]);
+    for not in [
+        "Password",
+        "Passwort123 vergessen?",
+        "required|min:8",
+        "errors.password.length",
+        "ERR_1001",
+        "********",
+        "11111111",
+        "{{password1}}",
+        "[REDACTED1]",
+        "/v1/password/reset",
+        "https://x.example/reset1",
+        "2025-11-24T10:00:00Z",
+        "string",
+        "\u{8bf7}\u{8f93}\u{5165}8\u{4f4d}",
+        "p1",
+    ] {
+        assert_eq!(counts(&response(&format!(r#"{{"password":"{not}"}}"#))), [], "{not}");
+    }
+    assert_eq!(counts(&request(r#"{"username":"a","password":"S3cr3t!"}"#)), []);
     for not in
         ["eyJub3QiOiJhIGp3dCJ9.eyJh.b", "sk_live_placeholderplaceholder", "AKIAIOSFODNN", "-----BEGIN CERTIFICATE-----"]
     {

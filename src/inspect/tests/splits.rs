@@ -163,7 +163,7 @@ proptest! {
 
     #[test]
     fn places_are_within_the_text(body in bodies()) {
-        for field in [None, Some("id_number"), Some("dob"), Some("phone"), Some("password_hash")] {
+        for field in [None, Some("id_number"), Some("dob"), Some("phone"), Some("password"), Some("password_hash")] {
             for (class, range) in scan_text(&body, field, Role::Response) {
                 prop_assert!(range.start < range.end && range.end <= body.len(), "{} {:?}", class, range);
             }
