@@ -3,6 +3,7 @@
 use super::snapshot::Settings;
 use crate::hash::{HashKey, HashedMap};
 use crate::http::{Field, Head};
+use crate::inspect::{self, Injections};
 use crate::rule::ApiNames;
 use crate::time::Timestamp;
 use base64::Engine;
@@ -45,6 +46,25 @@ pub struct Credentials {
     pub basic: Option<(u64, u64)>,
     /// It outlives sessions: an API key, a Basic account, a token that is no person's.
     pub is_lasting: bool,
+    /// Code in what the head of a token says of its key.
+    pub code: Injections,
+}
+
+impl Credentials {
+    /// The principal of every token that nobody signed.
+    pub const UNSIGNED: u64 = u64::from_be_bytes(*b"unsigned");
+
+    pub fn is_unsigned(&self) -> bool {
+        self.principal == Credentials::UNSIGNED
+    }
+}
+
+/// What a token was found to be.
+#[derive(Clone, Copy)]
+struct Token {
+    principal: u64,
+    is_lasting: bool,
+    code: Injections,
 }
 
 /// Entries of each memory below; at the bound it is emptied. It only saves work: what it answers is a pure function.
@@ -53,7 +73,7 @@ const REMEMBERED: usize = 4096;
 /// Remembers what tokens and cookie names were found to be, so that a long-lived one is taken apart once.
 #[derive(Default)]
 pub struct Memory {
-    bearers: HashedMap<(u64, bool)>,
+    bearers: HashedMap<Token>,
     cookies: HashMap<Box<[u8]>, bool>,
     /// When lasting credentials were seen last.
     seen: HashedMap<Timestamp>,
@@ -95,6 +115,7 @@ pub fn credentials_of(
         principal: key.secret("api_key", value),
         basic: None,
         is_lasting: true,
+        code: Injections::default(),
     };
     let of_the_site = || names.has_api_key_headers().then(|| head.find(|name| names.is_api_key_header(name))).flatten();
     if let Some(value) = head.get(Field::ApiKey).or_else(of_the_site).filter(|value| !value.is_empty()) {
@@ -112,6 +133,7 @@ pub fn credentials_of(
         principal: key.secret("session", value),
         basic: None,
         is_lasting: false,
+        code: Injections::default(),
     })
 }
 
@@ -131,30 +153,39 @@ fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Cre
         let user = crate::inspect::user_hash(&decoded[..colon], key);
         let password = key.secret("password", &decoded[colon + 1..]);
         let basic = Some((user, password));
-        return Some(Credentials { kind: CredentialKind::Basic, principal: user, basic, is_lasting: true });
+        let code = Injections::default();
+        return Some(Credentials { kind: CredentialKind::Basic, principal: user, basic, is_lasting: true, code });
     }
     // Every other scheme carries something that stands for the caller: Bearer, Token, Digest, AWS4-HMAC-SHA256 ...
-    let token = key.hash(rest);
-    let (principal, is_lasting) = match memory.bearers.get(&token) {
+    let hash = key.hash(rest);
+    let Token { principal, is_lasting, code } = match memory.bearers.get(&hash) {
         Some(known) => *known,
         None => {
-            let known = match claims_of(rest) {
-                Some(_) if !is_signed(rest) => (key.secret("bearer", b"unsigned"), false),
-                Some(claims) => match subject(&claims) {
-                    Some(subject) => (key.secret("subject", subject.as_bytes()), is_machine(&claims, &subject)),
-                    None => (key.secret("bearer", rest), false),
-                },
-                // Signatures (Digest, AWS4-HMAC-SHA256) differ from one request to the next.
-                None => (key.secret("bearer", rest), OPAQUE.iter().any(|name| scheme.eq_ignore_ascii_case(name))),
-            };
+            let known = token_of(scheme, rest, key);
             if memory.bearers.len() >= REMEMBERED {
                 memory.bearers.clear();
             }
-            memory.bearers.insert(token, known);
+            memory.bearers.insert(hash, known);
             known
         }
     };
-    Some(Credentials { kind: CredentialKind::Bearer, principal, basic: None, is_lasting })
+    Some(Credentials { kind: CredentialKind::Bearer, principal, basic: None, is_lasting, code })
+}
+
+fn token_of(scheme: &[u8], token: &[u8], key: &HashKey) -> Token {
+    let Some(claims) = claims_of(token) else {
+        // Signatures (Digest, AWS4-HMAC-SHA256) differ from one request to the next.
+        let is_lasting = OPAQUE.iter().any(|name| scheme.eq_ignore_ascii_case(name));
+        return Token { principal: key.secret("bearer", token), is_lasting, code: Injections::default() };
+    };
+    let head = head_of(token);
+    let code = head.as_deref().map(|head| inspect::in_token_head(head, key)).unwrap_or_default();
+    let (principal, is_lasting) = match subject(&claims) {
+        _ if !is_signed(token, head.as_deref()) => (Credentials::UNSIGNED, false),
+        Some(subject) => (key.secret("subject", subject.as_bytes()), is_machine(&claims, &subject)),
+        None => (key.secret("bearer", token), false),
+    };
+    Token { principal, is_lasting, code }
 }
 
 /// A credential without a scheme has at least so many bytes.
@@ -172,14 +203,17 @@ fn claims_of(token: &[u8]) -> Option<Claims> {
     serde_json::from_slice(&decoded).ok()
 }
 
+/// The head of a JWT, decoded.
+fn head_of(token: &[u8]) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(token.split(|byte| *byte == b'.').next()?).ok()
+}
+
 /// Whether a JWT has a signature. One that says `none` (RFC 7518, §3.6), or lacks it, may say any subject: they all are one
 /// principal, whoever they name.
-fn is_signed(token: &[u8]) -> bool {
-    let mut parts = token.split(|byte| *byte == b'.');
-    let (Some(header), Some(signature)) = (parts.next(), parts.nth(1)) else { return false };
-    let header = URL_SAFE_NO_PAD.decode(header).ok();
-    let header: Option<Claims> = header.and_then(|header| serde_json::from_slice(&header).ok());
-    let algorithm = header.and_then(|header| claim(&header, "alg"));
+fn is_signed(token: &[u8], head: Option<&[u8]>) -> bool {
+    let signature = token.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    let head: Option<Claims> = head.and_then(|head| serde_json::from_slice(head).ok());
+    let algorithm = head.and_then(|head| claim(&head, "alg"));
     !signature.is_empty() && algorithm.is_some_and(|algorithm| !algorithm.eq_ignore_ascii_case("none"))
 }
 

@@ -299,7 +299,8 @@ impl Interpreter {
             protocol: request.head.version(),
             ambiguity: transaction.marks.contains(Marks::AMBIGUOUS_LENGTH).then(|| Ambiguity::reason(&request.head)),
             is_desync: transaction.marks.contains(Marks::DESYNC),
-            injections: injections_of(request, &self.key),
+            injections: injections_of(request, &self.key)
+                .with(credentials.map(|credentials| credentials.code).unwrap_or_default()),
             method,
             host,
             target,

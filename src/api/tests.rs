@@ -54,6 +54,25 @@ fn keys_and_machines_outlive_sessions_and_people_do_not() {
 }
 
 #[test]
+fn code_in_the_head_of_a_token_is_seen() {
+    use base64::Engine;
+    let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let code_of = |head: &str| {
+        let token = format!("{}.{}.c2ln", part(head), part(r#"{"sub":"u7"}"#));
+        let lines = format!("GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+        let head = parse_request(lines.as_bytes()).unwrap();
+        let (names, key) = (crate::rule::Ruleset::default().names, HashKey::new([1; 16]));
+        let found = identity::credentials_of(&head, None, &names, &key, &mut Default::default()).unwrap();
+        (found.is_unsigned(), found.code.iter().collect::<Vec<_>>())
+    };
+    use crate::inspect::Injection;
+    assert_eq!(code_of(r#"{"alg":"RS256","kid":"2025-10/main"}"#), (false, vec![]));
+    assert_eq!(code_of(r#"{"alg":"HS256","kid":"../../../../dev/null"}"#), (false, vec![Injection::Path]));
+    assert_eq!(code_of(r#"{"alg":"HS256","kid":"x' UNION SELECT 'k'-- -"}"#), (false, vec![Injection::Query]));
+    assert_eq!(code_of(r#"{"alg":"none"}"#), (true, vec![]));
+}
+
+#[test]
 fn tokens_that_nobody_signed_are_one_principal_whoever_they_name() {
     use base64::Engine;
     let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);

@@ -136,7 +136,7 @@ fn scrub_subject(activity: &mut SubjectActivity, address: IpAddr) -> bool {
     let evasions = activity.evasions.iter_mut().map(|evasions| &mut evasions.evidence);
     let smuggling = activity.smuggling.iter_mut().map(|smuggling| &mut smuggling.evidence);
     let injected = activity.injected.iter_mut().flat_map(|injected| [&mut injected.code, &mut injected.forgery]);
-    let injected = injected.map(|carriers| &mut carriers.evidence);
+    let injected = injected.chain(activity.unsigned.as_deref_mut()).map(|carriers| &mut carriers.evidence);
     let callers = activity.callers.iter_mut().map(|callers| &mut callers.evidence);
     let callers = callers.fold(false, |any, one| scrub_evidence(one, address) | any);
     let shown = evasions.chain(smuggling).chain(injected).fold(false, |any, one| scrub_evidence(one, address) | any);

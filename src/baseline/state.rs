@@ -16,7 +16,8 @@ use crate::window::distinct::DistinctSet;
 use crate::window::histogram::StatusCounts;
 use crate::window::sample::BottomK;
 use crate::window::{
-    Abuses, AskedByHost, Attempts, Callers, Errors, Evasions, Exposure, Injected, Merge, Moment, Places, Smuggling,
+    Abuses, AskedByHost, Attempts, Callers, Carriers, Errors, Evasions, Exposure, Injected, Merge, Moment, Places,
+    Smuggling,
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,8 @@ pub struct SubjectActivity {
     pub smuggling: Option<Box<Smuggling>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injected: Option<Box<Injected>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned: Option<Box<Carriers>>,
     /// What it asked of each host, and who may be behind it.
     #[serde(default, skip_serializing_if = "AskedByHost::is_empty")]
     pub asked: AskedByHost,
@@ -108,6 +111,7 @@ impl Merge for SubjectActivity {
         self.evasions.merge(other.evasions);
         self.smuggling.merge(other.smuggling);
         self.injected.merge(other.injected);
+        self.unsigned.merge(other.unsigned);
         self.asked.merge(other.asked);
         self.callers.merge(other.callers);
     }
@@ -118,7 +122,8 @@ impl Merge for SubjectActivity {
         self.failures.iter_mut().for_each(|failures| failures.evidence.keep_first(1));
         self.smuggling.iter_mut().for_each(|smuggling| smuggling.evidence.keep_first(1));
         let injected = self.injected.iter_mut().flat_map(|injected| [&mut injected.code, &mut injected.forgery]);
-        injected.for_each(|carriers| carriers.evidence.keep_first(1));
+        let carriers = injected.chain(self.unsigned.as_deref_mut());
+        carriers.for_each(|carriers| carriers.evidence.keep_first(1));
         self.callers.iter_mut().for_each(|callers| callers.evidence.keep_first(1));
         self.exposure.iter_mut().for_each(|exposure| exposure.evidence.keep_first(1));
         self.evasions.iter_mut().for_each(|evasions| evasions.condense());

@@ -346,8 +346,8 @@ const MANY_RECORDS: u64 = 200;
 /// Requests of a client within a window, from which on it asks much.
 const MANY_REQUESTS: u64 = 15;
 
-/// Only a client with errors, exposure, abuses, evasions, smuggling or code, or one that asks or takes much, is interesting enough
-/// for recent activity of its own.
+/// Only a client with errors, exposure, abuses, evasions, smuggling, code or forged tokens, or one that asks or takes much, is
+/// interesting enough for recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
     let is_interesting = activity.errors.is_some()
         || activity.failures.is_some()
@@ -356,6 +356,7 @@ fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, ac
         || activity.evasions.is_some()
         || activity.smuggling.is_some()
         || activity.injected.is_some()
+        || activity.unsigned.is_some()
         || activity.requests >= MANY_REQUESTS
         || activity.records >= MANY_RECORDS
         || activity.bytes >= LARGE_BYTES;
@@ -385,6 +386,7 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         evasions: window.evasions,
         smuggling: window.smuggling,
         injected: window.injected,
+        unsigned: window.unsigned,
         asked: window.asked,
         callers: window.callers,
     };
@@ -435,6 +437,7 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         evasions: None,
         smuggling: None,
         injected: None,
+        unsigned: None,
         asked: window.asked,
         callers: window.callers,
     };
@@ -480,6 +483,7 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             evasions: None,
             smuggling: None,
             injected: None,
+            unsigned: None,
             asked: Default::default(),
             callers: None,
         },

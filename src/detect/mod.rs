@@ -36,6 +36,7 @@ mod strangers;
 mod traffic_drop;
 mod unauthenticated_data_exposure;
 mod undocumented_parameter;
+mod unsigned_token;
 mod user_enumeration;
 mod voices;
 mod zombie_endpoint;
@@ -227,6 +228,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     evasion::judge(scene, &mut findings);
     request_smuggling::judge(scene, &mut findings);
     injection::judge(scene, &mut findings);
+    unsigned_token::judge(scene, &mut findings);
     credential_leak::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);

@@ -13,7 +13,7 @@ use crate::window::distinct::DistinctSet;
 use crate::window::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evasions, EvidenceKey, Exposure, HostWindow,
 };
-use crate::window::{Injected, Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
+use crate::window::{Carriers, Injected, Moment, Reach, Smuggling, Tally, Window, an_endpoint, new_client, pair_key};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ mod strangers;
 mod traffic_drop;
 #[path = "undocumented_parameter_tests.rs"]
 mod undocumented_parameter;
+#[path = "unsigned_token_tests.rs"]
+mod unsigned_token;
 #[path = "zombie_endpoint_tests.rs"]
 mod zombie_endpoint;
 

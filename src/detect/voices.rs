@@ -160,6 +160,7 @@ impl Explained {
                 | "request_smuggling"
                 | "injection"
                 | "server_side_request_forgery"
+                | "unsigned_token"
                 | "object_enumeration"
                 | "unauthenticated_data_exposure"
                 | "data_exfiltration" => {
@@ -196,7 +197,7 @@ impl Explained {
                     explained.error_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
                 }
                 // Servers refuse such requests with 400, or break at them.
-                "request_smuggling" | "injection" | "server_side_request_forgery" => {
+                "request_smuggling" | "injection" | "server_side_request_forgery" | "unsigned_token" => {
                     explained.error_clients.extend(finding.client);
                     explained.failure_clients.extend(finding.client);
                 }

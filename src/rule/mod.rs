@@ -33,6 +33,7 @@ mod source;
 mod suppress;
 mod traffic_drop;
 mod undocumented_parameter;
+mod unsigned_token;
 mod zombie_endpoint;
 
 pub use account_abuse::{Calls, CallsOfEndpoint, PasswordResetAbuse, RegistrationAbuse, UserEnumeration};
@@ -69,6 +70,7 @@ pub use source::{FILE_BYTES, RuleError};
 pub use suppress::{Network, Suppression};
 pub use traffic_drop::{MOST_DROP_WINDOWS, TrafficDrop};
 pub use undocumented_parameter::UndocumentedParameter;
+pub use unsigned_token::UnsignedToken;
 pub use zombie_endpoint::ZombieEndpoint;
 
 use crate::time::Timestamp;
@@ -79,7 +81,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 26] = [
+const EMBEDDED: [(&str, &str); 27] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
@@ -105,11 +107,12 @@ const EMBEDDED: [(&str, &str); 26] = [
     ("traffic_drop.toml", include_str!("../../rules/traffic_drop.toml")),
     ("unauthenticated_data_exposure.toml", include_str!("../../rules/unauthenticated_data_exposure.toml")),
     ("undocumented_parameter.toml", include_str!("../../rules/undocumented_parameter.toml")),
+    ("unsigned_token.toml", include_str!("../../rules/unsigned_token.toml")),
     ("zombie_endpoint.toml", include_str!("../../rules/zombie_endpoint.toml")),
 ];
 
 /// In the order of their signature ids.
-const DETECTORS: [&str; 36] = [
+const DETECTORS: [&str; 37] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -146,6 +149,7 @@ const DETECTORS: [&str; 36] = [
     "privileged_function",
     "injection",
     "server_side_request_forgery",
+    "unsigned_token",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -181,6 +185,7 @@ pub struct Ruleset {
     pub privileged_function: PrivilegedFunction,
     pub injection: Injection,
     pub server_side_request_forgery: RequestForgery,
+    pub unsigned_token: UnsignedToken,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -248,6 +253,7 @@ impl Ruleset {
             "privileged_function" => &self.privileged_function.alert,
             "injection" => &self.injection.alert,
             "server_side_request_forgery" => &self.server_side_request_forgery.alert,
+            "unsigned_token" => &self.unsigned_token.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -370,6 +376,10 @@ impl Ruleset {
                 check.table("injection", |check| file.injection.check(check));
                 check.table("server_side_request_forgery", |check| file.server_side_request_forgery.check(check));
             })?;
+        let unsigned: unsigned_token::UnsignedTokenFile =
+            files.read("unsigned_token.toml", |file: &unsigned_token::UnsignedTokenFile, check| {
+                check.table("unsigned_token", |check| file.unsigned_token.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -404,6 +414,7 @@ impl Ruleset {
             privileged_function: privileged.privileged_function,
             injection: injected.injection,
             server_side_request_forgery: injected.server_side_request_forgery,
+            unsigned_token: unsigned.unsigned_token,
             sensor,
             names,
             false_alarms_per_day: 1.0,

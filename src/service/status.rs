@@ -83,7 +83,7 @@ pub struct SinkStatus {
 /// Endpoints and incidents on the page.
 const TOP: usize = 10;
 /// Detectors that compare with nothing that must be learned first.
-const READY_AT_ONCE: [&str; 9] = [
+const READY_AT_ONCE: [&str; 10] = [
     "brute_force",
     "otp_brute_force",
     "scanner",
@@ -93,6 +93,7 @@ const READY_AT_ONCE: [&str; 9] = [
     "request_smuggling",
     "injection",
     "server_side_request_forgery",
+    "unsigned_token",
 ];
 /// Those that compare, but speak of what is an attack by itself, or breaks a description, meanwhile.
 const READY_IN_PART: [&str; 10] = [

@@ -36,6 +36,7 @@ pub enum Scenario {
     PrivilegedFunction,
     Injection,
     ServerSideRequestForgery,
+    UnsignedToken,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -84,7 +85,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 30] = [
+static SCENARIOS: [ScenarioInfo; 31] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -346,6 +347,14 @@ static SCENARIOS: [ScenarioInfo; 30] = [
         detectors: &["server_side_request_forgery"],
         may: &["undocumented_parameter"],
         levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 12, minutes(15), 0.0, 0), level(1, 1, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::UnsignedToken,
+        name: "unsigned_token",
+        what: "tokens that say they need no signature, for one account after the other; slowly, one request",
+        detectors: &["unsigned_token"],
+        may: &["session_anomaly", "data_exfiltration"],
+        levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 10, minutes(15), 0.0, 0), level(1, 1, None, 0.0, 0)],
     },
 ];
 

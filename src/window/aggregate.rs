@@ -4,8 +4,8 @@ use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
 use super::{
-    Abuses, AnswerTimes, AskedByHost, Callers, Evasions, Injected, LastingUse, Leaks, Pages, Places, Served, Smuggling,
-    Strays,
+    Abuses, AnswerTimes, AskedByHost, Callers, Carriers, Evasions, Injected, LastingUse, Leaks, Pages, Places, Served,
+    Smuggling, Strays,
 };
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
@@ -464,6 +464,8 @@ pub struct ClientWindow {
     pub evasions: Option<Box<Evasions>>,
     pub smuggling: Option<Box<Smuggling>>,
     pub injected: Option<Box<Injected>>,
+    /// Requests with a token that nobody signed.
+    pub unsigned: Option<Box<Carriers>>,
     /// What it asked of each host, and who may be behind it.
     pub asked: AskedByHost,
     pub callers: Option<Box<Callers>>,
@@ -481,6 +483,7 @@ impl Merge for ClientWindow {
         self.evasions.merge(other.evasions);
         self.smuggling.merge(other.smuggling);
         self.injected.merge(other.injected);
+        self.unsigned.merge(other.unsigned);
         self.asked.merge(other.asked);
         self.callers.merge(other.callers);
     }

@@ -174,6 +174,9 @@ impl Window {
         if !observation.injections.is_empty() {
             aggregate.injected.get_or_insert_default().record(observation, shown);
         }
+        if observation.credentials.is_some_and(|credentials| credentials.is_unsigned()) {
+            aggregate.unsigned.get_or_insert_default().record(observation, shown);
+        }
     }
 
     fn record_host(
@@ -362,6 +365,7 @@ pub fn new_client(address: IpAddr) -> ClientWindow {
         evasions: None,
         smuggling: None,
         injected: None,
+        unsigned: None,
         asked: Default::default(),
         callers: None,
     }

@@ -1,4 +1,4 @@
-//! Requests that carry code or addresses for the server: counted by client in the window of their time.
+//! Requests that carry code or addresses for the server, or a token that nobody signed: counted by client in the window of their time.
 
 use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::shown::Shown;
@@ -19,7 +19,7 @@ pub struct Injected {
     pub inner_addresses: DistinctSet<FEW_REGISTERS>,
 }
 
-/// Requests that carry something, and what became of them.
+/// Requests that carry something of a kind, and what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Carriers {
     pub requests: u64,
@@ -27,6 +27,21 @@ pub struct Carriers {
     pub failed: u64,
     pub moment: Moment,
     pub evidence: EvidenceSample,
+}
+
+impl Carriers {
+    /// Counts a request.
+    pub fn count(&mut self, is_served: bool, has_failed: bool, time: Timestamp) {
+        self.requests += 1;
+        self.served += u64::from(is_served);
+        self.failed += u64::from(has_failed);
+        self.moment.record(time);
+    }
+
+    pub(super) fn record(&mut self, observation: &Observation<'_>, shown: &mut Shown<'_, '_>) {
+        self.count(observation.is_success, observation.is_server_error(), observation.started);
+        shown.offer(&mut self.evidence);
+    }
 }
 
 impl Injected {
@@ -48,10 +63,7 @@ impl Injected {
             self.kinds[kind as usize] += 1; // as above
         }
         for carriers in self.carriers_of(injections) {
-            carriers.requests += 1;
-            carriers.served += u64::from(is_served);
-            carriers.failed += u64::from(has_failed);
-            carriers.moment.record(time);
+            carriers.count(is_served, has_failed, time);
         }
         if let Some(address) = injections.inner_address {
             self.inner_addresses.insert(address);

@@ -21,7 +21,7 @@ const KEPT: Duration = Duration::from_secs(30 * 86_400);
 const MOST_KNOWN: usize = 4096;
 
 /// Detectors of what nobody does as a habit.
-const ATTACKS: [&str; 16] = [
+const ATTACKS: [&str; 17] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -34,6 +34,7 @@ const ATTACKS: [&str; 16] = [
     "request_smuggling",
     "injection",
     "server_side_request_forgery",
+    "unsigned_token",
     "protocol_abuse",
     "credential_leak",
     "unauthenticated_data_exposure",

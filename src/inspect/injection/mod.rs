@@ -221,6 +221,16 @@ pub fn in_field(value: &[u8], key: &HashKey) -> Injections {
     found
 }
 
+/// What the head of a token (RFC 7515, §4) carries: servers look its `kid` up in a database, or in a folder.
+pub fn in_token_head(head: &[u8], key: &HashKey) -> Injections {
+    let mut found = Injections::default();
+    json_strings(head_of(head, FIELD_BYTES), |text, is_name| match is_name {
+        true => {}
+        false => look(text, Place::Field, key, &mut found),
+    });
+    found
+}
+
 /// What the head of a request's body carries.
 pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Injections {
     let mut found = Injections::default();

@@ -6,6 +6,7 @@ mod campaign;
 mod evasion;
 mod exposure;
 mod flood;
+mod forgery;
 mod idle;
 mod injection;
 mod insider;
@@ -89,6 +90,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::UndocumentedParameter => assignment::cast(stage, plan),
             Scenario::PrivilegedFunction => privilege::cast(stage, plan),
             Scenario::Injection | Scenario::ServerSideRequestForgery => injection::cast(stage, plan),
+            Scenario::UnsignedToken => forgery::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
             Scenario::RequestSmuggling => smuggling::cast(stage, plan),
