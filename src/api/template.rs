@@ -289,6 +289,8 @@ mod tests {
         assert_eq!(with("/apple-touch-icon-precomposed.png"), "/apple-touch-icon-precomposed.png");
         assert_eq!(with("/.well-known/security.txt"), "/.well-known/security.txt");
         assert_eq!(with("/about/favicon.ico"), "/{id}/{id}");
+        assert_eq!(with("/about/_debug"), "/{id}/_debug", "a function beside the objects");
+        assert_eq!(with("/about/_Debug7"), "/{id}/{id}");
     }
 
     #[test]

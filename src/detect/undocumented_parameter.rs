@@ -40,7 +40,7 @@ fn severity_of(scene: &Scene<'_>, parameter: &Parameter) -> Option<Severity> {
     let rules = &scene.rules.undocumented_parameter;
     let used = &parameter.used;
     let clients = used.clients.count();
-    let is_new = !scene.is_learning && parameter.before >= rules.min_requests;
+    let is_new = !scene.is_learning && parameter.before >= least_before(scene, parameter);
     let severity = match (used.is_telling, used.is_undeclared) {
         (true, true) => Some(rules.undeclared_severity),
         (true, false) => is_new.then_some(rules.new_severity),
@@ -51,6 +51,12 @@ fn severity_of(scene: &Scene<'_>, parameter: &Parameter) -> Option<Severity> {
         severity.is_none_or(|severity| told >= severity) && (!used.is_telling || then >= clients)
     });
     severity.filter(|_| clients <= rules.max_clients && !is_told)
+}
+
+/// Requests without a name that make it new.
+fn least_before(scene: &Scene<'_>, parameter: &Parameter) -> u64 {
+    let rules = &scene.rules.undocumented_parameter;
+    if parameter.used.is_telling { rules.min_requests_telling } else { rules.min_requests }
 }
 
 fn finding_of(scene: &Scene<'_>, key: u64, told: &[(Severity, u64, &Parameter)]) -> Option<Finding> {
@@ -80,8 +86,9 @@ fn finding_of(scene: &Scene<'_>, key: u64, told: &[(Severity, u64, &Parameter)])
         false => format!("never sent in {} requests", worst.before),
     });
     if !worst.used.is_undeclared || !worst.used.is_telling {
-        let least = rules.min_requests as f64;
-        finding.reasons = Reasons::default().floor("min_requests", least, worst.before as f64);
+        let name = if worst.used.is_telling { "min_requests_telling" } else { "min_requests" };
+        let least = least_before(scene, worst) as f64;
+        finding.reasons = Reasons::default().floor(name, least, worst.before as f64);
     }
     if worst.used.is_telling {
         finding.reasons = finding.reasons.fact(match worst.used.place {

@@ -18,6 +18,8 @@ pub struct UndocumentedParameter {
     pub enabled: bool,
     /// Requests to the endpoint before the name first came.
     pub min_requests: u64,
+    /// The same before a telling name did.
+    pub min_requests_telling: u64,
     /// Clients that send it, from above which on it is a feature.
     pub max_clients: u64,
     /// Severity of a telling name that a description does not declare.
@@ -29,7 +31,8 @@ pub struct UndocumentedParameter {
 
 impl UndocumentedParameter {
     pub(super) fn check(&self, check: &mut Check<'_>) {
-        check.at_least("min_requests", self.min_requests, 1);
+        check.at_least("min_requests_telling", self.min_requests_telling, 1);
+        check.at_least("min_requests", self.min_requests, self.min_requests_telling);
         check.at_least("max_clients", self.max_clients, 1);
         check.not_below("new_severity", self.new_severity, self.alert.severity, "`alert.severity`");
         check.not_below("undeclared_severity", self.undeclared_severity, self.new_severity, "`new_severity`");

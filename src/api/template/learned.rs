@@ -144,9 +144,17 @@ fn is_asked_of_every_host(segment: &str) -> bool {
     ASKED_OF_EVERY_HOST.contains(&segment) || segment.starts_with("apple-touch-icon")
 }
 
+/// Whether a segment is named as functions beside objects are: `_search`, `_debug`.
+fn is_function(segment: &str) -> bool {
+    segment
+        .strip_prefix('_')
+        .is_some_and(|name| name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+}
+
 /// Whether the segment behind `prefix`, which is left as it was, is a value.
 pub(super) fn holds_value(prefixes: &Prefixes, prefix: &mut String, segment: &str) -> bool {
-    if !prefixes.contains(prefix.as_str()) || (prefix.is_empty() && is_asked_of_every_host(segment)) {
+    let is_word = is_function(segment) || (prefix.is_empty() && is_asked_of_every_host(segment));
+    if is_word || !prefixes.contains(prefix.as_str()) {
         return false;
     }
     let length = prefix.len();
