@@ -239,6 +239,9 @@ impl EndpointState {
         if let Some(circle) = other.circle {
             self.circle.get_or_insert_default().join(*circle);
         }
+        if let Some(owners) = other.owners {
+            self.owners.get_or_insert_default().join(*owners);
+        }
         for (mine, theirs) in self.data_values.iter_mut().zip(other.data_values) {
             *mine += theirs;
         }

@@ -92,6 +92,10 @@ impl Store {
             if !endpoint.served.is_empty() {
                 state.circle.get_or_insert_default().absorb(index, &endpoint.served, &outsiders);
             }
+            if !endpoint.contacts.is_empty() {
+                let (owners, moment) = (state.owners.get_or_insert_default(), endpoint.tally.moment);
+                owners.absorb(index, &endpoint.contacts, moment, is_learning);
+            }
             absorb_endpoint(&mut state, index, endpoint, is_learning);
             if let (Some(stranger), Some(known)) = (state.stranger.as_deref_mut(), known) {
                 stranger.known = known;
@@ -214,6 +218,7 @@ impl Store {
             state.recent = Tiers::default();
             state.parameters.iter_mut().for_each(|parameters| parameters.forget_recent());
             state.circle.iter_mut().for_each(|circle| circle.forget_recent());
+            state.owners.iter_mut().for_each(|owners| owners.forget_recent());
             state.pace.forget_recent();
             (state.logins_told, state.quarantine, state.slow_quarantine) = (None, None, None);
             state.gate.forget_recent();

@@ -8,6 +8,7 @@ mod brute_force;
 mod client_error_spike;
 mod credential_leak;
 mod credential_stuffing;
+mod cross_account_access;
 mod data_exfiltration;
 mod error_share;
 mod evasion;
@@ -232,6 +233,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     credential_leak::judge(scene, &mut findings);
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);
+    cross_account_access::judge(scene, &mut findings);
     data_exfiltration::judge(scene, &mut findings);
     excessive_data_exposure::judge(scene, &mut findings);
     response_drift::judge(scene, &mut findings);

@@ -21,6 +21,8 @@ use std::time::Duration;
 mod account;
 #[path = "credential_leak_tests.rs"]
 mod credential_leak;
+#[path = "cross_account_access_tests.rs"]
+mod cross_account_access;
 #[path = "data_exfiltration_tests.rs"]
 mod data_exfiltration;
 #[path = "excessive_data_exposure_tests.rs"]

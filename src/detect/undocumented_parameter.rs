@@ -60,7 +60,6 @@ fn least_before(scene: &Scene<'_>, parameter: &Parameter) -> u64 {
 }
 
 fn finding_of(scene: &Scene<'_>, key: u64, told: &[(Severity, u64, &Parameter)]) -> Option<Finding> {
-    let rules = &scene.rules.undocumented_parameter;
     let (severity, _, worst) = told.first()?;
     let mut moment = Moment::default();
     let mut evidence: EvidenceSample = EvidenceSample::default();

@@ -316,6 +316,7 @@ impl Explained {
                 let clients = &finding.client_sample;
                 clients.iter().any(|client| self.named.contains(client))
             }
+            ("cross_account_access", Subject::Principal(principal)) => self.exposure_principals.contains(principal),
             ("object_enumeration", Subject::Client(client)) => self.scanners.contains(client),
             ("scanner", Subject::Client(client)) => {
                 self.walkers.get(client).is_some_and(|walked| *walked >= finding.count)

@@ -9,6 +9,7 @@ mod account_abuse;
 mod alert;
 mod client_errors;
 mod credential_leak;
+mod cross_account_access;
 mod data_exfiltration;
 mod enumeration;
 mod evasion;
@@ -40,6 +41,7 @@ pub use account_abuse::{Calls, CallsOfEndpoint, PasswordResetAbuse, Registration
 pub use alert::{AlertText, SIGNATURE_IDS};
 pub use client_errors::{ClientErrorSpike, ErrorShare, Scanner};
 pub use credential_leak::CredentialLeak;
+pub use cross_account_access::CrossAccountAccess;
 pub use data_exfiltration::{DataExfiltration, Peers, Taking, Volume};
 pub use enumeration::ObjectEnumeration;
 pub use evasion::Evasion;
@@ -81,12 +83,13 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 27] = [
+const EMBEDDED: [(&str, &str); 28] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_leak.toml", include_str!("../../rules/credential_leak.toml")),
     ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
+    ("cross_account_access.toml", include_str!("../../rules/cross_account_access.toml")),
     ("data_exfiltration.toml", include_str!("../../rules/data_exfiltration.toml")),
     ("evasion.toml", include_str!("../../rules/evasion.toml")),
     ("excessive_data_exposure.toml", include_str!("../../rules/excessive_data_exposure.toml")),
@@ -112,7 +115,7 @@ const EMBEDDED: [(&str, &str); 27] = [
 ];
 
 /// In the order of their signature ids.
-const DETECTORS: [&str; 37] = [
+const DETECTORS: [&str; 38] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -150,6 +153,7 @@ const DETECTORS: [&str; 37] = [
     "injection",
     "server_side_request_forgery",
     "unsigned_token",
+    "cross_account_access",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -186,6 +190,7 @@ pub struct Ruleset {
     pub injection: Injection,
     pub server_side_request_forgery: RequestForgery,
     pub unsigned_token: UnsignedToken,
+    pub cross_account_access: CrossAccountAccess,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -254,6 +259,7 @@ impl Ruleset {
             "injection" => &self.injection.alert,
             "server_side_request_forgery" => &self.server_side_request_forgery.alert,
             "unsigned_token" => &self.unsigned_token.alert,
+            "cross_account_access" => &self.cross_account_access.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -380,6 +386,10 @@ impl Ruleset {
             files.read("unsigned_token.toml", |file: &unsigned_token::UnsignedTokenFile, check| {
                 check.table("unsigned_token", |check| file.unsigned_token.check(check));
             })?;
+        let crossed: cross_account_access::CrossAccountAccessFile =
+            files.read("cross_account_access.toml", |file: &cross_account_access::CrossAccountAccessFile, check| {
+                check.table("cross_account_access", |check| file.cross_account_access.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -415,6 +425,7 @@ impl Ruleset {
             injection: injected.injection,
             server_side_request_forgery: injected.server_side_request_forgery,
             unsigned_token: unsigned.unsigned_token,
+            cross_account_access: crossed.cross_account_access,
             sensor,
             names,
             false_alarms_per_day: 1.0,

@@ -37,6 +37,7 @@ pub enum Scenario {
     Injection,
     ServerSideRequestForgery,
     UnsignedToken,
+    CrossAccountAccess,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -85,7 +86,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 31] = [
+static SCENARIOS: [ScenarioInfo; 32] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -355,6 +356,14 @@ static SCENARIOS: [ScenarioInfo; 31] = [
         detectors: &["unsigned_token"],
         may: &["session_anomaly", "data_exfiltration"],
         levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 10, minutes(15), 0.0, 0), level(1, 1, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::CrossAccountAccess,
+        name: "cross_account_access",
+        what: "a customer reads the wish lists of others, of which each was its owner's alone",
+        detectors: &["cross_account_access"],
+        may: &["object_enumeration"],
+        levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 20, minutes(15), 0.0, 0), level(1, 8, None, 0.0, 0)],
     },
 ];
 

@@ -4,8 +4,8 @@ use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
 use super::{
-    Abuses, AnswerTimes, AskedByHost, Callers, Carriers, Evasions, Injected, LastingUse, Leaks, Pages, Places, Served,
-    Smuggling, Strays,
+    Abuses, AnswerTimes, AskedByHost, Callers, Carriers, Contacts, Evasions, Injected, LastingUse, Leaks, Pages,
+    Places, Served, Smuggling, Strays,
 };
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
@@ -388,6 +388,8 @@ pub struct EndpointWindow {
     pub principals: DistinctSet,
     /// Principals that were answered with success, unless they are known to be many.
     pub served: Served,
+    /// Who was served which object.
+    pub contacts: Contacts,
     /// Fingerprints of the looks of successful documents, and how many of those were pages, not data.
     pub shapes: BottomK<u64, 4>,
     pub pages: u64,
@@ -429,6 +431,7 @@ impl Merge for EndpointWindow {
         self.client_sample.merge(&other.client_sample);
         self.principals.merge(&other.principals);
         self.served.merge(&other.served);
+        self.contacts.merge(&other.contacts);
         self.shapes.merge(&other.shapes);
         self.pages += other.pages;
         self.open_successes += other.open_successes;

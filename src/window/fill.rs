@@ -7,7 +7,7 @@ use super::demand::{SAMPLE, SHOWN};
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
 use super::pages::page_size;
-use super::served;
+use super::served::{self, contact_key};
 use super::shown::Shown;
 use super::{Asked, AskedByHost, Callers, LastingUse, Window, WindowLimits};
 use crate::api::{AccountFlow, Attempt, Observation, Outcome};
@@ -107,6 +107,9 @@ impl Window {
             endpoint.sizes.record(observation.response_bytes);
             if let Some(principal) = observation.principal.filter(|_| !observation.is_open) {
                 served::record(&mut endpoint.served, principal, shown);
+            }
+            if let Some(contact) = contact_of(observation) {
+                endpoint.contacts.insert(contact_key(contact), contact);
             }
             let records = observation.response.map_or(0, |report| u64::from(report.records));
             let is_large = records >= LARGE_RECORDS || observation.response_bytes >= LARGE_BYTES;
@@ -339,6 +342,12 @@ impl Window {
     }
 }
 
+/// The object of another request than one that makes it, and the principal that it was given to.
+fn contact_of(observation: &Observation<'_>) -> Option<(u64, u64)> {
+    let object = observation.object.filter(|object| !object.is_in_body && observation.status != 201)?;
+    Some((object.hash, observation.principal?))
+}
+
 /// Whether an object was refused, or there is none.
 fn is_miss(status: u16) -> bool {
     matches!(status, 401 | 403 | 404 | 410)
@@ -390,6 +399,7 @@ pub fn an_endpoint(method: &str, host: &str, template: &str) -> EndpointWindow {
         client_sample: Default::default(),
         principals: Default::default(),
         served: Default::default(),
+        contacts: Default::default(),
         shapes: Default::default(),
         pages: 0,
         open_successes: 0,

@@ -1,6 +1,7 @@
-//! Whom an endpoint served: principals of a window, each with the first of its transactions.
+//! Whom an endpoint served: principals of a window, each with the first of its transactions; and who was given which object.
 //!
-//! All of them, while they are fewer than [`MOST_SERVED`]: enough to know who belongs to a small circle.
+//! Of principals all, while they are fewer than [`MOST_SERVED`]: enough to know who belongs to a small circle. Of objects those with the
+//! smallest hashes.
 
 use super::Evidence;
 use super::aggregate::EvidenceKey;
@@ -14,6 +15,15 @@ pub const MOST_SERVED: usize = 16;
 
 /// By principal.
 pub type Served = BottomK<Service, MOST_SERVED>;
+
+/// Objects, each with a principal that was given it: a sample.
+pub type Contacts = BottomK<(u64, u64), 64>;
+
+/// Where a contact stands: by its object, and then by some bits of its principal.
+pub fn contact_key((object, principal): (u64, u64)) -> u64 {
+    const OF_PRINCIPAL: u64 = 0xffff;
+    object & !OF_PRINCIPAL | principal & OF_PRINCIPAL
+}
 
 /// The first transaction of a principal; its key names it.
 #[derive(Clone, Debug)]

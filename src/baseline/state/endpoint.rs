@@ -6,6 +6,7 @@ use crate::api::{AccountFlow, CredentialKind};
 use crate::baseline::circle::Circle;
 use crate::baseline::gate::Gate;
 use crate::baseline::lesson::Answers;
+use crate::baseline::owners::Owners;
 use crate::baseline::pace::Pace;
 use crate::baseline::parameters::Parameters;
 use crate::baseline::quarantine::Quarantine;
@@ -123,6 +124,9 @@ pub struct EndpointState {
     /// Those that it serves, while they are few.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circle: Option<Box<Circle>>,
+    /// Whose its objects are, where each is one account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owners: Option<Box<Owners>>,
     #[serde(deserialize_with = "crate::inspect::by_class")]
     pub data_values: [u64; DataClass::COUNT],
     /// Looks of successful documents, and how many of them were pages.
@@ -232,6 +236,7 @@ impl EndpointState {
             clients: DistinctSet::new(),
             principals: DistinctSet::new(),
             circle: None,
+            owners: None,
             data_values: [0; DataClass::COUNT],
             shapes: BottomK::new(),
             pages: 0,

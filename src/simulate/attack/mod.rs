@@ -16,6 +16,7 @@ mod protocol;
 mod servers;
 mod sessions;
 mod smuggling;
+mod tenants;
 mod walks;
 
 use super::Profile;
@@ -90,6 +91,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::UndocumentedParameter => assignment::cast(stage, plan),
             Scenario::PrivilegedFunction => privilege::cast(stage, plan),
             Scenario::Injection | Scenario::ServerSideRequestForgery => injection::cast(stage, plan),
+            Scenario::CrossAccountAccess => tenants::cast(stage, plan),
             Scenario::UnsignedToken => forgery::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
