@@ -24,6 +24,8 @@ const SLUG_SIBLINGS: usize = 12;
 const MOST_FAMILIES: usize = 50_000;
 /// Requests from which on a segment that looks different is a word of its own.
 const WORD_REQUESTS: u64 = 50;
+/// Words that stand where the id of the caller would.
+const PRONOUNS: [&str; 5] = ["me", "self", "mine", "own", "current"];
 /// Share of a login's successes that carry a session, from which on one without is a failure.
 const SESSION_SHARE: f64 = 0.2;
 /// Attempts seen before that share is believed.
@@ -190,7 +192,7 @@ fn words_of_their_own(
     shape: u64,
 ) -> BTreeSet<String> {
     let mut uses: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    let mut kept = BTreeSet::new();
+    let (mut kept, mut values) = (BTreeSet::new(), alike.clone());
     for state in store.endpoints.iter().filter(|state| &*state.host == host) {
         let Some(segment) = segments(&state.template).nth(position) else { continue };
         if segment.is_parameter || segment.prefix != parent {
@@ -199,7 +201,9 @@ fn words_of_their_own(
         let behind = state.template.get(parent.len() + 1 + segment.text.len()..).unwrap_or_default();
         let is_like_others = state.shapes.iter().any(|(other, _)| other == shape);
         if behind.is_empty() && &*state.method == method {
-            if !is_like_others && state.tally.requests >= WORD_REQUESTS {
+            if is_like_others {
+                values.insert(segment.text.to_owned());
+            } else if state.tally.requests >= WORD_REQUESTS {
                 kept.insert(segment.text.to_owned());
             }
             continue;
@@ -207,8 +211,12 @@ fn words_of_their_own(
         uses.entry((state.method.to_string(), behind.to_owned())).or_default().push(segment.text.to_owned());
     }
     for words in uses.into_values() {
+        let known = words.iter().filter(|word| values.contains(*word)).count();
+        // Where most are values, so are the others, that were not yet asked for by themselves.
+        let are_values = 2 * known > words.len();
+        let is_word = |word: &String| PRONOUNS.contains(&&**word) || !are_values && !values.contains(word);
         let is_shared = words.len() > 1;
-        kept.extend(words.into_iter().filter(|word| !is_shared || !alike.contains(word)));
+        kept.extend(words.into_iter().filter(|word| !is_shared || is_word(word)));
     }
     kept
 }
@@ -316,6 +324,15 @@ mod tests {
         let endpoints: Vec<_> = comments.into_iter().chain(pages(14, "/articles")).collect();
         assert_eq!(templates_of(&endpoints), ["GET /articles/{id}", "GET /articles/{id}/comments"]);
         assert_eq!(templates_of(&pages(11, "/articles").collect::<Vec<_>>()).len(), 11);
+        // A method of some that were not yet asked for by themselves, and more than those by which it is learned.
+        let many = (0..20).map(|nth| ("GET", format!("/people/{}", "x".repeat(nth + 3)), 5, 1));
+        let changed = (3..15).map(|nth| ("PUT", format!("/people/{}/email", "x".repeat(nth + 3)), 6, 1));
+        let own = [("GET", "/people/me/email".to_owned(), 7, 1), ("GET", "/people/xxxxxxx/email".to_owned(), 7, 1)];
+        let endpoints: Vec<_> = own.into_iter().chain(changed).chain(many).collect();
+        assert_eq!(
+            templates_of(&endpoints),
+            ["GET /people/me/email", "GET /people/{id}", "GET /people/{id}/email", "PUT /people/{id}/email"]
+        );
     }
 
     #[test]
