@@ -299,8 +299,7 @@ impl Interpreter {
             protocol: request.head.version(),
             ambiguity: transaction.marks.contains(Marks::AMBIGUOUS_LENGTH).then(|| Ambiguity::reason(&request.head)),
             is_desync: transaction.marks.contains(Marks::DESYNC),
-            injections: injections_of(request, &self.key)
-                .with(credentials.map(|credentials| credentials.code).unwrap_or_default()),
+            injections: injections_of(request, credentials, &self.key),
             method,
             host,
             target,
@@ -375,9 +374,10 @@ impl Interpreter {
 const OPEN_FIELDS: [Field; 4] = [Field::UserAgent, Field::Referer, Field::XForwardedFor, Field::Cookie];
 
 /// The code that a request carries, wherever it is.
-fn injections_of(request: &Message<BodyReport>, key: &HashKey) -> Injections {
+fn injections_of(request: &Message<BodyReport>, credentials: Option<Credentials>, key: &HashKey) -> Injections {
+    let of_token = credentials.map(|credentials| credentials.code).unwrap_or_default();
     let of_body = request.report.as_ref().map(|report| report.injections).unwrap_or_default();
-    let mut found = of_body.with(inspect::in_target(request.head.target(), key));
+    let mut found = of_body.with(inspect::in_target(request.head.target(), key)).with(of_token);
     for field in OPEN_FIELDS {
         for value in request.head.all(field) {
             found = found.with(inspect::in_field(value, key));

@@ -27,13 +27,15 @@ fn a_request_that_is_known_in_part_is_judged_only_where_it_names_its_endpoint() 
     assert!(observation.credentials.is_none() && !observation.is_anonymous());
 }
 
+/// A part of a JWT.
+fn part(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+}
+
 #[test]
 fn keys_and_machines_outlive_sessions_and_people_do_not() {
-    let jwt = |claims: &str| {
-        use base64::Engine;
-        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
-        format!("Authorization: Bearer {}.{}.c2ln", part(r#"{"alg":"HS256"}"#), part(claims))
-    };
+    let jwt = |claims: &str| format!("Authorization: Bearer {}.{}.c2ln", part(r#"{"alg":"HS256"}"#), part(claims));
     for (line, is_lasting) in [
         ("X-API-Key: pk_1234567890abcdef".to_owned(), true),
         ("Authorization: Basic YTpi".to_owned(), true),
@@ -55,8 +57,6 @@ fn keys_and_machines_outlive_sessions_and_people_do_not() {
 
 #[test]
 fn code_in_the_head_of_a_token_is_seen() {
-    use base64::Engine;
-    let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
     let code_of = |head: &str| {
         let token = format!("{}.{}.c2ln", part(head), part(r#"{"sub":"u7"}"#));
         let lines = format!("GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
@@ -74,8 +74,6 @@ fn code_in_the_head_of_a_token_is_seen() {
 
 #[test]
 fn tokens_that_nobody_signed_are_one_principal_whoever_they_name() {
-    use base64::Engine;
-    let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
     let principal_of = |subject: &str, algorithm: &str, signature: &str| {
         let header = part(&format!(r#"{{"alg":"{algorithm}"}}"#));
         let line = format!("Authorization: Bearer {header}.{}.{signature}", part(&format!(r#"{{"sub":"{subject}"}}"#)));

@@ -7,26 +7,25 @@
 
 use super::novelty::good_turing_novelty;
 use super::store::Store;
+use super::tiers::DAY_WINDOWS;
 use crate::time::Timestamp;
 use crate::window::{EndpointWindow, EvidenceSample, MOST_SERVED, Moment, Served, Service};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
 
-const WINDOWS_A_DAY: i64 = 8640;
-
 /// Members of a circle.
 const MOST_MEMBERS: usize = crate::rule::MOST_CIRCLE_MEMBERS as usize;
 /// Outsiders that are remembered with what they did; where more come within an hour, the first are members.
 const MOST_OUTSIDERS: usize = 8;
-/// Windows after which an outsider is a member: an hour.
-const PROBATION_WINDOWS: i64 = 360;
+/// Windows after which an outsider is a member, and a visitor of others' objects known: an hour.
+pub(super) const PROBATION_WINDOWS: i64 = 360;
 /// Windows within which a member's requests are one visit, a minute: a page that polls says no more with each poll.
-const VISIT_WINDOWS: i64 = 6;
+pub(super) const VISIT_WINDOWS: i64 = 6;
 /// Windows after which a member who does not come is forgotten: twice the time from the first visit to the last, within bounds
 /// of eight and thirty days.
-const LEAST_AWAY: i64 = 8 * WINDOWS_A_DAY;
-const MOST_AWAY: i64 = 30 * WINDOWS_A_DAY;
+pub(super) const LEAST_AWAY: i64 = 8 * DAY_WINDOWS;
+const MOST_AWAY: i64 = 30 * DAY_WINDOWS;
 /// A circle is settled once the chance that the next to come is a new one is this at most.
 const MOST_NOVELTY: f64 = 0.2;
 

@@ -5,6 +5,7 @@
 //! object is his: of things that everybody may see, the next to come is mostly somebody else. Once more than [`MOST_VISITORS`] came,
 //! the objects are everybody's for good, and nothing is kept. A visitor is no news once he has been one for an hour, or was one while the sensor learned.
 
+use super::circle::{LEAST_AWAY, PROBATION_WINDOWS, VISIT_WINDOWS};
 use crate::window::{Contacts, Merge, Moment};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -15,13 +16,6 @@ const MOST_OBJECTS: usize = 128;
 const MOST_VISITORS: usize = 8;
 /// Objects of others that are remembered of a visitor.
 const MOST_VISITED: usize = 32;
-/// Windows within which requests are one visit, a minute: who reloads a page does not come back.
-const VISIT_WINDOWS: i64 = 6;
-/// Windows after which a visitor is known: an hour.
-const PROBATION_WINDOWS: i64 = 360;
-/// Windows after which an object that nobody asks for makes room, and a visitor is forgotten: eight days.
-const AWAY_WINDOWS: i64 = 8 * 8640;
-
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Owners {
     /// Ascending by object.
@@ -74,7 +68,7 @@ impl Owners {
         for visitor in &mut self.visitors {
             visitor.is_known |= index.saturating_sub(visitor.since_window) >= PROBATION_WINDOWS;
         }
-        let is_here = |last: &mut Option<i64>| index.saturating_sub(*last.get_or_insert(index)) <= AWAY_WINDOWS;
+        let is_here = |last: &mut Option<i64>| index.saturating_sub(*last.get_or_insert(index)) <= LEAST_AWAY;
         self.visitors.retain_mut(|visitor| is_here(&mut visitor.last_window));
         for (_, (object, principal)) in contacts.iter() {
             match self.objects.binary_search_by_key(object, |owned| owned.object) {
@@ -105,7 +99,7 @@ impl Owners {
         }
         let before = self.objects.len();
         let now = owned.visited.unwrap_or_default();
-        self.objects.retain_mut(|kept| now.saturating_sub(*kept.visited.get_or_insert(now)) <= AWAY_WINDOWS);
+        self.objects.retain_mut(|kept| now.saturating_sub(*kept.visited.get_or_insert(now)) <= LEAST_AWAY);
         let has_room = self.objects.len() < before || at < before;
         if has_room {
             let place = self.objects.partition_point(|kept| kept.object < owned.object);
@@ -254,7 +248,7 @@ mod tests {
         assert_eq!(owners.objects.len(), MOST_OBJECTS);
         assert!(owners.objects.is_sorted_by_key(|owned| owned.object));
         let highest = owners.objects.last().unwrap().object;
-        let late = AWAY_WINDOWS + 200;
+        let late = LEAST_AWAY + 200;
         owners.absorb(late, &contacts([(highest + 1, person(1))]), Moment::default(), true);
         assert_eq!(owners.objects.len(), 1);
     }

@@ -169,7 +169,7 @@ fn finding_of(guess: &Guess<'_>, subject: Subject, attempts: &Attempts, opened: 
     finding.endpoint = Some(attempts.endpoint);
     finding.client_count = attempts.clients.count();
     finding.client_sample = sample_of(&[], attempts);
-    finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
+    finding.client = finding.only_client();
     finding.count = attempts.failures;
     finding.observed = in_words(attempts, &opened, &[]);
     finding.reasons = Reasons::default()

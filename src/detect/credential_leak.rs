@@ -50,7 +50,7 @@ fn finding_of(rules: &CredentialLeak, key: u64, leaks: &Leaks, classes: &[ClassE
     let mut finding = Finding::new("credential_leak", Subject::Endpoint(key), severity, exposure.moment)
         .with_evidence(&exposure.evidence)
         .with_clients(&exposure.clients, &exposure.client_sample);
-    finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
+    finding.client = finding.only_client();
     finding.count = exposure.responses;
     finding.observed = format!(
         "{} in {} answer{} to {} client{} in {}{}",

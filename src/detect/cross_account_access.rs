@@ -5,13 +5,10 @@
 //! seen to come back to; one or two objects; accounts whose credential changes with each session; of an endpoint with many thousand objects
 //! all but a sample ([`crate::baseline::Owners`]).
 
-use super::{Finding, Reasons, Scene, Spoiled, Subject};
+use super::{Finding, Reasons, Scene, Spoiled, Subject, is_safe};
 use crate::baseline::state::EndpointState;
 use crate::baseline::{Owners, Visitor};
 use crate::window::pair_key;
-
-/// Methods that change nothing (RFC 9110 §9.2.1).
-const SAFE_METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.cross_account_access;
@@ -39,8 +36,7 @@ fn finding_of(
         return None;
     }
     let principal = scene.store.principals.get(&visitor.principal)?;
-    let is_safe = SAFE_METHODS.contains(&&*state.method);
-    let severity = if is_safe { rules.alert.severity } else { rules.changing_severity };
+    let severity = if is_safe(&state.method) { rules.alert.severity } else { rules.changing_severity };
     let subject = Subject::Principal(visitor.principal);
     let mut finding = Finding::new("cross_account_access", subject, severity, visitor.moment)
         .with_clients(&principal.clients, &principal.client_sample);
@@ -49,7 +45,7 @@ fn finding_of(
         finding = finding.with_evidence(&newest.evidence);
     }
     finding.endpoint = Some(endpoint);
-    finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
+    finding.client = finding.only_client();
     finding.count = visitor.objects();
     finding.observed = format!("{} objects of {} other accounts were given", visitor.objects(), visitor.owners());
     finding.expected = Some(format!(

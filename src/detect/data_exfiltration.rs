@@ -130,8 +130,8 @@ impl Taker<'_> {
         let given = excessive_data_exposure::values_not_told_yet(scene, host, tier);
         let least = over.iter().map(|(class, _)| min_of(class.class)).min().unwrap_or(0);
         let usual_of = |class: &ClassExposure| self.exposure.map_or(0.0, |past| expected_of(past, class.class, tier));
-        let usual = self.rules.factor * exposure.classes.iter().map(usual_of).sum::<f64>();
-        if given > 0 && (taken.saturating_sub(given) as f64) < bound.max(least as f64).max(usual) {
+        let usual = || self.rules.factor * exposure.classes.iter().map(usual_of).sum::<f64>();
+        if given > 0 && (taken.saturating_sub(given) as f64) < bound.max(least as f64).max(usual()) {
             return None;
         }
         let (over, expected, probability) = match past {

@@ -68,7 +68,13 @@ fn forgery(scene: &Scene<'_>, state: &ClientState, recent: &Tiers<SubjectActivit
     Some(finding)
 }
 
-fn finding_of(detector: &'static str, state: &ClientState, severity: Severity, carriers: &Carriers) -> Finding {
+/// A finding of one client, by the requests of his that carry something.
+pub(super) fn finding_of(
+    detector: &'static str,
+    state: &ClientState,
+    severity: Severity,
+    carriers: &Carriers,
+) -> Finding {
     let subject = Subject::Client(state.address);
     let mut finding = Finding::new(detector, subject, severity, carriers.moment).with_evidence(&carriers.evidence);
     finding.client_count = 1;

@@ -161,6 +161,11 @@ impl Finding {
         self
     }
 
+    /// The client, where there was one.
+    fn only_client(&self) -> Option<IpAddr> {
+        self.client_sample.first().copied().filter(|_| self.client_count == 1)
+    }
+
     /// Whether the window that is judged brought anything new to it.
     pub fn is_fresh(&self, window: i64) -> bool {
         self.moment.last >= start_of(window.saturating_sub(FRESH_WINDOWS))
@@ -274,6 +279,11 @@ fn by_sensitivity<T: Copy>(values: &BySensitivity<T>, sensitivity: Sensitivity) 
         Sensitivity::High => values.high,
         Sensitivity::Critical => values.critical,
     }
+}
+
+/// Whether a method changes nothing (RFC 9110 §9.2.1).
+fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
 /// A span of time in words: `40s`, `12m`, `3h`, `2d`.

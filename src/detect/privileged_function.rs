@@ -6,12 +6,9 @@
 //! the host; functions that many have, or that are little used. Who is an outsider is decided when he comes
 //! ([`crate::baseline::Store::absorb`]).
 
-use super::{Finding, Reasons, Scene, Spoiled, Subject};
+use super::{Finding, Reasons, Scene, Spoiled, Subject, is_safe};
 use crate::baseline::{Circle, Outsider};
 use std::sync::Arc;
-
-/// Methods that change nothing (RFC 9110 §9.2.1).
-const SAFE_METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.privileged_function;
@@ -48,13 +45,13 @@ fn finding_of(
     }
     let rules = &scene.rules.privileged_function;
     let principal = scene.store.principals.get(&outsider.principal)?;
-    let severity = if SAFE_METHODS.contains(&&**method) { rules.alert.severity } else { rules.changing_severity };
+    let severity = if is_safe(method) { rules.alert.severity } else { rules.changing_severity };
     let subject = Subject::Principal(outsider.principal);
     let mut finding = Finding::new("privileged_function", subject, severity, outsider.moment)
         .with_evidence(&outsider.evidence)
         .with_clients(&principal.clients, &principal.client_sample);
     finding.endpoint = Some(endpoint);
-    finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
+    finding.client = finding.only_client();
     finding.count = outsider.windows;
     let (members, visits) = (circle.members(), circle.visits());
     let others = if members == 1 { "one other".to_owned() } else { format!("{members} others") };

@@ -115,7 +115,7 @@ fn finding_of(
     let mut finding = Finding::new("unauthenticated_data_exposure", Subject::Endpoint(key), severity, exposure.moment)
         .with_evidence(&exposure.evidence)
         .with_clients(&exposure.clients, &exposure.client_sample);
-    finding.client = (finding.client_count == 1).then(|| finding.client_sample.first().copied()).flatten();
+    finding.client = finding.only_client();
     finding.count = exposure.responses;
     finding.observed = format!(
         "{} in {} answers without credentials to {} client{} in {}",

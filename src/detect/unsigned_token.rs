@@ -4,8 +4,9 @@
 //! claim to be anybody. It breaks a policy, and claims no odds. Misses: tokens signed with a key that was guessed or taken, and all of
 //! it where more clients than one attacker has are served with such tokens: there a proxy verifies them, and takes the signature away.
 
+use super::injection::finding_of;
 use super::reasons::Reasons;
-use super::{Finding, Scene, Spoiled, Subject, span_in_words};
+use super::{Finding, Scene, span_in_words};
 use crate::api::Credentials;
 use crate::baseline::state::SubjectActivity;
 use crate::baseline::tier_of;
@@ -25,12 +26,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         }
         let Some(sent) = recent.merged(tier, |activity| activity.unsigned.as_deref()) else { continue };
         let severity = if sent.served > 0 { rules.served_severity } else { rules.alert.severity };
-        let subject = Subject::Client(state.address);
-        let mut finding = Finding::new("unsigned_token", subject, severity, sent.moment).with_evidence(&sent.evidence);
-        finding.client_count = 1;
-        finding.client_sample = vec![state.address];
-        finding.client = Some(state.address);
-        finding.count = sent.requests;
+        let mut finding = finding_of("unsigned_token", &state, severity, &sent);
         finding.observed = format!(
             "{} request{} with a token that nobody signed in {}; {} answered with success",
             sent.requests,
@@ -41,7 +37,6 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         finding.expected = Some("every token has a signature".to_owned());
         finding.reasons =
             Reasons::over(rules.window_seconds).floor("min_requests", rules.min_requests as f64, sent.requests as f64);
-        finding.spoils = vec![Spoiled::ClientAttack(state.address)];
         findings.push(finding);
     }
 }

@@ -224,10 +224,7 @@ pub fn in_field(value: &[u8], key: &HashKey) -> Injections {
 /// What the head of a token (RFC 7515, §4) carries: servers look its `kid` up in a database, or in a folder.
 pub fn in_token_head(head: &[u8], key: &HashKey) -> Injections {
     let mut found = Injections::default();
-    json_strings(head_of(head, FIELD_BYTES), |text, is_name| match is_name {
-        true => {}
-        false => look(text, Place::Field, key, &mut found),
-    });
+    look_at_strings(head_of(head, FIELD_BYTES), Place::Field, key, &mut found);
     found
 }
 
@@ -242,10 +239,7 @@ pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Injections 
                     look(text, Place::Body, key, &mut found);
                     // A document of GraphQL or of JSON: its strings are values, too.
                     if is_document(text) {
-                        json_strings(text, |inner, is_name| match is_name {
-                            true => {}
-                            false => look(inner, Place::Body, key, &mut found),
-                        });
+                        look_at_strings(text, Place::Body, key, &mut found);
                     }
                 }
                 b"__proto__" => found.add(Injection::Expression),
@@ -281,6 +275,15 @@ fn text_of(body: &[u8]) -> &[u8] {
     let text = body.get(..valid).unwrap_or(body);
     let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
     text.iter().position(is_control).and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// The strings of a document that are no names.
+fn look_at_strings(text: &[u8], place: Place, key: &HashKey, found: &mut Injections) {
+    json_strings(text, |string, is_name| {
+        if !is_name {
+            look(string, place, key, found);
+        }
+    });
 }
 
 fn is_document(text: &[u8]) -> bool {

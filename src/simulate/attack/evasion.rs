@@ -58,7 +58,7 @@ impl Actor for Evasion {
         stage.decoy = Some(decoy_of);
         let end = strike(stage, &mut self.caller, now, &self.plan);
         self.done += 1;
-        let next = now.saturating_add(self.plan.pace().mul_f64(0.5 + self.rng.unit())).max(end);
+        let next = self.plan.next(now, end, &mut self.rng);
         stage.rest(&mut self.caller, next);
         Some(next)
     }

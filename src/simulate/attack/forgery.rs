@@ -19,7 +19,7 @@ pub fn cast(stage: &mut Stage<'_>, mut plan: Plan) {
 
 impl Actor for Attacker {
     fn step(&mut self, now: Timestamp, stage: &mut Stage<'_>) -> Option<Timestamp> {
-        if self.plan.is_over(self.done, now) || now >= stage.world.end {
+        if self.plan.is_over(self.done, now) {
             stage.leave(&mut self.caller, now);
             return None;
         }
@@ -35,7 +35,7 @@ impl Actor for Attacker {
         }
         self.done += 1;
         let end = strike(stage, &mut self.caller, now, &self.plan);
-        let next = now.saturating_add(self.plan.pace().mul_f64(0.5 + self.caller.rng.unit())).max(end);
+        let next = self.plan.next(now, end, &mut self.caller.rng);
         stage.rest(&mut self.caller, next);
         Some(next)
     }

@@ -134,6 +134,11 @@ impl Plan {
         self.lasts() / self.numbers.requests.max(1)
     }
 
+    /// When the next request is made, after one that began now and ended then.
+    fn next(&self, now: Timestamp, end: Timestamp, rng: &mut Rng) -> Timestamp {
+        now.saturating_add(self.pace().mul_f64(0.5 + rng.unit())).max(end)
+    }
+
     /// An attacker's client, with the tools attackers use.
     fn caller(&mut self, stage: &Stage<'_>, nth: u64) -> Caller {
         let agent = match self.numbers.lasts {

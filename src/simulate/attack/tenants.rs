@@ -78,7 +78,7 @@ impl Actor for Intruder {
         dress(exchange, rng);
         self.done += 1;
         let end = strike(stage, &mut self.caller, now, &self.plan);
-        let next = now.saturating_add(self.plan.pace().mul_f64(0.5 + self.caller.rng.unit())).max(end);
+        let next = self.plan.next(now, end, &mut self.caller.rng);
         stage.rest(&mut self.caller, next);
         Some(next)
     }

@@ -132,7 +132,7 @@ impl Actor for Walk {
         self.fill(stage);
         let end = strike(stage, &mut self.caller, now, &self.plan);
         self.done += 1;
-        let next = now.saturating_add(self.plan.pace().mul_f64(0.5 + self.rng.unit())).max(end);
+        let next = self.plan.next(now, end, &mut self.rng);
         stage.rest(&mut self.caller, next);
         Some(next)
     }
