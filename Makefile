@@ -103,7 +103,7 @@ accuracy: build ## Every attack at every level on 20 seeds, and 7 clean days: wr
 	.ci/accuracy
 
 .PHONY: loss
-loss: build ## What 0.1, 1 and 5 % of lost frames cost, beside tshark (about 3 minutes)
+loss: build ## What 0.1, 1 and 5 % of lost frames cost, beside tshark (about 2 minutes)
 	.ci/loss
 
 .PHONY: bench

@@ -8,7 +8,7 @@ use siphasher::sip::{SipHasher13, SipHasher24};
 use std::hash::Hasher;
 
 /// A 128-bit secret. Made on first start and kept with the state; a replay without state derives it from the
-/// capture's first frames, so that it is reproducible.
+/// capture's first frame, so that it is reproducible.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HashKey([u8; 16]);
 

@@ -280,12 +280,14 @@ impl Incidents {
 
     fn forget_voices(&mut self, is_about: impl Fn(&Finding) -> bool) -> u64 {
         let mut gone = self.known.forget(|habit| is_about(&habit.finding));
-        self.open.retain(|_, incident| {
+        let open = std::mem::take(&mut self.open).into_values();
+        self.open.extend(open.filter_map(|mut incident| {
             let before = incident.voices.len();
             incident.voices.retain(|voice| !is_about(&voice.finding));
             gone += (before - incident.voices.len()) as u64; // which only lost some
-            !incident.voices.is_empty()
-        });
+            // Each is found by its first voice.
+            Some((incident.voices.first()?.identity.clone(), incident))
+        }));
         self.index();
         gone
     }

@@ -204,43 +204,8 @@ impl Interpreter {
             None => self.fields_of(request, query, credentials, names),
         };
         let report = response.and_then(|response| response.report.as_ref());
-        let attempt = sent.and_then(|Sent { fields, is_basic }| {
-            let flow = match configured {
-                Some(true) => AccountFlow::Login,
-                _ if is_basic => AccountFlow::Login,
-                _ => account::flow_of(&method, path, &fields)?,
-            };
-            if !flow.counts_with(credentials.map(|credentials| credentials.kind)) {
-                return None;
-            }
-            let habit = habit.filter(|_| flow == AccountFlow::Login);
-            let outcome = match login::outcome_of(flow, path, response, opens_session, habit) {
-                // Basic credentials go with every request: whatever is not refused was accepted.
-                Outcome::Unknown if is_basic && (200..400).contains(&status) => Outcome::Success,
-                outcome if is_basic && outcome == Outcome::Failure && status != 401 => Outcome::Unknown,
-                // Who asks for an account has it by what he is told, and no session.
-                Outcome::Unknown
-                    if flow != AccountFlow::Login
-                        && (200..300).contains(&status)
-                        && response.is_some_and(login::is_read) =>
-                {
-                    Outcome::Success
-                }
-                outcome => outcome,
-            };
-            let secret = match flow {
-                AccountFlow::Code => fields.code.map(|code| code.hash),
-                _ => fields.password,
-            };
-            let said = report.and_then(|report| report.account).or(match (flow, status) {
-                (AccountFlow::Registration, 409) => Some(AccountSaid::Taken),
-                (AccountFlow::Login | AccountFlow::Reset | AccountFlow::FirstStep, 404 | 410) => {
-                    Some(AccountSaid::Unknown)
-                }
-                _ => None,
-            });
-            Some(Attempt { flow, user: fields.user, secret, outcome, said, opens_session })
-        });
+        let asked = Asked { method: &method, path, status, configured, credentials, response, opens_session, habit };
+        let attempt = sent.and_then(|sent| asked.attempt(sent));
 
         let says_no = report.is_some_and(|report| report.outcome == Some(false));
         let is_success = (200..300).contains(&status) && !says_no;
@@ -370,8 +335,8 @@ impl Interpreter {
     }
 }
 
-/// Fields that servers write into logs, or read as they are.
-const OPEN_FIELDS: [Field; 4] = [Field::UserAgent, Field::Referer, Field::XForwardedFor, Field::Cookie];
+/// Fields that servers write into logs, or read as they are; cookies beside them.
+const OPEN_FIELDS: [Field; 3] = [Field::UserAgent, Field::Referer, Field::XForwardedFor];
 
 /// The code that a request carries, wherever it is.
 fn injections_of(request: &Message<BodyReport>, credentials: Option<Credentials>, key: &HashKey) -> Injections {
@@ -381,6 +346,15 @@ fn injections_of(request: &Message<BodyReport>, credentials: Option<Credentials>
     for field in OPEN_FIELDS {
         for value in request.head.all(field) {
             found = found.with(inspect::in_field(value, key));
+        }
+    }
+    for line in request.head.all(Field::Cookie) {
+        found = found.with(inspect::in_cookies(line, key));
+    }
+    // Scanners write look-ups into every field; few others have braces in any.
+    if request.head.holds(b'{') {
+        for (_, value) in request.head.lines() {
+            found = found.with(inspect::in_other_field(value, key));
         }
     }
     found
@@ -405,6 +379,63 @@ const USER_PARAMETERS: [&str; 11] = [
     "utente",
     "gebruiker",
 ];
+
+/// A request that may be for an account, and what came of it.
+struct Asked<'a> {
+    method: &'a str,
+    path: &'a str,
+    /// 0 without a response.
+    status: u16,
+    /// Whether it is configured as a login, or as none.
+    configured: Option<bool>,
+    credentials: Option<Credentials>,
+    response: Option<&'a Message<BodyReport>>,
+    opens_session: bool,
+    habit: Option<LoginHabit>,
+}
+
+impl Asked<'_> {
+    fn attempt(&self, Sent { fields, is_basic }: Sent) -> Option<Attempt> {
+        let flow = match self.configured {
+            Some(true) => AccountFlow::Login,
+            _ if is_basic => AccountFlow::Login,
+            _ => account::flow_of(self.method, self.path, &fields)?,
+        };
+        if !flow.counts_with(self.credentials.map(|credentials| credentials.kind)) {
+            return None;
+        }
+        let secret = match flow {
+            AccountFlow::Code => fields.code.map(|code| code.hash),
+            _ => fields.password,
+        };
+        let report = self.response.and_then(|response| response.report.as_ref());
+        let said = report.and_then(|report| report.account).or(match (flow, self.status) {
+            (AccountFlow::Registration, 409) => Some(AccountSaid::Taken),
+            (AccountFlow::Login | AccountFlow::Reset | AccountFlow::FirstStep, 404 | 410) => Some(AccountSaid::Unknown),
+            _ => None,
+        });
+        let (outcome, opens_session) = (self.outcome(flow, is_basic), self.opens_session);
+        Some(Attempt { flow, user: fields.user, secret, outcome, said, opens_session })
+    }
+
+    fn outcome(&self, flow: AccountFlow, is_basic: bool) -> Outcome {
+        let habit = self.habit.filter(|_| flow == AccountFlow::Login);
+        match login::outcome_of(flow, self.path, self.response, self.opens_session, habit) {
+            // Basic credentials go with every request: whatever is not refused was accepted.
+            Outcome::Unknown if is_basic && (200..400).contains(&self.status) => Outcome::Success,
+            Outcome::Failure if is_basic && self.status != 401 => Outcome::Unknown,
+            // Who asks for an account has it by what he is told, and no session.
+            Outcome::Unknown
+                if flow != AccountFlow::Login
+                    && (200..300).contains(&self.status)
+                    && self.response.is_some_and(login::is_read) =>
+            {
+                Outcome::Success
+            }
+            outcome => outcome,
+        }
+    }
+}
 
 /// Login fields of a request, and whether they came as Basic credentials.
 #[derive(Default)]

@@ -29,7 +29,7 @@ pub struct StoreLimits {
 }
 
 impl Default for StoreLimits {
-    /// Ten thousand endpoints of 9 to 21 kB, a million clients of 300 bytes, pairs of 300 bytes to 8 kB, what is remarkable
+    /// Ten thousand endpoints of 9 to 21 kB, a million clients of 150 bytes, pairs of 300 bytes to 8 kB, what is remarkable
     /// 500 to 3,000 bytes.
     fn default() -> Self {
         StoreLimits {

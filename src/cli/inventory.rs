@@ -74,6 +74,7 @@ fn of_captures(args: &InventoryArgs) -> anyhow::Result<(Vec<EndpointRecord>, boo
         store: Arc::new(Store::default()),
         key: None,
         learned: Vec::new(),
+        learn_until: None,
         counters: Default::default(),
         odds: Vec::new(),
         incidents: None,

@@ -19,8 +19,8 @@ const PUBLIC_SHARE: f64 = 0.1;
 const GUESSED_SHARE: f64 = 0.01;
 /// Of the objects, up to which it may be a list of known objects of which some were deleted meanwhile.
 const DELETED_SHARE: f64 = 0.05;
-/// Objects are estimated, with a standard error of 3.25 %.
-const DENSEST_SHARE: f64 = 1.15;
+/// Objects are estimated, with a standard error of 6.5 % (`window::FEW_REGISTERS`): four of them and a little.
+const DENSEST_SHARE: f64 = 1.3;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.object_enumeration;
@@ -178,7 +178,7 @@ fn sequential_share(reach: &Reach, objects: u64) -> f64 {
         return 0.0;
     }
     let share = objects as f64 / range_of(reach) as f64;
-    if share <= DENSEST_SHARE { share } else { 0.0 }
+    if share <= DENSEST_SHARE { share.min(1.0) } else { 0.0 }
 }
 
 fn range_of(reach: &Reach) -> u64 {

@@ -1,7 +1,7 @@
 //! Content codings undone as a body passes: gzip, deflate, brotli, zstd, and up to three of them stacked.
 //!
 //! In go the bytes of a body in order, out come decoded slices, handed to a sink while they are in the buffer; nothing is
-//! kept. [`BodyDecoder::for_encodings`] reads `Content-Encoding` (RFC 9110 §8.4): codings are undone in reverse order.
+//! kept. [`codings_of`] reads `Content-Encoding` (RFC 9110 §8.4); codings are undone in reverse order.
 //! States are expensive to make (an inflate state is about 40 kB), so a partition keeps a [`DecoderPool`] that lends them.
 //!
 //! Bounds ([`Limits`]): bytes out of a body, their ratio to the bytes in, window sizes (brotli's large window is off; zstd
@@ -141,19 +141,11 @@ pub struct DecoderPool {
     buffers: [Vec<u8>; MAX_CODINGS],
     /// Memory of the states that are lent. Shared with the decoders, so that one that is dropped gives its share back.
     held: Arc<AtomicUsize>,
-    refused: u64,
 }
 
 impl DecoderPool {
     pub fn new(limits: Limits) -> DecoderPool {
-        DecoderPool {
-            limits,
-            inflate: Vec::new(),
-            zstd: Vec::new(),
-            buffers: Default::default(),
-            held: Arc::default(),
-            refused: 0,
-        }
+        DecoderPool { limits, inflate: Vec::new(), zstd: Vec::new(), buffers: Default::default(), held: Arc::default() }
     }
 
     /// Codings that may be stacked on one body.
@@ -164,11 +156,6 @@ impl DecoderPool {
     /// Memory of the states that are lent.
     pub fn held_bytes(&self) -> usize {
         self.held.load(Ordering::Relaxed)
-    }
-
-    /// Bodies that were not, or not wholly, decoded because [`Limits::held_bytes`] was reached.
-    pub fn refused(&self) -> u64 {
-        self.refused
     }
 
     fn lend(&mut self, coding: Coding) -> Coder {
@@ -261,7 +248,8 @@ struct Stage {
 }
 
 impl BodyDecoder {
-    /// The decoder for a `Content-Encoding` value; `None` where it cannot be undone (the caller counts the body only).
+    /// The decoder for a `Content-Encoding` value; `None` where it cannot be undone.
+    #[cfg(test)]
     pub fn for_encodings(content_encoding: &str, pool: &mut DecoderPool) -> Option<BodyDecoder> {
         Some(BodyDecoder::for_codings(&codings_of(content_encoding)?, pool))
     }
@@ -330,13 +318,13 @@ impl BodyDecoder {
     }
 
     /// False once it ended before its time: what follows is only counted.
+    #[cfg(test)]
     pub fn is_decoding(&self) -> bool {
         !matches!(self.state, State::Deaf(_))
     }
 
     fn stop_without_room(&mut self, pool: &mut DecoderPool) {
         if !pool.has_room() {
-            pool.refused += 1;
             self.go_deaf(pool, Outcome::TooLarge);
         }
     }

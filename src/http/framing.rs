@@ -127,25 +127,17 @@ pub(super) fn length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// The value of Content-Length; repeated equal values are one (RFC 9110 §8.6), different ones are a conflict in which
-/// the first is followed.
+/// The value of Content-Length: the first that is a number. More than one is marked, also where they are equal: a recipient
+/// may take those for one, or refuse them (RFC 9110 §8.6).
 fn content_length(head: &Head) -> (Option<u64>, Marks) {
     let mut found = None;
     let mut marks = Marks::none();
-    let mut values = 0;
-    for line in head.all(Field::ContentLength) {
-        for item in line.split(|byte| *byte == b',') {
-            values += 1;
-            match (length(item), found) {
-                (None, _) => marks |= Marks::CONTENT_LENGTH_CONFLICT,
-                (Some(value), None) => found = Some(value),
-                (Some(value), Some(first)) if value != first => marks |= Marks::CONTENT_LENGTH_CONFLICT,
-                _ => {}
-            }
+    let values = head.all(Field::ContentLength).flat_map(|line| line.split(|byte| *byte == b','));
+    for (nth, value) in values.map(length).enumerate() {
+        if nth > 0 || value.is_none() {
+            marks |= Marks::CONTENT_LENGTH_CONFLICT;
         }
-    }
-    if values > 1 {
-        marks |= Marks::CONTENT_LENGTH_CONFLICT;
+        found = found.or(value);
     }
     (found, marks)
 }

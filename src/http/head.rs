@@ -138,12 +138,8 @@ pub struct Head {
 
 /// Why bytes are not a head.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum HeadError {
-    #[error("not an HTTP/1 start line")]
-    NotHttp,
-    #[error("a field line that no peer would accept")]
-    BadField,
-}
+#[error("not an HTTP/1 start line")]
+pub struct NotHttp;
 
 impl Head {
     pub fn method(&self) -> &[u8] {
@@ -177,10 +173,20 @@ impl Head {
     /// The value of the first line whose name is wanted: for fields that no [`Field`] stands for. Looks at every line, and joins
     /// none that were folded.
     pub fn find(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
-        self.bytes.split(|byte| *byte == b'\n').skip(1).find_map(|line| {
+        self.lines().find_map(|(name, value)| is_wanted(name).then_some(value))
+    }
+
+    /// Name and value of every line, in order; none that were folded are joined.
+    pub fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.bytes.split(|byte| *byte == b'\n').skip(1).filter_map(|line| {
             let colon = memchr::memchr(b':', line)?;
-            is_wanted(line[..colon].trim_ascii()).then(|| line[colon + 1..].trim_ascii())
+            Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
         })
+    }
+
+    /// Whether a byte is anywhere in it.
+    pub fn holds(&self, byte: u8) -> bool {
+        memchr(byte, &self.bytes).is_some()
     }
 
     /// Every line of a field, in order.
@@ -409,7 +415,7 @@ pub fn head_length(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 /// Reads a whole request head.
-pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
+pub fn parse_request(bytes: &[u8]) -> Result<Head, NotHttp> {
     let mut storage = [const { std::mem::MaybeUninit::uninit() }; QUICK_FIELDS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(bytes, &mut storage) {
@@ -433,7 +439,7 @@ pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
 }
 
 /// Reads a whole response head.
-pub fn parse_response(bytes: &[u8]) -> Result<Head, HeadError> {
+pub fn parse_response(bytes: &[u8]) -> Result<Head, NotHttp> {
     let mut storage = [const { std::mem::MaybeUninit::uninit() }; QUICK_FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let parsed =

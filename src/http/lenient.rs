@@ -4,7 +4,7 @@
 //! field names and targets with odd bytes, field lines without a colon (passed over), any number of fields, status
 //! lines without a reason. Refused: a start line without a version, a status that is no three digits.
 
-use super::head::{Head, HeadError, Span, StartLine, is_version, line_end_marks};
+use super::head::{Head, NotHttp, Span, StartLine, is_version, line_end_marks};
 use super::marks::Marks;
 
 /// The lines of a head with their place; the empty line at the end is not among them.
@@ -18,26 +18,26 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The minor version, and whether the version is one that HTTP/1 has. What claims another version (servers do, and take it
 /// from clients) is read as the highest of ours (RFC 9110 §2.5).
-fn version_of(version: &[u8]) -> Result<(u8, bool), HeadError> {
+fn version_of(version: &[u8]) -> Result<(u8, bool), NotHttp> {
     match version {
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1')] => Ok((minor - b'0', true)),
         [b'H', b'T', b'T', b'P', b'/', major, ..] if is_version(version) => Ok((u8::from(*major != b'0'), false)),
-        _ => Err(HeadError::NotHttp),
+        _ => Err(NotHttp),
     }
 }
 
-pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
-    let line = lines(bytes).next().ok_or(HeadError::NotHttp)?;
+pub fn parse_request(bytes: &[u8]) -> Result<Head, NotHttp> {
+    let line = lines(bytes).next().ok_or(NotHttp)?;
     let whole = line.len();
     let line = line.trim_ascii_end();
     let mut marks = line_end_marks(bytes);
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
-    let method_end = line.iter().position(is_blank).ok_or(HeadError::NotHttp)?;
-    let version_start = line.iter().rposition(is_blank).ok_or(HeadError::NotHttp)? + 1;
+    let method_end = line.iter().position(is_blank).ok_or(NotHttp)?;
+    let version_start = line.iter().rposition(is_blank).ok_or(NotHttp)? + 1;
     let (method, version) = (&line[..method_end], &line[version_start..]);
     let target = line.get(method_end..version_start).unwrap_or(&[]).trim_ascii();
     if method.is_empty() || target.is_empty() {
-        return Err(HeadError::NotHttp);
+        return Err(NotHttp);
     }
     let (minor, is_ours) = version_of(version)?;
     if method.len() + target.len() + version.len() + 2 != whole || !is_ours || !target.iter().all(u8::is_ascii_graphic)
@@ -48,14 +48,14 @@ pub fn parse_request(bytes: &[u8]) -> Result<Head, HeadError> {
     fields(bytes, Head::new(bytes, start, minor, marks))
 }
 
-pub fn parse_response(bytes: &[u8]) -> Result<Head, HeadError> {
-    let line = lines(bytes).next().ok_or(HeadError::NotHttp)?;
+pub fn parse_response(bytes: &[u8]) -> Result<Head, NotHttp> {
+    let line = lines(bytes).next().ok_or(NotHttp)?;
     let mut marks = line_end_marks(bytes);
-    let (minor, is_ours) = version_of(line.get(..8).ok_or(HeadError::NotHttp)?)?;
+    let (minor, is_ours) = version_of(line.get(..8).ok_or(NotHttp)?)?;
     let rest = line[8..].trim_ascii_start();
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digits != 3 || rest.get(3).is_some_and(u8::is_ascii_alphabetic) {
-        return Err(HeadError::NotHttp);
+        return Err(NotHttp);
     }
     let status = rest[..3].iter().fold(0u16, |value, digit| value * 10 + u16::from(digit - b'0'));
     if !is_ours || line[8..].len() - rest.len() != 1 {
@@ -64,7 +64,7 @@ pub fn parse_response(bytes: &[u8]) -> Result<Head, HeadError> {
     fields(bytes, Head::new(bytes, StartLine::Response { status }, minor, marks))
 }
 
-fn fields(bytes: &[u8], mut head: Head) -> Result<Head, HeadError> {
+fn fields(bytes: &[u8], mut head: Head) -> Result<Head, NotHttp> {
     // A field is only added when the line after it shows that its value does not go on.
     let mut open: Option<(&[u8], Span)> = None;
     for line in lines(bytes).skip(1) {
@@ -78,13 +78,13 @@ fn fields(bytes: &[u8], mut head: Head) -> Result<Head, HeadError> {
             }
             continue;
         }
+        if let Some((name, value)) = open.take() {
+            head.add(name, value);
+        }
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             head.marks |= Marks::LENIENT_HEAD;
             continue;
         };
-        if let Some((name, value)) = open.take() {
-            head.add(name, value);
-        }
         let name = line[..colon].trim_ascii_end();
         if name.len() != colon {
             head.marks |= Marks::SPACE_BEFORE_COLON;

@@ -34,7 +34,7 @@ marks! {
     SPACE_BEFORE_COLON = 8, "space_before_colon";
     /// A start line or field line that does not follow the grammar, read as peers commonly read it.
     LENIENT_HEAD = 9, "lenient_head";
-    /// Content-Length fields that differ, or are no number (RFC 9112 §6.3).
+    /// More than one value of Content-Length, or one that is no number (RFC 9112 §6.3).
     CONTENT_LENGTH_CONFLICT = 10, "content_length_conflict";
     /// Content-Length beside Transfer-Encoding (RFC 9112 §6.1).
     LENGTH_AND_CHUNKED = 11, "length_and_chunked";

@@ -28,6 +28,7 @@ pub use http2::{Abuse, AbuseKind, Http2Limits};
 pub use marks::Marks;
 pub use session::{HttpHandler, HttpState};
 
+use crate::counts::add_counts;
 use crate::packet::Peer;
 use crate::stream::FlowInfo;
 use crate::time::Timestamp;
@@ -216,34 +217,40 @@ pub struct HttpCounters {
 
 impl HttpCounters {
     pub fn add(&mut self, other: &HttpCounters) {
-        self.transactions += other.transactions;
-        self.requests_only += other.requests_only;
-        self.responses_only += other.responses_only;
-        self.flows_not_http += other.flows_not_http;
-        self.flows_http2 += other.flows_http2;
-        self.flows_upgraded += other.flows_upgraded;
-        self.heads_refused += other.heads_refused;
-        self.heads_over_limit += other.heads_over_limit;
-        self.heads_cut += other.heads_cut;
-        self.trailers_over_limit += other.trailers_over_limit;
-        self.bodies_with_gap += other.bodies_with_gap;
-        self.bodies_incomplete += other.bodies_incomplete;
-        self.bodies_undecodable += other.bodies_undecodable;
-        self.bodies_over_limit += other.bodies_over_limit;
-        self.bodies_open += other.bodies_open;
-        self.bodies_open_bytes += other.bodies_open_bytes;
-        self.requests_ambiguous += other.requests_ambiguous;
-        self.desyncs += other.desyncs;
-        self.suspects_over_limit += other.suspects_over_limit;
-        self.pending_over_limit += other.pending_over_limit;
-        self.http2_frames_refused += other.http2_frames_refused;
-        self.http2_frames_over_limit += other.http2_frames_over_limit;
-        self.http2_framing_lost += other.http2_framing_lost;
-        self.http2_directions_given_up += other.http2_directions_given_up;
-        self.http2_blocks_refused += other.http2_blocks_refused;
-        self.http2_lists_over_limit += other.http2_lists_over_limit;
-        self.http2_table_entries_left_out += other.http2_table_entries_left_out;
-        self.http2_streams_over_limit += other.http2_streams_over_limit;
-        self.http2_abuses += other.http2_abuses;
+        add_counts!(
+            self,
+            other,
+            HttpCounters {
+                transactions,
+                requests_only,
+                responses_only,
+                flows_not_http,
+                flows_http2,
+                flows_upgraded,
+                heads_refused,
+                heads_over_limit,
+                heads_cut,
+                trailers_over_limit,
+                bodies_with_gap,
+                bodies_incomplete,
+                bodies_undecodable,
+                bodies_over_limit,
+                bodies_open,
+                bodies_open_bytes,
+                requests_ambiguous,
+                desyncs,
+                suspects_over_limit,
+                pending_over_limit,
+                http2_frames_refused,
+                http2_frames_over_limit,
+                http2_framing_lost,
+                http2_directions_given_up,
+                http2_blocks_refused,
+                http2_lists_over_limit,
+                http2_table_entries_left_out,
+                http2_streams_over_limit,
+                http2_abuses
+            }
+        );
     }
 }

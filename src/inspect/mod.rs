@@ -47,7 +47,7 @@ mod words;
 pub use body::BodyScan;
 pub use class::{DataClass, Sensitivity, by_class};
 pub use field::is_secret_name;
-pub use injection::{Injection, Injections, in_field, in_target, in_token_head};
+pub use injection::{Injection, Injections, in_cookies, in_field, in_other_field, in_target, in_token_head};
 use json::json_strings;
 pub use kind::BodyKind;
 pub use mask::mask;

@@ -1,6 +1,7 @@
 //! What the packet stage counts.
 
 use super::encapsulation::EncapsulationCounters;
+use crate::counts::add_counts;
 
 /// What was seen and what was passed over, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,22 +35,7 @@ pub struct PacketCounters {
 
 impl PacketCounters {
     pub fn add(&mut self, other: &PacketCounters) {
-        self.frames += other.frames;
-        self.wire_bytes += other.wire_bytes;
-        self.tcp_segments += other.tcp_segments;
-        self.unknown_link += other.unknown_link;
-        self.not_ip += other.not_ip;
-        self.not_tcp += other.not_tcp;
-        self.too_deep += other.too_deep;
-        self.duplicates += other.duplicates;
-        self.malformed += other.malformed;
-        self.cut_by_snaplen += other.cut_by_snaplen;
-        self.bad_ip_checksum += other.bad_ip_checksum;
-        self.bad_tcp_checksum += other.bad_tcp_checksum;
-        self.fragments += other.fragments;
-        self.datagrams_reassembled += other.datagrams_reassembled;
-        self.fragments_overlapping += other.fragments_overlapping;
-        self.fragments_evicted += other.fragments_evicted;
+        add_counts!(self, other, PacketCounters { frames, wire_bytes, tcp_segments, unknown_link, not_ip, not_tcp, too_deep, duplicates, malformed, cut_by_snaplen, bad_ip_checksum, bad_tcp_checksum, fragments, datagrams_reassembled, fragments_overlapping, fragments_evicted } and { encapsulations });
         self.encapsulations.add(&other.encapsulations);
     }
 

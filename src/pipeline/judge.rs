@@ -163,7 +163,7 @@ impl Judge {
     /// Counters of this run and those before.
     pub fn counters_in_all(&self) -> BTreeMap<String, u64> {
         let mut sums = self.counters_before.clone();
-        let own = [("keys_evicted", self.keys_evicted), ("late_windows", self.late_windows)];
+        let own = [("keys_evicted", self.keys_evicted), ("windows_late", self.late_windows)];
         for (name, count) in self.counters.named().into_iter().chain(own) {
             *sums.entry(name.to_string()).or_default() += count;
         }

@@ -9,11 +9,12 @@ use super::{Mark, Wanted};
 use crate::api::template::REST;
 use crate::api::{Interpreter, Observation, Snapshot};
 use crate::config::Config;
+use crate::counts::add_counts;
 use crate::hash::HashKey;
 use crate::http::{Abuse, Field, Head, HttpCounters, HttpHandler, HttpLimits, HttpState, Observer, Side, Transaction};
 use crate::inspect::{self, BodyKind, BodyReport, BodyScan, Role};
 use crate::packet::Segment;
-use crate::stream::{FlowLimits, FlowTable, TableCounters};
+use crate::stream::{FlowLimits, FlowTable, StreamCounters, TableCounters};
 use crate::time::Timestamp;
 use crate::window::{Filling, Window, WindowLimits, start_of, window_of};
 use std::collections::BTreeMap;
@@ -26,12 +27,12 @@ pub struct Limits {
     pub http: HttpLimits,
     pub inspect: inspect::Limits,
     pub window: WindowLimits,
-    /// Bodies looked at at once: each takes 16 kB while it is under way.
+    /// Bodies looked at at once: each takes 20 kB while it is under way.
     pub scans: usize,
 }
 
 impl Default for Limits {
-    /// 512 bodies under way in a partition are 8,192 in all, in 128 MiB.
+    /// 512 bodies under way in a partition are 8,192 in all, in 160 MiB.
     fn default() -> Self {
         Limits {
             flows: FlowLimits::default(),
@@ -374,33 +375,42 @@ impl Partition {
 
 impl Counters {
     pub fn add(&mut self, other: &Counters) {
-        let (mine, theirs) = (&mut self.table, &other.table);
-        mine.flows += theirs.flows;
-        mine.flows_of_ours += theirs.flows_of_ours;
-        mine.flows_evicted += theirs.flows_evicted;
-        mine.flows_evicted_of_ours += theirs.flows_evicted_of_ours;
-        mine.flows_timed_out += theirs.flows_timed_out;
-        let (mine, theirs) = (&mut self.table.stream, &other.table.stream);
-        mine.retransmitted_segments += theirs.retransmitted_segments;
-        mine.out_of_order_segments += theirs.out_of_order_segments;
-        mine.overlap_conflicts += theirs.overlap_conflicts;
-        mine.bytes += theirs.bytes;
-        mine.gaps += theirs.gaps;
-        mine.gap_bytes += theirs.gap_bytes;
-        mine.out_of_window += theirs.out_of_window;
-        mine.gaps_at_limit += theirs.gaps_at_limit;
-        mine.urgent_bytes += theirs.urgent_bytes;
-        self.http.add(&other.http);
-        let (mine, theirs) = (&mut self.seen, &other.seen);
-        mine.bodies_scanned_in_part += theirs.bodies_scanned_in_part;
-        mine.bodies_not_scanned += theirs.bodies_not_scanned;
-        mine.bodies_cut += theirs.bodies_cut;
-        mine.hosts_refused += theirs.hosts_refused;
-        mine.paths_cut += theirs.paths_cut;
-        mine.third_party += theirs.third_party;
-        mine.forwarded += theirs.forwarded;
-        self.window_keys_left_out += other.window_keys_left_out;
-        self.segments_shed += other.segments_shed;
+        let Counters { table, http, .. } = other;
+        add_counts!(
+            self.table,
+            table,
+            TableCounters { flows, flows_of_ours, flows_evicted, flows_evicted_of_ours, flows_timed_out } and { stream }
+        );
+        add_counts!(
+            self.table.stream,
+            &table.stream,
+            StreamCounters {
+                retransmitted_segments,
+                out_of_order_segments,
+                overlap_conflicts,
+                bytes,
+                gaps,
+                gap_bytes,
+                out_of_window,
+                gaps_at_limit,
+                urgent_bytes,
+            }
+        );
+        self.http.add(http);
+        add_counts!(
+            self.seen,
+            &other.seen,
+            SeenCounters {
+                bodies_scanned_in_part,
+                bodies_not_scanned,
+                bodies_cut,
+                hosts_refused,
+                paths_cut,
+                third_party,
+                forwarded,
+            }
+        );
+        add_counts!(self, other, Counters { window_keys_left_out, segments_shed } and { table, http, seen });
     }
 
     /// Name and value of every counter, in the order of a summary.

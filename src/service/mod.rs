@@ -5,8 +5,8 @@
 //! not allowed, a state folder that is in use.
 //!
 //! Threads: the reader is the caller's; workers and judge are the pipeline's; `housekeeping` wakes each second for
-//! checkpoints, health, rotation and signals; the network side (`network`: control socket, metrics) is one thread of
-//! tokio, the only one. Nothing of these is on the path of the packets.
+//! checkpoints, health and rotation; the network side (`network`: signals, control socket, metrics) is one thread of tokio, the
+//! only one. Nothing of these is on the path of the packets.
 
 mod board;
 mod clock;
@@ -161,7 +161,7 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     // Of a link and of what it leads to: the one is renamed when the log is rotated, the other written.
     folders
         .extend([folder_of(&config.alert.file), folder_of(&log)].into_iter().flatten().map(|folder| (folder, 0o750)));
-    folders.extend(config.service.socket.as_deref().and_then(folder_of).map(|folder| (folder, 0o777)));
+    folders.extend(config.service.socket.as_deref().and_then(folder_of).map(|folder| (folder, 0o755)));
     let mut notes = Vec::new();
     let paths: Vec<&Path> = folders.iter().map(|(folder, _)| *folder).collect();
     let privileges = Privileges::reduce(config.service.user.as_deref(), &paths, &mut notes)?;

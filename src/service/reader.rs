@@ -1,6 +1,6 @@
 //! The reader of a daemon: frames from interfaces or a pipe into the pipeline, until it is asked to stop.
 //!
-//! It is the only one that looks at a clock that is not of the frames: to let time pass while none come, to see the
+//! On the way to the judge it alone looks at a clock that is not of the frames: to let time pass while none come, to see the
 //! clock jump, to tell when the workers fall behind. What it sees of itself goes to the [`Board`].
 
 use super::board::Board;

@@ -21,7 +21,7 @@ const MOST_RECORDS: i64 = REMEMBERED_BYTES;
 pub struct Recent {
     /// Empty until something is remembered.
     ring: Box<[u8]>,
-    /// Bytes written since the beginning; 1 and more once there are any, so that 0 is the position of nothing.
+    /// Bytes written since the beginning, and the ring's length once there is one, so that 0 is the position of nothing.
     written: u64,
 }
 

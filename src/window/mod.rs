@@ -2,8 +2,8 @@
 //!
 //! Observations in, one [`Window`] a slice and partition out. Everything in a window is a commutative, associative
 //! aggregate of integers, sets and samples, so that merging the windows of all partitions gives the same result in any
-//! order, on any number of threads. Keys are bounded; what the bound leaves out is chosen by the key's hash, never by
-//! arrival, and keys with a history come first.
+//! order, on any number of threads. Keys are bounded; what the bound leaves out is chosen by the key's hash, of those that came
+//! before it was reached, and keys with a history come first.
 
 mod abuses;
 mod aggregate;

@@ -49,8 +49,9 @@ enum Connection {
 impl Syslog {
     pub fn new(settings: &SyslogSettings) -> Result<Syslog, SinkError> {
         let tls = (settings.address.transport == Transport::Tls).then(|| tls_config(settings)).transpose()?;
-        // RFC 5424 §6.2.4: `-` where the name is not known.
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        // RFC 5424 §6.2.4: `-` where the name is not known. The units hide /proc/sys.
+        let machine = rustix::system::uname();
+        let host = machine.nodename().to_string_lossy();
         let host: String = host.chars().filter(char::is_ascii_graphic).take(255).collect();
         Ok(Syslog {
             settings: settings.clone(),

@@ -39,6 +39,8 @@ pub struct Setup {
     pub store: Arc<Store>,
     pub key: Option<HashKey>,
     pub learned: Vec<(String, String)>,
+    /// Until when the windows of an earlier run only teach.
+    pub learn_until: Option<Timestamp>,
     /// Sums of earlier runs, by name.
     pub counters: BTreeMap<String, u64>,
     /// Open incidents of an earlier run. Where there is a state, those of this run stay open too.
@@ -74,6 +76,7 @@ impl Setup {
             store: Arc::default(),
             key: None,
             learned: Vec::new(),
+            learn_until: None,
             counters: BTreeMap::new(),
             odds: Vec::new(),
             incidents: None,
@@ -91,7 +94,9 @@ impl Setup {
             crate::cli::note(&format!("{left_out} records of the state are of another apitap, and are left out"));
         }
         if !state.is_new() {
-            self.learn = args.learn; // a state has learned already; an explicit --learn still counts
+            // A state has learned already, or has begun to; an explicit --learn counts anew.
+            self.learn = args.learn;
+            self.learn_until = singles.learn_until.filter(|_| args.learn.is_none());
         }
         self.store = Arc::new(store);
         self.key = Some(state.key());
@@ -181,6 +186,7 @@ pub fn run(setup: Setup, baselines: &[PathBuf], files: &[PathBuf], audience: &Ha
             is_frozen: setup.is_frozen,
         }),
         learned: setup.learned,
+        learn_until: setup.learn_until.filter(|_| baselines.is_empty()),
         counters: setup.counters,
         incidents: setup.incidents,
         odds: setup.odds,
@@ -231,6 +237,7 @@ struct Run {
     judge: Option<Judge>,
     options: Option<JudgeOptions>,
     learned: Vec<(String, String)>,
+    learn_until: Option<Timestamp>,
     counters: BTreeMap<String, u64>,
     incidents: Option<Vec<u8>>,
     odds: Vec<u8>,
@@ -251,7 +258,7 @@ impl Run {
         let options = self.options.take().context("the judge was lost")?;
         let mut judge = Judge::new(key, options, std::mem::take(&mut self.learned), incidents);
         let (counters, odds) = (std::mem::take(&mut self.counters), std::mem::take(&mut self.odds));
-        judge.resume(Singles { counters, odds, ..Singles::default() });
+        judge.resume(Singles { counters, odds, learn_until: self.learn_until, ..Singles::default() });
         Ok(judge)
     }
 

@@ -6,7 +6,7 @@
 //! that is always true behind it, a path that climbs above its root, a look-up in a log's text. Words of a language alone (`select`,
 //! `script`) are no sign; nor is what people quote in letters, so that values of a body with several lines are searched for little.
 //!
-//! It misses: code without such constructions, what is encoded in base64 or otherwise, bodies behind their first
+//! It misses: code without such constructions, what is encoded in base64 or otherwise (objects aside), bodies behind their first
 //! [`BODY_BYTES`], values behind their first [`VALUE_BYTES`]. It refuses nothing, and its time is linear in those bounds.
 
 mod address;
@@ -15,7 +15,9 @@ mod patterns;
 use super::form::unescape;
 use super::{BodyKind, json_strings};
 use crate::hash::HashKey;
-use patterns::{ByteSet, PATTERNS, compiled};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use patterns::{ByteSet, OBJECT_CODE, PATTERNS, compiled};
 use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -42,8 +44,8 @@ pub enum Injection {
     Script,
     /// An XML entity from elsewhere.
     Entity,
-    /// A line break and a field of a head.
-    HeaderLine,
+    /// A line break, and behind it a field of a head, a command of mail or an entry of a log.
+    ForgedLine,
     /// The address of a cloud's metadata, a scheme of no API, an address in disguise.
     HiddenAddress,
     /// An address of the server itself or of its network.
@@ -58,7 +60,7 @@ impl Injection {
         Injection::Expression,
         Injection::Script,
         Injection::Entity,
-        Injection::HeaderLine,
+        Injection::ForgedLine,
         Injection::HiddenAddress,
         Injection::InnerAddress,
     ];
@@ -71,7 +73,7 @@ impl Injection {
             Injection::Expression => "expressions",
             Injection::Script => "scripts",
             Injection::Entity => "XML entities",
-            Injection::HeaderLine => "header lines",
+            Injection::ForgedLine => "forged lines",
             Injection::HiddenAddress => "hidden addresses",
             Injection::InnerAddress => "inner addresses",
         }
@@ -134,8 +136,8 @@ enum Place {
     Field,
     /// In a body, which may be a page or a letter.
     Body,
-    /// A whole body with its marks.
-    Document,
+    /// Anything else: a whole body with its marks, a field that is nobody's to read.
+    Other,
 }
 
 /// Whether a target is worth taking apart: nearly none is, and every request comes through here.
@@ -143,18 +145,22 @@ fn is_odd(raw: &[u8]) -> bool {
     // Without a way out before the end: so it takes many bytes at a time.
     let [has_mark, has_pair] = raw.iter().fold([false; 2], |[mark, pair], byte| {
         let is_mark =
-            matches!(byte, b'%' | b'+' | b'\'' | b'"' | b'<' | b'|' | b'`' | b'$' | b'{' | b'\\' | b'(' | b';');
+            matches!(byte, b'%' | b'+' | b'\'' | b'"' | b'<' | b'|' | b'`' | b'$' | b'{' | b'[' | b'\\' | b'(' | b';');
         [mark | is_mark, pair | matches!(byte, b'.' | b':')]
     });
-    has_mark || has_pair && (holds(raw, b"..") || holds(raw, b":/"))
+    has_mark || has_pair && [&b".."[..], b":/", b"__proto__.", b"constructor."].iter().any(|part| holds(raw, part))
 }
 
 /// Whether a value without escapes may hold anything.
 fn may_hold_code(value: &[u8]) -> bool {
     let is_mark = |byte: &u8| {
-        matches!(byte, b'\'' | b'"' | b'<' | b'|' | b'`' | b'$' | b'{' | b'\\' | b';' | b'(' | b'*' | 0..=b' ')
+        matches!(
+            byte,
+            b'\'' | b'"' | b'<' | b'|' | b'`' | b'$' | b'{' | b'[' | b'\\' | b';' | b'(' | b'*' | b'?' | 0..=b' '
+        )
     };
-    value.iter().any(is_mark) || [&b".."[..], b":/", b"/etc/", b"/."].iter().any(|part| holds(value, part))
+    const PARTS: [&[u8]; 6] = [b"..", b":/", b"/etc/", b"/.", b"__proto__.", b"constructor."];
+    value.iter().any(is_mark) || PARTS.iter().any(|part| holds(value, part))
 }
 
 fn holds(text: &[u8], part: &[u8]) -> bool {
@@ -215,8 +221,27 @@ pub fn in_field(value: &[u8], key: &HashKey) -> Injections {
     let mut found = Injections::default();
     // Programs name themselves with brackets and semicolons.
     let may_be = value.iter().fold(false, |any, byte| any | matches!(byte, b'\'' | b'"' | b'<' | b'$' | b'{'));
-    if may_be {
+    if may_be || holds(value, b"/etc/") {
         look(head_of(value, FIELD_BYTES), Place::Field, key, &mut found);
+    }
+    found
+}
+
+/// What a line of cookies carries.
+pub fn in_cookies(line: &[u8], key: &HashKey) -> Injections {
+    let mut found = in_field(line, key);
+    let values = line.split(|byte| *byte == b';').filter_map(|pair| pair.splitn(2, |byte| *byte == b'=').nth(1));
+    if values.map(|value| value.trim_ascii_start()).any(is_object_with_code) {
+        found.add(Injection::Expression);
+    }
+    found
+}
+
+/// What a field carries that servers seldom read.
+pub fn in_other_field(value: &[u8], key: &HashKey) -> Injections {
+    let mut found = Injections::default();
+    if memchr::memchr(b'{', value).is_some() {
+        look(head_of(value, FIELD_BYTES), Place::Other, key, &mut found);
     }
     found
 }
@@ -257,9 +282,12 @@ pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Injections 
                 let end = memchr::memmem::find(content, b"\r\n--").unwrap_or(content.len());
                 look(&content[..end], Place::Body, key, &mut found);
             }
+            if FILE_OUTSIDE.is_match(body) {
+                found.add(Injection::Path);
+            }
         }
         BodyKind::Xml => {
-            look(body, Place::Document, key, &mut found);
+            look(body, Place::Other, key, &mut found);
             let values = body.split(|byte| matches!(byte, b'<' | b'>')).filter(|piece| !piece.trim_ascii().is_empty());
             values.for_each(|piece| look(piece, Place::Body, key, &mut found));
         }
@@ -276,6 +304,9 @@ fn text_of(body: &[u8]) -> &[u8] {
     let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
     text.iter().position(is_control).and_then(|end| text.get(..end)).unwrap_or(text)
 }
+
+/// A part of a form with a file whose name leads out of its folder.
+static FILE_OUTSIDE: LazyLock<Regex> = LazyLock::new(|| compiled(r#"\bfilename="[^"\r\n]*(?:\.\.[/\\]|%00)"#));
 
 /// The strings of a document that are no names.
 fn look_at_strings(text: &[u8], place: Place, key: &HashKey, found: &mut Injections) {
@@ -316,6 +347,9 @@ fn look(raw: &[u8], place: Place, key: &HashKey, found: &mut Injections) {
         }
     }
     let value = head_of(value, VALUE_BYTES);
+    if is_object_with_code(value) {
+        found.add(Injection::Expression);
+    }
     if value.len() < SHORTEST || !may_hold_code(value) {
         return;
     }
@@ -325,7 +359,7 @@ fn look(raw: &[u8], place: Place, key: &HashKey, found: &mut Injections) {
         Place::Target | Place::Field => 3,
         // What has lines is a document: what people write about code is quoted in it.
         Place::Body if memchr::memchr(b'\n', value.trim_ascii()).is_none() => 2,
-        Place::Body | Place::Document => 1,
+        Place::Body | Place::Other => 1,
     };
     let bytes = ByteSet::of(&bare);
     for pattern in PATTERNS[..lists].iter().flatten() {
@@ -341,6 +375,19 @@ fn look(raw: &[u8], place: Place, key: &HashKey, found: &mut Injections) {
 
 /// `';--`
 const SHORTEST: usize = 4;
+
+/// How objects begin that programs wrote in base64: pickles of Python, streams of Java and of .NET.
+const OBJECTS: [&[u8]; 8] = [b"Y29zCn", b"Y3Bvc2l4", b"gAJ", b"gAN", b"gAS", b"gAW", b"rO0AB", b"AAEAAAD"];
+
+/// Whether a value is an object of which the classes run something while it is read.
+fn is_object_with_code(value: &[u8]) -> bool {
+    if !OBJECTS.iter().any(|beginning| value.starts_with(beginning)) {
+        return false;
+    }
+    let is_digit = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits = head_of(value, VALUE_BYTES).iter().take_while(is_digit).count();
+    STANDARD.decode(&value[..digits & !3]).is_ok_and(|object| OBJECT_CODE.is_match(&object)) // of the value's digits
+}
 
 /// What begins with them is a whole statement: there are APIs that take those.
 const STATEMENTS: [&[u8]; 6] = [b"select", b"with", b"explain", b"insert", b"update", b"delete"];

