@@ -444,6 +444,11 @@ struct Sent {
     is_basic: bool,
 }
 
+/// Whether a method changes nothing (RFC 9110 §9.2.1).
+pub fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS")
+}
+
 /// The key under which an endpoint is counted.
 pub fn endpoint_key(key: &HashKey, method: &str, host: &str, template: &str) -> u64 {
     join_hash(key, &mut Vec::new(), &[method, host, template])

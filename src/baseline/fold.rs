@@ -309,14 +309,14 @@ impl Store {
         }
     }
 
-    /// Whether others reach so many objects of an endpoint at once, too.
-    fn is_ordinary_look(&self, endpoint: u64, objects: u64) -> bool {
+    /// Whether others reach so many objects of an endpoint at once, or use it so often, too.
+    fn is_ordinary_look(&self, look: &Look) -> bool {
         // At a new endpoint nobody knows yet what is ordinary.
         let is_like_others = |state: &EndpointState| {
-            let is_new = !state.is_learned && state.reach.len() < FEW_LOOKS;
-            is_new || objects <= state.reach.value_at_quantile(ORDINARY_QUANTILE)
+            let (looks, ordinary) = state.looks(look.is_use, ORDINARY_QUANTILE);
+            !state.is_learned && looks < FEW_LOOKS || look.count <= ordinary
         };
-        objects <= FEW_AT_FIRST || self.endpoints.get(&endpoint).is_none_or(|state| is_like_others(&state))
+        look.count <= FEW_AT_FIRST || self.endpoints.get(&look.endpoint).is_none_or(|state| is_like_others(&state))
     }
 
     fn fold_reaches(&self, index: i64, touched: &Touched, spoiled: &BTreeSet<Spoiled>) {
@@ -330,8 +330,8 @@ impl Store {
             if state.was_told_lately(index) {
                 continue;
             }
-            let Some((endpoint, objects)) = reached_now(&state.recent) else { continue };
-            let objects = objects.max(1);
+            let Some(look) = look_now(&state.recent) else { continue };
+            let count = look.count;
             let is_first = state.since.is_none();
             state.pass(index);
             // Who was there while learning has always been there.
@@ -340,45 +340,56 @@ impl Store {
             // learning, when nobody is judged, also each doubling within a span: most subjects never come back. Who begins with
             // more than others reach would else set the norm that he is held against.
             if touched.is_learning {
-                state.learn(index, objects, true);
+                state.learn(index, count, true);
             }
             let noted = if is_first {
-                (state.noted, state.under_way) = (index, objects);
-                (touched.is_learning || self.is_ordinary_look(endpoint, objects)).then_some(objects)
+                (state.noted, state.under_way) = (index, count);
+                (touched.is_learning || self.is_ordinary_look(&look)).then_some(count)
             } else if index.saturating_sub(state.noted) < REACH_WINDOWS {
-                let has_doubled = objects.ilog2() > state.under_way.max(1).ilog2();
-                state.under_way = state.under_way.max(objects);
-                (touched.is_learning && has_doubled).then_some(objects)
+                let has_doubled = count.ilog2() > state.under_way.max(1).ilog2();
+                state.under_way = state.under_way.max(count);
+                (touched.is_learning && has_doubled).then_some(count)
             } else {
-                let over = std::mem::replace(&mut state.under_way, objects);
+                let over = std::mem::replace(&mut state.under_way, count);
                 state.learn(index, over, touched.is_learning);
                 state.noted = index;
-                Some(over)
+                // Few use a function at all, and one who goes on would soon be a share of them.
+                let teaches =
+                    touched.is_learning || !look.is_use || self.is_ordinary_look(&Look { count: over, ..look });
+                teaches.then_some(over)
             };
             if touched.is_learning {
                 state.settle();
             }
-            if let (Some(noted @ 1..), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&endpoint)) {
-                let _ = endpoint.reach.record(noted); // it grows by itself
+            if let (Some(noted @ 1..), Some(mut endpoint)) = (noted, self.endpoints.get_mut(&look.endpoint)) {
+                endpoint.note_look(look.is_use, noted);
                 self.changes.note(Kind::Endpoint, [*endpoint.key()]);
             }
         }
     }
 }
 
-/// The endpoint of a reach, and how many objects are within its shortest span.
-fn reached_now(recent: &Tiers<Reach>) -> Option<(u64, u64)> {
+/// What a subject reaches of an endpoint, or uses it, within the shortest span: one or more.
+#[derive(Clone, Copy)]
+struct Look {
+    endpoint: u64,
+    is_use: bool,
+    count: u64,
+}
+
+fn look_now(recent: &Tiers<Reach>) -> Option<Look> {
     let mut buckets = recent.buckets(0);
     let first = buckets.next()?;
-    let objects = match buckets.next() {
-        None => first.objects.count(),
+    let count = match buckets.next() {
+        None => first.count(),
+        Some(second) if first.is_use() => first.uses + second.uses,
         Some(second) => {
             let mut objects = first.objects.clone();
             objects.merge(&second.objects);
             objects.count()
         }
     };
-    Some((first.endpoint, objects))
+    Some(Look { endpoint: first.endpoint, is_use: first.is_use(), count: count.max(1) })
 }
 
 /// What of a window was told of.

@@ -267,6 +267,7 @@ impl EndpointState {
         }
         self.pace.join(&other.pace);
         self.page_sizes.merge(other.page_sizes);
+        self.uses.merge(other.uses);
         self.exposure.join(&other.exposure);
         self.open_exposure.join(&other.open_exposure);
         self.errors.add_share(&other.errors);

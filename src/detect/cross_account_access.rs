@@ -5,7 +5,8 @@
 //! seen to come back to; one or two objects; accounts whose credential changes with each session; of an endpoint with many thousand objects
 //! all but a sample ([`crate::baseline::Owners`]).
 
-use super::{Finding, Reasons, Scene, Spoiled, Subject, is_safe};
+use super::{Finding, Reasons, Scene, Spoiled, Subject};
+use crate::api::is_safe;
 use crate::baseline::state::EndpointState;
 use crate::baseline::{Owners, Visitor};
 use crate::window::pair_key;

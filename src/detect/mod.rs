@@ -5,6 +5,7 @@
 
 mod account_calls;
 mod brute_force;
+mod business_flow_abuse;
 mod client_error_spike;
 mod credential_leak;
 mod credential_stuffing;
@@ -239,6 +240,7 @@ pub fn judge(scene: &Scene<'_>, memory: &mut Memory) -> Vec<Finding> {
     unauthenticated_data_exposure::judge(scene, &mut findings);
     object_enumeration::judge(scene, &mut findings);
     cross_account_access::judge(scene, &mut findings);
+    business_flow_abuse::judge(scene, &mut findings);
     data_exfiltration::judge(scene, &mut findings);
     excessive_data_exposure::judge(scene, &mut findings);
     response_drift::judge(scene, &mut findings);
@@ -279,11 +281,6 @@ fn by_sensitivity<T: Copy>(values: &BySensitivity<T>, sensitivity: Sensitivity) 
         Sensitivity::High => values.high,
         Sensitivity::Critical => values.critical,
     }
-}
-
-/// Whether a method changes nothing (RFC 9110 §9.2.1).
-fn is_safe(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
 /// A span of time in words: `40s`, `12m`, `3h`, `2d`.

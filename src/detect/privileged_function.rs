@@ -6,7 +6,8 @@
 //! the host; functions that many have, or that are little used. Who is an outsider is decided when he comes
 //! ([`crate::baseline::Store::absorb`]).
 
-use super::{Finding, Reasons, Scene, Spoiled, Subject, is_safe};
+use super::{Finding, Reasons, Scene, Spoiled, Subject};
+use crate::api::is_safe;
 use crate::baseline::{Circle, Outsider};
 use std::sync::Arc;
 

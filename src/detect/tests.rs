@@ -19,6 +19,8 @@ use std::time::Duration;
 
 #[path = "account_tests.rs"]
 mod account;
+#[path = "business_flow_abuse_tests.rs"]
+mod business_flow_abuse;
 #[path = "credential_leak_tests.rs"]
 mod credential_leak;
 #[path = "cross_account_access_tests.rs"]
@@ -166,6 +168,7 @@ fn reach_of(client: IpAddr, principal: u64, object: u64) -> Reach {
         lowest: object,
         highest: object,
         sensitive: 0,
+        uses: 0,
         moment: Moment::default(),
         evidence: EvidenceSample::default(),
     }

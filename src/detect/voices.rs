@@ -161,6 +161,7 @@ impl Explained {
                 | "injection"
                 | "server_side_request_forgery"
                 | "unsigned_token"
+                | "business_flow_abuse"
                 | "object_enumeration"
                 | "unauthenticated_data_exposure"
                 | "data_exfiltration" => {
@@ -317,6 +318,11 @@ impl Explained {
                 clients.iter().any(|client| self.named.contains(client))
             }
             ("cross_account_access", Subject::Principal(principal)) => self.exposure_principals.contains(principal),
+            // What is named for what it sends, or for the objects that it changes.
+            ("business_flow_abuse", _) => {
+                finding.endpoint.is_some_and(|key| self.walked_endpoints.contains(&key))
+                    || finding.client.is_some_and(|client| self.error_clients.contains(&client))
+            }
             ("object_enumeration", Subject::Client(client)) => self.scanners.contains(client),
             ("scanner", Subject::Client(client)) => {
                 self.walkers.get(client).is_some_and(|walked| *walked >= finding.count)

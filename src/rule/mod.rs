@@ -7,6 +7,7 @@
 
 mod account_abuse;
 mod alert;
+mod business_flow_abuse;
 mod client_errors;
 mod credential_leak;
 mod cross_account_access;
@@ -39,6 +40,7 @@ mod zombie_endpoint;
 
 pub use account_abuse::{Calls, CallsOfEndpoint, PasswordResetAbuse, RegistrationAbuse, UserEnumeration};
 pub use alert::{AlertText, SIGNATURE_IDS};
+pub use business_flow_abuse::BusinessFlowAbuse;
 pub use client_errors::{ClientErrorSpike, ErrorShare, Scanner};
 pub use credential_leak::CredentialLeak;
 pub use cross_account_access::CrossAccountAccess;
@@ -83,9 +85,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// The files of a rules folder and what they say where the folder has none.
-const EMBEDDED: [(&str, &str); 28] = [
+const EMBEDDED: [(&str, &str); 29] = [
     ("account_abuse.toml", include_str!("../../rules/account_abuse.toml")),
     ("api.toml", include_str!("../../rules/api.toml")),
+    ("business_flow_abuse.toml", include_str!("../../rules/business_flow_abuse.toml")),
     ("client_error_spike.toml", include_str!("../../rules/client_error_spike.toml")),
     ("credential_leak.toml", include_str!("../../rules/credential_leak.toml")),
     ("credential_stuffing.toml", include_str!("../../rules/credential_stuffing.toml")),
@@ -115,7 +118,7 @@ const EMBEDDED: [(&str, &str); 28] = [
 ];
 
 /// In the order of their signature ids.
-const DETECTORS: [&str; 38] = [
+const DETECTORS: [&str; 39] = [
     "credential_stuffing",
     "brute_force",
     "password_spraying",
@@ -154,6 +157,7 @@ const DETECTORS: [&str; 38] = [
     "server_side_request_forgery",
     "unsigned_token",
     "cross_account_access",
+    "business_flow_abuse",
 ];
 
 /// Everything that detectors and the stages before them take from the rules.
@@ -191,6 +195,7 @@ pub struct Ruleset {
     pub server_side_request_forgery: RequestForgery,
     pub unsigned_token: UnsignedToken,
     pub cross_account_access: CrossAccountAccess,
+    pub business_flow_abuse: BusinessFlowAbuse,
     /// What the sensor says of itself.
     pub sensor: SensorRules,
     pub names: ApiNames,
@@ -260,6 +265,7 @@ impl Ruleset {
             "server_side_request_forgery" => &self.server_side_request_forgery.alert,
             "unsigned_token" => &self.unsigned_token.alert,
             "cross_account_access" => &self.cross_account_access.alert,
+            "business_flow_abuse" => &self.business_flow_abuse.alert,
             "sensor_silent" => &self.sensor.sensor_silent.alert,
             "sensor_one_sided" => &self.sensor.sensor_one_sided.alert,
             "sensor_loss" => &self.sensor.sensor_loss.alert,
@@ -390,6 +396,10 @@ impl Ruleset {
             files.read("cross_account_access.toml", |file: &cross_account_access::CrossAccountAccessFile, check| {
                 check.table("cross_account_access", |check| file.cross_account_access.check(check));
             })?;
+        let flow: business_flow_abuse::BusinessFlowAbuseFile =
+            files.read("business_flow_abuse.toml", |file: &business_flow_abuse::BusinessFlowAbuseFile, check| {
+                check.table("business_flow_abuse", |check| file.business_flow_abuse.check(check));
+            })?;
         let sensor = files.read("sensor.toml", |file: &SensorRules, check| file.check(check))?;
         let names = files.read("api.toml", |file: &ApiNames, check| file.check(check))?;
         let suppress: suppress::SuppressFile = files.read("suppress.toml", |_, _| {})?;
@@ -426,6 +436,7 @@ impl Ruleset {
             server_side_request_forgery: injected.server_side_request_forgery,
             unsigned_token: unsigned.unsigned_token,
             cross_account_access: crossed.cross_account_access,
+            business_flow_abuse: flow.business_flow_abuse,
             sensor,
             names,
             false_alarms_per_day: 1.0,

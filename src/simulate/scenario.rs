@@ -38,6 +38,7 @@ pub enum Scenario {
     ServerSideRequestForgery,
     UnsignedToken,
     CrossAccountAccess,
+    BusinessFlowAbuse,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -86,7 +87,7 @@ const fn level(addresses: u32, requests: u32, lasts: Option<Duration>, share: f6
     Numbers { addresses, requests, lasts, share, records }
 }
 
-static SCENARIOS: [ScenarioInfo; 32] = [
+static SCENARIOS: [ScenarioInfo; 33] = [
     ScenarioInfo {
         scenario: Scenario::CredentialStuffing,
         name: "credential_stuffing",
@@ -364,6 +365,14 @@ static SCENARIOS: [ScenarioInfo; 32] = [
         detectors: &["cross_account_access"],
         may: &["object_enumeration"],
         levels: [level(1, 60, minutes(5), 0.0, 0), level(1, 20, minutes(15), 0.0, 0), level(1, 8, None, 0.0, 0)],
+    },
+    ScenarioInfo {
+        scenario: Scenario::BusinessFlowAbuse,
+        name: "business_flow_abuse",
+        what: "a customer orders again and again what others order once, to sell it on",
+        detectors: &["business_flow_abuse"],
+        may: &[],
+        levels: [level(1, 400, minutes(5), 0.0, 0), level(1, 80, minutes(10), 0.0, 0), level(1, 120, None, 0.0, 0)],
     },
 ];
 

@@ -541,7 +541,7 @@ impl Merge for HostWindow {
     }
 }
 
-/// Objects of one endpoint that one subject asked for.
+/// Objects of one endpoint that one subject asked for; or, by a key of its own, how often it used an endpoint that changes something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reach {
     pub endpoint: u64,
@@ -558,8 +558,22 @@ pub struct Reach {
     pub highest: u64,
     /// Responses that carried sensitive data.
     pub sensitive: u64,
+    /// Times that something was changed; no objects are counted then.
+    #[serde(default)]
+    pub uses: u64,
     pub moment: Moment,
     pub evidence: EvidenceSample<3>,
+}
+
+impl Reach {
+    /// What is counted: uses, or objects.
+    pub fn count(&self) -> u64 {
+        if self.is_use() { self.uses } else { self.objects.count() }
+    }
+
+    pub fn is_use(&self) -> bool {
+        self.uses > 0
+    }
 }
 
 impl Merge for Reach {
@@ -572,6 +586,7 @@ impl Merge for Reach {
         self.lowest = self.lowest.min(other.lowest);
         self.highest = self.highest.max(other.highest);
         self.sensitive += other.sensitive;
+        self.uses += other.uses;
         self.moment.merge(other.moment);
         self.evidence.merge(&other.evidence);
     }

@@ -10,7 +10,7 @@ use super::pages::page_size;
 use super::served::{self, contact_key};
 use super::shown::Shown;
 use super::{Asked, AskedByHost, Callers, LastingUse, Window, WindowLimits};
-use crate::api::{AccountFlow, Attempt, Observation, Outcome};
+use crate::api::{AccountFlow, Attempt, Observation, Outcome, is_safe};
 use crate::hash::{HashKey, mix};
 use crate::inspect::{AccountSaid, BodyReport};
 use std::net::IpAddr;
@@ -45,6 +45,11 @@ pub fn attempts_key(endpoint: u64, flow: AccountFlow, subject: u64) -> u64 {
     }
 }
 
+/// The key of what a subject uses an endpoint for.
+pub fn use_key(endpoint: u64, subject: u64) -> u64 {
+    pair_key(mix(endpoint), subject)
+}
+
 /// Requests of a subject for objects of an endpoint, within a window, from which on they are shown as evidence.
 const REACH_SHOWN: u64 = 3;
 /// One in so many is shown in any case, for those who walk slowly.
@@ -71,6 +76,7 @@ impl Window {
             self.record_attempt(observation, attempt, client, filling, &mut shown);
         }
         self.record_reach(observation, client, filling, &mut shown);
+        self.record_use(observation, client, filling, &mut shown);
     }
 
     fn record_endpoint(
@@ -307,23 +313,8 @@ impl Window {
         }
         let subject = observation.principal.unwrap_or(client);
         let key = pair_key(observation.endpoint, subject);
-        let entry = self.reaches.entry(key, false, filling.limits.keys, || Reach {
-            endpoint: observation.endpoint,
-            client: observation.client,
-            principal: observation.principal,
-            requests: 0,
-            successes: 0,
-            misses: 0,
-            objects: Default::default(),
-            lowest: u64::MAX,
-            highest: 0,
-            sensitive: 0,
-            moment: Default::default(),
-            evidence: Default::default(),
-        });
+        let entry = self.reaches.entry(key, false, filling.limits.keys, || new_reach(observation));
         let Some(reach) = entry else { return };
-        reach.client = reach.client.min(observation.client);
-        reach.requests += 1;
         reach.successes += u64::from(observation.is_success || observation.status == 304);
         reach.misses += u64::from(is_miss(observation.status));
         reach.sensitive += u64::from(observation.is_sensitive());
@@ -332,13 +323,28 @@ impl Window {
             reach.lowest = reach.lowest.min(number);
             reach.highest = reach.highest.max(number);
         }
-        reach.moment.record(observation.started);
-        // Nearly every subject asks for an object or two, and nothing will ever be said of them: only of those that ask
-        // for more, and of a sample, is evidence worth building.
-        let is_sampled = observation.is_one_in(REACH_SAMPLE);
-        if reach.requests >= REACH_SHOWN || is_sampled {
-            shown.offer(&mut reach.evidence);
+        reach.record(observation, shown);
+    }
+
+    /// What somebody does with a function that changes something. Programs do that by trade.
+    fn record_use(
+        &mut self,
+        observation: &Observation<'_>,
+        client: u64,
+        filling: &Filling<'_>,
+        shown: &mut Shown<'_, '_>,
+    ) {
+        let is_program = observation.credentials.is_some_and(|credentials| credentials.is_lasting);
+        let is_change = observation.is_success && observation.attempt.is_none() && !is_safe(&observation.method);
+        if !is_change || !observation.is_known || is_program {
+            return;
         }
+        let key = use_key(observation.endpoint, observation.principal.unwrap_or(client));
+        let entry = self.reaches.entry(key, false, filling.limits.keys, || new_reach(observation));
+        let Some(reach) = entry else { return };
+        reach.successes += 1;
+        reach.uses += 1;
+        reach.record(observation, shown);
     }
 }
 
@@ -358,6 +364,24 @@ fn new_endpoint(observation: &Observation<'_>) -> EndpointWindow {
     endpoint.documented = observation.documented;
     endpoint.is_deprecated = observation.is_deprecated;
     endpoint
+}
+
+fn new_reach(observation: &Observation<'_>) -> Reach {
+    Reach {
+        endpoint: observation.endpoint,
+        client: observation.client,
+        principal: observation.principal,
+        requests: 0,
+        successes: 0,
+        misses: 0,
+        objects: Default::default(),
+        lowest: u64::MAX,
+        highest: 0,
+        sensitive: 0,
+        uses: 0,
+        moment: Default::default(),
+        evidence: Default::default(),
+    }
 }
 
 /// A client of which nothing was counted yet.
@@ -516,6 +540,19 @@ impl Exposure {
         self.client_sample.insert(client, observation.client);
         self.moment.record(observation.started);
         shown.offer(&mut self.evidence);
+    }
+}
+
+impl Reach {
+    fn record(&mut self, observation: &Observation<'_>, shown: &mut Shown<'_, '_>) {
+        self.client = self.client.min(observation.client);
+        self.requests += 1;
+        self.moment.record(observation.started);
+        // Nearly every subject asks for an object or two, and nothing will ever be said of them: only of those that ask
+        // for more, and of a sample, is evidence worth building.
+        if self.requests >= REACH_SHOWN || observation.is_one_in(REACH_SAMPLE) {
+            shown.offer(&mut self.evidence);
+        }
     }
 }
 

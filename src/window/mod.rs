@@ -31,7 +31,9 @@ pub use aggregate::{
 };
 pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
-pub use fill::{Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key};
+pub use fill::{
+    Filling, LARGE_BYTES, LARGE_RECORDS, an_endpoint, attempts_key, client_key, new_client, pair_key, use_key,
+};
 pub use injected::{Carriers, Injected};
 pub use lasting::{LastingUse, NetworkSample, network_hash, network_of};
 pub use leaks::{Leaks, leaked};

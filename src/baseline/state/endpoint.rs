@@ -143,6 +143,9 @@ pub struct EndpointState {
     /// Objects that one subject reached within a short span, for all subjects.
     #[serde(with = "crate::baseline::persist::histogram_text")]
     pub reach: Histogram<u32>,
+    /// Times that one subject used it within a short span, for all subjects, where it changes something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<Box<LogHistogram>>,
     pub errors: SettledShare,
     /// Answers with 5XX.
     #[serde(default)]
@@ -245,6 +248,7 @@ impl EndpointState {
             records: new_histogram(),
             sensitive_values: new_histogram(),
             reach: new_histogram(),
+            uses: None,
             errors: SettledShare::default(),
             failures: SettledShare::default(),
             login_failures: SettledShare::default(),
@@ -273,6 +277,24 @@ impl EndpointState {
     /// `METHOD host/template`, as alerts name it.
     pub fn name(&self) -> String {
         format!("{} {}{}", self.method, self.host, self.template)
+    }
+
+    /// How many looks at its objects, or at its use, there were, and the quantile of them.
+    pub fn looks(&self, is_use: bool, quantile: f64) -> (u64, u64) {
+        match (is_use, &self.uses) {
+            (false, _) => (self.reach.len(), self.reach.value_at_quantile(quantile)),
+            (true, Some(uses)) => (uses.count(), uses.quantile(quantile)),
+            (true, None) => (0, 0),
+        }
+    }
+
+    /// Learns a look: so many objects, or uses.
+    pub fn note_look(&mut self, is_use: bool, count: u64) {
+        if is_use {
+            self.uses.get_or_insert_default().record(count);
+        } else {
+            let _ = self.reach.record(count); // it grows by itself
+        }
     }
 
     /// Share of its requests that carried credentials.

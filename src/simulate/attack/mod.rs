@@ -13,6 +13,7 @@ mod insider;
 mod logins;
 mod privilege;
 mod protocol;
+mod scalper;
 mod servers;
 mod sessions;
 mod smuggling;
@@ -92,6 +93,7 @@ pub fn cast(stage: &mut Stage<'_>, scenarios: &[(Scenario, Level)], profile: Pro
             Scenario::PrivilegedFunction => privilege::cast(stage, plan),
             Scenario::Injection | Scenario::ServerSideRequestForgery => injection::cast(stage, plan),
             Scenario::CrossAccountAccess => tenants::cast(stage, plan),
+            Scenario::BusinessFlowAbuse => scalper::cast(stage, plan),
             Scenario::UnsignedToken => forgery::cast(stage, plan),
             Scenario::ProtocolAbuse => protocol::cast(stage, plan),
             Scenario::Evasion => evasion::cast(stage, plan),
