@@ -223,7 +223,8 @@ impl Interpreter {
         // Who is known and may not is refused with 403. Gateways say so of keys that they do not know, too.
         let is_known = |kind| matches!(kind, CredentialKind::Bearer | CredentialKind::Session);
         let accepted = match status {
-            0 | 401 => false,
+            // A server that fails may have looked at nothing.
+            0 | 401 | 500..=599 => false,
             403 => credentials.is_some_and(|credentials| is_known(credentials.kind)),
             _ => true,
         };

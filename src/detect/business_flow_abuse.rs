@@ -1,6 +1,6 @@
 //! `business_flow_abuse`: somebody uses a function that changes something far more than others do, and than he did himself.
 //!
-//! Sees: successful requests that change something (orders, bookings, coupons, votes, messages) of one account at one endpoint, or of
+//! Sees: requests answered with 2xx that change something (orders, bookings, coupons, votes, messages) of one account at one endpoint, or of
 //! one address that does not sign in, against all that others did there in ten minutes and against its own past. Misses: what is
 //! spread over many accounts; keys and other programs, which do so by trade; functions that apps call all the time; what is refused
 //! (`client_error_spike`). Logins, registrations, resets and codes have detectors of their own.

@@ -90,12 +90,14 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let sensitive = if is_own { 0 } else { reach.sensitive };
     // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
     let is_public = reach.principal.is_none() && sensitive == 0 && endpoint.authenticated_share() < PUBLIC_SHARE;
-    if is_public && endpoint.successes > 0 && endpoint.is_page() {
+    let is_page = sensitive == 0 && endpoint.successes > 0 && endpoint.is_page();
+    if is_public && is_page {
         return None; // a web site, which anybody may read page by page
     }
     let is_entitled = (reach.misses as f64) < DELETED_SHARE * objects as f64 && sensitive == 0;
     let severity = match () {
-        _ if is_public => Severity::Low,
+        // Sites give everybody a session: it need not be one that was signed in for.
+        _ if is_public || is_page => Severity::Low,
         // An app that loads all that its user has.
         _ if is_own && reach.misses == 0 && !is_sequence && objects < rules.min_objects_without_peers => Severity::Low,
         // Who is hardly ever refused, and takes no personal data, may be a new program that is entitled to all of it.

@@ -526,6 +526,20 @@ fn a_sign_up_that_shows_everybody_his_own_address_exposes_nothing() {
     assert!(!found.contains(&"unauthenticated_data_exposure"), "{found:?}");
 }
 
+#[test]
+fn data_that_is_given_to_strangers_slowly_does_not_become_usual_within_the_hour() {
+    let mut sensor = Sensor::new();
+    sensor.voices(LEARNED as u64, |nth, traffic| traffic.tally(person_of(nth), 62, "GET", "/people", 200, true));
+    let found = sensor.voices(150, |nth, traffic| {
+        traffic.tally(person_of(nth), 62, "GET", "/people", 200, true);
+        if nth % 10 == 0 {
+            let value = nth / 10;
+            traffic.open_page(62, "/people", attacker(value % 3), DataClass::Email, value..value + 1);
+        }
+    });
+    assert!(found.contains(&"unauthenticated_data_exposure"), "{found:?}");
+}
+
 /// Windows in which each of ten people asks twice, `failing` of twenty requests with an error.
 fn ask(traffic: &mut Traffic, nth: u64, failing: u64) {
     for request in 0..20 {

@@ -7,7 +7,7 @@
 use super::stats::ratio_test;
 use super::{Finding, Reasons, Scene, Spoiled, Subject, by_sensitivity, may_reach, percent, span_in_words};
 use crate::baseline::state::EndpointState;
-use crate::baseline::tier_of;
+use crate::baseline::{SPANS, tier_of};
 use crate::inspect::{DataClass, Sensitivity};
 use crate::rule::Severity;
 use crate::window::{ClassExposure, Exposure, pair_key};
@@ -89,7 +89,7 @@ pub(super) fn is_own_data(exposure: &Exposure, class: &ClassExposure) -> bool {
 /// Whether giving this class without credentials is new at this endpoint.
 fn is_new_here(scene: &Scene<'_>, (key, state): (u64, &EndpointState), class: &ClassExposure, successes: u64) -> bool {
     let usual = &state.open_exposure;
-    if scene.is_learning || usual.class(class.class).values > 0.0 {
+    if scene.is_learning || is_usual(scene, state, class.class) {
         return false;
     }
     if !state.is_learned || is_guarded(scene, state) {
@@ -101,6 +101,15 @@ fn is_new_here(scene: &Scene<'_>, (key, state): (u64, &EndpointState), class: &C
     let chance = ratio_test(class.responses, successes, 0, base, base as f64);
     base > 0
         && scene.rare("unauthenticated_data_exposure.new_class", pair_key(key, class.class as u64), chance).is_some()
+}
+
+/// Whether the endpoint gave such data without credentials before. What it began to give within the horizon that is judged is
+/// a part of the matter: who is slow would else be usual before there is enough to speak of.
+fn is_usual(scene: &Scene<'_>, state: &EndpointState, class: DataClass) -> bool {
+    let longest =
+        scene.rules.unauthenticated_data_exposure.horizons_seconds.iter().map(|horizon| tier_of(*horizon)).max();
+    let windows = longest.map_or(0, |tier| SPANS[tier]);
+    state.open_exposure.class(class).is_older_than(windows, scene.window)
 }
 
 fn finding_of(
@@ -168,8 +177,9 @@ fn severity_of(scene: &Scene<'_>, state: &EndpointState, class: &ClassExposure) 
     let sensitivity: Sensitivity = class.class.sensitivity();
     let severity = by_sensitivity(&rules.severity, sensitivity);
     // A public directory is large; that does not make it worse.
-    let is_usual = state.open_exposure.class(class.class).values > 0.0;
-    if !is_usual && class.values.count() >= by_sensitivity(&rules.escalating_values, sensitivity) {
+    if !is_usual(scene, state, class.class)
+        && class.values.count() >= by_sensitivity(&rules.escalating_values, sensitivity)
+    {
         severity.worse()
     } else {
         severity

@@ -335,14 +335,16 @@ impl Window {
         shown: &mut Shown<'_, '_>,
     ) {
         let is_program = observation.credentials.is_some_and(|credentials| credentials.is_lasting);
-        let is_change = observation.is_success && observation.attempt.is_none() && !is_safe(&observation.method);
+        // A body may say no: codes of coupons are guessed like that.
+        let is_answered = (200..300).contains(&observation.status);
+        let is_change = is_answered && observation.attempt.is_none() && !is_safe(&observation.method);
         if !is_change || !observation.is_known || is_program {
             return;
         }
         let key = use_key(observation.endpoint, observation.principal.unwrap_or(client));
         let entry = self.reaches.entry(key, false, filling.limits.keys, || new_reach(observation));
         let Some(reach) = entry else { return };
-        reach.successes += 1;
+        reach.successes += u64::from(observation.is_success);
         reach.uses += 1;
         reach.record(observation, shown);
     }

@@ -59,6 +59,16 @@ pub struct ClassNormal {
     /// Distinct values and responses seen, fading.
     pub values: f64,
     pub responses: f64,
+    /// Window in which the first of them settled; none for what was there while learning.
+    #[serde(default)]
+    pub since: Option<i64>,
+}
+
+impl ClassNormal {
+    /// Whether there were values before the longest horizon of those who ask began, so many windows ago.
+    pub fn is_older_than(&self, windows: i64, now: i64) -> bool {
+        self.values > 0.0 && self.since.is_none_or(|since| now.saturating_sub(since) >= windows)
+    }
 }
 
 /// What is normal in the exposure of a key.
@@ -84,7 +94,7 @@ impl ExposureNormal {
     pub fn teach(&mut self, window: i64, lesson: ExposureLesson, is_learning: bool) {
         let settled = if is_learning { Some(lesson) } else { self.fresh.add(window, lesson) };
         if let Some(settled) = settled {
-            self.add(&settled);
+            self.add(&settled, (!is_learning).then_some(window));
         }
     }
 
@@ -93,13 +103,16 @@ impl ExposureNormal {
         self.fresh.retract();
     }
 
-    fn add(&mut self, lesson: &ExposureLesson) {
+    fn add(&mut self, lesson: &ExposureLesson, since: Option<i64>) {
         self.responses += lesson.successes as f64;
         self.windows += lesson.windows as f64;
         self.records += lesson.records as f64;
         self.bytes += lesson.bytes as f64;
         for (class, values, responses) in &lesson.classes {
             let normal = &mut self.classes[*class as usize];
+            if normal.values == 0.0 {
+                normal.since = since;
+            }
             normal.values += *values as f64;
             normal.responses += *responses as f64;
         }
@@ -108,6 +121,11 @@ impl ExposureNormal {
     /// Takes in what was normal for a key that joins this one.
     pub fn join(&mut self, other: &ExposureNormal) {
         for (mine, theirs) in self.classes.iter_mut().zip(&other.classes) {
+            mine.since = match (mine.values > 0.0, theirs.values > 0.0) {
+                (true, true) => mine.since.min(theirs.since), // none is before all
+                (true, false) => mine.since,
+                _ => theirs.since,
+            };
             mine.values += theirs.values;
             mine.responses += theirs.responses;
         }
