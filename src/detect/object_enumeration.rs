@@ -17,6 +17,8 @@ use crate::window::{Reach, WINDOW};
 const PUBLIC_SHARE: f64 = 0.1;
 /// Share of requests that were refused or met nothing, from which on ids are guessed.
 const GUESSED_SHARE: f64 = 0.01;
+/// The same, from which on a sequence is counted up blindly.
+const BLIND_SHARE: f64 = 0.2;
 /// Of the objects, up to which it may be a list of known objects of which some were deleted meanwhile.
 const DELETED_SHARE: f64 = 0.05;
 /// Objects are estimated, with a standard error of 6.5 % (`window::FEW_REGISTERS`): four of them and a little.
@@ -45,6 +47,8 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let is_sequence = share >= rules.min_sequential_share;
     let objects = if is_sequence { objects.min(range_of(reach)) } else { objects };
     let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
+    let is_blind = is_sequence && reach.misses as f64 >= BLIND_SHARE * reach.requests as f64;
+    let factor = if is_blind { rules.reach_factor_guessed } else { rules.reach_factor };
     let spans = (SPANS[tier] / SPANS[0]) as f64;
     // A steady program reaches more in a longer span: at its own pace all day, with `reach_factor`.
     let usual = (state.past(tier, scene.window) as f64 * spans.powf(rules.growth_exponent)).ceil() as u64;
@@ -54,7 +58,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         if !is_sequence || !is_guessing || tier > 0 || objects < rules.min_objects_while_learning {
             return None;
         }
-    } else if objects < floor || objects < (rules.reach_factor * usual as f64) as u64 {
+    } else if objects < floor || objects < (factor * usual as f64) as u64 {
         return None;
     }
     let endpoint = scene.store.endpoints.get(&reach.endpoint)?;
@@ -73,7 +77,7 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
         let normal = looks.value_at_quantile(rules.peer_quantile) as f64 * growth;
         let reached = (looks.mean() * peers as f64) as u64;
         let probability = rate_test(objects, growth, reached, peers as f64, rules.prior_strength);
-        if (objects as f64) < rules.reach_factor * normal {
+        if (objects as f64) < factor * normal {
             return None;
         }
         let probability = scene.rare("object_enumeration", key, probability)?;

@@ -154,6 +154,26 @@ fn a_list_of_which_a_few_were_deleted_is_no_guessing() {
 }
 
 #[test]
+fn ids_that_are_counted_up_blindly_need_less() {
+    let told = |misses: u64| {
+        let mut sensor = Sensor::new();
+        sensor.voices(LEARNED as u64, |nth, traffic| {
+            let ids: Vec<u64> = (0..if nth.is_multiple_of(20) { 6 } else { 1 }).map(|id| nth * 60 + id * 7).collect();
+            traffic.look(person_of(nth), nth, &ids);
+        });
+        let found = sensor.voices(1, |_, traffic| {
+            traffic.look(attacker(1), 999_999, &(10_000..10_024 - misses).collect::<Vec<_>>());
+            for id in 10_024 - misses..10_024 {
+                let refused = Reach { successes: 0, misses: 1, ..reach_of(attacker(1), 999_999, id) };
+                traffic.window.reaches.put(pair_key(ORDERS, mix(999_999)), refused);
+            }
+        });
+        found.contains(&"object_enumeration")
+    };
+    assert_eq!((told(8), told(2)), (true, false));
+}
+
+#[test]
 fn more_names_than_numbers_are_no_sequence() {
     let mut sensor = Sensor::learned();
     let found = sensor.voices(3, |nth, traffic| {

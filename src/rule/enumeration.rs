@@ -26,6 +26,8 @@ pub struct ObjectEnumeration {
     pub min_sequential_share: f64,
     /// Objects / its own normal, and objects / the peers' normal.
     pub reach_factor: f64,
+    /// The same where ids are guessed in sequence.
+    pub reach_factor_guessed: f64,
     /// Quantile of the peers' reach that is their normal.
     pub peer_quantile: f64,
     /// Power of the span's length with which the peers' reach grows: 0 for who always looks at the same objects, 1 for who
@@ -54,6 +56,7 @@ impl ObjectEnumeration {
         check.within("min_objects_in_sequence", self.min_objects_in_sequence, 2, self.min_objects.max(2));
         check.share("min_sequential_share", self.min_sequential_share);
         check.factor("reach_factor", self.reach_factor);
+        check.factor("reach_factor_guessed", self.reach_factor_guessed);
         check.within("peer_quantile", self.peer_quantile, 0.5, 1.0);
         check.within("growth_exponent", self.growth_exponent, 0.0, 1.0);
         check.within("growth_exponent_in_sequence", self.growth_exponent_in_sequence, 0.0, 1.0);
