@@ -63,7 +63,7 @@ fn who_always_did_may_go_on() {
     let mut sensor = Sensor::new();
     let busy = |nth: u64, traffic: &mut Traffic| {
         buy(traffic, person_of(nth), Some(nth), 1);
-        buy(traffic, attacker(1), Some(999_999), u64::from(nth % 2 == 0));
+        buy(traffic, attacker(1), Some(999_999), u64::from(nth.is_multiple_of(2)));
     };
     assert_eq!(sensor.voices(LEARNED as u64 + 200, busy), SILENCE);
 }
