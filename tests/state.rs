@@ -70,6 +70,20 @@ fn a_second_replay_goes_on_where_the_first_ended() {
 }
 
 #[test]
+fn a_phase_of_learning_that_is_not_over_goes_on() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let known: Vec<Talk> = (0..60).map(|index| Talk::get(5.0 * f64::from(index), CLIENT, "/v1/known")).collect();
+    let first = folder.write("first.pcap", capture_from(&known, DEFAULT_START));
+    let five_minutes_later = DEFAULT_START.saturating_add(Duration::from_secs(300));
+    let second = folder.write("second.pcap", with_a_stranger(five_minutes_later));
+    apitap(&["replay", &first, "--state", &state]).with_status(0);
+    let told = apitap(&["replay", &second, "--state", &state]).with_status(0);
+    assert!(told.err.contains("learned until 2025-11-24 09:10:00"), "{}", told.err);
+    assert!(!told.out.contains("shadow_endpoint"), "{}", told.out);
+}
+
+#[test]
 fn an_older_capture_is_refused_unless_nothing_is_learned_from_it() {
     let folder = Folder::new();
     let state = folder.path("state");

@@ -96,7 +96,8 @@ impl Setup {
         if !state.is_new() {
             // A state has learned already, or has begun to; an explicit --learn counts anew.
             self.learn = args.learn;
-            self.learn_until = singles.learn_until.filter(|_| args.learn.is_none());
+            let is_under_way = |until: &Timestamp| singles.newest.is_none_or(|newest| newest < *until);
+            self.learn_until = singles.learn_until.filter(|until| args.learn.is_none() && is_under_way(until));
         }
         self.store = Arc::new(store);
         self.key = Some(state.key());
