@@ -37,8 +37,8 @@ fn who_buys_far_more_than_others_is_told_of() {
 }
 
 #[test]
-fn who_is_slow_is_seen_over_hours() {
-    let found = a_shop(1).voices(1200, |nth, traffic| match nth % 6 {
+fn who_is_slow_is_seen_within_the_hour() {
+    let found = a_shop(1).voices(400, |nth, traffic| match nth % 6 {
         0 => buy(traffic, attacker(1), Some(999), 1),
         nth => buy(traffic, person_of(nth), Some(1000 + nth), 0),
     });
