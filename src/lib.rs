@@ -1,8 +1,7 @@
 //! apitap: a passive API security sensor.
 //!
 //! Frames become packets, streams, HTTP transactions, observations and windows; windows become findings and alerts.
-//! `docs/ARCHITECTURE.md` has the whole picture. Which module may import which is in
-//! its table.
+//! `docs/ARCHITECTURE.md` has the whole picture. Its table says which module may import which.
 
 mod counts;
 pub mod hash;

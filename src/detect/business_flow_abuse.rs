@@ -39,7 +39,8 @@ fn excess(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Optio
     let others = looks.quantile(rules.peer_quantile);
     let own = state.past(tier, scene.window);
     let normal = |count: u64| (count as f64 * growth).ceil();
-    if uses < floor || others > rules.max_usual || (uses as f64) < rules.factor * normal(others.max(own)) {
+    let usual = normal(others.max(own));
+    if uses < floor || others > rules.max_usual || (uses as f64) < rules.factor * usual {
         return None;
     }
     let probability = rate_test(uses, growth, looks.sum(), looks.count() as f64, rules.prior_strength);
@@ -65,7 +66,7 @@ fn excess(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Optio
     ));
     finding.reasons = Reasons::over(SPANS[tier] as u64 * WINDOW.as_secs())
         .floor(floor_key, floor as f64, uses as f64)
-        .floor("factor", rules.factor, uses as f64 / normal(others.max(own)).max(1.0))
+        .floor("factor", rules.factor, uses as f64 / usual.max(1.0))
         .interval(low as f64, high as f64);
     finding.spoils = vec![Spoiled::Reach(key)];
     Some(finding)

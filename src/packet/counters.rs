@@ -35,7 +35,28 @@ pub struct PacketCounters {
 
 impl PacketCounters {
     pub fn add(&mut self, other: &PacketCounters) {
-        add_counts!(self, other, PacketCounters { frames, wire_bytes, tcp_segments, unknown_link, not_ip, not_tcp, too_deep, duplicates, malformed, cut_by_snaplen, bad_ip_checksum, bad_tcp_checksum, fragments, datagrams_reassembled, fragments_overlapping, fragments_evicted } and { encapsulations });
+        add_counts!(
+            self,
+            other,
+            PacketCounters {
+                frames,
+                wire_bytes,
+                tcp_segments,
+                unknown_link,
+                not_ip,
+                not_tcp,
+                too_deep,
+                duplicates,
+                malformed,
+                cut_by_snaplen,
+                bad_ip_checksum,
+                bad_tcp_checksum,
+                fragments,
+                datagrams_reassembled,
+                fragments_overlapping,
+                fragments_evicted,
+            } and { encapsulations }
+        );
         self.encapsulations.add(&other.encapsulations);
     }
 

@@ -18,7 +18,7 @@ pub struct BusinessFlowAbuse {
     pub enabled: bool,
     /// Spans of event time, each judged by itself, ascending.
     pub horizons_seconds: Vec<u64>,
-    /// Successful uses within a horizon, of an account.
+    /// Uses (answered with 2xx) within a horizon, of an account.
     pub min_uses: u64,
     /// The same of an address that does not sign in.
     pub min_uses_of_address: u64,
