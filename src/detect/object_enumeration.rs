@@ -36,6 +36,28 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What a subject reached within a span.
+struct Walk<'w> {
+    key: u64,
+    tier: usize,
+    reach: &'w Reach,
+    objects: u64,
+    /// Of the range that the ids span, the part that they fill.
+    share: f64,
+    is_sequence: bool,
+    /// What is usual by its own past.
+    usual: u64,
+}
+
+/// What its peers reach in that span.
+struct Normal {
+    /// Nobody is known well enough.
+    most: Option<u64>,
+    probability: Option<f64>,
+    peers: u64,
+    reasons: Reasons,
+}
+
 fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<Finding> {
     let rules = &scene.rules.object_enumeration;
     if state.recent.sum(tier, |reach| reach.objects.count()) < rules.min_objects_in_sequence.min(rules.min_objects) {
@@ -46,119 +68,183 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     let share = sequential_share(reach, objects);
     let is_sequence = share >= rules.min_sequential_share;
     let objects = if is_sequence { objects.min(range_of(reach)) } else { objects };
-    let floor = if is_sequence { rules.min_objects_in_sequence } else { rules.min_objects };
-    let is_blind = is_sequence && reach.misses as f64 >= BLIND_SHARE * reach.requests as f64;
-    let factor = if is_blind { rules.reach_factor_guessed } else { rules.reach_factor };
-    let spans = (SPANS[tier] / SPANS[0]) as f64;
-    // A steady program reaches more in a longer span: at its own pace all day, with `reach_factor`.
-    let usual = (state.past(tier, scene.window) as f64 * spans.powf(rules.growth_exponent)).ceil() as u64;
-    if scene.is_learning {
-        // Nothing is normal yet; but a program that takes so many in a row knows which there are.
-        let is_guessing = reach.misses as f64 >= GUESSED_SHARE * reach.requests as f64;
-        if !is_sequence || !is_guessing || tier > 0 || objects < rules.min_objects_while_learning {
-            return None;
-        }
-    } else if objects < floor || objects < (factor * usual as f64) as u64 {
+    let past = state.past(tier, scene.window) as f64;
+    let usual = (past * spans_of(tier).powf(rules.growth_exponent)).ceil() as u64;
+    let walk = Walk { key, tier, reach, objects, share, is_sequence, usual };
+    if !walk.is_far(scene) {
         return None;
     }
     let endpoint = scene.store.endpoints.get(&reach.endpoint)?;
-    let is_new = !scene.is_learning && endpoint.reach.len() < rules.min_peers;
-    let known = is_new.then(|| best_known_method(scene, &endpoint)).flatten();
-    let known = known.and_then(|key| scene.store.endpoints.get(&key));
-    let looks = known.as_ref().map_or(&endpoint.reach, |known| &known.reach);
-    let peers = looks.len();
-    // Who goes on reaches more, but also comes back to the objects he knows; and nobody's own objects are one after the other.
-    let most = if is_sequence { rules.growth_exponent_in_sequence } else { 1.0 };
-    let growth = spans.powf(rules.growth_exponent.min(most));
-    let mut reasons = Reasons::over(SPANS[tier] as u64 * WINDOW.as_secs());
-    let (normal, probability) = if scene.is_learning {
-        (None, None)
-    } else if peers >= rules.min_peers {
+    let normal = walk.normal(scene, &endpoint)?;
+    let severity = walk.severity(scene, &endpoint)?;
+    Some(walk.finding(scene, normal, severity))
+}
+
+/// How many of the shortest spans a tier covers.
+fn spans_of(tier: usize) -> f64 {
+    (SPANS[tier] / SPANS[0]) as f64
+}
+
+impl Walk<'_> {
+    /// Objects from which on it is told of.
+    fn floor(&self, scene: &Scene<'_>) -> (&'static str, u64) {
+        let rules = &scene.rules.object_enumeration;
+        match self.is_sequence {
+            true => ("min_objects_in_sequence", rules.min_objects_in_sequence),
+            false => ("min_objects", rules.min_objects),
+        }
+    }
+
+    fn factor(&self, scene: &Scene<'_>) -> f64 {
+        let rules = &scene.rules.object_enumeration;
+        let is_blind = self.is_sequence && self.missed(BLIND_SHARE);
+        if is_blind { rules.reach_factor_guessed } else { rules.reach_factor }
+    }
+
+    /// Whether at least this share of the requests was refused or met nothing.
+    fn missed(&self, share: f64) -> bool {
+        self.reach.misses as f64 >= share * self.reach.requests as f64
+    }
+
+    /// Whether misses are more than deleted objects explain.
+    fn is_guessing(&self) -> bool {
+        self.reach.misses as f64 >= DELETED_SHARE * self.objects as f64
+    }
+
+    /// Beyond its own past: a steady program reaches more in a longer span, at its own pace all day, with `reach_factor`.
+    fn is_far(&self, scene: &Scene<'_>) -> bool {
+        let rules = &scene.rules.object_enumeration;
+        if scene.is_learning {
+            // Nothing is normal yet; but a program that takes so many in a row knows which there are.
+            let is_short = self.tier == 0 && self.objects >= rules.min_objects_while_learning;
+            return self.is_sequence && self.missed(GUESSED_SHARE) && is_short;
+        }
+        let (_, floor) = self.floor(scene);
+        self.objects >= floor && self.objects >= (self.factor(scene) * self.usual as f64) as u64
+    }
+
+    /// What its peers reach; none if it is within that.
+    fn normal(&self, scene: &Scene<'_>, endpoint: &EndpointState) -> Option<Normal> {
+        let rules = &scene.rules.object_enumeration;
+        let is_new = !scene.is_learning && endpoint.reach.len() < rules.min_peers;
+        let known = is_new.then(|| best_known_method(scene, endpoint)).flatten();
+        let known = known.and_then(|key| scene.store.endpoints.get(&key));
+        let looks = known.as_ref().map_or(&endpoint.reach, |known| &known.reach);
+        let peers = looks.len();
+        let reasons = Reasons::over(SPANS[self.tier] as u64 * WINDOW.as_secs());
+        if scene.is_learning || peers < rules.min_peers {
+            let is_enough = scene.is_learning || self.objects >= rules.min_objects_without_peers;
+            return is_enough.then_some(Normal { most: None, probability: None, peers, reasons });
+        }
+        // Who goes on reaches more, but also comes back to the objects he knows; and nobody's own objects are one after the other.
+        let most = if self.is_sequence { rules.growth_exponent_in_sequence } else { 1.0 };
+        let growth = spans_of(self.tier).powf(rules.growth_exponent.min(most));
         let normal = looks.value_at_quantile(rules.peer_quantile) as f64 * growth;
         let reached = (looks.mean() * peers as f64) as u64;
-        let probability = rate_test(objects, growth, reached, peers as f64, rules.prior_strength);
-        if (objects as f64) < factor * normal {
+        let probability = rate_test(self.objects, growth, reached, peers as f64, rules.prior_strength);
+        if (self.objects as f64) < self.factor(scene) * normal {
             return None;
         }
-        let probability = scene.rare("object_enumeration", key, probability)?;
-        let [low, high] = rate_interval(growth, reached, peers as f64, rules.prior_strength, objects);
-        reasons = reasons.interval(low as f64, high as f64);
-        (Some(normal.ceil() as u64), Some(probability))
-    } else if objects >= rules.min_objects_without_peers {
-        (None, None)
-    } else {
-        return None;
-    };
-    let success_share = reach.successes as f64 / reach.requests.max(1) as f64;
-    let is_own = reach.sensitive > 0 && gets_only_own(scene, reach, tier);
-    let sensitive = if is_own { 0 } else { reach.sensitive };
-    // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
-    let is_public = reach.principal.is_none() && sensitive == 0 && endpoint.authenticated_share() < PUBLIC_SHARE;
-    let is_page = sensitive == 0 && endpoint.successes > 0 && endpoint.is_page();
-    if is_public && is_page {
-        return None; // a web site, which anybody may read page by page
+        let probability = scene.rare("object_enumeration", self.key, probability)?;
+        let [low, high] = rate_interval(growth, reached, peers as f64, rules.prior_strength, self.objects);
+        let reasons = reasons.interval(low as f64, high as f64);
+        Some(Normal { most: Some(normal.ceil() as u64), probability: Some(probability), peers, reasons })
     }
-    let is_entitled = (reach.misses as f64) < DELETED_SHARE * objects as f64 && sensitive == 0;
-    let severity = match () {
-        // Sites give everybody a session: it need not be one that was signed in for.
-        _ if is_public || is_page => Severity::Low,
-        // An app that loads all that its user has.
-        _ if is_own && reach.misses == 0 && !is_sequence && objects < rules.min_objects_without_peers => Severity::Low,
-        // Who is hardly ever refused, and takes no personal data, may be a new program that is entitled to all of it.
-        _ if scene.is_learning || is_entitled => rules.alert.severity,
-        _ if success_share >= rules.min_success_share => rules.success_severity,
-        _ => rules.alert.severity,
-    };
-    let subject = reach.principal.map_or(Subject::Client(reach.client), Subject::Principal);
-    let mut finding =
-        Finding::new("object_enumeration", subject, severity, reach.moment).with_evidence(&reach.evidence);
-    finding.endpoint = Some(reach.endpoint);
-    finding.client = Some(reach.client);
-    finding.client_count = 1;
-    finding.client_sample = vec![reach.client];
-    finding.count = reach.requests;
-    finding.probability = probability;
-    let floor_key = if is_sequence { "min_objects_in_sequence" } else { "min_objects" };
-    reasons = reasons.floor(floor_key, floor as f64, objects as f64);
-    if let Some(normal) = normal {
-        reasons = reasons.fact(format!("{:.0} times what its peers reach", objects as f64 / normal.max(1) as f64));
-    }
-    if reach.misses as f64 >= DELETED_SHARE * objects as f64 {
-        let share = reach.misses as f64 / reach.requests.max(1) as f64;
-        reasons =
-            reasons.fact(format!("{} of its requests were refused or met nothing: ids are guessed", percent(share)));
-    }
-    if is_sequence {
-        reasons = reasons.fact(format!("the ids fill {} of the range they span", percent(share.min(1.0))));
-    }
-    if sensitive > 0 {
-        reasons = reasons.fact(format!("{sensitive} answers carried sensitive data"));
-    }
-    finding.reasons = reasons;
-    finding.observed = format!(
-        "{objects} different objects in {}{}, {} answered with success, {} refused or not found",
-        span_in_words(&reach.moment),
-        if is_sequence { format!(", in sequence from {} to {}", reach.lowest, reach.highest) } else { String::new() },
-        percent(success_share),
-        reach.misses
-    );
-    finding.expected = Some(match normal {
-        Some(normal) => format!(
-            "at most {normal} for {} of {peers} looks at its peers{}",
-            percent(rules.peer_quantile),
-            match usual {
-                0 => String::new(),
-                usual => format!(", {usual} by its own past"),
+
+    /// None for a web site, which anybody may read page by page.
+    fn severity(&self, scene: &Scene<'_>, endpoint: &EndpointState) -> Option<Severity> {
+        let rules = &scene.rules.object_enumeration;
+        let reach = self.reach;
+        let takes_data = self.takes_data(scene);
+        let is_own = reach.sensitive > 0 && !takes_data;
+        // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
+        let is_public = reach.principal.is_none() && !takes_data && endpoint.authenticated_share() < PUBLIC_SHARE;
+        let is_page = !takes_data && endpoint.successes > 0 && endpoint.is_page();
+        Some(match () {
+            _ if is_public && is_page => return None,
+            // Sites give everybody a session: it need not be one that was signed in for.
+            _ if is_public || is_page => Severity::Low,
+            // An app that loads all that its user has.
+            _ if is_own && reach.misses == 0 && !self.is_sequence && self.objects < rules.min_objects_without_peers => {
+                Severity::Low
             }
-        ),
-        None => format!("fewer than {} objects", rules.min_objects_without_peers),
-    });
-    finding.spoils =
-        vec![Spoiled::Reach(key), Spoiled::ClientAttack(reach.client), Spoiled::ClientExposure(reach.client)];
-    finding.spoils.extend(reach.principal.map(Spoiled::PrincipalExposure));
-    // What is refused or not there is answered faster than the rest.
-    finding.spoils.extend([Spoiled::EndpointErrors(reach.endpoint), Spoiled::EndpointPace(reach.endpoint)]);
-    Some(finding)
+            // Who is hardly ever refused, and takes no personal data, may be a new program that is entitled to all of it.
+            _ if scene.is_learning || !self.is_guessing() && !takes_data => rules.alert.severity,
+            _ if self.success_share() >= rules.min_success_share => rules.success_severity,
+            _ => rules.alert.severity,
+        })
+    }
+
+    /// Personal data, not of itself alone.
+    fn takes_data(&self, scene: &Scene<'_>) -> bool {
+        self.reach.sensitive > 0 && !gets_only_own(scene, self.reach, self.tier)
+    }
+
+    fn success_share(&self) -> f64 {
+        self.reach.successes as f64 / self.reach.requests.max(1) as f64
+    }
+
+    fn finding(&self, scene: &Scene<'_>, normal: Normal, severity: Severity) -> Finding {
+        let (reach, objects) = (self.reach, self.objects);
+        let subject = reach.principal.map_or(Subject::Client(reach.client), Subject::Principal);
+        let mut finding =
+            Finding::new("object_enumeration", subject, severity, reach.moment).with_evidence(&reach.evidence);
+        finding.endpoint = Some(reach.endpoint);
+        finding.client = Some(reach.client);
+        finding.client_count = 1;
+        finding.client_sample = vec![reach.client];
+        finding.count = reach.requests;
+        finding.probability = normal.probability;
+        finding.observed = format!(
+            "{objects} different objects in {}{}, {} answered with success, {} refused or not found",
+            span_in_words(&reach.moment),
+            match self.is_sequence {
+                true => format!(", in sequence from {} to {}", reach.lowest, reach.highest),
+                false => String::new(),
+            },
+            percent(self.success_share()),
+            reach.misses
+        );
+        finding.expected = Some(self.expected(scene, &normal));
+        finding.reasons = self.reasons(scene, normal);
+        finding.spoils =
+            vec![Spoiled::Reach(self.key), Spoiled::ClientAttack(reach.client), Spoiled::ClientExposure(reach.client)];
+        finding.spoils.extend(reach.principal.map(Spoiled::PrincipalExposure));
+        // What is refused or not there is answered faster than the rest.
+        finding.spoils.extend([Spoiled::EndpointErrors(reach.endpoint), Spoiled::EndpointPace(reach.endpoint)]);
+        finding
+    }
+
+    fn expected(&self, scene: &Scene<'_>, normal: &Normal) -> String {
+        let rules = &scene.rules.object_enumeration;
+        let Some(most) = normal.most else { return format!("fewer than {} objects", rules.min_objects_without_peers) };
+        let own = match self.usual {
+            0 => String::new(),
+            usual => format!(", {usual} by its own past"),
+        };
+        format!("at most {most} for {} of {} looks at its peers{own}", percent(rules.peer_quantile), normal.peers)
+    }
+
+    fn reasons(&self, scene: &Scene<'_>, normal: Normal) -> Reasons {
+        let (floor_key, floor) = self.floor(scene);
+        let mut reasons = normal.reasons.floor(floor_key, floor as f64, self.objects as f64);
+        if let Some(most) = normal.most {
+            reasons =
+                reasons.fact(format!("{:.0} times what its peers reach", self.objects as f64 / most.max(1) as f64));
+        }
+        if self.is_guessing() {
+            let share = self.reach.misses as f64 / self.reach.requests.max(1) as f64;
+            reasons = reasons
+                .fact(format!("{} of its requests were refused or met nothing: ids are guessed", percent(share)));
+        }
+        if self.is_sequence {
+            reasons = reasons.fact(format!("the ids fill {} of the range they span", percent(self.share.min(1.0))));
+        }
+        if self.takes_data(scene) {
+            reasons = reasons.fact(format!("{} answers carried sensitive data", self.reach.sensitive));
+        }
+        reasons
+    }
 }
 
 /// Whether the personal data that a principal got is of one person: his own.

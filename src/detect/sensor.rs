@@ -4,7 +4,7 @@
 //! Each finding is about the sensor as a whole, or an interface of it.
 
 use super::{Finding, Subject};
-use crate::rule::{AlertText, SensorRules};
+use crate::rule::{AlertText, Ruleset};
 use crate::time::Timestamp;
 use crate::window::Moment;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub struct Health {
 const MIN_DROPPED_SHARE: f64 = 0.001;
 
 /// What is to be said of it.
-pub fn judge(health: &Health, rules: &SensorRules) -> Vec<Finding> {
+pub fn judge(health: &Health, rules: &Ruleset) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut say =
         |enabled: bool, detector: &'static str, about: &str, text: &AlertText, count: u64, observed: String| {
@@ -143,7 +143,7 @@ mod tests {
 
     fn said(health: &Health) -> Vec<(&'static str, String)> {
         let rules = Ruleset::default();
-        judge(health, &rules.sensor).into_iter().map(|finding| (finding.detector, finding.observed)).collect()
+        judge(health, &rules).into_iter().map(|finding| (finding.detector, finding.observed)).collect()
     }
 
     #[test]

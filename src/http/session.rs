@@ -204,45 +204,71 @@ impl<O: Observer> HttpHandler<O> {
                 return self.wait(undecided, direction, joined, &chunk);
             }
             Guess::More | Guess::Neither => {
-                if is_preface(bytes) {
-                    return self.http2(info, undecided, Http2Sign::Preface, direction, words);
-                }
-                let is_answer = offset == 0 && info.opened_by == Some(direction.other());
-                if is_answer || (undecided.is_in_tunnel() && undecided.looked_at == 0) {
-                    match http2::first_words(bytes) {
-                        FirstWords::Settings => {
-                            return self.http2(info, undecided, Http2Sign::Settings, direction, words);
-                        }
-                        FirstWords::More => return self.wait(undecided, direction, joined, &chunk),
-                        FirstWords::Other => {}
-                    }
-                }
-                match tls::hello(bytes) {
-                    Hello::Chosen(mac) => return self.inside_tls(info, undecided, mac, direction, words),
-                    Hello::More if self.may_wait_for(bytes) => {
-                        return self.wait(undecided, direction, joined, &chunk);
-                    }
-                    Hello::Offered if undecided.looked_at == 0 => {
-                        undecided.looked_at = 1;
-                        return None; // what the server chooses decides
-                    }
-                    Hello::Offered | Hello::More | Hello::Other => {}
-                }
-                // A request that is no request may still be answered in HTTP: the other direction decides.
-                undecided.is_socks |= undecided.looked_at == 0 && is_socks_greeting(bytes);
-                undecided.said[direction as usize].other = true;
-                let is_midstream = info.opened_by.is_none() || undecided.said.iter().any(|said| said.has_gap);
-                if let Some(side) = if is_midstream { http2::side_of(bytes) } else { None } {
-                    return self.http2(info, undecided, Http2Sign::Frames(side), direction, words);
-                }
-                let both = undecided.said.iter().all(|said| said.other) && !undecided.is_socks;
-                undecided.looked_at = undecided.looked_at.saturating_add(1);
-                let limits = &self.shared.limits;
-                let limit = if is_midstream { limits.midstream_chunks } else { limits.opening_chunks };
-                let give_up = undecided.looked_at > limit || tls::is_record(bytes) || (both && !is_midstream);
-                return if give_up { self.refuse(undecided) } else { None };
+                return self.no_http1(info, undecided, direction, chunk, joined);
             }
         };
+        Some(HttpState::Http(Box::new(self.http1(info, undecided, client, direction, words))))
+    }
+
+    /// What the words are that are no beginning of HTTP/1: HTTP/2, TLS that hides nothing, or nothing known, for a while.
+    fn no_http1(
+        &mut self,
+        info: &FlowInfo,
+        undecided: &mut Undecided,
+        direction: Direction,
+        chunk: Chunk<'_>,
+        joined: Option<Box<FirstBytes>>,
+    ) -> Option<HttpState<O::Scan, O::Report>> {
+        let words = joined.as_ref().map_or(chunk, |first| first.chunk());
+        let Chunk { bytes, offset, .. } = words;
+        if is_preface(bytes) {
+            return self.http2(info, undecided, Http2Sign::Preface, direction, words);
+        }
+        let is_answer = offset == 0 && info.opened_by == Some(direction.other());
+        if is_answer || (undecided.is_in_tunnel() && undecided.looked_at == 0) {
+            match http2::first_words(bytes) {
+                FirstWords::Settings => {
+                    return self.http2(info, undecided, Http2Sign::Settings, direction, words);
+                }
+                FirstWords::More => return self.wait(undecided, direction, joined, &chunk),
+                FirstWords::Other => {}
+            }
+        }
+        match tls::hello(bytes) {
+            Hello::Chosen(mac) => return self.inside_tls(info, undecided, mac, direction, words),
+            Hello::More if self.may_wait_for(bytes) => {
+                return self.wait(undecided, direction, joined, &chunk);
+            }
+            Hello::Offered if undecided.looked_at == 0 => {
+                undecided.looked_at = 1;
+                return None; // what the server chooses decides
+            }
+            Hello::Offered | Hello::More | Hello::Other => {}
+        }
+        // A request that is no request may still be answered in HTTP: the other direction decides.
+        undecided.is_socks |= undecided.looked_at == 0 && is_socks_greeting(bytes);
+        undecided.said[direction as usize].other = true;
+        let is_midstream = info.opened_by.is_none() || undecided.said.iter().any(|said| said.has_gap);
+        if let Some(side) = if is_midstream { http2::side_of(bytes) } else { None } {
+            return self.http2(info, undecided, Http2Sign::Frames(side), direction, words);
+        }
+        let both = undecided.said.iter().all(|said| said.other) && !undecided.is_socks;
+        undecided.looked_at = undecided.looked_at.saturating_add(1);
+        let limits = &self.shared.limits;
+        let limit = if is_midstream { limits.midstream_chunks } else { limits.opening_chunks };
+        let give_up = undecided.looked_at > limit || tls::is_record(bytes) || (both && !is_midstream);
+        if give_up { self.refuse(undecided) } else { None }
+    }
+
+    /// A connection of HTTP/1, with what was said before it was known for one.
+    fn http1(
+        &mut self,
+        info: &FlowInfo,
+        undecided: &mut Undecided,
+        client: Direction,
+        direction: Direction,
+        words: Chunk<'_>,
+    ) -> Connection<O::Scan, O::Report> {
         let mut connection = Connection::new(client);
         connection.continue_at(undecided.transactions);
         for side in [client, client.other()] {
@@ -259,7 +285,7 @@ impl<O: Observer> HttpHandler<O> {
             connection.data(info, first.direction, first.chunk(), &mut self.shared);
         }
         connection.data(info, direction, words, &mut self.shared);
-        Some(HttpState::Http(Box::new(connection)))
+        connection
     }
 
     fn keep(&mut self, undecided: &mut Undecided, first: Option<Box<FirstBytes>>) {

@@ -1,18 +1,8 @@
 //! Rules of the detectors of what is done to accounts besides guessing passwords: `account_abuse.toml`.
 
 use super::alert::AlertText;
-use super::login::BruteForce;
 use super::source::Check;
 use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AccountAbuseFile {
-    pub otp_brute_force: BruteForce,
-    pub user_enumeration: UserEnumeration,
-    pub registration_abuse: RegistrationAbuse,
-    pub password_reset_abuse: PasswordResetAbuse,
-}
 
 /// Calls of one address, or for one account, within a window; what is counted is said by each detector.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -77,30 +67,30 @@ pub struct PasswordResetAbuse {
     pub alert: AlertText,
 }
 
-impl AccountAbuseFile {
+impl UserEnumeration {
     pub(super) fn check(&self, check: &mut Check<'_>) {
-        check.table("otp_brute_force", |check| self.otp_brute_force.check(check));
-        check.table("user_enumeration", |check| {
-            let rule = &self.user_enumeration;
-            check.share("min_given_away_share", rule.min_given_away_share);
-            check.at_least("min_given_away", rule.min_given_away, 1);
-            rule.client.check("client", check);
-            rule.endpoint.check(check);
-            rule.alert.check(check);
-        });
-        check.table("registration_abuse", |check| {
-            let rule = &self.registration_abuse;
-            rule.client.check("client", check);
-            rule.endpoint.check(check);
-            rule.alert.check(check);
-        });
-        check.table("password_reset_abuse", |check| {
-            let rule = &self.password_reset_abuse;
-            rule.client.check("client", check);
-            rule.account.check("account", check);
-            rule.endpoint.check(check);
-            rule.alert.check(check);
-        });
+        check.share("min_given_away_share", self.min_given_away_share);
+        check.at_least("min_given_away", self.min_given_away, 1);
+        self.client.check("client", check);
+        self.endpoint.check(check);
+        self.alert.check(check);
+    }
+}
+
+impl RegistrationAbuse {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        self.client.check("client", check);
+        self.endpoint.check(check);
+        self.alert.check(check);
+    }
+}
+
+impl PasswordResetAbuse {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        self.client.check("client", check);
+        self.account.check("account", check);
+        self.endpoint.check(check);
+        self.alert.check(check);
     }
 }
 

@@ -5,12 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BusinessFlowAbuseFile {
-    pub business_flow_abuse: BusinessFlowAbuse,
-}
-
 /// One account, or address, uses a function that changes something far more than others.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,13 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ClientErrorsFile {
-    pub client_error_spike: ClientErrorSpike,
-    pub scanner: Scanner,
-}
-
 /// More 4xx than usual, given the counts.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

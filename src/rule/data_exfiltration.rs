@@ -6,12 +6,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DataExfiltrationFile {
-    pub data_exfiltration: DataExfiltration,
-}
-
 /// One client or principal takes far more than it did, and than others do.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

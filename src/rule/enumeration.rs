@@ -5,12 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EnumerationFile {
-    pub object_enumeration: ObjectEnumeration,
-}
-
 /// One principal or client that walks through the object ids of an endpoint.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,12 +4,6 @@ use super::alert::AlertText;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EvasionFile {
-    pub evasion: Evasion,
-}
-
 /// What one client does to be read differently by the sensor and by the server.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

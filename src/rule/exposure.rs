@@ -39,12 +39,6 @@ impl BySensitivity<Severity> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ShadowFile {
-    pub shadow_endpoint: ShadowEndpoint,
-}
-
 /// An endpoint that answers with success and that nobody listed.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,12 +81,6 @@ impl ShadowEndpoint {
         check.not_below("sensitive_without_credentials_severity", both, either, "either alone");
         self.alert.check(check);
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ExcessiveFile {
-    pub excessive_data_exposure: ExcessiveDataExposure,
 }
 
 /// Single responses of an endpoint with far more personal values, records or bytes than it gave.
@@ -144,12 +132,6 @@ impl ExcessOfEndpoint {
         check.factor("dump_factor", self.dump_factor);
         check.at_least("min_baseline_responses", self.min_baseline_responses, 1);
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UnauthenticatedFile {
-    pub unauthenticated_data_exposure: UnauthenticatedDataExposure,
 }
 
 /// Personal data given to clients that sent no credentials.

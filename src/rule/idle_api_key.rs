@@ -6,12 +6,6 @@ use super::source::Check;
 use serde::Deserialize;
 use std::time::Duration;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct IdleApiKeyFile {
-    pub idle_api_key: IdleApiKey,
-}
-
 /// A credential that outlives sessions, was idle for long, and is used again.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

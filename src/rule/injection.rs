@@ -5,13 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct InjectionFile {
-    pub injection: Injection,
-    pub server_side_request_forgery: RequestForgery,
-}
-
 /// Code in the requests of one client.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

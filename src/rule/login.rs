@@ -5,14 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LoginFile {
-    pub credential_stuffing: CredentialStuffing,
-    pub brute_force: BruteForce,
-    pub password_spraying: PasswordSpraying,
-}
-
 /// Many user names, each tried once or twice, most of them failing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,12 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PrivilegedFunctionFile {
-    pub privileged_function: PrivilegedFunction,
-}
-
 /// An account is served by an endpoint that only few others use.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

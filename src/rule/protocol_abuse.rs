@@ -4,12 +4,6 @@ use super::alert::AlertText;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ProtocolAbuseFile {
-    pub protocol_abuse: ProtocolAbuse,
-}
-
 /// What one client does to exhaust a server.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,12 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RequestSmugglingFile {
-    pub request_smuggling: RequestSmuggling,
-}
-
 /// What one client sends that servers may read as another number of requests.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,12 +8,6 @@ use serde::Deserialize;
 /// Rows of a page below which it is not kept who got it.
 pub const LEAST_PAGE_ROWS: u64 = 200;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ResourceAbuseFile {
-    pub resource_abuse: ResourceAbuse,
-}
-
 /// One client asks far more than others do, and than it did.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,12 +6,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ResponseDriftFile {
-    pub response_drift: ResponseDrift,
-}
-
 /// An endpoint's responses carry a class of personal data that they never carried.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,17 +6,6 @@ use serde::Deserialize;
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SensorRules {
-    pub sensor_silent: SensorSilent,
-    pub sensor_one_sided: SensorOneSided,
-    pub sensor_loss: SensorLoss,
-    pub sensor_overload: SensorOther,
-    pub sensor_clock: SensorOther,
-    pub sensor_interface: SensorOther,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SensorSilent {
     pub enabled: bool,
     /// Seconds without a frame.
@@ -54,28 +43,31 @@ pub struct SensorOther {
     pub alert: AlertText,
 }
 
-impl SensorRules {
+impl SensorSilent {
     pub(super) fn check(&self, check: &mut Check<'_>) {
-        check.table("sensor_silent", |check| {
-            check.within("min_seconds", self.sensor_silent.min_seconds, 10, 86_400);
-            self.sensor_silent.alert.check(check);
-        });
-        check.table("sensor_one_sided", |check| {
-            check.at_least("min_halves", self.sensor_one_sided.min_halves, 1);
-            check.share("min_share", self.sensor_one_sided.min_share);
-            self.sensor_one_sided.alert.check(check);
-        });
-        check.table("sensor_loss", |check| {
-            check.share("min_share", self.sensor_loss.min_share);
-            check.at_least("min_bytes", self.sensor_loss.min_bytes, 1);
-            self.sensor_loss.alert.check(check);
-        });
-        for (name, other) in [
-            ("sensor_overload", &self.sensor_overload),
-            ("sensor_clock", &self.sensor_clock),
-            ("sensor_interface", &self.sensor_interface),
-        ] {
-            check.table(name, |check| other.alert.check(check));
-        }
+        check.within("min_seconds", self.min_seconds, 10, 86_400);
+        self.alert.check(check);
+    }
+}
+
+impl SensorOneSided {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.at_least("min_halves", self.min_halves, 1);
+        check.share("min_share", self.min_share);
+        self.alert.check(check);
+    }
+}
+
+impl SensorLoss {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        check.share("min_share", self.min_share);
+        check.at_least("min_bytes", self.min_bytes, 1);
+        self.alert.check(check);
+    }
+}
+
+impl SensorOther {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        self.alert.check(check);
     }
 }

@@ -6,12 +6,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ServerErrorsFile {
-    pub server_error_spike: ServerErrorSpike,
-}
-
 /// More 5xx than usual, given the counts.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

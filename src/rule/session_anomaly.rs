@@ -4,12 +4,6 @@ use super::alert::AlertText;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SessionAnomalyFile {
-    pub session_anomaly: SessionAnomaly,
-}
-
 /// One credential is used from many networks.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -25,7 +25,7 @@ fn the_embedded_rules_are_valid() {
 
 #[test]
 fn every_embedded_file_stands_by_itself_in_a_folder() {
-    assert_eq!(load(&EMBEDDED).unwrap(), Ruleset::default());
+    assert_eq!(load(EMBEDDED).unwrap(), Ruleset::default());
 }
 
 #[test]

@@ -8,12 +8,6 @@ use serde::Deserialize;
 /// Windows of which a host's visits are remembered one by one.
 pub const MOST_DROP_WINDOWS: u64 = 60;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TrafficDropFile {
-    pub traffic_drop: TrafficDrop,
-}
-
 /// Far fewer clients use a host than should.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

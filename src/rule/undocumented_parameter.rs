@@ -5,12 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UndocumentedParameterFile {
-    pub undocumented_parameter: UndocumentedParameter,
-}
-
 /// A parameter that no description lists, or that asks for more than users have.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,12 +5,6 @@ use super::severity::Severity;
 use super::source::Check;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ZombieEndpointFile {
-    pub zombie_endpoint: ZombieEndpoint,
-}
-
 /// An operation that is deprecated, or older than another, and still answers.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

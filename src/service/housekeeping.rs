@@ -237,7 +237,7 @@ impl House {
         self.daemon.board.note_passed(now, passed.clone());
         let sinks = Arc::clone(&self.daemon.sinks);
         self.with_judge(move |judge| {
-            let findings = sensor::judge(&health, &judge.rules().sensor);
+            let findings = sensor::judge(&health, judge.rules());
             judge.tell(health.now, findings).iter().for_each(|alert| sinks.alert(alert));
         });
         (self.reading, self.passed) = (reading, passed);

@@ -1,8 +1,12 @@
 //! How an observation counts in a window.
 
-use super::aggregate::{
-    Attempts, ClientWindow, EndpointWindow, Errors, Exposure, HostWindow, PrincipalWindow, Reach, Tally,
-};
+mod attempts;
+mod reaches;
+
+pub use attempts::attempts_key;
+pub use reaches::use_key;
+
+use super::aggregate::{ClientWindow, EndpointWindow, Errors, Exposure, HostWindow, PrincipalWindow, Tally};
 use super::demand::{SAMPLE, SHOWN};
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
@@ -10,9 +14,9 @@ use super::pages::page_size;
 use super::served::{self, contact_key};
 use super::shown::Shown;
 use super::{Asked, AskedByHost, Callers, LastingUse, Window, WindowLimits};
-use crate::api::{AccountFlow, Attempt, Observation, Outcome, is_safe};
+use crate::api::Observation;
 use crate::hash::{HashKey, mix};
-use crate::inspect::{AccountSaid, BodyReport};
+use crate::inspect::BodyReport;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -36,24 +40,6 @@ pub fn client_key(key: &HashKey, client: IpAddr) -> u64 {
 pub fn pair_key(first: u64, second: u64) -> u64 {
     mix(first.rotate_left(17) ^ second)
 }
-
-/// The key of the attempts of a client, or for an account, in a flow at an endpoint: it may serve several flows.
-pub fn attempts_key(endpoint: u64, flow: AccountFlow, subject: u64) -> u64 {
-    match flow {
-        AccountFlow::Login => pair_key(endpoint, subject),
-        flow => pair_key(mix(endpoint ^ flow as u64), subject),
-    }
-}
-
-/// The key of what a subject uses an endpoint for.
-pub fn use_key(endpoint: u64, subject: u64) -> u64 {
-    pair_key(mix(endpoint), subject)
-}
-
-/// Requests of a subject for objects of an endpoint, within a window, from which on they are shown as evidence.
-const REACH_SHOWN: u64 = 3;
-/// One in so many is shown in any case, for those who walk slowly.
-const REACH_SAMPLE: u64 = 8;
 
 /// Records, or bytes, of an answer from which on it is large: excess of volume is seen in such answers only.
 pub const LARGE_RECORDS: u64 = 50;
@@ -238,116 +224,6 @@ impl Window {
             aggregate.exposure.get_or_insert_default().record(observation, report, client, shown);
         }
     }
-
-    fn record_attempt(
-        &mut self,
-        observation: &Observation<'_>,
-        attempt: &Attempt,
-        client: u64,
-        filling: &Filling<'_>,
-        shown: &mut Shown<'_, '_>,
-    ) {
-        let (endpoint, flow) = (observation.endpoint, attempt.flow);
-        let new = |from: Option<(u64, IpAddr)>, user: Option<u64>| Attempts {
-            endpoint,
-            client: from.map(|(_, address)| address),
-            client_key: from.map_or(0, |(key, _)| key),
-            user,
-            flow,
-            ..Attempts::default()
-        };
-        let is_known = observation.is_known;
-        if let Some(window) =
-            self.endpoints.entry(endpoint, is_known, filling.limits.endpoints, || new_endpoint(observation))
-        {
-            let attempts = match flow {
-                AccountFlow::Login => Some(&mut window.logins),
-                AccountFlow::Code => None,
-                _ => Some(&mut window.accounts),
-            };
-            if let Some(attempts) = attempts {
-                let attempts = attempts.get_or_insert_with(|| Box::new(new(None, None)));
-                attempts.record(observation, attempt, client, shown);
-            }
-        }
-        let key = attempts_key(endpoint, flow, client);
-        if let Some(attempts) =
-            self.login_clients.entry(key, false, filling.limits.keys, || new(Some((client, observation.client)), None))
-        {
-            attempts.record(observation, attempt, client, shown);
-        }
-        // Where a code names nobody, it is for the session that waits for it.
-        let account = attempt.user.or(observation.principal.filter(|_| flow == AccountFlow::Code));
-        if let Some(user) = account {
-            let key = attempts_key(endpoint, flow, user);
-            if let Some(attempts) = self.login_accounts.entry(key, false, filling.limits.keys, || new(None, Some(user)))
-            {
-                attempts.record(observation, attempt, client, shown);
-            }
-        }
-    }
-
-    fn record_reach(
-        &mut self,
-        observation: &Observation<'_>,
-        client: u64,
-        filling: &Filling<'_>,
-        shown: &mut Shown<'_, '_>,
-    ) {
-        let Some(object) = observation.object else { return };
-        // Only a login by its nature names many users; its attempts are counted as such. Who is let in by what goes with every
-        // request of his is a caller like others.
-        let is_caller = observation.credentials.is_some_and(|credentials| credentials.basic.is_some());
-        let is_login = observation.attempt.is_some_and(|attempt| !is_caller || attempt.outcome != Outcome::Success);
-        if is_login || (!observation.is_known && !observation.makes_endpoint) {
-            return;
-        }
-        // What is made now was nobody's; what nobody guesses is asked for before it is made.
-        let is_made = observation.status == 201 && (object.is_in_body || observation.template.ends_with('}'));
-        let is_asked_before = object.is_opaque && observation.method == "HEAD";
-        // What is sent may be about anything; it asks for what it is given, or refused, but for want of credentials.
-        let is_asked = observation.is_sensitive() || is_miss(observation.status) && observation.status != 401;
-        let is_told_of = object.is_in_body && !is_asked;
-        if is_made || is_asked_before || is_told_of || observation.is_dead_link() {
-            return;
-        }
-        let subject = observation.principal.unwrap_or(client);
-        let key = pair_key(observation.endpoint, subject);
-        let entry = self.reaches.entry(key, false, filling.limits.keys, || new_reach(observation));
-        let Some(reach) = entry else { return };
-        reach.successes += u64::from(observation.is_success || observation.status == 304);
-        reach.misses += u64::from(is_miss(observation.status));
-        reach.sensitive += u64::from(observation.is_sensitive());
-        reach.objects.insert(object.hash);
-        if let Some(number) = object.number {
-            reach.lowest = reach.lowest.min(number);
-            reach.highest = reach.highest.max(number);
-        }
-        reach.record(observation, shown);
-    }
-
-    /// What somebody does with a function that changes something. Programs do that by trade.
-    fn record_use(
-        &mut self,
-        observation: &Observation<'_>,
-        client: u64,
-        filling: &Filling<'_>,
-        shown: &mut Shown<'_, '_>,
-    ) {
-        let is_program = observation.credentials.is_some_and(|credentials| credentials.is_lasting);
-        // A body may say no: codes of coupons are guessed like that.
-        let is_answered = (200..300).contains(&observation.status);
-        let is_change = is_answered && observation.attempt.is_none() && !is_safe(&observation.method);
-        if !is_change || !observation.is_known || is_program {
-            return;
-        }
-        let key = use_key(observation.endpoint, observation.principal.unwrap_or(client));
-        let entry = self.reaches.entry(key, false, filling.limits.keys, || new_reach(observation));
-        let Some(reach) = entry else { return };
-        reach.successes += u64::from(observation.is_success);
-        reach.uses += 1;
-        reach.record(observation, shown);
-    }
 }
 
 /// The object of another request than one that makes it, and the principal that it was given to.
@@ -356,34 +232,11 @@ fn contact_of(observation: &Observation<'_>) -> Option<(u64, u64)> {
     Some((object.hash, observation.principal?))
 }
 
-/// Whether an object was refused, or there is none.
-fn is_miss(status: u16) -> bool {
-    matches!(status, 401 | 403 | 404 | 410)
-}
-
 fn new_endpoint(observation: &Observation<'_>) -> EndpointWindow {
     let mut endpoint = an_endpoint(&observation.method, &observation.host, observation.template);
     endpoint.documented = observation.documented;
     endpoint.is_deprecated = observation.is_deprecated;
     endpoint
-}
-
-fn new_reach(observation: &Observation<'_>) -> Reach {
-    Reach {
-        endpoint: observation.endpoint,
-        client: observation.client,
-        principal: observation.principal,
-        requests: 0,
-        successes: 0,
-        misses: 0,
-        objects: Default::default(),
-        lowest: u64::MAX,
-        highest: 0,
-        sensitive: 0,
-        uses: 0,
-        moment: Default::default(),
-        evidence: Default::default(),
-    }
 }
 
 /// A client of which nothing was counted yet.
@@ -538,61 +391,6 @@ impl Exposure {
         self.responses += 1;
         self.records += u64::from(report.records);
         self.bytes += observation.response_bytes;
-        self.clients.insert(client);
-        self.client_sample.insert(client, observation.client);
-        self.moment.record(observation.started);
-        shown.offer(&mut self.evidence);
-    }
-}
-
-impl Reach {
-    fn record(&mut self, observation: &Observation<'_>, shown: &mut Shown<'_, '_>) {
-        self.client = self.client.min(observation.client);
-        self.requests += 1;
-        self.moment.record(observation.started);
-        // Nearly every subject asks for an object or two, and nothing will ever be said of them: only of those that ask
-        // for more, and of a sample, is evidence worth building.
-        if self.requests >= REACH_SHOWN || observation.is_one_in(REACH_SAMPLE) {
-            shown.offer(&mut self.evidence);
-        }
-    }
-}
-
-impl Attempts {
-    fn record(&mut self, observation: &Observation<'_>, attempt: &Attempt, client: u64, shown: &mut Shown<'_, '_>) {
-        self.with_session += u64::from(attempt.opens_session);
-        let counts = match attempt.flow {
-            AccountFlow::Login | AccountFlow::Code => attempt.outcome == Outcome::Failure,
-            _ => true,
-        };
-        match attempt.outcome {
-            Outcome::Unknown => self.unknown += 1,
-            Outcome::Success => {
-                self.successes += 1;
-                if let Some(user) = attempt.user {
-                    self.succeeded.insert(user, user);
-                }
-            }
-            Outcome::Failure => self.failures += 1,
-        }
-        self.given_away += u64::from(match attempt.flow {
-            AccountFlow::Registration => attempt.said == Some(AccountSaid::Taken),
-            _ => attempt.said == Some(AccountSaid::Unknown),
-        });
-        if !counts {
-            return;
-        }
-        if let Some(user) = attempt.user {
-            self.users.insert(user);
-        }
-        if let Some(secret) = attempt.secret {
-            self.passwords.insert(secret);
-        }
-        // Who is locked out or too quick is refused without a look.
-        let was_looked_at = attempt.flow == AccountFlow::Login && !matches!(observation.status, 423 | 429);
-        if let Some(latency) = observation.latency.filter(|_| was_looked_at) {
-            self.refused_after.record(latency);
-        }
         self.clients.insert(client);
         self.client_sample.insert(client, observation.client);
         self.moment.record(observation.started);
