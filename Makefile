@@ -137,7 +137,7 @@ deb: build ## Debian package, target/debian/apitap_VERSION_ARCH.deb (seconds aft
 
 .PHONY: package-test
 package-test: setup ## Install, start, upgrade, remove, purge the package in a chroot (root; 10 s, the first time 1 min)
-	$(CARGO) build --profile test --bin apitap
+	$(CARGO) test --no-run --test package  # its program is the one that the tests were made with
 	packaging/test $(patsubst %/release/apitap,%/debug/apitap,$(APITAP))
 
 .PHONY: tarball
