@@ -76,7 +76,9 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn print_rules(name: Option<&str>) -> anyhow::Result<ExitCode> {
-    let wanted = Ruleset::embedded_files().iter().filter(|(file, _)| name.is_none_or(|name| name == *file));
+    let is_wanted = |(file, _): &&(&str, &str)| name.is_none_or(|name| name == *file);
+    let mut wanted: Vec<_> = Ruleset::embedded_files().iter().filter(is_wanted).collect();
+    wanted.sort();
     let mut out = io::stdout().lock();
     for (file, text) in wanted {
         writeln!(out, "# ---- {file}\n\n{}\n", text.trim_end())?;

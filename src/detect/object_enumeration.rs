@@ -51,7 +51,7 @@ struct Walk<'w> {
 
 /// What its peers reach in that span.
 struct Normal {
-    /// Nobody is known well enough.
+    /// Nothing where too few are known.
     most: Option<u64>,
     probability: Option<f64>,
     peers: u64,
@@ -76,8 +76,9 @@ fn walk(scene: &Scene<'_>, key: u64, state: &ReachState, tier: usize) -> Option<
     }
     let endpoint = scene.store.endpoints.get(&reach.endpoint)?;
     let normal = walk.normal(scene, &endpoint)?;
-    let severity = walk.severity(scene, &endpoint)?;
-    Some(walk.finding(scene, normal, severity))
+    let takes_data = walk.takes_data(scene);
+    let severity = walk.severity(scene, &endpoint, takes_data)?;
+    Some(walk.finding(scene, normal, severity, takes_data))
 }
 
 /// How many of the shortest spans a tier covers.
@@ -116,8 +117,8 @@ impl Walk<'_> {
         let rules = &scene.rules.object_enumeration;
         if scene.is_learning {
             // Nothing is normal yet; but a program that takes so many in a row knows which there are.
-            let is_short = self.tier == 0 && self.objects >= rules.min_objects_while_learning;
-            return self.is_sequence && self.missed(GUESSED_SHARE) && is_short;
+            let is_quick = self.tier == 0 && self.objects >= rules.min_objects_while_learning;
+            return self.is_sequence && self.missed(GUESSED_SHARE) && is_quick;
         }
         let (_, floor) = self.floor(scene);
         self.objects >= floor && self.objects >= (self.factor(scene) * self.usual as f64) as u64
@@ -152,10 +153,9 @@ impl Walk<'_> {
     }
 
     /// None for a web site, which anybody may read page by page.
-    fn severity(&self, scene: &Scene<'_>, endpoint: &EndpointState) -> Option<Severity> {
+    fn severity(&self, scene: &Scene<'_>, endpoint: &EndpointState, takes_data: bool) -> Option<Severity> {
         let rules = &scene.rules.object_enumeration;
         let reach = self.reach;
-        let takes_data = self.takes_data(scene);
         let is_own = reach.sensitive > 0 && !takes_data;
         // Who reads many pages that everybody may read, without personal data in them, is a crawler: known, not feared.
         let is_public = reach.principal.is_none() && !takes_data && endpoint.authenticated_share() < PUBLIC_SHARE;
@@ -184,7 +184,7 @@ impl Walk<'_> {
         self.reach.successes as f64 / self.reach.requests.max(1) as f64
     }
 
-    fn finding(&self, scene: &Scene<'_>, normal: Normal, severity: Severity) -> Finding {
+    fn finding(&self, scene: &Scene<'_>, normal: Normal, severity: Severity, takes_data: bool) -> Finding {
         let (reach, objects) = (self.reach, self.objects);
         let subject = reach.principal.map_or(Subject::Client(reach.client), Subject::Principal);
         let mut finding =
@@ -206,7 +206,7 @@ impl Walk<'_> {
             reach.misses
         );
         finding.expected = Some(self.expected(scene, &normal));
-        finding.reasons = self.reasons(scene, normal);
+        finding.reasons = self.reasons(scene, normal, takes_data);
         finding.spoils =
             vec![Spoiled::Reach(self.key), Spoiled::ClientAttack(reach.client), Spoiled::ClientExposure(reach.client)];
         finding.spoils.extend(reach.principal.map(Spoiled::PrincipalExposure));
@@ -225,7 +225,7 @@ impl Walk<'_> {
         format!("at most {most} for {} of {} looks at its peers{own}", percent(rules.peer_quantile), normal.peers)
     }
 
-    fn reasons(&self, scene: &Scene<'_>, normal: Normal) -> Reasons {
+    fn reasons(&self, scene: &Scene<'_>, normal: Normal, takes_data: bool) -> Reasons {
         let (floor_key, floor) = self.floor(scene);
         let mut reasons = normal.reasons.floor(floor_key, floor as f64, self.objects as f64);
         if let Some(most) = normal.most {
@@ -240,7 +240,7 @@ impl Walk<'_> {
         if self.is_sequence {
             reasons = reasons.fact(format!("the ids fill {} of the range they span", percent(self.share.min(1.0))));
         }
-        if self.takes_data(scene) {
+        if takes_data {
             reasons = reasons.fact(format!("{} answers carried sensitive data", self.reach.sensitive));
         }
         reasons

@@ -257,7 +257,7 @@ impl Files {
             match files.0.get_mut(name.as_ref()) {
                 Some((source, _)) => *source = Source::read(path)?,
                 None => {
-                    let known: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+                    let known: Vec<&str> = files.0.keys().copied().collect();
                     let near = nearest(&name, known.iter().copied());
                     let hint = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
                     return Err(RuleError::UnknownFile { path: path.clone(), hint, known });
