@@ -132,8 +132,9 @@ fn frame_of<'b>((time, bytes): (Timestamp, &'b [u8])) -> Frame<'b> {
 }
 
 /// What the pipeline delivers when, between two marks, segments arrive in an order that a seed chooses anew: each
-/// partition gets its own in order, but nothing is kept between partitions.
-fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -> String {
+/// partition gets its own in order, but nothing is kept between partitions. `readers` gather them, or none: then they are given one
+/// by one.
+fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>, readers: usize) -> String {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
     let deliver = Box::new(move |_: &Judge, verdict: Verdict| {
@@ -163,6 +164,7 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
         Pipeline::start(&options, Judge::new(KEY, judge, Vec::new(), apitap::alert::Incidents::new(KEY)), deliver)
             .unwrap();
     let mut decoder = Decoder::new(KEY, PacketLimits::default());
+    let mut readers: Vec<_> = (0..readers).map(|_| (decoder.beside(), pipeline.gatherer())).collect();
     let mut dealer = Decoder::new(KEY, PacketLimits::default());
     let mut random = Rng::named(seed.unwrap_or(0), "delivery", threads as u64);
     let epoch = |frame: &(Timestamp, &[u8])| window_of(frame.0.saturating_sub(GRACE));
@@ -170,18 +172,28 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
         for (time, _) in [between_marks[0], between_marks[between_marks.len() - 1]] {
             pipeline.time(time).unwrap();
         }
-        let mut order: Vec<(u64, (Timestamp, &[u8]))> = Vec::with_capacity(between_marks.len());
+        let mut order: Vec<(u64, usize, (Timestamp, &[u8]))> = Vec::with_capacity(between_marks.len());
         let shuffle = random.next_u64();
         for frame in between_marks {
-            let partition = dealer.decode(&frame_of(*frame)).map_or(0, |segment| segment.partition() as u64);
-            let place = if seed.is_some() { KEY.secret("place", &(shuffle ^ partition).to_le_bytes()) } else { 0 };
-            order.push((place, *frame));
+            let partition = dealer.decode(&frame_of(*frame)).map_or(0, |segment| segment.partition());
+            let place =
+                if seed.is_some() { KEY.secret("place", &(shuffle ^ partition as u64).to_le_bytes()) } else { 0 };
+            order.push((place, partition, *frame));
         }
-        order.sort_by_key(|(place, _)| *place); // stable: a partition's own segments stay in order
-        for (_, frame) in order {
-            if let Some(segment) = decoder.decode(&frame_of(frame)) {
+        order.sort_by_key(|(place, ..)| *place); // stable: a partition's own segments stay in order
+        for (_, partition, frame) in order {
+            if !readers.is_empty() {
+                let of_it = partition % readers.len();
+                let (decoder, gatherer) = &mut readers[of_it];
+                if decoder.decode(&frame_of(frame)).is_some_and(|segment| gatherer.push(&segment)) {
+                    pipeline.gathered(gatherer.take()).unwrap();
+                }
+            } else if let Some(segment) = decoder.decode(&frame_of(frame)) {
                 pipeline.segment(&segment).unwrap();
             }
+        }
+        for (_, gatherer) in &mut readers {
+            pipeline.gathered(gatherer.take()).unwrap();
         }
     }
     let _ = pipeline.finish(true).unwrap();
@@ -190,16 +202,16 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>) -
 }
 
 #[test]
-fn shuffled_delivery_between_reader_and_workers_changes_nothing() {
+fn shuffled_delivery_between_readers_and_workers_changes_nothing() {
     let traffic = simulated(&Options {
         duration: Duration::from_secs(16 * 60),
         ..attack_traffic(&[Scenario::Scanner, Scenario::UnauthenticatedDataExposure])
     });
     let frames = timed(&traffic);
-    let expected = delivered(&frames, 1, None);
+    let expected = delivered(&frames, 1, None, 0);
     assert!(expected.contains(r#""event_type":"http""#) && expected.contains(r#""event_type":"alert""#));
-    for (seed, threads) in [1, 1, 2, 3, 5, 16].into_iter().enumerate() {
-        let found = delivered(&frames, threads, Some(seed as u64));
+    for (seed, (threads, readers)) in [(1, 0), (1, 2), (2, 0), (3, 1), (5, 3), (16, 0)].into_iter().enumerate() {
+        let found = delivered(&frames, threads, Some(seed as u64), readers);
         let differing = expected.lines().zip(found.lines()).find(|(one, other)| one != other);
         assert_eq!(differing, None, "{threads} threads, seed {seed}");
         assert_eq!(expected.len(), found.len(), "{threads} threads, seed {seed}");

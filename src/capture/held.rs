@@ -24,7 +24,7 @@ impl HeldFrames {
     }
 
     /// Gives the frames in order, as frames of source 0.
-    pub fn each(&self, mut take: impl FnMut(Frame<'_>)) {
+    pub fn each<'h>(&'h self, mut take: impl FnMut(Frame<'h>)) {
         let mut start = 0;
         for held in &self.frames {
             let bytes = &self.bytes[start..held.end]; // ends ascend to the length of `bytes`

@@ -1,8 +1,8 @@
 //! Frames from interfaces, through libpcap.
 //!
-//! In go names of interfaces; out come their frames, in the order in which each interface gave them, interfaces in turns.
-//! One thread reads them all. An interface that goes away or down is waited for and opened again: meanwhile the others
-//! are read. Refused, when it is opened first: a name that no interface has, and what the rights do not allow.
+//! In go names of interfaces; out comes a source of frames for each, to be read in a thread of its own. An interface that
+//! goes away or down is waited for and opened again. Refused, when it is opened first: a name that no interface has, and what
+//! the rights do not allow.
 //!
 //! Frames come through a ring that the kernel fills and shares with the program ([`LiveOptions::buffer_bytes`]), block by
 //! block: a block is handed over when it is full or [`BLOCK_WAIT`] old. What the kernel had to drop because the ring was
@@ -12,12 +12,13 @@ use super::{Frame, LinkType};
 use crate::time::Timestamp;
 use pcap::{Active, Capture, Device, Precision};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the kernel may hold back a block of frames that is not full.
 pub const BLOCK_WAIT: Duration = Duration::from_millis(100);
-/// Frames of one interface before it is the next one's turn.
-const TURN: usize = 512;
+/// Most frames that one call of [`LiveSource::poll`] gives.
+pub const TURN: usize = 512;
 /// Pause between two attempts to open an interface again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -71,139 +72,117 @@ pub enum Change {
     Back { name: String },
 }
 
-struct Interface {
+/// The frames of one interface.
+pub struct LiveSource {
+    options: Arc<LiveOptions>,
+    number: u16,
     capture: Option<(Capture<Active>, LinkType)>,
     retry_at: Instant,
     statistics: InterfaceStatistics,
     /// The last figures of the open capture: they start anew when it is opened again.
     last: (u32, u32, u32),
-}
-
-pub struct LiveSource {
-    options: LiveOptions,
-    interfaces: Vec<Interface>,
     changes: Vec<Change>,
 }
 
+/// Opens every interface. One that is there but down is waited for.
+pub fn open_all(options: LiveOptions) -> Result<Vec<LiveSource>, LiveError> {
+    if options.interfaces.is_empty() {
+        return Err(LiveError::NoInterface);
+    }
+    let options = Arc::new(options);
+    (0u16..)
+        .zip(&options.interfaces)
+        .map(|(number, name)| LiveSource::open(Arc::clone(&options), number, name))
+        .collect()
+}
+
 impl LiveSource {
-    /// Opens every interface. One that is there but down is waited for.
-    pub fn open(options: LiveOptions) -> Result<LiveSource, LiveError> {
-        if options.interfaces.is_empty() {
-            return Err(LiveError::NoInterface);
+    fn open(options: Arc<LiveOptions>, number: u16, name: &str) -> Result<LiveSource, LiveError> {
+        let opened = open(name, &options);
+        let mut source = LiveSource {
+            options,
+            number,
+            capture: None,
+            retry_at: Instant::now(),
+            statistics: InterfaceStatistics { name: name.to_owned(), ..InterfaceStatistics::default() },
+            last: (0, 0, 0),
+            changes: Vec::new(),
+        };
+        match opened {
+            Ok(opened) => source.opened(opened),
+            Err(reason) => match refusal_of(name, reason) {
+                Ok(error) => return Err(error),
+                Err(reason) => source.lose(reason),
+            },
         }
-        let mut interfaces = Vec::new();
-        let mut changes = Vec::new();
-        for name in &options.interfaces {
-            let statistics = InterfaceStatistics { name: name.clone(), ..InterfaceStatistics::default() };
-            let mut interface = Interface { capture: None, retry_at: Instant::now(), statistics, last: (0, 0, 0) };
-            match open(name, &options) {
-                Ok(opened) => interface.opened(opened),
-                Err(reason) => match refusal_of(name, reason) {
-                    Ok(error) => return Err(error),
-                    Err(reason) => changes.push(interface.lose(reason)),
-                },
-            }
-            interfaces.push(interface);
-        }
-        Ok(LiveSource { options, interfaces, changes })
+        Ok(source)
     }
 
-    /// Gives the frames that are there, a turn of each interface; waits for at most `wait` when there are none.
-    /// Returns how many there were.
+    /// Gives the frames that are there, at most [`TURN`]; waits for at most `wait` when there are none. Returns how many there
+    /// were.
     pub fn poll(&mut self, wait: Duration, mut each: impl FnMut(Frame<'_>)) -> usize {
-        let mut given = 0;
-        for (number, interface) in (0u16..).zip(&mut self.interfaces) {
-            let Some((capture, link)) = &mut interface.capture else { continue };
-            let link = *link;
-            let read = capture.dispatch(Some(TURN), |packet| {
-                let time = Timestamp::from_secs_nanos(packet.header.ts.tv_sec, packet.header.ts.tv_usec as u32);
-                each(Frame { time, link, wire_len: packet.header.len, bytes: packet.data, source: number });
-            });
-            match read {
-                Ok(count) => given += count,
-                Err(pcap::Error::TimeoutExpired) => {}
-                Err(error) => self.changes.push(interface.lose(reason_of(error))),
+        let Some((capture, link)) = &mut self.capture else {
+            std::thread::sleep(wait);
+            return 0;
+        };
+        let (link, source) = (*link, self.number);
+        let read = capture.dispatch(Some(TURN), |packet| {
+            let time = Timestamp::from_secs_nanos(packet.header.ts.tv_sec, packet.header.ts.tv_usec as u32);
+            each(Frame { time, link, wire_len: packet.header.len, bytes: packet.data, source });
+        });
+        let given = match read {
+            Ok(count) => count,
+            Err(pcap::Error::TimeoutExpired) => 0,
+            Err(error) => {
+                self.lose(reason_of(error));
+                return 0;
             }
-        }
+        };
         if given == 0 {
-            self.wait(wait);
+            wait_for(capture, wait);
         }
         given
     }
 
-    /// What happened to interfaces since the last call.
+    /// What happened to the interface since the last call.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
 
-    pub fn statistics(&mut self) -> Vec<InterfaceStatistics> {
-        self.interfaces.iter_mut().map(Interface::statistics).collect()
+    /// Whether the interface is lost: then [`LiveSource::reopen`] is to be called from time to time.
+    pub fn is_lost(&self) -> bool {
+        self.capture.is_none()
     }
 
-    /// Whether an interface is lost: then [`LiveSource::reopen`] is to be called from time to time.
-    pub fn is_incomplete(&self) -> bool {
-        self.interfaces.iter().any(|interface| interface.capture.is_none())
-    }
-
-    /// Sees which interfaces were set down or up again. libpcap says nothing of it: it waits.
-    pub fn look_at_links(&mut self) {
-        for interface in self.interfaces.iter_mut().filter(|interface| interface.capture.is_some()) {
-            let (name, is_up) = (&interface.statistics.name, is_up(&interface.statistics.name));
-            if interface.statistics.is_open && !is_up {
-                self.changes.push(Change::Lost { name: name.clone(), reason: "it is down".to_owned() });
-                interface.statistics.lost += 1;
-            } else if !interface.statistics.is_open && is_up {
-                self.changes.push(Change::Back { name: name.clone() });
-            }
-            interface.statistics.is_open = is_up;
+    /// Sees whether the interface was set down or up again. libpcap says nothing of it: it waits.
+    pub fn look_at_link(&mut self) {
+        if self.is_lost() {
+            return;
         }
+        let (name, is_up) = (&self.statistics.name, is_up(&self.statistics.name));
+        if self.statistics.is_open && !is_up {
+            self.changes.push(Change::Lost { name: name.clone(), reason: "it is down".to_owned() });
+            self.statistics.lost += 1;
+        } else if !self.statistics.is_open && is_up {
+            self.changes.push(Change::Back { name: name.clone() });
+        }
+        self.statistics.is_open = is_up;
     }
 
-    /// Opens again what was lost, where it is there again.
+    /// Opens it again, where it was lost and is there again.
     pub fn reopen(&mut self) {
         let now = Instant::now();
-        for interface in &mut self.interfaces {
-            if interface.capture.is_some() || now < interface.retry_at {
-                continue;
-            }
-            interface.retry_at = now + RETRY;
-            if let Ok(opened) = open(&interface.statistics.name, &self.options) {
-                interface.opened(opened);
-                self.changes.push(Change::Back { name: interface.statistics.name.clone() });
-            }
+        if !self.is_lost() || now < self.retry_at {
+            return;
+        }
+        self.retry_at = now + RETRY;
+        if let Ok(opened) = open(&self.statistics.name, &self.options) {
+            self.opened(opened);
+            self.changes.push(Change::Back { name: self.statistics.name.clone() });
         }
     }
 
-    fn wait(&self, wait: Duration) {
-        let open = self.interfaces.iter().filter_map(|interface| interface.capture.as_ref());
-        let mut descriptors: Vec<libc::pollfd> = open
-            .map(|(capture, _)| libc::pollfd { fd: capture.as_raw_fd(), events: libc::POLLIN, revents: 0 })
-            .collect();
-        // SAFETY: the pointer and the length are those of the vector, which lives through the call. A signal or an error
-        // only ends the waiting early.
-        unsafe {
-            libc::poll(descriptors.as_mut_ptr(), descriptors.len() as libc::nfds_t, wait.as_millis() as libc::c_int);
-        }
-    }
-}
-
-impl Interface {
-    fn opened(&mut self, opened: (Capture<Active>, LinkType)) {
-        self.capture = Some(opened);
-        self.last = (0, 0, 0);
-        self.statistics.is_open = true;
-    }
-
-    fn lose(&mut self, reason: String) -> Change {
-        self.statistics();
-        self.capture = None;
-        self.retry_at = Instant::now() + RETRY;
-        self.statistics.is_open = false;
-        self.statistics.lost += 1;
-        Change::Lost { name: self.statistics.name.clone(), reason }
-    }
-
-    fn statistics(&mut self) -> InterfaceStatistics {
+    pub fn statistics(&mut self) -> InterfaceStatistics {
         if let Some(Ok(now)) = self.capture.as_mut().map(|(capture, _)| capture.stats()) {
             // The counters of libpcap have 32 bits and wrap.
             let statistics = &mut self.statistics;
@@ -213,6 +192,30 @@ impl Interface {
             self.last = (now.received, now.dropped, now.if_dropped);
         }
         self.statistics.clone()
+    }
+
+    fn opened(&mut self, opened: (Capture<Active>, LinkType)) {
+        self.capture = Some(opened);
+        self.last = (0, 0, 0);
+        self.statistics.is_open = true;
+    }
+
+    fn lose(&mut self, reason: String) {
+        self.statistics();
+        self.capture = None;
+        self.retry_at = Instant::now() + RETRY;
+        self.statistics.is_open = false;
+        self.statistics.lost += 1;
+        self.changes.push(Change::Lost { name: self.statistics.name.clone(), reason });
+    }
+}
+
+/// Until there is something to read, or it is enough.
+fn wait_for(capture: &Capture<Active>, wait: Duration) {
+    let mut descriptor = libc::pollfd { fd: capture.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one descriptor, which lives through the call. A signal or an error only ends the waiting early.
+    unsafe {
+        libc::poll(&raw mut descriptor, 1, wait.as_millis() as libc::c_int);
     }
 }
 

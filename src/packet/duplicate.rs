@@ -10,6 +10,8 @@
 
 use crate::hash::mix;
 use crate::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// 32 KiB: at a million packets a second, a few milliseconds.
 const SLOTS: usize = 4096;
@@ -19,13 +21,16 @@ const MOST_APART_MS: u64 = 20;
 /// The low bits of a slot hold the time, in units of 2^20 ns, which is about a millisecond; 0 is an empty slot's.
 const TIME_BITS: u64 = 0x00ff_ffff;
 
+/// Clones share it: a copy may come over another interface, to another reader. Where two write a slot at once, a copy may be
+/// missed, which costs a way through a worker and no more.
+#[derive(Clone)]
 pub struct RecentSegments {
-    slots: Box<[u64; SLOTS]>,
+    slots: Arc<[AtomicU64; SLOTS]>,
 }
 
 impl Default for RecentSegments {
     fn default() -> Self {
-        RecentSegments { slots: Box::new([0; SLOTS]) }
+        RecentSegments { slots: Arc::new([const { AtomicU64::new(0) }; SLOTS]) }
     }
 }
 
@@ -44,17 +49,18 @@ pub struct Likeness {
 impl RecentSegments {
     /// Whether the same was there a moment ago; from now on it was.
     #[inline]
-    pub fn repeats(&mut self, like: &Likeness, time: Timestamp) -> bool {
+    pub fn repeats(&self, like: &Likeness, time: Timestamp) -> bool {
         let numbers = u64::from(like.sequence) << 32 | u64::from(like.acknowledgement);
         let rest = u64::from(like.identification) << 48 | u64::from(like.checksum) << 32 | (like.payload as u64) << 8;
         let print = mix(mix(like.flow ^ numbers) ^ (rest | u64::from(like.flags)));
-        let slot = &mut self.slots[print as usize % SLOTS];
+        let slot = &self.slots[print as usize % SLOTS];
+        let last = slot.load(Ordering::Relaxed);
         let now = (time.0 >> 20) as u64 & TIME_BITS;
-        let apart = now.wrapping_sub(*slot) & TIME_BITS;
+        let apart = now.wrapping_sub(last) & TIME_BITS;
         // Frames of several interfaces may come in either order.
         let is_close = apart <= MOST_APART_MS || apart >= TIME_BITS - MOST_APART_MS;
-        let repeats = *slot & !TIME_BITS == print & !TIME_BITS && is_close;
-        *slot = print & !TIME_BITS | now;
+        let repeats = last & !TIME_BITS == print & !TIME_BITS && is_close;
+        slot.store(print & !TIME_BITS | now, Ordering::Relaxed);
         repeats
     }
 }
@@ -79,10 +85,10 @@ mod tests {
 
     #[test]
     fn a_copy_within_milliseconds_is_one_and_a_later_one_is_not() {
-        let mut recent = RecentSegments::default();
+        let recent = RecentSegments::default();
         assert!(!recent.repeats(&LIKE, at(0)));
         assert!(recent.repeats(&LIKE, at(18)));
-        assert!(recent.repeats(&LIKE, at(10)), "of another interface");
+        assert!(recent.clone().repeats(&LIKE, at(10)), "of another interface");
         assert!(!recent.repeats(&LIKE, at(200)));
     }
 
@@ -98,7 +104,7 @@ mod tests {
             Likeness { payload: 99, ..LIKE },
         ];
         for other in others {
-            let mut recent = RecentSegments::default();
+            let recent = RecentSegments::default();
             assert!(!recent.repeats(&LIKE, at(0)));
             assert!(!recent.repeats(&other, at(0)));
         }

@@ -36,6 +36,7 @@ use encapsulation::{Path, Refusal};
 use fragment::FragmentTable;
 use layer::{Layer, Network};
 use network::Datagram;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Flows are dealt to this many partitions; a partition is the unit of work, of limits and of determinism. With more of them each
 /// fills its window with less, and what many flows share, such as an endpoint, is made and merged more often.
@@ -117,11 +118,12 @@ impl Default for PacketLimits {
 /// IP datagrams that may be put together within one another: fragments of a tunnel that carries fragments.
 const NESTED_REASSEMBLIES: usize = 2;
 
-/// Turns frames into segments. One for a reader; holds the fragment table and the counters.
+/// Turns frames into segments, and counts. One for a reader.
 pub struct Decoder {
     key: HashKey,
     tunnels: Tunnels,
-    fragments: FragmentTable,
+    /// Shared with the decoders beside it, and locked for a fragment only: those of a datagram may come over several interfaces.
+    fragments: Arc<Mutex<FragmentTable>>,
     /// The datagrams of the last frame that were put together, the outer one first.
     wholes: [Vec<u8>; NESTED_REASSEMBLIES],
     recent: RecentSegments,
@@ -133,7 +135,7 @@ impl Decoder {
         Decoder {
             key,
             tunnels: Tunnels::default(),
-            fragments: FragmentTable::new(limits),
+            fragments: Arc::new(Mutex::new(FragmentTable::new(limits))),
             wholes: Default::default(),
             recent: RecentSegments::default(),
             counters: PacketCounters::default(),
@@ -143,6 +145,19 @@ impl Decoder {
     /// With other ports, depth and identity than the default's.
     pub fn with(self, tunnels: Tunnels) -> Decoder {
         Decoder { tunnels, ..self }
+    }
+
+    /// A decoder for another interface of the same sensor: it counts for itself, and knows the fragments and the segments that
+    /// came over this one's.
+    pub fn beside(&self) -> Decoder {
+        Decoder {
+            key: self.key,
+            tunnels: self.tunnels.clone(),
+            fragments: Arc::clone(&self.fragments),
+            wholes: Default::default(),
+            recent: self.recent.clone(),
+            counters: PacketCounters::default(),
+        }
     }
 
     /// The segment in a frame, if there is one.
@@ -192,7 +207,7 @@ fn datagram_in<'a>(
 fn unwrapped<'a>(
     time: Timestamp,
     mut datagram: Datagram<'a>,
-    fragments: &mut FragmentTable,
+    fragments: &Mutex<FragmentTable>,
     wholes: &'a mut [Vec<u8>],
     path: &mut Path<'_>,
 ) -> Result<Option<Datagram<'a>>, Refusal> {
@@ -201,6 +216,7 @@ fn unwrapped<'a>(
         if let Some(fragment) = datagram.fragment {
             path.counters.fragments += 1;
             let whole = wholes.next().ok_or(Refusal::TooDeep)?;
+            let mut fragments = fragments.lock().unwrap_or_else(PoisonError::into_inner); // nothing in it panics half-way
             match fragments.add(time, &datagram, fragment, path, whole) {
                 Some(reassembled) => datagram = reassembled,
                 None => return Ok(None),

@@ -138,7 +138,7 @@ pub fn tcp<'a>(
     datagram: &Datagram<'a>,
     scope: u32,
     key: &HashKey,
-    recent: &mut RecentSegments,
+    recent: &RecentSegments,
     counters: &mut PacketCounters,
 ) -> Option<Segment<'a>> {
     let bytes = datagram.payload;

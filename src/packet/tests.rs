@@ -149,6 +149,20 @@ fn fragments_in_any_order_make_the_datagram() {
 }
 
 #[test]
+fn decoders_of_several_interfaces_know_of_each_other() {
+    let packet = tcp_packet(&[b'x'; 200]);
+    let mut first = decoder();
+    let mut second = first.beside();
+    let pieces = fragments(&packet, 48);
+    let (last, others) = pieces.split_last().unwrap();
+    assert!(others.iter().all(|piece| first.decode(&frame(LinkType::RAW, piece, piece.len())).is_none()));
+    assert_eq!(second.decode(&frame(LinkType::RAW, last, last.len())).unwrap().payload, &packet[40..]);
+    assert!(first.decode(&frame(LinkType::RAW, &packet, packet.len())).is_none(), "a copy of it");
+    assert_eq!((first.counters.fragments, second.counters.fragments), (others.len() as u64, 1));
+    assert_eq!((first.counters.duplicates, second.counters.datagrams_reassembled), (1, 1));
+}
+
+#[test]
 fn overlapping_fragments_are_dropped_and_counted() {
     let packet = tcp_packet(&[b'z'; 200]);
     let mut pieces = fragments(&packet, 48);

@@ -1,6 +1,7 @@
-//! The stages wired together: one reader, workers with their partitions, one judge. Replay and daemon run the same.
+//! The stages wired together: a reader, workers with their partitions, one judge. Replay and daemon run the same; a daemon may
+//! have several readers, which gather in threads of their own ([`Gatherer`]).
 //!
-//! The reader decodes frames and deals segments to the partition of their flow; marks travel with the segments wherever
+//! A reader decodes frames and deals segments to the partition of their flow; marks travel with the segments wherever
 //! a window closes. A worker runs its partitions to completion and at a mark hands their windows to the judge. The judge
 //! merges the windows, lets the detectors look, folds, and makes the snapshot that is read after the next mark: so
 //! workers and judge overlap, and yet nothing depends on who was quicker. With one thread all of it happens in the
@@ -13,6 +14,7 @@ mod partition;
 mod shedding;
 mod workers;
 
+pub use batch::{Gathered, Gatherer};
 pub use judge::{Forgotten, Judge, JudgeOptions, Verdict, forget};
 pub use lines::{Line, LineKey};
 pub use partition::{Counters, Limits, Redact, blindness};
@@ -20,10 +22,22 @@ pub use shedding::Shedding;
 pub use workers::{Between, Deliver, Failure, Pipeline, PipelineOptions};
 
 use crate::time::Timestamp;
+use crate::window::window_of;
 use std::time::Duration;
 
 /// How far the watermark trails the newest frame: what several interfaces or a busy mirror put out of order.
 pub const GRACE: Duration = Duration::from_secs(1);
+
+/// The window that is open when a frame of this time is the newest.
+fn open_at(newest: Timestamp) -> i64 {
+    window_of(newest.saturating_sub(GRACE))
+}
+
+/// Whether segments of these two times may be given together, once [`Pipeline::time`] was told of the later one: no window closes
+/// between them, and they are no further apart than frames are out of order.
+pub fn may_go_together(one: Timestamp, other: Timestamp) -> bool {
+    one.max(other).since(one.min(other)) <= GRACE && open_at(one) == open_at(other)
+}
 
 /// The end of an epoch: every window through `through` is closed.
 #[derive(Clone, Copy, Debug)]

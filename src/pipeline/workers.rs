@@ -1,10 +1,10 @@
 //! Reader and workers: segments to partitions, marks to all, harvests to the judge.
 
-use super::batch::Batch;
+use super::batch::{Batch, Gathered, Gatherer, Pool};
 use super::judge::{Judge, Verdict};
 use super::partition::{Harvest, Limits, Partition, Redact, Scanners};
 use super::shedding::Shedding;
-use super::{GRACE, Mark, Wanted};
+use super::{GRACE, Mark, Wanted, open_at};
 use crate::api::Snapshot;
 use crate::hash::HashKey;
 use crate::packet::{PARTITIONS, Segment};
@@ -22,6 +22,8 @@ const QUEUE: usize = 8;
 pub enum Failure {
     #[error("a worker thread ended unexpectedly; this is a defect, please report it with the message above")]
     WorkerLost,
+    #[error("a reader thread ended unexpectedly; this is a defect, please report it with the message above")]
+    ReaderLost,
     #[error("the run is over")]
     Over,
     #[error(
@@ -66,7 +68,7 @@ enum Mode {
     Inline { partitions: Vec<Partition>, judge: Box<Judge>, deliver: Deliver, next: Arc<Snapshot> },
     Threads {
         workers: Vec<WorkerHandle>,
-        pool: Pool,
+        pool: Arc<Pool>,
         between: Between,
         judge: JoinHandle<(Box<Judge>, Deliver, Result<(), std::io::Error>)>,
     },
@@ -79,48 +81,18 @@ struct WorkerHandle {
 }
 
 impl WorkerHandle {
-    /// Sends what was gathered, and gathers in another batch.
-    fn send_batch(&mut self, pool: &mut Pool) -> Result<(), Failure> {
-        let full = std::mem::replace(&mut self.batch, pool.next());
-        self.queue.send(ToWorker::Batch(full)).map_err(|_| Failure::WorkerLost)
-    }
-}
-
-/// Batches that go round between the reader and the workers.
-struct Pool {
-    returned: Receiver<Batch>,
-    /// Batches that came back, to be filled again.
-    idle: Vec<Batch>,
-    under_way: usize,
-    /// Fewest that were idle since the last mark: these were of no use.
-    spare: usize,
-}
-
-impl Pool {
-    fn new(returned: Receiver<Batch>) -> Pool {
-        Pool { returned, idle: Vec::new(), under_way: 0, spare: 0 }
+    fn send(&self, pool: &Pool, batch: Batch) -> Result<(), Failure> {
+        pool.sent();
+        self.queue.send(ToWorker::Batch(batch)).map_err(|_| Failure::WorkerLost)
     }
 
-    fn take_back(&mut self) {
-        while let Ok(batch) = self.returned.try_recv() {
-            self.under_way -= 1; // of those that were sent
-            self.idle.push(batch);
+    /// Sends what was gathered here, and gathers in another batch.
+    fn send_batch(&mut self, pool: &Pool) -> Result<(), Failure> {
+        if self.batch.is_empty() {
+            return Ok(());
         }
-    }
-
-    /// An empty batch in the place of one that is sent.
-    fn next(&mut self) -> Batch {
-        self.take_back();
-        self.under_way += 1;
-        let batch = self.idle.pop();
-        self.spare = self.spare.min(self.idle.len());
-        batch.unwrap_or_default()
-    }
-
-    /// Lets go of what a stall has left and nobody needed since.
-    fn trim(&mut self) {
-        self.idle.drain(..self.spare.min(self.idle.len()));
-        self.spare = self.idle.len();
+        let full = std::mem::replace(&mut self.batch, pool.take());
+        self.send(pool, full)
     }
 }
 
@@ -167,8 +139,7 @@ impl Pipeline {
             return Ok(());
         }
         self.newest = time;
-        let watermark = time.saturating_sub(GRACE);
-        let window = window_of(watermark);
+        let (watermark, window) = (time.saturating_sub(GRACE), open_at(time));
         match self.open {
             None => self.open = Some(window),
             Some(open) if window > open => {
@@ -200,14 +171,35 @@ impl Pipeline {
         Ok(())
     }
 
-    /// How full the workers' queues are, from 0 to 1. At 1 the reader is about to wait.
-    pub fn backlog(&mut self) -> f64 {
+    /// What gathers segments for [`Pipeline::gathered`], in a thread of its own.
+    pub fn gatherer(&self) -> Gatherer {
+        match &self.mode {
+            Mode::Inline { .. } => Gatherer::new(Arc::default(), 1),
+            Mode::Threads { workers, pool, .. } => Gatherer::new(Arc::clone(pool), workers.len()),
+        }
+    }
+
+    /// Gives what was gathered to the partitions. Call [`Pipeline::time`] before.
+    pub fn gathered(&mut self, gathered: Gathered) -> Result<(), Failure> {
+        let mut batches = gathered.0.into_iter().enumerate().filter(|(_, batch)| !batch.is_empty());
         match &mut self.mode {
-            Mode::Inline { .. } => 0.0,
-            Mode::Threads { workers, pool, .. } => {
-                pool.take_back();
-                pool.under_way as f64 / (workers.len() * QUEUE) as f64
+            Mode::Inline { partitions, .. } => {
+                for (_, batch) in batches {
+                    batch.iter().for_each(|segment| partitions[segment.partition()].segment(&segment));
+                }
+                Ok(())
             }
+            Mode::Threads { workers, pool, .. } => {
+                batches.try_for_each(|(worker, batch)| workers[worker].send(pool, batch))
+            }
+        }
+    }
+
+    /// How full the workers' queues are, from 0 to 1. At 1 the next batch has to wait.
+    pub fn backlog(&self) -> f64 {
+        match &self.mode {
+            Mode::Inline { .. } => 0.0,
+            Mode::Threads { workers, pool, .. } => pool.under_way() as f64 / (workers.len() * QUEUE) as f64,
         }
     }
 
@@ -286,11 +278,10 @@ impl Pipeline {
                 deliver(&judge, verdict)?;
                 Ok((*judge, deliver))
             }
-            Mode::Threads { workers, judge, between, .. } => {
+            Mode::Threads { workers, judge, between, pool } => {
                 drop(between);
-                for worker in workers {
-                    let sent = worker.queue.send(ToWorker::Batch(worker.batch)).is_ok()
-                        && worker.queue.send(ToWorker::Finish(mark)).is_ok();
+                for mut worker in workers {
+                    let sent = worker.send_batch(&pool).is_ok() && worker.queue.send(ToWorker::Finish(mark)).is_ok();
                     drop(worker.queue);
                     if worker.thread.join().is_err() && sent {
                         return Err(Failure::WorkerLost);
@@ -317,7 +308,7 @@ fn threads(
     deliver: Deliver,
     new: impl Fn(&Scanners) -> Partition,
 ) -> Result<Mode, Failure> {
-    let (give_back, returned) = channel();
+    let pool = Arc::<Pool>::default();
     let (to_judge, reports) = sync_channel(options.workers * 2);
     let between = Between(to_judge.clone());
     let mut snapshots: Vec<Sender<Arc<Snapshot>>> = Vec::new();
@@ -329,9 +320,9 @@ fn threads(
         let (queue, work) = sync_channel(QUEUE);
         let (to_worker, from_judge) = channel();
         snapshots.push(to_worker);
-        let (to_judge, give_back) = (to_judge.clone(), give_back.clone());
+        let (to_judge, for_worker) = (to_judge.clone(), Arc::clone(&pool));
         let thread = spawn(format!("worker-{worker}"), move || {
-            run_worker(partitions, &work, &give_back, &to_judge, &from_judge)
+            run_worker(partitions, &work, &for_worker, &to_judge, &from_judge)
         })?;
         workers.push(WorkerHandle { queue, batch: Batch::default(), thread });
     }
@@ -340,7 +331,7 @@ fn threads(
     let count = options.workers;
     let judge =
         spawn("judge".to_owned(), move || run_judge(judge, deliver, &reports, &snapshots, count, close_incidents))?;
-    Ok(Mode::Threads { workers, pool: Pool::new(returned), between, judge })
+    Ok(Mode::Threads { workers, pool, between, judge })
 }
 
 /// A thread with a name, by which tools and metrics show it.
@@ -351,20 +342,19 @@ fn spawn<T: Send + 'static>(name: String, work: impl FnOnce() -> T + Send + 'sta
 fn run_worker(
     mut partitions: Vec<Option<Partition>>,
     work: &Receiver<ToWorker>,
-    give_back: &Sender<Batch>,
+    pool: &Pool,
     to_judge: &SyncSender<ToJudge>,
     snapshots: &Receiver<Arc<Snapshot>>,
 ) {
     while let Ok(message) = work.recv() {
         match message {
-            ToWorker::Batch(mut batch) => {
+            ToWorker::Batch(batch) => {
                 for segment in batch.iter() {
                     if let Some(partition) = &mut partitions[segment.partition()] {
                         partition.segment(&segment);
                     }
                 }
-                batch.clear();
-                let _ = give_back.send(batch); // the reader may have gone already
+                pool.done(batch);
             }
             ToWorker::Mark(mark) => {
                 let mut harvest = Harvest::default();
@@ -512,25 +502,5 @@ mod tests {
         assert!(!whole.is_empty() && whole.iter().all(Vec::is_empty), "{whole:?}");
         let shed = marks_of_a_stuffing(Shedding::NONE.more().more());
         assert!(!shed.is_empty() && shed.iter().all(|marks| marks == &["shed"]), "{shed:?}");
-    }
-
-    #[test]
-    fn batches_go_round_however_many_windows_close() {
-        let mut pipeline = started(2, Box::new(|_, _| Ok(())));
-        for window in 0..200 {
-            pipeline.time(start_of(window).saturating_add(Duration::from_secs(1))).unwrap();
-        }
-        while pipeline.backlog() > 0.0 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let Mode::Threads { pool, .. } = &mut pipeline.mode else { panic!("it has threads") };
-        assert!(pool.idle.len() <= 2 * (QUEUE + 1), "{} batches wait to be filled", pool.idle.len());
-        pool.idle.extend((0..16).map(|_| Batch::default()));
-        for window in 200..203 {
-            pipeline.time(start_of(window).saturating_add(Duration::from_secs(1))).unwrap();
-        }
-        let Mode::Threads { pool, .. } = &pipeline.mode else { panic!("it has threads") };
-        assert!(pool.idle.len() < 8, "{} batches of a stall are kept", pool.idle.len());
-        drop(pipeline.finish(true).unwrap());
     }
 }

@@ -42,6 +42,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// One for another reader, into the same ring.
+    pub fn beside(&self) -> Recorder {
+        Recorder { ring: Arc::clone(&self.ring), open: HeldFrames::default(), since: Instant::now() }
+    }
+
     pub fn frame(&mut self, frame: &Frame<'_>) {
         self.open.push(frame);
         if self.open.byte_len() >= CHUNK_BYTES {
@@ -146,18 +151,17 @@ fn write_excerpt(
     chunks: &[Arc<HeldFrames>],
 ) -> io::Result<()> {
     let mut decoder = Decoder::new(HashKey::new([0; 16]), PacketLimits::default()).with(tunnels.clone());
-    let mut writer: Option<(PcapWriter<BufWriter<std::fs::File>>, LinkType)> = None;
-    let mut result = Ok(());
+    let mut wanted = Vec::new();
     for chunk in chunks {
         chunk.each(|frame| {
-            let is_wanted = decoder.decode(&frame).is_some_and(|segment| flows.contains(&segment.flow.within(0)));
-            if !is_wanted || result.is_err() {
-                return;
+            if decoder.decode(&frame).is_some_and(|segment| flows.contains(&segment.flow.within(0))) {
+                wanted.push(frame);
             }
-            result = put(&mut writer, path, &frame);
         });
     }
-    result?;
+    wanted.sort_by_key(|frame| frame.time); // each reader has chunks of its own
+    let mut writer: Option<(PcapWriter<BufWriter<std::fs::File>>, LinkType)> = None;
+    wanted.iter().try_for_each(|frame| put(&mut writer, path, frame))?;
     writer.map_or(Ok(()), |(writer, _)| writer.finish().map(drop))
 }
 

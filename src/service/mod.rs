@@ -4,7 +4,7 @@
 //! before anything is read: a configuration, rules or descriptions that are not valid, interfaces that are not there or
 //! not allowed, a state folder that is in use.
 //!
-//! Threads: the reader is the caller's; workers and judge are the pipeline's; `housekeeping` wakes each second for
+//! Threads: the dispatcher is the caller's; each interface has its reader; workers and judge are the pipeline's; `housekeeping` wakes each second for
 //! checkpoints, health and rotation; the network side (`network`: signals, control socket, metrics) is one thread of tokio, the
 //! only one. Nothing of these is on the path of the packets.
 
@@ -12,6 +12,7 @@ mod board;
 mod clock;
 mod confine;
 mod control;
+mod dispatcher;
 mod endpoints;
 mod excerpts;
 mod graphite;
@@ -39,7 +40,7 @@ use crate::alert::sink::Sinks;
 use crate::alert::{Incidents, told_since};
 use crate::baseline::persist::{Probe, Progress};
 use crate::baseline::{Checkpointer, Cut, Leave, State};
-use crate::capture::live::{LiveError, LiveOptions, LiveSource};
+use crate::capture::live::{self, LiveError, LiveOptions};
 use crate::capture::pipe::PipeSource;
 use crate::capture::{CaptureError, Filter, FilterError, for_kernel, is_named_pipe};
 use crate::config::{Config, ConfigError};
@@ -48,13 +49,16 @@ use crate::pipeline::{Between, Failure, Judge, JudgeOptions, Limits, Pipeline, P
 use crate::rule::{RuleError, Ruleset};
 use crate::time::Timestamp;
 use board::Board;
+use clock::EventClock;
+use dispatcher::Dispatcher;
 use excerpts::{Bounds, Excerpts, Recorder};
 use lines::LinesInOrder;
 use privileges::{PrivilegeError, Privileges};
-use reader::{Feed, Reader};
+use reader::{Desk, Feed, Parcels, Reader};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
@@ -64,6 +68,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a checkpoint may take to be written at the end, one that is under way and the last: seconds at a million clients,
 /// else far less. The unit allows for both.
 const LAST_WRITE: Duration = Duration::from_secs(40);
+/// Parcels of each reader that wait for the dispatcher.
+const PARCELS: usize = 2;
 /// Event time that lines of transactions wait for an older one to end.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -144,17 +150,17 @@ pub(crate) struct Daemon {
 pub fn check(options: &Options) -> Result<(), ServiceError> {
     let ruling = Ruling::load(&options.config, &[])?;
     ruling.notes.iter().for_each(|note| warn!("{note}"));
-    options.config.capture.filter.as_deref().map(Filter::compile).transpose()?;
-    open_feed(options)?;
+    compiled(&options.config)?;
+    open_feeds(options)?;
     Ok(())
 }
 
 /// Runs until it is asked to stop, or its pipe ends.
 pub fn run(options: Options) -> Result<(), ServiceError> {
     let config = options.config.clone();
-    let filter = config.capture.filter.as_deref().map(Filter::compile).transpose()?;
+    compiled(&config)?;
     Ruling::load(&config, &[])?; // what is not valid is said before anything is touched
-    let feed = open_feed(&options)?;
+    let feeds = open_feeds(&options)?;
     // What it writes to, each with the mode with which it is made where it is not there.
     let log = real_file(&config.alert.file);
     let mut folders: Vec<(&Path, u32)> = vec![(&config.state.folder, 0o700)];
@@ -238,18 +244,35 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     let network = network::start(&daemon, &config)?;
     let housekeeper = housekeeping::start(Arc::clone(&daemon))?;
     announce(&config, options.pipe.as_deref());
-    let reader = Reader {
-        feed,
-        filter,
-        decoder: Decoder::new(key, config.packet_limits()).with(config.tunnels()),
+    let (queue, parcels) = sync_channel(feeds.len() * PARCELS);
+    let decoder = Decoder::new(key, config.packet_limits()).with(config.tunnels());
+    let clock = EventClock::new(options.pipe.is_none());
+    let mut readers = Vec::new();
+    for feed in feeds {
+        readers.push(Reader {
+            feed,
+            filter: compiled(&config)?,
+            decoder: decoder.beside(),
+            recorder: recorder.as_ref().map(Recorder::beside),
+            privileges,
+            parcels: Parcels::new(pipeline.gatherer(), queue.clone()),
+            desk: Desk::default(),
+        });
+    }
+    drop(queue); // theirs are left: when the last one ends, so does reading
+    let desks = readers.iter().map(|reader| Arc::clone(&reader.desk)).collect();
+    let readers = reader::start(readers)?;
+    let dispatcher = Dispatcher {
+        readers,
+        parcels,
+        desks,
         pipeline,
-        recorder,
+        clock,
         board: &daemon.board,
-        privileges: &privileges,
         not_before,
         memory_limit: &daemon.memory_limit,
     };
-    let read = reader.run();
+    let read = dispatcher.run();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]); // without systemd there is nobody to tell
     info!("ending: closing windows, writing the state");
     housekeeper.stop();
@@ -292,21 +315,25 @@ fn go_on_with_told(incidents: &mut Incidents, sinks: &Sinks, log: &Path, judged:
     }
 }
 
-fn open_feed(options: &Options) -> Result<Feed, ServiceError> {
+fn compiled(config: &Config) -> Result<Option<Filter>, FilterError> {
+    config.capture.filter.as_deref().map(Filter::compile).transpose()
+}
+
+/// What is to be read, each by a reader of its own.
+fn open_feeds(options: &Options) -> Result<Vec<Feed>, ServiceError> {
     let capture = &options.config.capture;
-    match &options.pipe {
-        Some(path) => {
-            must_be_capture(path)?;
-            Ok(Feed::Pipe(PipeSource::open(path)?))
-        }
-        None => Ok(Feed::Interfaces(LiveSource::open(LiveOptions {
-            interfaces: capture.interfaces.clone(),
-            buffer_bytes: u32::try_from(capture.buffer_mib << 20).unwrap_or(u32::MAX),
-            snaplen: capture.snaplen,
-            promiscuous: capture.promiscuous,
-            filter: capture.filter.as_deref().and_then(for_kernel),
-        })?)),
+    if let Some(path) = &options.pipe {
+        must_be_capture(path)?;
+        return Ok(vec![Feed::Pipe(PipeSource::open(path)?)]);
     }
+    let interfaces = live::open_all(LiveOptions {
+        interfaces: capture.interfaces.clone(),
+        buffer_bytes: u32::try_from(capture.buffer_mib << 20).unwrap_or(u32::MAX),
+        snaplen: capture.snaplen,
+        promiscuous: capture.promiscuous,
+        filter: capture.filter.as_deref().and_then(for_kernel),
+    })?;
+    Ok(interfaces.into_iter().map(Feed::Interface).collect())
 }
 
 /// What is no pipe can be looked at before: a daemon that ends at once, and well, is not noticed.

@@ -20,6 +20,7 @@ pub enum PrivilegeError {
 }
 
 /// What the process may still do.
+#[derive(Clone, Copy)]
 pub struct Privileges {
     keeps_raw: bool,
 }

@@ -1,7 +1,7 @@
 //! Processor time of each thread: what each stage costs.
 //!
-//! The kernel's figures in (proc(5), stat); seconds by name out. Threads that stay are named: `reader`, `worker-0` and so
-//! on, `judge`, `network`, `housekeeping`, `checkpoints`, `pipe`, sinks. What is left of the process's time is `other`:
+//! The kernel's figures in (proc(5), stat); seconds by name out. Threads that stay are named: `dispatcher`, `reader-0`, `worker-0`
+//! and so on, `judge`, `network`, `housekeeping`, `checkpoints`, `pipe`, sinks. What is left of the process's time is `other`:
 //! helpers that come and go.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,9 @@ use std::path::Path;
 
 const STAYING: [&str; 5] = ["judge", "network", "housekeeping", "checkpoints", "pipe"];
 /// Followed by a number or the kind of a sink.
-const NUMBERED: [&str; 2] = ["worker-", "sink-"];
+const NUMBERED: [&str; 3] = ["reader-", "worker-", "sink-"];
+/// The main thread.
+const DISPATCHER: &str = "dispatcher";
 const OTHER: &str = "other";
 
 /// Seconds of processor time so far, by thread.
@@ -19,8 +21,8 @@ pub fn cpu_seconds() -> io::Result<BTreeMap<String, f64>> {
     let mut ticks: BTreeMap<String, u64> = BTreeMap::new();
     for entry in std::fs::read_dir("/proc/self/task")?.flatten() {
         let Some((name, spent)) = stat(&entry.path()) else { continue }; // it ended meanwhile
-        let name = if *entry.file_name() == *process { "reader".to_owned() } else { name };
-        let stays = name == "reader"
+        let name = if *entry.file_name() == *process { DISPATCHER.to_owned() } else { name };
+        let stays = name == DISPATCHER
             || STAYING.contains(&name.as_str())
             || NUMBERED.iter().any(|prefix| name.starts_with(prefix));
         if stays {
