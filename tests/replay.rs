@@ -534,3 +534,50 @@ fn attacks_over_http2_are_found_and_their_evidence_says_so() {
     let protocols: Vec<&Value> = evidence.map(|shown| &shown["http"]["protocol"]).collect();
     assert!(!protocols.is_empty() && protocols.iter().all(|protocol| **protocol == "HTTP/2"), "{protocols:?}");
 }
+
+/// What GraphQL, JSON-RPC and SOAP name within is an endpoint of its own; a batch of logins is as many as it holds (OWASP API2:2023).
+#[test]
+fn operations_within_requests_are_endpoints_and_each_login_of_a_batch_counts() {
+    const JSON: &str = "application/json";
+    let folder = Folder::new();
+    let mut talks: Vec<Talk> = (0..80)
+        .flat_map(|n| {
+            let (at, client) = (f64::from(n), format!("192.0.2.{}", n % 20 + 1));
+            let query = format!(r#"{{"query":"query Mine {{ me: user(id: {n}) {{ name }} }}"}}"#);
+            let call = format!(r#"{{"jsonrpc":"2.0","id":{n},"method":"stock.get","params":[]}}"#);
+            [
+                Talk::post(at, &client, "/graphql", JSON, &query)
+                    .answer(json_response("200 OK", r#"{"data":{"me":{"name":"A"}}}"#)),
+                Talk::post(at + 0.2, &client, "/rpc", JSON, &call)
+                    .answer(json_response("200 OK", r#"{"jsonrpc":"2.0","id":1,"result":7}"#)),
+                Talk::get(at + 0.4, &client, "/graphql?query=%7B+cart+%7B+id+%7D+%7D")
+                    .answer(json_response("200 OK", r#"{"data":{"cart":{"id":1}}}"#)),
+                // What no server knows makes no endpoint.
+                Talk::post(at + 0.6, &client, "/graphql", JSON, &format!(r#"{{"query":"{{ guess{n} }}"}}"#))
+                    .answer(json_response("200 OK", r#"{"errors":[{"message":"no such field"}]}"#)),
+            ]
+        })
+        .collect();
+    talks.extend((0..3).map(|n| {
+        let logins: String = (0..30)
+            .map(|alias| format!(r#"a{alias}: login(username: \"ann\", password: \"p{n}x{alias}\") {{ token }} "#))
+            .collect();
+        let body = format!(r#"{{"query":"mutation {{ {logins} }}"}}"#);
+        let refused = r#"{"errors":[{"message":"invalid credentials"}],"data":{"a0":null}}"#;
+        Talk::post(660.0 + f64::from(n), "203.0.113.9", "/graphql", JSON, &body)
+            .answer(json_response("200 OK", refused))
+    }));
+    let file = folder.write("x.pcap", capture(&talks));
+    let inventory = apitap(&["inventory", &file]).with_status(0).out;
+    for endpoint in ["/graphql#query.user", "/rpc#stock.get", "/graphql#query.cart", "/graphql#mutation.login"] {
+        assert!(inventory.contains(endpoint), "{endpoint}\n{inventory}");
+    }
+    assert!(!inventory.contains("guess"), "{inventory}");
+    let alerts = apitap(&["replay", &file, "--json", "-q"]).with_status(0).records();
+    let brute = alerts.iter().find(|alert| alert["apitap"]["detector"] == "brute_force").unwrap();
+    assert_eq!(brute["src_ip"], "203.0.113.9");
+    assert!(brute["apitap"]["endpoint"].as_str().unwrap().ends_with("/graphql#mutation.login"), "{brute}");
+    assert!(brute["apitap"]["count"].as_u64().unwrap() >= 30, "{brute}");
+    let others: Vec<&Value> = alerts.iter().filter(|alert| alert["src_ip"] != "203.0.113.9").collect();
+    assert!(others.is_empty(), "{others:?}");
+}

@@ -3,6 +3,7 @@
 use super::record::{EndpointDetail, EndpointRecord, EveRecord, EventType, Latency};
 use crate::api::CredentialKind;
 use crate::api::openapi::{Catalogue, Orphan};
+use crate::api::template::path_of;
 use crate::baseline::state::EndpointState;
 use crate::baseline::{Store, data_of};
 use crate::time::Timestamp;
@@ -24,7 +25,9 @@ pub fn orphans_of<'c>(store: &Store, catalogue: &'c Catalogue) -> Vec<Orphan<'c>
         return Vec::new();
     }
     let seen = store.endpoints.iter().filter(|state| state.documented == Some(true));
-    catalogue.orphans(seen.map(|state| (state.method.to_string(), state.host.to_string(), state.template.to_string())))
+    catalogue.orphans(
+        seen.map(|state| (state.method.to_string(), state.host.to_string(), path_of(&state.template).to_string())),
+    )
 }
 
 /// What it is called where a description leaves its host open.

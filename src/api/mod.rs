@@ -22,7 +22,7 @@ pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
 
 use crate::hash::{HashKey, mix};
 use crate::http::{Ambiguity, Field, Head, Marks, Message, Transaction};
-use crate::inspect::{self, AccountSaid, BodyReport, DataClass, Injections, LoginFields};
+use crate::inspect::{self, AccountSaid, BodyReport, Calls, DataClass, Injections, LoginFields};
 use crate::packet::Peer;
 use crate::time::Timestamp;
 use object::Named;
@@ -70,6 +70,8 @@ pub struct Observation<'a> {
     /// The principal, once the server accepted it.
     pub principal: Option<u64>,
     pub attempt: Option<Attempt>,
+    /// Those of the other calls in the same request.
+    pub further_attempts: Vec<Attempt>,
     /// Its credentials last, and were not seen lately: worth showing.
     pub is_waking: bool,
     pub object: Option<Object>,
@@ -136,12 +138,20 @@ pub struct Interpreter {
     key: HashKey,
     memory: identity::Memory,
     template: TemplateBuf,
+    /// A template with the operation that the request names.
+    with_operation: String,
     scratch: Vec<u8>,
 }
 
 impl Interpreter {
     pub fn new(key: HashKey) -> Interpreter {
-        Interpreter { key, memory: Default::default(), template: TemplateBuf::default(), scratch: Vec::new() }
+        Interpreter {
+            key,
+            memory: Default::default(),
+            template: TemplateBuf::default(),
+            with_operation: String::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// What a transaction means; `None` for what names no endpoint: a response without a request, and a request of which
@@ -177,14 +187,14 @@ impl Interpreter {
         let is_deprecated = operation.is_some_and(|operation| operation.deprecated);
         template::template_with(path, &host, &snapshot.inventory.learned, &mut self.template);
         let by_description = described.as_ref().map(|found| found.template);
-        let body = request.report.as_ref().and_then(|report| report.object.as_deref().filter(|_| !is_rpc(report)));
+        let calls = calls_of(request, query, &self.key);
+        let of_report = || request.report.as_ref().filter(|report| !is_rpc(report))?.object.as_deref();
+        let body = calls.as_ref().and_then(|calls| calls.object.as_ref()).or_else(of_report);
         let named = Named { template: &self.template, by_description, path, query, body };
-        let object = named.object(&self.key, &mut self.scratch);
-        let template = match &described {
-            Some(found) => found.template,
-            None => self.template.template(),
-        };
-        let endpoint = join_hash(&self.key, &mut self.scratch, &[&method, &host, template]);
+        let mut object = named.object(&self.key, &mut self.scratch);
+        if let (Some(object), Some(calls)) = (&mut object, &calls) {
+            object.is_in_body &= !only_reads(&calls.operation); // it is asked for, and not told of
+        }
         let path_hash = join_hash(&self.key, &mut self.scratch, &[&host, path]);
 
         let names = &settings.names;
@@ -195,7 +205,6 @@ impl Interpreter {
             response.report.as_ref().is_some_and(|report| report.has_token)
                 || identity::sets_session(&response.head, names, &mut self.memory)
         });
-        let habit = snapshot.inventory.logins.get(&endpoint).copied();
         let configured = names.configured_login(&method, &host, path);
         let sent = match configured {
             Some(false) => None,
@@ -204,11 +213,38 @@ impl Interpreter {
             None => self.fields_of(request, query, credentials, names),
         };
         let report = response.and_then(|response| response.report.as_ref());
-        let asked = Asked { method: &method, path, status, configured, credentials, response, opens_session, habit };
-        let attempt = sent.and_then(|sent| asked.attempt(sent));
-
         let says_no = report.is_some_and(|report| report.outcome == Some(false));
         let is_success = (200..300).contains(&status) && !says_no;
+
+        let of_path = match &described {
+            Some(found) => found.template,
+            None => self.template.template(),
+        };
+        let mut template = of_path;
+        let mut endpoint = join_hash(&self.key, &mut self.scratch, &[&method, &host, of_path]);
+        if let Some(calls) = &calls {
+            template::with_operation(of_path, &calls.operation, &mut self.with_operation);
+            let of_operation = join_hash(&self.key, &mut self.scratch, &[&method, &host, &self.with_operation]);
+            // Names are the client's to choose: what no server answered is its path's.
+            if is_success || sent.is_some() || snapshot.inventory.endpoints.contains(&of_operation) {
+                (template, endpoint) = (&self.with_operation, of_operation);
+            }
+        }
+        let habit = snapshot.inventory.logins.get(&endpoint).copied();
+        let asked_path = template::as_path(path, template);
+        let asked = Asked {
+            method: &method,
+            path: &asked_path,
+            status,
+            configured,
+            credentials,
+            response,
+            opens_session,
+            habit,
+        };
+        let mut attempt = sent.and_then(|sent| asked.attempt(sent));
+        let logins = calls.as_ref().map_or(&[][..], |calls| calls.logins.get(1..).unwrap_or_default());
+        let further_attempts = attempt.as_mut().map_or(Vec::new(), |first| asked.further(first, logins));
         // What logins and the like send is their own affair; who makes an account may ask for rights.
         let is_accepted = is_success && attempt.is_none_or(|attempt| attempt.flow == AccountFlow::Registration);
         let mut strays = match is_accepted && (query.is_some() || request.report.is_some()) {
@@ -251,6 +287,7 @@ impl Interpreter {
             may_have_credentials: is_partial,
             credentials,
             attempt,
+            further_attempts,
             is_waking,
             object,
             strays,
@@ -269,10 +306,7 @@ impl Interpreter {
             method,
             host,
             target,
-            template: match described {
-                Some(found) => found.template,
-                None => self.template.template(),
-            },
+            template,
         })
     }
 
@@ -361,6 +395,16 @@ fn injections_of(request: &Message<BodyReport>, credentials: Option<Credentials>
     found
 }
 
+/// What a request calls: in its body, or by a GraphQL document in its query.
+fn calls_of<'a>(request: &'a Message<BodyReport>, query: Option<&str>, key: &HashKey) -> Option<Cow<'a, Calls>> {
+    let of_body = request.report.as_ref().and_then(|report| report.calls.as_deref());
+    let of_query = || {
+        let (_, document) = url::QueryParameters::of(query?).find(|(name, _)| *name == "query")?;
+        inspect::in_document(url::percent_decode(document.as_bytes(), true, &mut Vec::new()), key)
+    };
+    of_body.map(Cow::Borrowed).or_else(|| of_query().map(|calls| Cow::Owned(*calls)))
+}
+
 /// Whether a body is a call of JSON-RPC, which numbers its requests in `id`.
 fn is_rpc(report: &BodyReport) -> bool {
     ["jsonrpc", "method"].iter().all(|part| report.members().any(|name| name == part.as_bytes()))
@@ -396,6 +440,21 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Attempts of the other calls of a request. Which of several the answer lets in is not to be told, unless all are for one user.
+    fn further(&self, first: &mut Attempt, logins: &[LoginFields]) -> Vec<Attempt> {
+        let sent = logins.iter().map(|fields| Sent { fields: *fields, is_basic: false });
+        let mut further: Vec<Attempt> = sent.filter_map(|sent| self.attempt(sent)).collect();
+        if first.outcome == Outcome::Success {
+            let is_one_user = further.iter().all(|attempt| attempt.user == first.user);
+            let others = if is_one_user { Outcome::Failure } else { Outcome::Unknown };
+            further.iter_mut().for_each(|attempt| (attempt.outcome, attempt.opens_session) = (others, false));
+            if !further.is_empty() && !is_one_user {
+                first.outcome = Outcome::Unknown;
+            }
+        }
+        further
+    }
+
     fn attempt(&self, Sent { fields, is_basic }: Sent) -> Option<Attempt> {
         let flow = match self.configured {
             Some(true) => AccountFlow::Login,
@@ -445,9 +504,20 @@ struct Sent {
     is_basic: bool,
 }
 
-/// Whether a method changes nothing (RFC 9110 §9.2.1).
-pub fn is_safe(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS")
+/// Whether a request changes nothing: by its method (RFC 9110 §9.2.1), or by the operation that its template names.
+pub fn is_safe(method: &str, template: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS") || template::operation_of(template).is_some_and(only_reads)
+}
+
+/// Whether an operation only reads: a query of GraphQL, or what is called so.
+fn only_reads(operation: &str) -> bool {
+    const VERBS: [&str; 10] = ["get", "list", "find", "search", "query", "count", "read", "fetch", "describe", "is"];
+    let verb = operation.rsplit(['.', '_', ':']).next().unwrap_or(operation);
+    let is_one = |known: &&str| {
+        verb.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known))
+            && !verb[known.len()..].starts_with(|next: char| next.is_ascii_lowercase()) // a word of its own: `isActive`, not `issue`
+    };
+    operation.starts_with("query.") || operation.starts_with("subscription.") || VERBS.iter().any(|verb| is_one(&verb))
 }
 
 /// The key under which an endpoint is counted.

@@ -19,6 +19,7 @@ pub use learned::{LearnedParameters, Segment, parent_and_segment, segments, with
 
 use crate::api::url::{PathSegments, decode_byte};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Longest template. Real ones have some tens of bytes; the rest is depth nobody would read.
@@ -178,6 +179,33 @@ fn push_normalised(byte: u8, out: &mut String) {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let digit = |value: u8| char::from(DIGITS[usize::from(value & 0xf)]); // below 16
         out.extend(['%', digit(byte >> 4), digit(byte)]);
+    }
+}
+
+/// Stands between a path and an operation that requests name within: no path holds it (RFC 3986 §3.5).
+const OPERATION: char = '#';
+
+/// `/graphql` and `query.user` together.
+pub(super) fn with_operation(path: &str, operation: &str, template: &mut String) {
+    template.clear();
+    template.extend([path, "#", operation]);
+}
+
+/// The operation that a template names.
+pub fn operation_of(template: &str) -> Option<&str> {
+    template.split_once(OPERATION).map(|(_, operation)| operation)
+}
+
+/// A template without its operation.
+pub fn path_of(template: &str) -> &str {
+    template.split(OPERATION).next().unwrap_or(template)
+}
+
+/// A path, behind which the parts of the template's operation stand as further segments.
+pub(super) fn as_path<'p>(path: &'p str, template: &str) -> Cow<'p, str> {
+    match operation_of(template) {
+        Some(operation) => Cow::Owned(format!("{path}/{}", operation.replace('.', "/"))),
+        None => Cow::Borrowed(path),
     }
 }
 

@@ -9,7 +9,7 @@ use super::circle::Circle;
 use super::persist::Kind;
 use super::state::EndpointState;
 use super::store::{Store, Touched};
-use crate::api::template::{LearnedParameters, segments, with_slug};
+use crate::api::template::{LearnedParameters, operation_of, segments, with_slug};
 use crate::api::{Inventory, LoginHabit};
 use crate::hash::HashKey;
 use crate::window::{Merge, Window};
@@ -117,6 +117,9 @@ impl InventoryBuilder {
 
     fn note_siblings(&mut self, store: &Store, method: &str, host: &str, template: &str, shapes: &[u64]) {
         let [shape] = shapes else { return };
+        if operation_of(template).is_some() {
+            return; // answers of one look, and none of them a value
+        }
         let found: Vec<(usize, String, String)> = segments(template)
             .enumerate()
             .filter(|(_, segment)| !segment.is_parameter)

@@ -37,7 +37,7 @@ fn finding_of(
         return None;
     }
     let principal = scene.store.principals.get(&visitor.principal)?;
-    let severity = if is_safe(&state.method) { rules.alert.severity } else { rules.changing_severity };
+    let severity = if is_safe(&state.method, &state.template) { rules.alert.severity } else { rules.changing_severity };
     let subject = Subject::Principal(visitor.principal);
     let mut finding = Finding::new("cross_account_access", subject, severity, visitor.moment)
         .with_clients(&principal.clients, &principal.client_sample);

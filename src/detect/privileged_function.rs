@@ -9,7 +9,6 @@
 use super::{Finding, Reasons, Scene, Spoiled, Subject};
 use crate::api::is_safe;
 use crate::baseline::{Circle, Outsider};
-use std::sync::Arc;
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.privileged_function;
@@ -21,7 +20,8 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let Some(state) = scene.store.endpoints.get(key) else { continue };
         let Some(circle) = state.circle.as_deref() else { continue };
         let outsiders = circle.outsiders_in(scene.window);
-        let found = outsiders.filter_map(|outsider| finding_of(scene, (*key, &state.method), circle, outsider, all));
+        let is_safe = is_safe(&state.method, &state.template);
+        let found = outsiders.filter_map(|outsider| finding_of(scene, (*key, is_safe), circle, outsider, all));
         findings.extend(found);
     }
 }
@@ -36,7 +36,7 @@ fn is_closed(scene: &Scene<'_>, circle: &Circle, all: u64) -> bool {
 
 fn finding_of(
     scene: &Scene<'_>,
-    (endpoint, method): (u64, &Arc<str>),
+    (endpoint, is_safe): (u64, bool),
     circle: &Circle,
     outsider: &Outsider,
     all: u64,
@@ -46,7 +46,7 @@ fn finding_of(
     }
     let rules = &scene.rules.privileged_function;
     let principal = scene.store.principals.get(&outsider.principal)?;
-    let severity = if is_safe(method) { rules.alert.severity } else { rules.changing_severity };
+    let severity = if is_safe { rules.alert.severity } else { rules.changing_severity };
     let subject = Subject::Principal(outsider.principal);
     let mut finding = Finding::new("privileged_function", subject, severity, outsider.moment)
         .with_evidence(&outsider.evidence)

@@ -6,6 +6,7 @@
 
 use super::unauthenticated_data_exposure::is_own_data;
 use super::{Finding, Reasons, Scene, Subject, by_sensitivity, span_in_words};
+use crate::api::template::path_of;
 use crate::baseline::state::{EndpointState, HostKnown, Stranger, SubjectActivity};
 use crate::baseline::{SPANS, Tiers, good_turing_novelty};
 use crate::inspect::DataClass;
@@ -32,7 +33,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let is_ignored = rules.ignored_methods.iter().any(|method| **method == *state.method)
-            || rules.ignored_paths.iter().any(|path| pattern::matches(path, &state.template));
+            || rules.ignored_paths.iter().any(|path| pattern::matches(path, path_of(&state.template)));
         let data = sensitive_data(scene, &state);
         let enough = downloads(&state, stranger) >= rules.min_successes || (!data.is_empty() && stranger.successes > 0);
         if is_ignored

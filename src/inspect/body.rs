@@ -6,7 +6,8 @@ use super::injection;
 use super::json::Json;
 use super::markup::Markup;
 use super::multipart::Multipart;
-use super::report::BodyReport;
+use super::operation;
+use super::report::{BodyReport, LoginFields};
 use super::sink::Sink;
 use super::text::Text;
 use super::{BodyKind, Limits, Role};
@@ -157,10 +158,13 @@ impl BodyScan {
             BodyKind::Binary | BodyKind::Unknown => 0,
         };
         let response = sink.role == Role::Response;
+        let calls = operation::in_body(self.kind, &self.beginning, &self.key);
+        let of_calls = || calls.as_ref().and_then(|calls| calls.logins.first().copied());
+        let login = sink.login.take();
         let report = BodyReport {
             records,
             classes: sink.tally.take(),
-            login: sink.login.take(),
+            login: if login == LoginFields::default() { of_calls().unwrap_or(login) } else { login },
             outcome: if response { sink.outcome.verdict() } else { None },
             wants_more: response && sink.outcome.wants_more(),
             account: if response { sink.outcome.account() } else { None },
@@ -171,6 +175,7 @@ impl BodyScan {
             is_cut: sink.is_cut,
             object: sink.object.map(Box::new),
             members: (!sink.members.is_empty()).then(|| sink.members.as_slice().into()),
+            calls,
             injections: injection::in_body(self.kind, &self.beginning, &self.key),
         };
         // Whatever is fed before the next `begin` belongs to no body.

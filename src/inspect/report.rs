@@ -4,6 +4,7 @@ use super::class::DataClass;
 use super::injection::Injections;
 use super::mask::mask;
 use super::object::NamedObject;
+use super::operation::Calls;
 use crate::hash::{HashKey, mix};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -23,6 +24,8 @@ pub struct BodyReport {
     pub injections: Injections,
     /// What a request asks for.
     pub object: Option<Box<NamedObject>>,
+    /// What a request calls, where its path does not say it.
+    pub calls: Option<Box<Calls>>,
     /// What a response says of success; `None` where it says nothing.
     pub outcome: Option<bool>,
     /// What a response gives away of an account.

@@ -13,7 +13,7 @@ use crate::hash::{HashKey, mix};
 /// JSON keys this deep or less speak for the whole response.
 const OUTCOME_DEPTH: u32 = 2;
 /// What a request says of who sends it, and of what it is for, lies this deep or less: GraphQL puts it at `variables.input`.
-const ASKING_DEPTH: u32 = 4;
+pub(super) const ASKING_DEPTH: u32 = 4;
 /// Longest name of a field that is told of, and all of them together, in bytes.
 const MEMBER_BYTES: usize = 64;
 const MEMBERS_BYTES: usize = 2048;

@@ -58,7 +58,7 @@ impl Window {
         if let Some(principal) = observation.principal {
             self.record_principal(observation, principal, (client, host), filling, &mut shown);
         }
-        if let Some(attempt) = &observation.attempt {
+        for attempt in observation.attempt.iter().chain(&observation.further_attempts) {
             self.record_attempt(observation, attempt, client, filling, &mut shown);
         }
         self.record_reach(observation, client, filling, &mut shown);

@@ -68,7 +68,8 @@ impl Window {
         let is_program = observation.credentials.is_some_and(|credentials| credentials.is_lasting);
         // A body may say no: codes of coupons are guessed like that.
         let is_answered = (200..300).contains(&observation.status);
-        let is_change = is_answered && observation.attempt.is_none() && !is_safe(&observation.method);
+        let is_change =
+            is_answered && observation.attempt.is_none() && !is_safe(&observation.method, observation.template);
         if !is_change || !observation.is_known || is_program {
             return;
         }
