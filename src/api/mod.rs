@@ -517,7 +517,7 @@ fn only_reads(operation: &str) -> bool {
         verb.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known))
             && !verb[known.len()..].starts_with(|next: char| next.is_ascii_lowercase()) // a word of its own: `isActive`, not `issue`
     };
-    operation.starts_with("query.") || operation.starts_with("subscription.") || VERBS.iter().any(|verb| is_one(&verb))
+    operation.starts_with("query.") || operation.starts_with("subscription.") || VERBS.iter().any(is_one)
 }
 
 /// The key under which an endpoint is counted.

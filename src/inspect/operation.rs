@@ -312,7 +312,7 @@ fn read_document(document: &[u8], name: &[u8], key: &HashKey, calls: &mut Calls)
         let is_wanted = name.is_empty() || tokens.peek() == Some(&Token::Name(name));
         // Up to what it selects: its name, variables, directives. Default values of variables may have braces.
         let mut parentheses = 0u32;
-        while let Some(token) = tokens.next() {
+        for token in tokens.by_ref() {
             match token {
                 Token::Mark(b'(') => parentheses += 1,
                 Token::Mark(b')') => parentheses = parentheses.saturating_sub(1),
