@@ -172,7 +172,7 @@ fn delivered(frames: &[(Timestamp, &[u8])], threads: usize, seed: Option<u64>, r
         for (time, _) in [between_marks[0], between_marks[between_marks.len() - 1]] {
             pipeline.time(time).unwrap();
         }
-        let mut order: Vec<(u64, usize, (Timestamp, &[u8]))> = Vec::with_capacity(between_marks.len());
+        let mut order = Vec::with_capacity(between_marks.len());
         let shuffle = random.next_u64();
         for frame in between_marks {
             let partition = dealer.decode(&frame_of(*frame)).map_or(0, |segment| segment.partition());
