@@ -323,6 +323,14 @@ mod tests {
     }
 
     #[test]
+    fn operations_answer_alike_and_stay_apart() {
+        let calls: Vec<_> = (0..20).map(|nth| ("POST", format!("/rpc#method{}", "x".repeat(nth)), 5, 1)).collect();
+        assert_eq!(templates_of(&calls).len(), 20);
+        let with_pages: Vec<_> = calls.into_iter().take(1).chain(pages(14, "")).collect();
+        assert_eq!(templates_of(&with_pages), ["GET /{id}", "POST /rpc#method"]);
+    }
+
+    #[test]
     fn alike_answers_make_their_segment_a_value_with_what_is_below() {
         let comments = ["page-a", "page-bb"].map(|page| ("GET", format!("/articles/{page}/comments"), 6, 1));
         let endpoints: Vec<_> = comments.into_iter().chain(pages(14, "/articles")).collect();

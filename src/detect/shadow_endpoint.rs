@@ -11,6 +11,8 @@ use crate::baseline::state::{EndpointState, HostKnown, Stranger, SubjectActivity
 use crate::baseline::{SPANS, Tiers, good_turing_novelty};
 use crate::inspect::DataClass;
 use crate::rule::{Severity, pattern};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// New endpoints in the later half of a host's time that are nothing yet; beyond these, and one in so many of those
@@ -302,12 +304,11 @@ fn is_catch_all(scene: &Scene<'_>, key: u64, state: &EndpointState) -> bool {
     if state.template.ends_with('}') && state.shapes.len() == 1 {
         return true;
     }
-    let alike = scene
-        .store
-        .endpoints
-        .iter()
-        .filter(|entry| *entry.key() != key && entry.host == state.host && entry.pages > 0)
-        .filter(|entry| entry.shapes.iter().any(|(other, _)| other == shape))
-        .count() as u64;
-    alike + 1 >= scene.rules.shadow_endpoint.catch_all_min_paths
+    let endpoints = scene.store.endpoints.iter();
+    let others = endpoints.filter(|entry| *entry.key() != key && entry.host == state.host && entry.pages > 0);
+    let alike = others.filter(|entry| entry.shapes.iter().any(|(other, _)| other == shape));
+    // The operations of a service answer alike, and have one path.
+    let alike: BTreeSet<(Arc<str>, String)> =
+        alike.map(|entry| (Arc::clone(&entry.method), path_of(&entry.template).to_owned())).collect();
+    alike.len() as u64 + 1 >= scene.rules.shadow_endpoint.catch_all_min_paths
 }

@@ -176,10 +176,10 @@ pub struct Segment<'a> {
     pub prefix: &'a str,
 }
 
-/// The segments of a template, in order.
+/// The segments of a template, in order; its operation is none.
 pub fn segments(template: &str) -> impl Iterator<Item = Segment<'_>> {
     let mut start = 0_usize;
-    template
+    super::path_of(template)
         .split('/')
         .filter_map(move |text| {
             let (at, prefix) = (start, template.get(..start.saturating_sub(1)).unwrap_or_default());
@@ -206,5 +206,9 @@ pub fn with_slug(template: &str, position: usize) -> String {
         out.push('/');
         out.push_str(if segment.position == position { super::ParamKind::Slug.placeholder() } else { segment.text });
     }
-    if out.is_empty() { template.to_owned() } else { out }
+    if out.is_empty() {
+        return template.to_owned();
+    }
+    out.push_str(template.get(super::path_of(template).len()..).unwrap_or_default());
+    out
 }
