@@ -540,6 +540,9 @@ fn attacks_over_http2_are_found_and_their_evidence_says_so() {
 fn operations_within_requests_are_endpoints_and_each_login_of_a_batch_counts() {
     const JSON: &str = "application/json";
     let folder = Folder::new();
+    let login = |user: &str| {
+        format!(r#"{{"query":"mutation {{ login(username: \\"{user}\\", password: \\"right\\") {{ token }} }}"}}"#)
+    };
     let mut talks: Vec<Talk> = (0..80)
         .flat_map(|n| {
             let (at, client) = (f64::from(n), format!("192.0.2.{}", n % 20 + 1));
@@ -552,7 +555,17 @@ fn operations_within_requests_are_endpoints_and_each_login_of_a_batch_counts() {
                     .answer(json_response("200 OK", r#"{"jsonrpc":"2.0","id":1,"result":7}"#)),
                 Talk::get(at + 0.4, &client, "/graphql?query=%7B+cart+%7B+id+%7D+%7D")
                     .answer(json_response("200 OK", r#"{"data":{"cart":{"id":1}}}"#)),
-                // What no server knows makes no endpoint.
+                Talk::post(at + 0.5, &client, "/graphql", JSON, &login(&format!("u{n}")))
+                    .answer(json_response("200 OK", r#"{"data":{"login":{"token":"t0k3n-of-somebody"}}}"#)),
+                // What no server knows makes no endpoint, nor does what a path without operations is asked by the way.
+                Talk::get(at + 0.7, &client, &format!("/v1/stock?query=%7Bguess{n}%7D")),
+                Talk::post(
+                    at + 0.8,
+                    &client,
+                    "/v1/cart",
+                    JSON,
+                    &format!(r#"{{"operationName":"guess{n}","query":"{{guess}}"}}"#),
+                ),
                 Talk::post(at + 0.6, &client, "/graphql", JSON, &format!(r#"{{"query":"{{ guess{n} }}"}}"#))
                     .answer(json_response("200 OK", r#"{"errors":[{"message":"no such field"}]}"#)),
             ]

@@ -22,7 +22,7 @@ pub use snapshot::{Inventory, LoginHabit, Settings, Snapshot};
 
 use crate::hash::{HashKey, mix};
 use crate::http::{Ambiguity, Field, Head, Marks, Message, Transaction};
-use crate::inspect::{self, AccountSaid, BodyReport, Calls, DataClass, Injections, LoginFields};
+use crate::inspect::{self, AccountSaid, BodyReport, Calls, DataClass, Injections, LoginFields, Protocol};
 use crate::packet::Peer;
 use crate::time::Timestamp;
 use object::Named;
@@ -187,13 +187,34 @@ impl Interpreter {
         let is_deprecated = operation.is_some_and(|operation| operation.deprecated);
         template::template_with(path, &host, &snapshot.inventory.learned, &mut self.template);
         let by_description = described.as_ref().map(|found| found.template);
-        let calls = calls_of(request, query, &self.key);
-        let of_report = || request.report.as_ref().filter(|report| !is_rpc(report))?.object.as_deref();
-        let body = calls.as_ref().and_then(|calls| calls.object.as_ref()).or_else(of_report);
+        let of_path = match &described {
+            Some(found) => found.template,
+            None => self.template.template(),
+        };
+        let report = response.and_then(|response| response.report.as_ref());
+        let says_no = report.is_some_and(|report| report.outcome == Some(false));
+        let is_success = (200..300).contains(&status) && !says_no;
+        let mut template = of_path;
+        let mut endpoint = join_hash(&self.key, &mut self.scratch, &[&method, &host, of_path]);
+        let calls = calls_of(request, path, query, &self.key);
+        let mut operation_called = None;
+        if let Some(calls) = &calls {
+            template::with_operation(of_path, &calls.operation, &mut self.with_operation);
+            let of_operation = join_hash(&self.key, &mut self.scratch, &[&method, &host, &self.with_operation]);
+            // Names are the client's to choose: of what no server answered all is its path's.
+            let is_answered = || is_success && response.is_some_and(|response| answers(calls.protocol, response));
+            if snapshot.inventory.endpoints.contains(&of_operation) || is_answered() {
+                (template, endpoint) = (&self.with_operation, of_operation);
+                operation_called = Some(&*calls.operation);
+            }
+        }
+        let of_calls = calls.as_ref().filter(|_| operation_called.is_some()).and_then(|calls| calls.object.as_ref());
+        let of_report = || request.report.as_ref().filter(|report| !report.is_rpc)?.object.as_deref();
+        let body = of_calls.or_else(of_report);
         let named = Named { template: &self.template, by_description, path, query, body };
         let mut object = named.object(&self.key, &mut self.scratch);
-        if let (Some(object), Some(calls)) = (&mut object, &calls) {
-            object.is_in_body &= !only_reads(&calls.operation); // it is asked for, and not told of
+        if let Some(object) = &mut object {
+            object.is_in_body &= !operation_called.is_some_and(only_reads); // it is asked for, and not told of
         }
         let path_hash = join_hash(&self.key, &mut self.scratch, &[&host, path]);
 
@@ -205,31 +226,14 @@ impl Interpreter {
             response.report.as_ref().is_some_and(|report| report.has_token)
                 || identity::sets_session(&response.head, names, &mut self.memory)
         });
-        let configured = names.configured_login(&method, &host, path);
+        let of_operation = || operation_called.and_then(|_| names.configured_login(&method, &host, template));
+        let configured = names.configured_login(&method, &host, path).or_else(of_operation);
         let sent = match configured {
             Some(false) => None,
             // Configured as a login: an attempt whatever it sends.
             Some(true) => self.fields_of(request, query, credentials, names).or(Some(Sent::default())),
             None => self.fields_of(request, query, credentials, names),
         };
-        let report = response.and_then(|response| response.report.as_ref());
-        let says_no = report.is_some_and(|report| report.outcome == Some(false));
-        let is_success = (200..300).contains(&status) && !says_no;
-
-        let of_path = match &described {
-            Some(found) => found.template,
-            None => self.template.template(),
-        };
-        let mut template = of_path;
-        let mut endpoint = join_hash(&self.key, &mut self.scratch, &[&method, &host, of_path]);
-        if let Some(calls) = &calls {
-            template::with_operation(of_path, &calls.operation, &mut self.with_operation);
-            let of_operation = join_hash(&self.key, &mut self.scratch, &[&method, &host, &self.with_operation]);
-            // Names are the client's to choose: what no server answered is its path's.
-            if is_success || sent.is_some() || snapshot.inventory.endpoints.contains(&of_operation) {
-                (template, endpoint) = (&self.with_operation, of_operation);
-            }
-        }
         let habit = snapshot.inventory.logins.get(&endpoint).copied();
         let asked_path = template::as_path(path, template);
         let asked = Asked {
@@ -242,9 +246,8 @@ impl Interpreter {
             opens_session,
             habit,
         };
-        let mut attempt = sent.and_then(|sent| asked.attempt(sent));
-        let logins = calls.as_ref().map_or(&[][..], |calls| calls.logins.get(1..).unwrap_or_default());
-        let further_attempts = attempt.as_mut().map_or(Vec::new(), |first| asked.further(first, logins));
+        let logins = calls.as_ref().map_or(&[][..], |calls| &calls.logins);
+        let (attempt, further_attempts) = asked.attempts(sent, logins);
         // What logins and the like send is their own affair; who makes an account may ask for rights.
         let is_accepted = is_success && attempt.is_none_or(|attempt| attempt.flow == AccountFlow::Registration);
         let mut strays = match is_accepted && (query.is_some() || request.report.is_some()) {
@@ -395,19 +398,39 @@ fn injections_of(request: &Message<BodyReport>, credentials: Option<Credentials>
     found
 }
 
-/// What a request calls: in its body, or by a GraphQL document in its query.
-fn calls_of<'a>(request: &'a Message<BodyReport>, query: Option<&str>, key: &HashKey) -> Option<Cow<'a, Calls>> {
-    let of_body = request.report.as_ref().and_then(|report| report.calls.as_deref());
-    let of_query = || {
-        let (_, document) = url::QueryParameters::of(query?).find(|(name, _)| *name == "query")?;
-        inspect::in_document(url::percent_decode(document.as_bytes(), true, &mut Vec::new()), key)
+/// What a request calls: in its body, or by a GraphQL document in its query. GraphQL is believed where the path says so: other APIs
+/// have a `query`, too, and whoever asks them could name what he likes.
+fn calls_of<'a>(
+    request: &'a Message<BodyReport>,
+    path: &str,
+    query: Option<&str>,
+    key: &HashKey,
+) -> Option<Cow<'a, Calls>> {
+    let speaks_graphql = || {
+        let word = |segment: &str| segment.to_ascii_lowercase();
+        path.split('/').map(word).any(|segment| segment.contains("graphql") || segment == "gql" || segment == "graph")
     };
-    of_body.map(Cow::Borrowed).or_else(|| of_query().map(|calls| Cow::Owned(*calls)))
+    let of_body = request.report.as_ref().and_then(|report| report.calls.as_deref());
+    if let Some(calls) = of_body {
+        return (calls.protocol != Protocol::GraphQl || speaks_graphql()).then_some(Cow::Borrowed(calls));
+    }
+    let (_, document) = url::QueryParameters::of(query?).find(|(name, _)| *name == "query")?;
+    if !speaks_graphql() {
+        return None;
+    }
+    let calls = inspect::in_document(url::percent_decode(document.as_bytes(), true, &mut Vec::new()), key)?;
+    Some(Cow::Owned(*calls))
 }
 
-/// Whether a body is a call of JSON-RPC, which numbers its requests in `id`.
-fn is_rpc(report: &BodyReport) -> bool {
-    ["jsonrpc", "method"].iter().all(|part| report.members().any(|name| name == part.as_bytes()))
+/// Whether an answer is of a protocol, by its looks.
+fn answers(protocol: Protocol, response: &Message<BodyReport>) -> bool {
+    let kind = response.head.get(Field::ContentType).unwrap_or_default();
+    let is_of = |name: &[u8]| kind.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name));
+    match protocol {
+        Protocol::GraphQl => is_of(b"json"),
+        Protocol::JsonRpc => response.report.as_ref().is_some_and(|report| report.is_rpc),
+        Protocol::Xml => is_of(b"xml"),
+    }
 }
 
 /// Query parameters that name who logs in.
@@ -440,19 +463,24 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Attempts of the other calls of a request. Which of several the answer lets in is not to be told, unless all are for one user.
-    fn further(&self, first: &mut Attempt, logins: &[LoginFields]) -> Vec<Attempt> {
-        let sent = logins.iter().map(|fields| Sent { fields: *fields, is_basic: false });
-        let mut further: Vec<Attempt> = sent.filter_map(|sent| self.attempt(sent)).collect();
-        if first.outcome == Outcome::Success {
+    /// The attempts of a request: what its fields say in all, and what each of its calls says. Which of several the answer lets in is
+    /// not to be told, unless all are for one user.
+    fn attempts(&self, sent: Option<Sent>, logins: &[LoginFields]) -> (Option<Attempt>, Vec<Attempt>) {
+        let in_all = sent.as_ref().map(|sent| sent.fields);
+        let is_other = |fields: &&LoginFields| self.configured != Some(false) && in_all != Some(**fields);
+        let of_calls = logins.iter().filter(is_other).map(|fields| Sent { fields: *fields, is_basic: false });
+        let mut attempts = sent.into_iter().chain(of_calls).filter_map(|sent| self.attempt(sent));
+        let Some(mut first) = attempts.next() else { return (None, Vec::new()) };
+        let mut further: Vec<Attempt> = attempts.collect();
+        if first.outcome == Outcome::Success && !further.is_empty() {
             let is_one_user = further.iter().all(|attempt| attempt.user == first.user);
             let others = if is_one_user { Outcome::Failure } else { Outcome::Unknown };
             further.iter_mut().for_each(|attempt| (attempt.outcome, attempt.opens_session) = (others, false));
-            if !further.is_empty() && !is_one_user {
+            if !is_one_user {
                 first.outcome = Outcome::Unknown;
             }
         }
-        further
+        (Some(first), further)
     }
 
     fn attempt(&self, Sent { fields, is_basic }: Sent) -> Option<Attempt> {
@@ -509,15 +537,26 @@ pub fn is_safe(method: &str, template: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS") || template::operation_of(template).is_some_and(only_reads)
 }
 
-/// Whether an operation only reads: a query of GraphQL, or what is called so.
+/// Whether an operation only reads: a query of GraphQL, or what is called so (`user.list`, `get_user`, `eth_getBalance`).
 fn only_reads(operation: &str) -> bool {
-    const VERBS: [&str; 10] = ["get", "list", "find", "search", "query", "count", "read", "fetch", "describe", "is"];
-    let verb = operation.rsplit(['.', '_', ':']).next().unwrap_or(operation);
-    let is_one = |known: &&str| {
-        verb.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known))
-            && !verb[known.len()..].starts_with(|next: char| next.is_ascii_lowercase()) // a word of its own: `isActive`, not `issue`
+    const VERBS: [&str; 9] = ["get", "list", "find", "search", "query", "count", "read", "fetch", "describe"];
+    let begins = |name: &str, ends: fn(char) -> bool| {
+        VERBS.iter().any(|verb| {
+            name.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb))
+                && name.get(verb.len()..).is_some_and(|rest| rest.chars().next().is_none_or(ends))
+        })
     };
-    operation.starts_with("query.") || operation.starts_with("subscription.") || VERBS.iter().any(is_one)
+    match operation.split_once('.') {
+        Some(("query" | "subscription", _)) => true,
+        Some(("mutation", _)) => false,
+        _ => {
+            let name = operation.rsplit(['.', ':']).next().unwrap_or(operation);
+            let in_namespace = name.rsplit_once('_').map(|(_, name)| name);
+            begins(name, |next| !next.is_ascii_lowercase())
+                || in_namespace
+                    .is_some_and(|name| begins(name, |next| next.is_ascii_uppercase()) && !VERBS.contains(&name))
+        }
+    }
 }
 
 /// The key under which an endpoint is counted.

@@ -5,6 +5,7 @@
 
 use super::stats::{Probability, odds_factor, ratio_test};
 use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
+use crate::api::template::path_of;
 use crate::baseline::state::{ClientState, EndpointActivity, EndpointState, HostState, Share, SubjectActivity};
 use crate::baseline::{Tiers, tier_of};
 use crate::rule::{ErrorShare, Severity, pattern};
@@ -115,7 +116,7 @@ impl Spikes<'_> {
         if counts.errors < floors.min_errors {
             return None;
         }
-        let template = wildcards(&state.template);
+        let template = wildcards(path_of(&state.template));
         let is_here = |shown: &Evidence| {
             let path = shown.url.split('?').next().unwrap_or("");
             *shown.host == *state.host && *shown.method == *state.method && pattern::matches(&template, path)

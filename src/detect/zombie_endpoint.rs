@@ -5,6 +5,7 @@
 //! in the query or in the host's name, older versions under another path, and old ones that are asked more than new ones.
 
 use super::{Finding, Reasons, Scene, Spoiled, Subject, span_in_words};
+use crate::api::template::path_of;
 use crate::baseline::state::EndpointState;
 use crate::baseline::tier_of;
 use crate::rule::Severity;
@@ -132,7 +133,7 @@ fn nameless(part: &str) -> String {
 /// that a description may give its parameters.
 fn version_of(template: &str) -> Option<(u32, String)> {
     let mut start = 0;
-    for segment in template.split('/') {
+    for segment in path_of(template).split('/') {
         let digits = segment.strip_prefix('v').filter(|digits| (1..=3).contains(&digits.len()));
         let version = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         if let Some(version) = version.and_then(|digits| digits.parse().ok()) {

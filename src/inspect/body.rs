@@ -7,7 +7,7 @@ use super::json::Json;
 use super::markup::Markup;
 use super::multipart::Multipart;
 use super::operation;
-use super::report::{BodyReport, LoginFields};
+use super::report::BodyReport;
 use super::sink::Sink;
 use super::text::Text;
 use super::{BodyKind, Limits, Role};
@@ -158,13 +158,10 @@ impl BodyScan {
             BodyKind::Binary | BodyKind::Unknown => 0,
         };
         let response = sink.role == Role::Response;
-        let calls = operation::in_body(self.kind, &self.beginning, &self.key);
-        let of_calls = || calls.as_ref().and_then(|calls| calls.logins.first().copied());
-        let login = sink.login.take();
         let report = BodyReport {
             records,
             classes: sink.tally.take(),
-            login: if login == LoginFields::default() { of_calls().unwrap_or(login) } else { login },
+            login: sink.login.take(),
             outcome: if response { sink.outcome.verdict() } else { None },
             wants_more: response && sink.outcome.wants_more(),
             account: if response { sink.outcome.account() } else { None },
@@ -172,10 +169,11 @@ impl BodyScan {
             shape: crate::hash::mix(sink.shape ^ (self.kind as u64) << 56 ^ 0x5bd1_e995),
             bytes: self.bytes,
             truncated: self.truncated,
+            is_rpc: sink.is_rpc,
             is_cut: sink.is_cut,
             object: sink.object.map(Box::new),
             members: (!sink.members.is_empty()).then(|| sink.members.as_slice().into()),
-            calls,
+            calls: operation::in_body(self.kind, &self.beginning, &self.key),
             injections: injection::in_body(self.kind, &self.beginning, &self.key),
         };
         // Whatever is fed before the next `begin` belongs to no body.

@@ -53,7 +53,7 @@ use json::json_strings;
 pub use kind::BodyKind;
 pub use mask::mask;
 pub use object::{NamedObject, ObjectName, object_name};
-pub use operation::{Calls, in_document};
+pub use operation::{Calls, Protocol, in_document};
 pub use report::{AccountSaid, BodyReport, ClassReport, CodeField, LoginFields};
 pub use verdict::{code_of, user_hash};
 pub use words::is_password as is_password_name;

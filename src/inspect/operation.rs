@@ -2,13 +2,15 @@
 //!
 //! In go the format and the head of a request's body; out come [`Calls`]: what is called, and the login fields of each call, since one
 //! request can hold many (OWASP API2:2023 has a batch of logins for an example). Of a GraphQL document the operation is the first
-//! field that it asks the server for, not the name that the client gave it; of a batch it is that of the first call.
+//! field that it asks the server for, not the name that the client gave it; of a batch it is that of the first call; and where one
+//! sends a password, it is that one's, whatever stands before it. Whether the server knows such an operation is for others to say.
 //!
 //! It refuses what is none of these: a search whose field happens to be named `query` holds no document. What is cut off counts as
 //! far as it goes. Linear in time, without recursion.
 
 use super::BodyKind;
 use super::field::{Hint, hint_of};
+use super::json::unescape;
 use super::object::NamedObject;
 use super::report::LoginFields;
 use super::sink::ASKING_DEPTH;
@@ -21,33 +23,73 @@ const NAME_BYTES: usize = 64;
 /// Calls of one request whose login fields are kept.
 const MOST_LOGINS: usize = 128;
 
+/// How an operation is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    #[default]
+    GraphQl,
+    JsonRpc,
+    /// SOAP and XML-RPC.
+    Xml,
+}
+
 /// What a request calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
+    pub protocol: Protocol,
     /// `query.user`, `mutation.login` of GraphQL, else the method as it is.
     pub operation: String,
     /// Of each call that has any.
     pub logins: Vec<LoginFields>,
     /// What the arguments of the first call name.
     pub object: Option<NamedObject>,
+    /// The operation sends a password.
+    signs_in: bool,
 }
 
 impl Calls {
-    fn login(&mut self, login: &mut Login) {
-        let fields = login.take();
+    /// A call, with what its arguments say.
+    fn called(&mut self, protocol: Protocol, kind: &str, name: &[u8], said: &mut Said) {
+        if !is_name(name) || kind.len() + name.len() > NAME_BYTES {
+            return;
+        }
+        if self.operation.is_empty() {
+            self.object = said.object;
+        }
+        let signs_in = said.login.fields.has_password;
+        if self.operation.is_empty() || signs_in && !self.signs_in {
+            (self.protocol, self.signs_in) = (protocol, signs_in);
+            self.operation = kind.to_owned() + &String::from_utf8_lossy(name);
+        }
+        self.signs_in(said);
+    }
+
+    fn signs_in(&mut self, said: &mut Said) {
+        let fields = std::mem::take(said).login.take();
         if fields != LoginFields::default() && self.logins.len() < MOST_LOGINS {
             self.logins.push(fields);
         }
     }
 
-    fn name(&mut self, kind: &str, name: &[u8]) {
-        if self.operation.is_empty() && is_name(name) && kind.len() + name.len() <= NAME_BYTES {
-            self.operation = kind.to_owned() + &String::from_utf8_lossy(name);
-        }
-    }
-
     fn if_any(self) -> Option<Box<Calls>> {
         (!self.operation.is_empty()).then(|| Box::new(self))
+    }
+}
+
+/// What the arguments of a call say of who logs in, and of what is asked for.
+#[derive(Default)]
+struct Said {
+    login: Login,
+    object: Option<NamedObject>,
+}
+
+impl Said {
+    fn argument(&mut self, name: &[u8], value: &[u8], key: &HashKey) {
+        let hint = hint_of(name);
+        self.login.field(hint, value, key);
+        if hint.any(Hint::OBJECT) {
+            self.object = NamedObject::with(self.object, value, key);
+        }
     }
 }
 
@@ -76,13 +118,14 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.len() <= NAME_BYTES && name.iter().all(fits)
 }
 
-/// Most bodies have none: a look at their bytes tells.
+/// Most bodies have none: a look at their bytes tells. Names may be escaped.
 fn has_calls(body: &[u8]) -> bool {
-    let names = |name: &[u8]| memmem::find(body, name).is_some();
+    let holds = |text: &[u8]| memmem::find(body, text).is_some();
     !matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
-        || names(b"\"query\"")
-        || names(b"\"method\"")
-        || names(b"\"operationName\"")
+        || holds(b"\"query\"")
+        || holds(b"\"method\"")
+        || holds(b"\"operationName\"")
+        || holds(b"\\u")
         || is_bare_document(body)
 }
 
@@ -99,46 +142,32 @@ struct Call {
     document: Vec<u8>,
     name: Vec<u8>,
     has_version: bool,
-    has_parameters: bool,
-    has_id: bool,
-    login: Login,
-    object: Option<NamedObject>,
+    /// The document is one that the server keeps.
+    is_kept: bool,
+    said: Said,
 }
 
 impl Call {
     fn end(mut self, key: &HashKey, calls: &mut Calls) {
-        let is_rpc = self.has_version || self.has_parameters && self.has_id;
-        if is_rpc && !self.method.is_empty() {
-            calls.name("", &self.method);
+        if self.has_version && !self.method.is_empty() {
+            calls.called(Protocol::JsonRpc, "", &self.method, &mut self.said);
         } else if is_document(&self.document) {
             read_document(&self.document, &self.name, key, calls);
-        } else if self.document.is_empty() && !self.name.is_empty() {
-            calls.name("", &self.name); // a document that the server keeps
+            calls.signs_in(&mut self.said); // by variables
+        } else if self.document.is_empty() && self.is_kept {
+            calls.called(Protocol::GraphQl, "", &self.name, &mut self.said);
         }
-        calls.login(&mut self.login);
-        calls.object = calls.object.or(self.object);
     }
 
-    fn value(&mut self, name: &[u8], depth: u32, value: &[u8], key: &HashKey) {
+    fn value(&mut self, name: &[u8], depth: usize, value: &[u8], key: &HashKey) {
         match (depth, name) {
             (1, b"query") => self.document = value.to_vec(),
             (1, b"operationName") => self.name = value.to_vec(),
             (1, b"method") => self.method = value.to_vec(),
             (1, b"jsonrpc") => self.has_version = true,
-            (1, b"id") => self.has_id = true,
             (1, _) => {}
-            _ => argument(name, value, key, &mut self.login, &mut self.object),
+            _ => self.said.argument(name, value, key),
         }
-        self.has_parameters |= name == b"params";
-    }
-}
-
-/// What an argument says of who logs in, and of what is asked for.
-fn argument(name: &[u8], value: &[u8], key: &HashKey, login: &mut Login, object: &mut Option<NamedObject>) {
-    let hint = hint_of(name);
-    login.field(hint, value, key);
-    if hint.any(Hint::OBJECT) {
-        *object = NamedObject::with(*object, value, key);
     }
 }
 
@@ -149,37 +178,52 @@ fn in_json(body: &[u8], key: &HashKey) -> Option<Box<Calls>> {
     if first != Some(b'[') && (first != Some(b'{') || is_bare_document(body)) {
         return in_document(body, key);
     }
-    let base = u32::from(first == Some(b'['));
-    let (mut call, mut depth) = (Call::default(), 0u32);
+    let base = usize::from(first == Some(b'['));
+    let mut call = Call::default();
+    // What is open, true for an array; and arrays within a call, in which values speak of many.
+    let (mut open, mut lists): (Vec<bool>, usize) = (Vec::new(), 0);
     let (mut name, mut text) = (Vec::new(), Vec::new());
     let (mut at, mut is_value) = (0, false);
     while let Some(&byte) = body.get(at) {
         at += 1;
+        let depth = open.len();
+        let speaks = lists == 0 && depth > base && depth <= base + ASKING_DEPTH as usize;
         match byte {
             b'"' => {
-                at = string(body, at, &mut text);
-                let is_key = body.get(at..).unwrap_or_default().trim_ascii_start().first() == Some(&b':');
-                if is_key && !is_value {
-                    std::mem::swap(&mut name, &mut text);
-                    call.has_parameters |= depth == base + 1 && name == b"params";
-                } else if is_value && depth <= base + ASKING_DEPTH {
-                    call.value(&name, depth - base.min(depth), &text, key);
+                let length = string_length(body.get(at..).unwrap_or_default());
+                let string = body.get(at..at + length).unwrap_or_default();
+                at += length + 1;
+                if is_value {
+                    if speaks {
+                        unescape(string, &mut text);
+                        call.value(&name, depth - base, &text, key);
+                    }
                     is_value = false;
+                } else if body.get(at..).unwrap_or_default().trim_ascii_start().first() == Some(&b':') {
+                    unescape(string, &mut name);
+                    call.is_kept |= depth == base + 1 && name == b"extensions";
                 }
             }
             b':' => is_value = true,
-            b'{' | b'[' => (depth, is_value) = (depth.saturating_add(1), false),
+            b'{' | b'[' => {
+                lists += usize::from(byte == b'[' && depth > base);
+                open.push(byte == b'[');
+                is_value = false;
+            }
             b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                if byte == b'}' && depth == base {
+                let was_list = open.pop() == Some(true);
+                lists -= usize::from(was_list && open.len() > base).min(lists);
+                if byte == b'}' && open.len() == base {
                     std::mem::take(&mut call).end(key, &mut calls);
                 }
             }
             b',' => is_value = false,
-            byte if is_value && !byte.is_ascii_whitespace() => {
+            b'0'..=b'9' if is_value => {
                 let start = at - 1;
                 at += body.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-                call.value(&name, depth - base.min(depth), body.get(start..at).unwrap_or_default(), key);
+                if speaks {
+                    call.value(&name, depth - base, body.get(start..at).unwrap_or_default(), key);
+                }
                 is_value = false;
             }
             _ => {}
@@ -189,28 +233,17 @@ fn in_json(body: &[u8], key: &HashKey) -> Option<Box<Calls>> {
     calls.if_any()
 }
 
-/// Reads a string from behind its opening quote into `text`; gives where it ends. Escapes of characters that names and documents
-/// hardly have come out as they are.
-fn string(body: &[u8], mut at: usize, text: &mut Vec<u8>) -> usize {
-    text.clear();
-    while let Some(&byte) = body.get(at) {
-        at += 1;
-        match byte {
-            b'"' => break,
-            b'\\' => {
-                match body.get(at) {
-                    Some(b'n' | b'r') => text.push(b'\n'),
-                    Some(b't') => text.push(b' '),
-                    Some(b'u') => text.extend_from_slice(b"\\u"),
-                    Some(&other) => text.push(other),
-                    None => {}
-                }
-                at += 1;
-            }
-            _ => text.push(byte),
+/// Bytes of a string from behind its opening quote to the one that ends it.
+fn string_length(rest: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some(at) = rest.get(end..).and_then(|left| memchr::memchr2(b'"', b'\\', left)) {
+        end += at;
+        if rest.get(end) == Some(&b'"') {
+            return end;
         }
+        end += 2;
     }
-    at
+    rest.len()
 }
 
 /// Whether a text is a GraphQL document (specification of October 2021, §2.2), or the beginning of one.
@@ -298,112 +331,132 @@ impl<'d> Iterator for Tokens<'d> {
     }
 }
 
-/// Reads the operation of this name, or the first: its fields at the top, and their arguments.
+/// Reads the operation of this name, or the first, and the fragments that it may take in: the fields at the top, and their arguments.
 fn read_document(document: &[u8], name: &[u8], key: &HashKey, calls: &mut Calls) {
     let mut tokens = Tokens { rest: document }.peekable();
+    let mut is_found = false;
     while let Some(token) = tokens.next() {
-        let kind = match token {
-            Token::Mark(b'{') => return read_fields(&mut tokens, "query.", key, calls),
-            Token::Name(b"query") => "query.",
+        let mut kind = match token {
+            Token::Mark(b'{') | Token::Name(b"query") => "query.",
             Token::Name(b"mutation") => "mutation.",
             Token::Name(b"subscription") => "subscription.",
             _ => "",
         };
-        let is_wanted = name.is_empty() || tokens.peek() == Some(&Token::Name(name));
-        // Up to what it selects: its name, variables, directives. Default values of variables may have braces.
-        let mut parentheses = 0u32;
-        for token in tokens.by_ref() {
-            match token {
-                Token::Mark(b'(') => parentheses += 1,
-                Token::Mark(b')') => parentheses = parentheses.saturating_sub(1),
-                Token::Mark(b'{') if parentheses == 0 => break,
-                _ => {}
+        let is_operation = !kind.is_empty();
+        let is_named = name.is_empty() || tokens.peek() == Some(&Token::Name(name));
+        if token != Token::Mark(b'{') {
+            // Up to what it selects: its name, type, variables, directives. Default values of variables may have braces.
+            let mut parentheses = 0u32;
+            for token in tokens.by_ref() {
+                match token {
+                    Token::Mark(b'(') => parentheses += 1,
+                    Token::Mark(b')') => parentheses = parentheses.saturating_sub(1),
+                    Token::Mark(b'{') if parentheses == 0 => break,
+                    Token::Name(kind_of_fragment) if !is_operation => kind = kind_of(kind_of_fragment),
+                    _ => {}
+                }
             }
         }
-        if is_wanted && !kind.is_empty() {
-            return read_fields(&mut tokens, kind, key, calls);
-        }
-        let mut depth = 1u32;
-        while depth > 0 {
-            match tokens.next() {
-                Some(Token::Mark(b'{')) => depth += 1,
-                Some(Token::Mark(b'}')) => depth -= 1,
-                Some(_) => {}
-                None => return,
-            }
+        let is_wanted = if is_operation { is_named && !is_found } else { !kind.is_empty() };
+        is_found |= is_operation && is_wanted;
+        let mut ignored = Calls::default();
+        if !read_fields(&mut tokens, kind, key, if is_wanted { &mut *calls } else { &mut ignored }) {
+            *calls = Calls::default();
+            return;
         }
     }
 }
 
-/// From behind the brace that opens what an operation selects: each field is a call, by whatever alias.
-fn read_fields<'d>(tokens: &mut std::iter::Peekable<Tokens<'d>>, kind: &str, key: &HashKey, calls: &mut Calls) {
-    let (mut depth, mut parentheses) = (1u32, 0u32);
-    let mut named: &[u8] = b"";
-    let (mut login, mut object) = (Login::default(), None);
+/// The kind of operation that a fragment on this type is for: `Query`, `mutation_root`.
+fn kind_of(name: &[u8]) -> &'static str {
+    let begins = |kind: &[u8]| name.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    match name {
+        _ if begins(b"query") => "query.",
+        _ if begins(b"mutation") => "mutation.",
+        _ if begins(b"subscription") => "subscription.",
+        _ => "",
+    }
+}
+
+/// From behind the brace that opens what an operation selects to the one that closes it: each field is a call, by whatever alias.
+/// False where that is no GraphQL.
+fn read_fields<'d>(tokens: &mut std::iter::Peekable<Tokens<'d>>, kind: &str, key: &HashKey, calls: &mut Calls) -> bool {
+    // What is open, false for an inline fragment, whose fields are those of what it is in.
+    let (mut open, mut depth, mut parentheses) = (vec![true], 1u32, 0u32);
+    let mut is_fragment = false;
+    let (mut field, mut argument): (&[u8], &[u8]) = (b"", b"");
+    let mut said = Said::default();
     while let Some(token) = tokens.next() {
         let is_named = tokens.peek() == Some(&Token::Mark(b':'));
         match token {
             Token::Mark(b'(') => parentheses += 1,
-            Token::Mark(b')') => {
-                parentheses = parentheses.saturating_sub(1);
-                if parentheses == 0 && depth == 1 {
-                    calls.login(&mut login);
-                    calls.object = calls.object.or(object.take());
+            Token::Mark(b')') => parentheses = parentheses.saturating_sub(1),
+            Token::Mark(b'@' | b'$') => drop(tokens.next()),
+            Token::Name(name) if parentheses > 0 && is_named => argument = name,
+            Token::Text(value) | Token::Number(value) if parentheses > 0 => {
+                if depth == 1 {
+                    said.argument(argument, value, key);
                 }
             }
-            // Values of arguments have braces of their own.
-            Token::Mark(b'{') if parentheses == 0 => depth += 1,
-            Token::Mark(b'}') if parentheses == 0 => {
-                depth -= 1; // it is above 0: the loop ends there
-                if depth == 0 {
+            _ if parentheses > 0 => {}
+            Token::Mark(b'{') => {
+                open.push(!is_fragment);
+                depth += u32::from(!is_fragment);
+                is_fragment = false;
+            }
+            Token::Mark(b'}') => {
+                depth -= u32::from(open.pop() == Some(true)).min(depth);
+                if open.is_empty() {
                     break;
                 }
             }
-            // `@include(if: $flag)`, `... on Type`, `...Fragment`, `$variable`
-            Token::Mark(b'@' | b'$') => drop(tokens.next()),
+            // `... on Type`, `... @include`, `...Fragment`
             Token::Mark(b'.') => {
                 while tokens.next_if_eq(&Token::Mark(b'.')).is_some() {}
-                let is_condition = tokens.next_if_eq(&Token::Name(b"on")).is_some();
-                if is_condition || matches!(tokens.peek(), Some(Token::Name(_))) {
+                is_fragment = tokens.next_if_eq(&Token::Name(b"on")).is_some();
+                let is_spread = matches!(tokens.peek(), Some(Token::Name(_)));
+                if is_spread {
                     tokens.next();
                 }
+                is_fragment |= !is_spread;
             }
-            Token::Name(name) if parentheses > 0 && is_named => named = name,
-            Token::Text(value) | Token::Number(value) if parentheses > 0 && depth == 1 => {
-                argument(named, value, key, &mut login, &mut object);
+            Token::Name(name) if depth == 1 && !is_named && name != b"__typename" => {
+                calls.called(Protocol::GraphQl, kind, field, &mut said);
+                field = name;
             }
-            Token::Name(name) if parentheses == 0 && depth == 1 && !is_named && name != b"__typename" => {
-                calls.name(kind, name);
-            }
-            _ => {}
+            Token::Name(_) | Token::Mark(b':') => {}
+            Token::Text(_) | Token::Number(_) | Token::Mark(_) => return false,
         }
     }
-    calls.login(&mut login);
+    calls.called(Protocol::GraphQl, kind, field, &mut said);
+    true
 }
 
 /// The first element of a SOAP envelope's body, or the method of an XML-RPC call.
 fn in_xml(body: &[u8]) -> Option<Box<Calls>> {
     let mut calls = Calls::default();
+    let mut called = |name: &[u8]| calls.called(Protocol::Xml, "", name, &mut Said::default());
     let (mut rest, mut elements, mut is_in_body) = (body, 0, false);
     while let Some(open) = memchr::memchr(b'<', rest) {
         rest = rest.get(open + 1..).unwrap_or_default();
         if matches!(rest.first(), Some(b'?' | b'!' | b'/')) {
             continue;
         }
-        let end = rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))?;
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'<');
+        let Some(end) = rest.iter().take(2 * NAME_BYTES).position(ends) else { continue };
         let name = rest.get(..end).unwrap_or_default();
         let local = name.rsplit(|byte| *byte == b':').next().unwrap_or(name);
         match (elements, local) {
-            (0, b"Envelope" | b"methodCall") | (1.., b"Header") => {}
+            (0, b"Envelope" | b"methodCall") => {}
             (0, _) => return None,
             (1, b"methodName") => {
                 let text = rest.get(end + 1..).unwrap_or_default();
-                calls.name("", text.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii());
+                called(text.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii());
                 break;
             }
             (_, b"Body") => is_in_body = true,
             _ if is_in_body => {
-                calls.name("", local);
+                called(local);
                 break;
             }
             _ => {}
@@ -435,7 +488,7 @@ mod tests {
             (r#"{"operationName":"B","query":"query A { a } mutation B { b(c: {d: 1}) { e } }"}"#, Some("mutation.b")),
             (
                 r#"{"query":"fragment F on User { name }\nquery { ...G ... on Query { x } users { ...F } }"}"#,
-                Some("query.users"),
+                Some("query.x"),
             ),
             (
                 r##"{"query":"# {no}\n{ __typename, orders(text: \"{ not }\", long: \"\"\"a \" b\"\"\") }"}"##,
@@ -443,11 +496,27 @@ mod tests {
             ),
             (r#"{"query":"{ __schema { types { name } } }"}"#, Some("query.__schema")),
             (r#"{"operationName":"Kept","extensions":{"persistedQuery":{"version":1}}}"#, Some("Kept")),
+            (r#"{"operationName":"telemetry","duration":5}"#, None),
+            (r#"{"query":"{\"active\":true}"}"#, None),
+            (r#"{"query":"{app=\"foo\"} |= \"x\""}"#, None),
+            (r#"{"method":"getBalance","params":["0x1"],"id":7}"#, None),
             (r#"[{"query":"mutation { login(user: \"a\") { id } }"},{"query":"{ b }"}]"#, Some("mutation.login")),
             ("{ user(id: 5) { name } }", Some("query.user")),
             ("mutation { pay }", Some("mutation.pay")),
             (r#"{"jsonrpc":"2.0","id":1,"method":"user.get","params":{"id":5}}"#, Some("user.get")),
-            (r#"{"method":"getBalance","params":["0x1"],"id":7}"#, Some("getBalance")),
+            (r#"{"\u0071uery":"\u006dutation { ...F { pay } }"}"#, Some("mutation.pay")),
+            (
+                r#"{"query":"mutation { ping ... @x(if: true) { login(password: \"p\") { id } } }"}"#,
+                Some("mutation.login"),
+            ),
+            (
+                r#"{"query":"fragment F on Mutation { login(password: \"p\") } mutation { ...F }"}"#,
+                Some("mutation.login"),
+            ),
+            (
+                r#"[{"jsonrpc":"2.0","method":"z"},{"jsonrpc":"2.0","method":"login","params":{"password":"p"}}]"#,
+                Some("login"),
+            ),
             (r#"[ {"jsonrpc": "2.0", "method": "a.b"}, {"jsonrpc": "2.0", "method": "c"}]"#, Some("a.b")),
             (r#"{"query":"red shoes","page":1}"#, None),
             (r#"{"query":"queryable {x}"}"#, None),
@@ -503,6 +572,30 @@ mod tests {
             let calls = in_body(BodyKind::Json, body.as_bytes(), &KEY).unwrap();
             assert_eq!(calls.object.map(|object| object.number), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn what_is_no_word_of_a_person_is_no_login() {
+        let logins = |body: &str| in_body(BodyKind::Json, body.as_bytes(), &KEY).unwrap().logins;
+        assert!(logins(r#"{"jsonrpc":"2.0","method":"user.update","params":{"password":null}}"#).is_empty());
+        assert!(
+            logins(r#"{"jsonrpc":"2.0","method":"import","params":{"users":[{"user":"a","password":"b"}]}}"#)
+                .is_empty()
+        );
+        assert_eq!(
+            logins(r#"{"query":"mutation { login(user: \"a\", password: \"b\") { id } }","password":"x"}"#).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_body_of_brackets_is_read_once() {
+        let body = format!("<Envelope>{}", "<".repeat(4000));
+        let started = std::time::Instant::now();
+        for _ in 0..200 {
+            assert_eq!(in_body(BodyKind::Xml, body.as_bytes(), &KEY), None);
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(2), "{:?}", started.elapsed());
     }
 
     proptest! {

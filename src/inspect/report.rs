@@ -39,6 +39,8 @@ pub struct BodyReport {
     pub bytes: u64,
     /// The body was longer than [`super::Limits::max_scanned_bytes`]; the rest was only counted.
     pub truncated: bool,
+    /// An object of JSON-RPC, by its version.
+    pub is_rpc: bool,
     /// Levels, columns or parts beyond [`super::Limits`] were passed over, or their names.
     pub is_cut: bool,
 }

@@ -39,6 +39,8 @@ pub(super) struct Sink {
     pub members: Vec<u8>,
     /// What a request asks for.
     pub object: Option<NamedObject>,
+    /// It says that it is of JSON-RPC.
+    pub is_rpc: bool,
     /// Something was passed over at a limit.
     pub is_cut: bool,
     /// Hints that always deserve a look in this role.
@@ -59,6 +61,7 @@ impl Sink {
             records: 0,
             members: Vec::new(),
             object: None,
+            is_rpc: false,
             is_cut: false,
             forced: Hint::NONE,
         }
@@ -73,7 +76,7 @@ impl Sink {
         self.records = 0;
         self.members.clear();
         self.object = None;
-        self.is_cut = false;
+        (self.is_rpc, self.is_cut) = (false, false);
         let secrets = Hint::HASH.with(Hint::API_KEY);
         self.forced = match role {
             Role::Request => Hint::LOGIN.with(Hint::OBJECT).with(secrets),
@@ -81,9 +84,10 @@ impl Sink {
         };
     }
 
-    /// The name of a top-level field of a request.
+    /// The name of a top-level field.
     #[inline]
     pub fn member(&mut self, name: &[u8]) {
+        self.is_rpc |= name == b"jsonrpc";
         let name = name.get(..name.len().min(MEMBER_BYTES)).unwrap_or_default();
         if self.role == Role::Request && self.members.len() + name.len() < MEMBERS_BYTES {
             self.members.extend(name.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }));

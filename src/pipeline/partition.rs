@@ -6,7 +6,7 @@
 use super::lines::{Line, line_of};
 use super::shedding::Shedding;
 use super::{Mark, Wanted};
-use crate::api::template::REST;
+use crate::api::template::{REST, path_of};
 use crate::api::{Interpreter, Observation, Snapshot};
 use crate::config::Config;
 use crate::counts::add_counts;
@@ -116,7 +116,7 @@ impl SeenCounters {
         let names = |field| head.is_some_and(|head| head.get(field).is_some());
         let is_forwarded = names(Field::XForwardedFor) || names(Field::Forwarded);
         self.forwarded += u64::from(is_forwarded && !at.settings.is_trusted_proxy(transaction.client.address));
-        let is_cut = observation.template.ends_with(REST) && observation.documented != Some(true);
+        let is_cut = path_of(observation.template).ends_with(REST) && observation.documented != Some(true);
         self.paths_cut += u64::from(is_cut);
         let hosts = &at.inventory.hosts;
         if hosts.len() >= at.settings.max_hosts {

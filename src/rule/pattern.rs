@@ -26,14 +26,16 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     pattern.get(at..).is_some_and(|rest| rest.iter().all(|&byte| byte == b'*'))
 }
 
-/// Whether `pattern` fits an endpoint `METHOD host/path`, or that without its method, or its path alone. A space between host and
-/// path says nothing, in either.
+/// Whether `pattern` fits an endpoint `METHOD host/path`, or that without its method, or its path alone; with the operation that
+/// stands behind a `#`, or without. A space between host and path says nothing, in either.
 pub fn fits_endpoint(pattern: &str, endpoint: &str) -> bool {
     let joined = |text: &str| text.replacen(" /", "/", 1);
     let (pattern, endpoint) = (joined(pattern), joined(endpoint));
     let without_method = endpoint.split_once(' ').map(|(_, rest)| rest);
     let path = endpoint.find('/').and_then(|at| endpoint.get(at..));
-    [Some(&*endpoint), without_method, path].into_iter().flatten().any(|text| matches(&pattern, text))
+    let without_operation = |text: &str| matches(&pattern, text.split('#').next().unwrap_or(text));
+    let mut texts = [Some(&*endpoint), without_method, path].into_iter().flatten();
+    texts.any(|text| matches(&pattern, text) || without_operation(text))
 }
 
 pub(super) fn any_matches(patterns: &[String], text: &str) -> bool {

@@ -21,6 +21,8 @@ use tracing::{info, warn};
 
 /// How often it looks at itself.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a reader may leave nothing on its desk, which it does several times a second, before it is taken to hang.
+const HANGS: Duration = Duration::from_secs(2);
 
 pub struct Dispatcher<'d> {
     pub readers: Vec<JoinHandle<()>>,
@@ -47,8 +49,8 @@ struct Progress {
 }
 
 impl Dispatcher<'_> {
-    /// Goes on until no reader is left. Gives the pipeline back.
-    pub fn run(mut self) -> Result<Pipeline, Failure> {
+    /// Goes on until no reader is left. Gives the pipeline back, and whether all of them ended well.
+    pub fn run(mut self) -> Result<(Pipeline, Result<(), Failure>), Failure> {
         let started = Instant::now();
         let mut overload = Overload::new(started);
         let mut progress = Progress::default();
@@ -59,8 +61,9 @@ impl Dispatcher<'_> {
             match parcel {
                 Ok(parcel) => self.take(parcel, &mut progress, now)?,
                 Err(RecvTimeoutError::Timeout) => {
-                    // What was captured just now may be held back for so long.
-                    if let Some(time) = self.clock.idle(now) {
+                    // What was captured just now may be held back for so long. While a reader hangs nobody knows what waits: then no
+                    // window ends, and there is no sign of life.
+                    if let Some(time) = self.clock.idle(now).filter(|_| self.all_read(now)) {
                         self.pipeline.time(time.saturating_sub(2 * BLOCK_WAIT))?;
                     }
                 }
@@ -71,7 +74,7 @@ impl Dispatcher<'_> {
                 continue;
             }
             looked_at = now;
-            if self.pipeline.newest().is_none() {
+            if self.pipeline.newest().is_none() && self.all_read(now) {
                 // Until the first frame there are no windows whose end is a sign of life.
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]); // without systemd: nobody to tell
             }
@@ -94,7 +97,15 @@ impl Dispatcher<'_> {
         }
         self.report(&mut progress, &overload, 0.0, Duration::ZERO, started);
         let ended = self.readers.into_iter().try_for_each(JoinHandle::join);
-        ended.map(|()| self.pipeline).map_err(|_| Failure::ReaderLost)
+        Ok((self.pipeline, ended.map_err(|_| Failure::ReaderLost)))
+    }
+
+    /// Whether every reader was at its desk lately.
+    fn all_read(&self, now: Instant) -> bool {
+        self.desks.iter().all(|desk| {
+            let at = desk.lock().unwrap_or_else(PoisonError::into_inner).at; // figures are whole at any time
+            at.is_some_and(|at| now.saturating_duration_since(at) < HANGS)
+        })
     }
 
     fn take(&mut self, mut parcel: Parcel, progress: &mut Progress, now: Instant) -> Result<(), Failure> {

@@ -277,9 +277,9 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     info!("ending: closing windows, writing the state");
     housekeeper.stop();
     network.stop();
-    let finished = read.and_then(|pipeline| pipeline.finish(false));
+    let finished = read.and_then(|(pipeline, ended)| Ok((pipeline.finish(false)?, ended)));
     let (last, ended) = match finished {
-        Ok((judge, _)) => (Some(judge.cut(Leave::Whole)), Ok(())),
+        Ok(((judge, _), ended)) => (Some(judge.cut(Leave::Whole)), ended),
         Err(failure) => (None, Err(failure)),
     };
     finish(daemon, last);

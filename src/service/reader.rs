@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How often the kernel is asked what it dropped.
 pub const ASK_KERNEL: Duration = Duration::from_millis(500);
 
+/// Frames that are handed on together at most: those without a segment fill no batch.
+const MOST_FRAMES: u32 = 4 * live::TURN as u32;
+
 /// Where frames come from.
 pub enum Feed {
     Interface(LiveSource),
@@ -45,6 +48,8 @@ pub struct Seen {
     pub filtered_out: u64,
     /// Of a pipe: nothing.
     pub interface: Option<InterfaceStatistics>,
+    /// When that was: a reader that hangs leaves nothing.
+    pub at: Option<Instant>,
 }
 
 /// Where a reader leaves what it has seen.
@@ -159,6 +164,7 @@ impl Reader {
         seen.packets = self.decoder.counters.clone();
         seen.filtered_out = filtered_out;
         seen.interface = statistics.or(seen.interface.take());
+        seen.at = Some(Instant::now());
     }
 }
 
@@ -173,7 +179,8 @@ impl Parcels {
         }
         self.newest = if self.frames == 0 { frame.time } else { self.newest.max(frame.time) };
         self.frames += 1;
-        if decoder.decode(frame).is_some_and(|segment| self.gatherer.push(&segment)) {
+        let is_full = decoder.decode(frame).is_some_and(|segment| self.gatherer.push(&segment));
+        if is_full || self.frames >= MOST_FRAMES {
             self.send();
         }
     }

@@ -1,7 +1,7 @@
 //! JSON strings without their escapes.
 
 /// A JSON string without its escapes (RFC 8259 §7). A lone surrogate or a cut escape becomes a question mark.
-pub(super) fn unescape(text: &[u8], into: &mut Vec<u8>) {
+pub(in crate::inspect) fn unescape(text: &[u8], into: &mut Vec<u8>) {
     into.clear();
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {

@@ -16,7 +16,7 @@ use super::field::{Hint, NAME_BYTES};
 use super::names::Field;
 use super::sink::{SCALAR_BYTES, Sink};
 use super::{Limits, Role, value};
-use escape::unescape;
+pub(super) use escape::unescape;
 
 /// Most levels that are told apart: a bit each.
 const MAX_DEPTH: u32 = 128;
@@ -454,7 +454,7 @@ impl Json {
     /// A name that may be of a request's own field. Those come while keys are looked up.
     #[inline(always)]
     fn member(&self, name: &[u8], sink: &mut Sink) {
-        if self.eager && sink.role == Role::Request && self.depth == 1 && self.documents == 1 {
+        if self.eager && self.depth == 1 && self.documents == 1 {
             sink.member(name);
         }
     }

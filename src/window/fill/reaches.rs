@@ -4,6 +4,7 @@ use super::super::Window;
 use super::super::aggregate::Reach;
 use super::super::shown::Shown;
 use super::{Filling, pair_key};
+use crate::api::template::path_of;
 use crate::api::{Observation, Outcome, is_safe};
 use crate::hash::mix;
 
@@ -34,7 +35,7 @@ impl Window {
             return;
         }
         // What is made now was nobody's; what nobody guesses is asked for before it is made.
-        let is_made = observation.status == 201 && (object.is_in_body || observation.template.ends_with('}'));
+        let is_made = observation.status == 201 && (object.is_in_body || path_of(observation.template).ends_with('}'));
         let is_asked_before = object.is_opaque && observation.method == "HEAD";
         // What is sent may be about anything; it asks for what it is given, or refused, but for want of credentials.
         let is_asked = observation.is_sensitive() || is_miss(observation.status) && observation.status != 401;
