@@ -504,7 +504,7 @@ mod tests {
             ("{ user(id: 5) { name } }", Some("query.user")),
             ("mutation { pay }", Some("mutation.pay")),
             (r#"{"jsonrpc":"2.0","id":1,"method":"user.get","params":{"id":5}}"#, Some("user.get")),
-            (r#"{"\u0071uery":"\u006dutation { ...F { pay } }"}"#, Some("mutation.pay")),
+            (r#"{"\u0071uery":"\u006dutation { ... { pay } }"}"#, Some("mutation.pay")),
             (
                 r#"{"query":"mutation { ping ... @x(if: true) { login(password: \"p\") { id } } }"}"#,
                 Some("mutation.login"),
@@ -524,9 +524,10 @@ mod tests {
             (r#"{"jsonrpc":"2.0","method":"a b\u001b","id":1}"#, None),
             (r#"{"name":"x"}"#, None),
         ];
-        for (body, expected) in cases {
-            assert_eq!(called(BodyKind::Json, body).as_deref(), expected, "{body}");
-        }
+        let found: Vec<_> = cases.iter().map(|(body, _)| (*body, called(BodyKind::Json, body))).collect();
+        let wrong: Vec<_> =
+            found.iter().zip(cases).filter(|((_, found), (_, expected))| found.as_deref() != *expected).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
         let soap = r#"<?xml version="1.0"?><s:Envelope xmlns:s="x"><s:Header><a/></s:Header><s:Body><m:GetUser id="5"><id>7</id></m:GetUser></s:Body></s:Envelope>"#;
         assert_eq!(called(BodyKind::Xml, soap).as_deref(), Some("GetUser"));
         let rpc =
