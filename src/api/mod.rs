@@ -540,21 +540,20 @@ pub fn is_safe(method: &str, template: &str) -> bool {
 /// Whether an operation only reads: a query of GraphQL, or what is called so (`user.list`, `get_user`, `eth_getBalance`).
 fn only_reads(operation: &str) -> bool {
     const VERBS: [&str; 9] = ["get", "list", "find", "search", "query", "count", "read", "fetch", "describe"];
-    let begins = |name: &str, ends: fn(char) -> bool| {
+    let begins = |name: &str, goes_on: fn(Option<char>) -> bool| {
         VERBS.iter().any(|verb| {
             name.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb))
-                && name.get(verb.len()..).is_some_and(|rest| rest.chars().next().is_none_or(ends))
+                && name.get(verb.len()..).is_some_and(|rest| goes_on(rest.chars().next()))
         })
     };
+    let is_word = |next: Option<char>| !next.is_some_and(|next| next.is_ascii_lowercase());
+    let is_part = |next: Option<char>| next.is_some_and(|next| next.is_ascii_uppercase());
     match operation.split_once('.') {
         Some(("query" | "subscription", _)) => true,
         Some(("mutation", _)) => false,
         _ => {
             let name = operation.rsplit(['.', ':']).next().unwrap_or(operation);
-            let in_namespace = name.rsplit_once('_').map(|(_, name)| name);
-            begins(name, |next| !next.is_ascii_lowercase())
-                || in_namespace
-                    .is_some_and(|name| begins(name, |next| next.is_ascii_uppercase()) && !VERBS.contains(&name))
+            begins(name, is_word) || name.rsplit_once('_').is_some_and(|(_, name)| begins(name, is_part))
         }
     }
 }

@@ -100,3 +100,21 @@ fn a_site_names_the_headers_of_its_keys() {
     names.api_key.headers = vec!["X-Acme-Key".to_owned()];
     assert_eq!(found(&names).map(|found| found.principal), Some(key.secret("api_key", b"k7")));
 }
+
+#[test]
+fn an_operation_reads_by_its_kind_or_its_first_verb() {
+    for (operation, expected) in [
+        ("query.user", true),
+        ("mutation.findAndDelete", false),
+        ("user.list", true),
+        ("get_user", true),
+        ("GetUser", true),
+        ("eth_getBalance", true),
+        ("mark_as_read", false),
+        ("delete_list", false),
+        ("listen", false),
+        ("transfer", false),
+    ] {
+        assert_eq!(only_reads(operation), expected, "{operation}");
+    }
+}

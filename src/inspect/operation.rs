@@ -10,7 +10,7 @@
 
 use super::BodyKind;
 use super::field::{Hint, hint_of};
-use super::json::unescape;
+use super::json::{string_length, unescape};
 use super::object::NamedObject;
 use super::report::LoginFields;
 use super::sink::ASKING_DEPTH;
@@ -61,10 +61,10 @@ impl Calls {
             (self.protocol, self.signs_in) = (protocol, signs_in);
             self.operation = kind.to_owned() + &String::from_utf8_lossy(name);
         }
-        self.signs_in(said);
+        self.keep_login(said);
     }
 
-    fn signs_in(&mut self, said: &mut Said) {
+    fn keep_login(&mut self, said: &mut Said) {
         let fields = std::mem::take(said).login.take();
         if fields != LoginFields::default() && self.logins.len() < MOST_LOGINS {
             self.logins.push(fields);
@@ -153,7 +153,7 @@ impl Call {
             calls.called(Protocol::JsonRpc, "", &self.method, &mut self.said);
         } else if is_document(&self.document) {
             read_document(&self.document, &self.name, key, calls);
-            calls.signs_in(&mut self.said); // by variables
+            calls.keep_login(&mut self.said); // by variables
         } else if self.document.is_empty() && self.is_kept {
             calls.called(Protocol::GraphQl, "", &self.name, &mut self.said);
         }
@@ -231,19 +231,6 @@ fn in_json(body: &[u8], key: &HashKey) -> Option<Box<Calls>> {
     }
     call.end(key, &mut calls);
     calls.if_any()
-}
-
-/// Bytes of a string from behind its opening quote to the one that ends it.
-fn string_length(rest: &[u8]) -> usize {
-    let mut end = 0;
-    while let Some(at) = rest.get(end..).and_then(|left| memchr::memchr2(b'"', b'\\', left)) {
-        end += at;
-        if rest.get(end) == Some(&b'"') {
-            return end;
-        }
-        end += 2;
-    }
-    rest.len()
 }
 
 /// Whether a text is a GraphQL document (specification of October 2021, §2.2), or the beginning of one.

@@ -129,15 +129,7 @@ pub(super) fn json_strings(text: &[u8], mut each: impl FnMut(&[u8], bool)) {
     let mut rest = text;
     while let Some(open) = memchr::memchr(b'"', rest) {
         let inside = rest.get(open + 1..).unwrap_or_default();
-        let mut end = 0;
-        while let Some(at) = inside.get(end..).and_then(|left| memchr::memchr2(b'"', b'\\', left)) {
-            end += at;
-            if inside.get(end) == Some(&b'"') {
-                break;
-            }
-            end += 2;
-        }
-        let end = if inside.get(end) == Some(&b'"') { end } else { inside.len() };
+        let end = string_length(inside);
         let string = inside.get(..end).unwrap_or_default();
         rest = inside.get(end + 1..).unwrap_or_default();
         let is_name = rest.get(skip_space(rest, 0)) == Some(&b':');
@@ -148,6 +140,19 @@ pub(super) fn json_strings(text: &[u8], mut each: impl FnMut(&[u8], bool)) {
             each(string, is_name);
         }
     }
+}
+
+/// Bytes of a string from behind its opening quote to the one that ends it; all, where none does.
+pub(super) fn string_length(inside: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some(at) = inside.get(end..).and_then(|left| memchr::memchr2(b'"', b'\\', left)) {
+        end += at;
+        if inside.get(end) == Some(&b'"') {
+            return end;
+        }
+        end += 2;
+    }
+    inside.len()
 }
 
 impl Json {
