@@ -3,7 +3,7 @@
 use super::snapshot::Settings;
 use crate::hash::{HashKey, HashedMap};
 use crate::http::{Field, Head};
-use crate::inspect::{self, Injections};
+use crate::inspect::{self, Caller, Injections};
 use crate::rule::ApiNames;
 use crate::time::Timestamp;
 use base64::Engine;
@@ -42,8 +42,8 @@ impl CredentialKind {
 pub struct Credentials {
     pub kind: CredentialKind,
     pub principal: u64,
-    /// User name and password of Basic authentication.
-    pub basic: Option<(u64, u64)>,
+    /// User name and password, where they go with each request: of Basic authentication, or of the message.
+    pub basic: Option<Caller>,
     /// It outlives sessions: an API key, a Basic account, a token that is no person's.
     pub is_lasting: bool,
     /// Code in what the head of a token says of its key.
@@ -53,6 +53,12 @@ pub struct Credentials {
 impl Credentials {
     /// The principal of every token that nobody signed.
     pub const UNSIGNED: u64 = u64::from_be_bytes(*b"unsigned");
+
+    /// Those of a user name and a password.
+    pub fn of_caller(caller: Caller) -> Credentials {
+        let (principal, basic, code) = (caller.user, Some(caller), Injections::default());
+        Credentials { kind: CredentialKind::Basic, principal, basic, is_lasting: true, code }
+    }
 
     pub fn is_unsigned(&self) -> bool {
         self.principal == Credentials::UNSIGNED
@@ -151,10 +157,8 @@ fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Cre
         let decoded = STANDARD.decode(rest).ok()?;
         let colon = decoded.iter().position(|byte| *byte == b':')?;
         let user = crate::inspect::user_hash(&decoded[..colon], key);
-        let password = key.secret("password", &decoded[colon + 1..]);
-        let basic = Some((user, password));
-        let code = Injections::default();
-        return Some(Credentials { kind: CredentialKind::Basic, principal: user, basic, is_lasting: true, code });
+        let password = Some(key.secret("password", &decoded[colon + 1..]));
+        return Some(Credentials::of_caller(Caller { user, password }));
     }
     // Every other scheme carries something that stands for the caller: Bearer, Token, Digest, AWS4-HMAC-SHA256 ...
     let hash = key.hash(rest);

@@ -65,7 +65,8 @@ pub struct Observation<'a> {
     /// 0 without a response.
     pub status: u16,
     pub credentials: Option<Credentials>,
-    /// It may have had credentials that nobody could read (HTTP/2, when what it refers to was not seen).
+    /// It may have had credentials that nobody could read (HTTP/2, when what it refers to was not seen), or that name nobody
+    /// (the signature of a message).
     pub may_have_credentials: bool,
     /// The principal, once the server accepted it.
     pub principal: Option<u64>,
@@ -86,6 +87,8 @@ pub struct Observation<'a> {
     /// A success whose body does not say otherwise.
     pub is_success: bool,
     pub user_agent: Option<Cow<'a, str>>,
+    /// How many rows it asks for at once.
+    pub page_size: Option<u64>,
     /// The protocol and its version, as it is written.
     pub protocol: &'static str,
     /// Bytes of it came twice, and the copies differ.
@@ -198,7 +201,7 @@ impl Interpreter {
         let mut endpoint = join_hash(&self.key, &mut self.scratch, &[&method, &host, of_path]);
         let calls = calls_of(request, path, query, &self.key);
         let mut operation_called = None;
-        if let Some(calls) = &calls {
+        if let Some(calls) = calls.as_ref().filter(|calls| !calls.operation.is_empty()) {
             template::with_operation(of_path, &calls.operation, &mut self.with_operation);
             let of_operation = join_hash(&self.key, &mut self.scratch, &[&method, &host, &self.with_operation]);
             // Names are the client's to choose: of what no server answered all is its path's.
@@ -208,8 +211,12 @@ impl Interpreter {
                 operation_called = Some(&*calls.operation);
             }
         }
+        let caller = calls.as_ref().and_then(|calls| calls.caller);
+        let may_be_signed = calls.as_ref().is_some_and(|calls| calls.may_be_signed);
         let of_calls = calls.as_ref().filter(|_| operation_called.is_some()).and_then(|calls| calls.object.as_ref());
-        let of_report = || request.report.as_ref().filter(|report| !report.is_rpc)?.object.as_deref();
+        // Ids beside those of the call number messages, and parts of them.
+        let is_of_call = |report: &&BodyReport| !report.is_rpc && caller.is_none() && !may_be_signed;
+        let of_report = || request.report.as_ref().filter(is_of_call)?.object.as_deref();
         let body = of_calls.or_else(of_report);
         let named = Named { template: &self.template, by_description, path, query, body };
         let mut object = named.object(&self.key, &mut self.scratch);
@@ -219,7 +226,8 @@ impl Interpreter {
         let path_hash = join_hash(&self.key, &mut self.scratch, &[&host, path]);
 
         let names = &settings.names;
-        let credentials = identity::credentials_of(&request.head, query, names, &self.key, &mut self.memory);
+        let of_head = || identity::credentials_of(&request.head, query, names, &self.key, &mut self.memory);
+        let credentials = caller.map(Credentials::of_caller).or_else(of_head);
         let is_waking = credentials
             .is_some_and(|credentials| credentials.is_lasting && self.memory.is_news(&credentials, request.started));
         let opens_session = response.is_some_and(|response| {
@@ -231,8 +239,10 @@ impl Interpreter {
         let sent = match configured {
             Some(false) => None,
             // Configured as a login: an attempt whatever it sends.
-            Some(true) => self.fields_of(request, query, credentials, names).or(Some(Sent::default())),
-            None => self.fields_of(request, query, credentials, names),
+            Some(true) => {
+                self.fields_of(request, calls.as_deref(), query, credentials, names).or(Some(Sent::default()))
+            }
+            None => self.fields_of(request, calls.as_deref(), query, credentials, names),
         };
         let habit = snapshot.inventory.logins.get(&endpoint).copied();
         let asked_path = template::as_path(path, template);
@@ -243,6 +253,9 @@ impl Interpreter {
             configured,
             credentials,
             response,
+            is_refused_by_fault: status == 500
+                && calls.as_ref().is_some_and(|calls| calls.protocol == Protocol::Xml)
+                && report.is_some_and(|report| report.refuses_login),
             opens_session,
             habit,
         };
@@ -287,7 +300,7 @@ impl Interpreter {
             is_deprecated,
             status,
             principal: credentials.filter(|_| accepted).map(|credentials| credentials.principal),
-            may_have_credentials: is_partial,
+            may_have_credentials: is_partial || may_be_signed,
             credentials,
             attempt,
             further_attempts,
@@ -302,6 +315,7 @@ impl Interpreter {
             is_success,
             is_disputed: transaction.marks.contains(Marks::OVERLAP_CONFLICT),
             user_agent: request.head.get(Field::UserAgent).map(String::from_utf8_lossy),
+            page_size: page_size_of(request, query, calls.as_deref()),
             protocol: request.head.version(),
             ambiguity: transaction.marks.contains(Marks::AMBIGUOUS_LENGTH).then(|| Ambiguity::reason(&request.head)),
             is_desync: transaction.marks.contains(Marks::DESYNC),
@@ -317,12 +331,16 @@ impl Interpreter {
     fn fields_of(
         &self,
         request: &Message<BodyReport>,
+        calls: Option<&Calls>,
         query: Option<&str>,
         credentials: Option<Credentials>,
         names: &crate::rule::ApiNames,
     ) -> Option<Sent> {
-        let of_body =
-            || request.report.as_ref().map(|report| report.login).filter(|fields| *fields != Default::default());
+        let of_body = || match calls.filter(|calls| calls.caller.is_some()) {
+            // The body as a whole has the caller's, too.
+            Some(calls) => calls.logins.first().copied(),
+            None => request.report.as_ref().map(|report| report.login).filter(|fields| *fields != Default::default()),
+        };
         let of_message = || match login::may_be_login(&request.head) {
             true => {
                 let of_query = || self.fields_of_query(query?, names);
@@ -338,13 +356,13 @@ impl Interpreter {
             false => None,
         };
         // A password in the body is what is tried: Basic credentials beside it may be an app's, or a decoy.
-        let Some((user, password)) = credentials.and_then(|credentials| credentials.basic) else {
+        let Some(caller) = credentials.and_then(|credentials| credentials.basic) else {
             return Some(Sent { fields: of_message()?, is_basic: false });
         };
         if let Some(fields) = of_message().filter(|fields| fields.has_password) {
             return Some(Sent { fields, is_basic: false });
         }
-        let (user, password) = (Some(user), Some(password));
+        let (user, password) = (Some(caller.user), caller.password);
         let fields =
             LoginFields { has_password: true, is_password_certain: true, user, password, ..LoginFields::default() };
         Some(Sent { fields, is_basic: true })
@@ -396,6 +414,13 @@ fn injections_of(request: &Message<BodyReport>, credentials: Option<Credentials>
         }
     }
     found
+}
+
+/// The largest page that a request asks for: in its query, its body, or the arguments of a document in either.
+fn page_size_of(request: &Message<BodyReport>, query: Option<&str>, calls: Option<&Calls>) -> Option<u64> {
+    let of_body = request.report.as_ref().and_then(|report| report.page_size);
+    let of_document = calls.and_then(|calls| calls.page_size);
+    query.and_then(inspect::page_size_in_query).max(of_body).max(of_document)
 }
 
 /// What a request calls: in its body, or by a GraphQL document in its query. GraphQL is believed where the path says so: other APIs
@@ -458,6 +483,8 @@ struct Asked<'a> {
     configured: Option<bool>,
     credentials: Option<Credentials>,
     response: Option<&'a Message<BodyReport>>,
+    /// SOAP says whatever it has to say against a request by a fault, and with 500 (SOAP 1.1 §6.2).
+    is_refused_by_fault: bool,
     opens_session: bool,
     habit: Option<LoginHabit>,
 }
@@ -509,6 +536,7 @@ impl Asked<'_> {
     fn outcome(&self, flow: AccountFlow, is_basic: bool) -> Outcome {
         let habit = self.habit.filter(|_| flow == AccountFlow::Login);
         match login::outcome_of(flow, self.path, self.response, self.opens_session, habit) {
+            _ if self.is_refused_by_fault => Outcome::Failure,
             // Basic credentials go with every request: whatever is not refused was accepted.
             Outcome::Unknown if is_basic && (200..400).contains(&self.status) => Outcome::Success,
             Outcome::Failure if is_basic && self.status != 401 => Outcome::Unknown,

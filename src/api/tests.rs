@@ -101,6 +101,49 @@ fn a_site_names_the_headers_of_its_keys() {
     assert_eq!(found(&names).map(|found| found.principal), Some(key.secret("api_key", b"k7")));
 }
 
+/// A call of SOAP with a `UsernameToken`, and its answer.
+fn soap(password: &str, status: u16, answer: &str) -> Transaction<BodyReport> {
+    let mut transaction = partial("POST /services/Policy HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\n\r\n");
+    transaction.marks = Marks::default();
+    let scanned = |role, text: &str| {
+        let mut scan = inspect::BodyScan::new(inspect::Limits::default(), HashKey::new([1; 16]));
+        scan.begin(role, inspect::BodyKind::Xml);
+        scan.feed(text.as_bytes());
+        Some(scan.finish())
+    };
+    let envelope = format!(
+        "<s:Envelope><s:Header><w:Security><w:UsernameToken><w:Username>brk1</w:Username><w:Password>{password}</w:Password>\
+         </w:UsernameToken></w:Security></s:Header><s:Body><p:GetPolicy><policyNo>7000</policyNo></p:GetPolicy></s:Body></s:Envelope>"
+    );
+    let request = transaction.request.as_mut().unwrap();
+    (request.report, request.head.marks) = (scanned(inspect::Role::Request, &envelope), Marks::default());
+    let head = format!("HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\n\r\n");
+    let head = crate::http::head::parse_response(head.as_bytes()).unwrap();
+    let report = scanned(inspect::Role::Response, &format!("<s:Envelope><s:Body>{answer}</s:Body></s:Envelope>"));
+    let (started, ended, body_length) = (Timestamp(0), Timestamp(0), 1);
+    transaction.response = Some(Message { head, started, ended, body_length, report });
+    transaction
+}
+
+#[test]
+fn a_username_token_goes_with_each_call_as_basic_credentials_do() {
+    let (mut interpreter, snapshot) = (Interpreter::new(HashKey::new([1; 16])), Snapshot::default());
+    let user = inspect::user_hash(b"brk1", &HashKey::new([1; 16]));
+    let mut outcome = |transaction: &Transaction<BodyReport>| {
+        let observation = interpreter.observe(transaction, &snapshot).unwrap();
+        let attempt = observation.attempt.unwrap();
+        assert_eq!((attempt.user, observation.credentials.unwrap().kind), (Some(user), CredentialKind::Basic));
+        assert!(!observation.is_anonymous());
+        (attempt.outcome, observation.principal, observation.object.map(|object| object.is_in_body))
+    };
+    let answered = soap("right", 200, "<GetPolicyResponse><name>Jane</name></GetPolicyResponse>");
+    assert_eq!(outcome(&answered), (Outcome::Success, Some(user), Some(false)));
+    let refused = "<s:Fault><faultcode>w:FailedAuthentication</faultcode></s:Fault>";
+    assert_eq!(outcome(&soap("wrong", 500, refused)), (Outcome::Failure, None, None));
+    let failed = "<s:Fault><faultcode>s:Server</faultcode></s:Fault>";
+    assert_eq!(outcome(&soap("right", 500, failed)), (Outcome::Unknown, None, None));
+}
+
 #[test]
 fn an_operation_reads_by_its_kind_or_its_first_verb() {
     for (operation, expected) in [

@@ -5,6 +5,7 @@
 //! security number only in a field that says so). Names longer than [`NAME_BYTES`] are read by their head.
 
 use super::object::{ObjectName, promise_of};
+use super::paging::is_page_size;
 use super::words;
 
 /// The longest part of a name that is read, in bytes: no field name anybody chose is longer.
@@ -63,6 +64,8 @@ impl Hint {
     pub const FURTHER: Hint = Hint(1 << 32);
     /// Says which object a request is for: `account_id`.
     pub const OBJECT: Hint = Hint(1 << 33);
+    /// Says how many rows are asked for: `limit`.
+    pub const PAGE_SIZE: Hint = Hint(1 << 34);
 
     /// Hints that make a value with few digits worth a look.
     pub const PERSONAL: Hint = Hint((1 << 10) - 1);
@@ -194,6 +197,9 @@ pub(super) fn hint_of(name: &[u8]) -> Hint {
     }
     if !hint.any(Hint::LOGIN) {
         hint = hint.with(password_hint(&words));
+    }
+    if is_page_size(joined) {
+        hint = hint.with(Hint::PAGE_SIZE);
     }
     match promise_of(joined) {
         ObjectName::Id | ObjectName::Thing => hint.with(Hint::OBJECT),

@@ -12,6 +12,8 @@ const TAG_BYTES: usize = 512;
 /// What begins a comment and character data, behind the angle bracket.
 const COMMENT: &[u8] = b"!--";
 const CDATA: &[u8] = b"![CDATA[";
+/// SOAP puts a fault into the body of its envelope.
+const FAULT_DEPTH: usize = 3;
 /// Tags of an HTML page that make its shape.
 const SHAPE_TAGS: u32 = 64;
 
@@ -46,6 +48,8 @@ pub(super) struct Markup {
     beyond: u64,
     /// The level whose elements are records; 0 if none is open.
     record_depth: usize,
+    /// The level within the fault of a SOAP answer; 0 if none is open.
+    fault_depth: usize,
     records: u32,
     tags: u32,
     seen: u64,
@@ -69,6 +73,7 @@ impl Markup {
             max_depth: limits.max_markup_depth,
             beyond: 0,
             record_depth: 0,
+            fault_depth: 0,
             records: 0,
             tags: 0,
             seen: 0,
@@ -80,7 +85,7 @@ impl Markup {
         self.place = Place::Text;
         self.tag.clear();
         self.open = [Level::default(); DEPTH];
-        (self.depth, self.beyond, self.record_depth) = (0, 0, 0);
+        (self.depth, self.beyond, self.record_depth, self.fault_depth) = (0, 0, 0, 0);
         (self.records, self.tags, self.seen) = (0, 0, 0);
     }
 
@@ -122,13 +127,18 @@ impl Markup {
     }
 
     fn text(&mut self, text: &[u8], carry: &mut Vec<u8>, sink: &mut Sink) {
-        let (field, html, seen) = (self.field(), self.html, &mut self.seen);
+        let (field, html, seen) = (self.field(), self.shows_text(), &mut self.seen);
         self.segments.feed(text, carry, |segment| piece(segment, field, html, seen, sink));
     }
 
     fn end_text(&mut self, carry: &mut Vec<u8>, sink: &mut Sink) {
-        let (field, html, seen) = (self.field(), self.html, &mut self.seen);
+        let (field, html, seen) = (self.field(), self.shows_text(), &mut self.seen);
         self.segments.end(carry, |segment| piece(segment, field, html, seen, sink));
+    }
+
+    /// Whether text is told to somebody, and is the value of no field.
+    fn shows_text(&self) -> bool {
+        self.html || self.fault_depth > 0
     }
 
     fn field(&self) -> Field {
@@ -257,6 +267,10 @@ impl Markup {
             return self.html_tag(local, field, body.get(length..).unwrap_or_default(), sink);
         }
         self.open_element(field, sink);
+        if local == b"Fault" && self.depth <= FAULT_DEPTH {
+            self.fault_depth = self.depth;
+            sink.fault();
+        }
         attributes(body.get(length..).unwrap_or_default(), sink);
         if body.ends_with(b"/") {
             self.close();
@@ -311,16 +325,19 @@ impl Markup {
         if self.record_depth > self.depth {
             self.record_depth = 0;
         }
+        if self.fault_depth > self.depth {
+            self.fault_depth = 0;
+        }
     }
 }
 
 /// A piece of text between two tags.
-fn piece(segment: &[u8], field: Field, html: bool, seen: &mut u64, sink: &mut Sink) {
+fn piece(segment: &[u8], field: Field, is_shown: bool, seen: &mut u64, sink: &mut Sink) {
     let text = segment.trim_ascii();
     if text.is_empty() {
         return;
     }
-    if html || sink.role == Role::Response && field == Field::default() {
+    if is_shown || sink.role == Role::Response && field == Field::default() {
         judge(text, seen, sink);
     } else {
         sink.value(field, text, Some(1));

@@ -12,6 +12,7 @@ use super::BodyKind;
 use super::field::{Hint, hint_of};
 use super::json::{string_length, unescape};
 use super::object::NamedObject;
+use super::paging::rows_in;
 use super::report::LoginFields;
 use super::sink::ASKING_DEPTH;
 use super::verdict::Login;
@@ -33,16 +34,31 @@ pub enum Protocol {
     Xml,
 }
 
+/// A user name and a password that go with each message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Keyed hash of the user name.
+    pub user: u64,
+    /// Keyed hash of the password; nothing where it was a digest.
+    pub password: Option<u64>,
+}
+
 /// What a request calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     pub protocol: Protocol,
-    /// `query.user`, `mutation.login` of GraphQL, else the method as it is.
+    /// `query.user`, `mutation.login` of GraphQL, else the method as it is; empty where it was not to be read.
     pub operation: String,
     /// Of each call that has any.
     pub logins: Vec<LoginFields>,
     /// What the arguments of the first call name.
     pub object: Option<NamedObject>,
+    /// The largest page that a document asks for in its arguments, in rows.
+    pub page_size: Option<u64>,
+    /// Who calls, by what the envelope of the message says.
+    pub caller: Option<Caller>,
+    /// The envelope holds a token or a signature that names nobody here.
+    pub may_be_signed: bool,
     /// The operation sends a password.
     signs_in: bool,
 }
@@ -72,7 +88,7 @@ impl Calls {
     }
 
     fn if_any(self) -> Option<Box<Calls>> {
-        (!self.operation.is_empty()).then(|| Box::new(self))
+        (!self.operation.is_empty() || self.caller.is_some() || self.may_be_signed).then(|| Box::new(self))
     }
 }
 
@@ -97,7 +113,7 @@ impl Said {
 pub(super) fn in_body(kind: BodyKind, body: &[u8], key: &HashKey) -> Option<Box<Calls>> {
     match kind {
         BodyKind::Json if has_calls(body) => in_json(body, key),
-        BodyKind::Xml => in_xml(body),
+        BodyKind::Xml => in_xml(body, key),
         _ => None,
     }
 }
@@ -384,6 +400,9 @@ fn read_fields<'d>(tokens: &mut std::iter::Peekable<Tokens<'d>>, kind: &str, key
                 if depth == 1 {
                     said.argument(argument, value, key);
                 }
+                if hint_of(argument).any(Hint::PAGE_SIZE) {
+                    calls.page_size = calls.page_size.max(rows_in(value));
+                }
             }
             _ if parentheses > 0 => {}
             Token::Mark(b'{') => {
@@ -419,38 +438,62 @@ fn read_fields<'d>(tokens: &mut std::iter::Peekable<Tokens<'d>>, kind: &str, key
     true
 }
 
-/// The first element of a SOAP envelope's body, or the method of an XML-RPC call.
-fn in_xml(body: &[u8]) -> Option<Box<Calls>> {
+/// The first element of a SOAP envelope's body, or the method of an XML-RPC call; what is within that, and who calls by a token in
+/// the envelope's header (OASIS WS-Security UsernameToken Profile 1.1.1).
+fn in_xml(body: &[u8], key: &HashKey) -> Option<Box<Calls>> {
     let mut calls = Calls::default();
-    let mut called = |name: &[u8]| calls.called(Protocol::Xml, "", name, &mut Said::default());
-    let (mut rest, mut elements, mut is_in_body) = (body, 0, false);
+    let (mut operation, mut said, mut caller): (&[u8], _, _) = (b"", Said::default(), Login::default());
+    let (mut elements, mut is_in_body, mut is_in_security, mut is_in_token) = (0, false, false, false);
+    let mut rest = body;
     while let Some(open) = memchr::memchr(b'<', rest) {
-        rest = rest.get(open + 1..).unwrap_or_default();
-        if matches!(rest.first(), Some(b'?' | b'!' | b'/')) {
+        let begun = rest.get(open + 1..).unwrap_or_default();
+        let (tag, behind) = begun.split_at(memchr::memchr2(b'<', b'>', begun).unwrap_or(begun.len()));
+        rest = behind;
+        if let Some(closed) = tag.strip_prefix(b"/") {
+            is_in_token &= local_name(closed) != b"UsernameToken";
+            is_in_security &= local_name(closed) != b"Security";
             continue;
         }
-        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'<');
-        let Some(end) = rest.iter().take(2 * NAME_BYTES).position(ends) else { continue };
-        let name = rest.get(..end).unwrap_or_default();
-        let local = name.rsplit(|byte| *byte == b':').next().unwrap_or(name);
-        match (elements, local) {
+        if matches!(tag.first(), Some(b'?' | b'!') | None) {
+            continue;
+        }
+        let text = behind.get(1..).unwrap_or_default().split(|byte| *byte == b'<').next().unwrap_or_default();
+        match (elements, local_name(tag)) {
             (0, b"Envelope" | b"methodCall") => {}
             (0, _) => return None,
             (1, b"methodName") => {
-                let text = rest.get(end + 1..).unwrap_or_default();
-                called(text.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii());
+                operation = text.trim_ascii();
                 break;
             }
-            (_, b"Body") => is_in_body = true,
-            _ if is_in_body => {
-                called(local);
-                break;
+            (_, b"Body") if !is_in_body => is_in_body = true,
+            (_, name) if is_in_body && operation.is_empty() => operation = name,
+            (_, name) if is_in_body => said.argument(name, text, key),
+            (_, b"Security") => is_in_security = true,
+            (_, b"UsernameToken") => is_in_token = is_in_security,
+            (_, b"Username") if is_in_token => caller.field(Hint::USER, text, key),
+            // Of a digest nobody can tell whether it is of the same password.
+            (_, b"Password") if is_in_token && memmem::find(tag, b"#PasswordDigest").is_some() => {
+                caller.fields.has_password = true;
             }
+            (_, b"Password") if is_in_token => caller.field(Hint::PASSWORD, text, key),
+            (_, b"BinarySecurityToken" | b"Assertion" | b"Signature") => calls.may_be_signed |= is_in_security,
             _ => {}
         }
         elements += 1;
     }
+    calls.called(Protocol::Xml, "", operation, &mut said);
+    let LoginFields { user, password, has_password, .. } = caller.take();
+    calls.caller = user.filter(|_| has_password).map(|user| Caller { user, password });
+    if calls.caller.is_none() {
+        calls.logins.clear(); // the report of the whole body has them
+    }
     calls.if_any()
+}
+
+/// The name of a tag, without its prefix.
+fn local_name(tag: &[u8]) -> &[u8] {
+    let name = tag.split(|byte| byte.is_ascii_whitespace() || *byte == b'/').next().unwrap_or(tag);
+    name.rsplit(|byte| *byte == b':').next().unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -523,6 +566,40 @@ mod tests {
         assert_eq!(called(BodyKind::Xml, "<order><Body><x/></Body></order>"), None);
     }
 
+    /// A message as SOAP clients write them.
+    fn envelope(security: &str, call: &str) -> Box<Calls> {
+        let body = format!(
+            r#"<s:Envelope xmlns:s="x"><s:Header><w:Security wsu:Id="TS-17">{security}</w:Security></s:Header><s:Body wsu:Id="id-18">{call}</s:Body></s:Envelope>"#
+        );
+        in_body(BodyKind::Xml, body.as_bytes(), &KEY).unwrap()
+    }
+
+    #[test]
+    fn who_calls_is_said_by_the_envelope() {
+        let token = |user: &str, password: &str| {
+            format!(
+                r#"<w:UsernameToken wsu:Id="UT-1"><w:Username>{user}</w:Username>{password}<w:Nonce>5</w:Nonce></w:UsernameToken>"#
+            )
+        };
+        let plain = r##"<w:Password Type="x#PasswordText">s3cret</w:Password>"##;
+        let call = "<p:GetPolicy><policyNo>70000011</policyNo></p:GetPolicy>";
+        let calls = envelope(&token("BRK1", plain), call);
+        assert_eq!((calls.operation.as_str(), calls.object.map(|object| object.number)), ("GetPolicy", Some(70_000_011)));
+        let (user, password) = (super::super::user_hash(b"brk1", &KEY), KEY.secret("password", b"s3cret"));
+        assert_eq!(calls.caller, Some(Caller { user, password: Some(password) }));
+        assert!(calls.logins.is_empty() && !calls.may_be_signed);
+        let digest = r##"<w:Password Type="x#PasswordDigest">dGhpcw==</w:Password>"##;
+        assert_eq!(envelope(&token("BRK1", digest), call).caller, Some(Caller { user, password: None }));
+        assert_eq!(envelope(&token("BRK1", ""), call).caller, None, "whoever says so");
+        let signed = envelope(r#"<w:BinarySecurityToken>MII</w:BinarySecurityToken>"#, call);
+        assert!(signed.may_be_signed && signed.caller.is_none());
+        let within = envelope("", &format!("<p:Log>{}</p:Log>", token("a", plain)));
+        assert!(within.caller.is_none() && !within.may_be_signed);
+        let login = envelope(&token("gate", plain), "<p:Login><user>jane</user><password>p</password></p:Login>");
+        assert_eq!(login.logins.len(), 1);
+        assert_eq!(login.logins[0].user, Some(super::super::user_hash(b"jane", &KEY)));
+    }
+
     #[test]
     fn each_call_of_a_request_has_its_own_login() {
         let aliases: String = (0..40)
@@ -560,6 +637,14 @@ mod tests {
             let calls = in_body(BodyKind::Json, body.as_bytes(), &KEY).unwrap();
             assert_eq!(calls.object.map(|object| object.number), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn arguments_anywhere_may_ask_for_a_large_page() {
+        let asked = |body: &str| in_body(BodyKind::Json, body.as_bytes(), &KEY).unwrap().page_size;
+        let nested = r#"{"query":"{ user(id: 5000) { orders(first: 20) { items(first: 500, after: \"x\") { id } } } }"}"#;
+        assert_eq!(asked(nested), Some(500));
+        assert_eq!(asked(r#"{"query":"query ($n: Int = 900) { users(first: $n) { id } }"}"#), None);
     }
 
     #[test]

@@ -56,6 +56,9 @@ const PHRASES: &[Phrase] = &[
     phrase(Refused, &["incorrect", "wrong"], &["email", "code", " pin"]),
     phrase(Refused, &["invalid"], &["otp", "verification code", "one-time", "passcode", "grant"]),
     phrase(Refused, &[" fail"], &["login fail", "authentication fail", "logon fail", "sign-in fail", "failed login"]),
+    // Codes and texts of WS-Security 1.1.1 (§12), Apache CXF, WCF.
+    phrase(Refused, &["failedauthentication", "invalidsecurity", "security token could not be", "token in the message could not be",
+        "verifying security for the message", "when verifying the message"], &[]),
     phrase(Refused, &["access denied", "unauthori", "account locked", "account is locked", "account has been locked"], &[]),
     phrase(Refused, &["too many"], &["login", "attempt"]),
     phrase(Unknown, &["not found", "no such", "unknown", "not exist", "n't exist", "t find", "n't recogni"],

@@ -24,10 +24,14 @@ pub struct BodyReport {
     pub injections: Injections,
     /// What a request asks for.
     pub object: Option<Box<NamedObject>>,
+    /// The largest page that a request asks for, in rows.
+    pub page_size: Option<u64>,
     /// What a request calls, where its path does not say it.
     pub calls: Option<Box<Calls>>,
     /// What a response says of success; `None` where it says nothing.
     pub outcome: Option<bool>,
+    /// A response says in so many words that a login was refused.
+    pub refuses_login: bool,
     /// What a response gives away of an account.
     pub account: Option<AccountSaid>,
     /// A password was right, and something more is wanted: a second factor, a new password.

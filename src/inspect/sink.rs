@@ -5,6 +5,7 @@ use super::block::Summary;
 use super::field::Hint;
 use super::names::{Field, FieldCache};
 use super::object::NamedObject;
+use super::paging::rows_in;
 use super::report::Tally;
 use super::value;
 use super::verdict::{Login, Outcome, said_in};
@@ -39,6 +40,8 @@ pub(super) struct Sink {
     pub members: Vec<u8>,
     /// What a request asks for.
     pub object: Option<NamedObject>,
+    /// The largest page that a request asks for, in rows.
+    pub page_size: Option<u64>,
     /// It says that it is of JSON-RPC.
     pub is_rpc: bool,
     /// Something was passed over at a limit.
@@ -61,6 +64,7 @@ impl Sink {
             records: 0,
             members: Vec::new(),
             object: None,
+            page_size: None,
             is_rpc: false,
             is_cut: false,
             forced: Hint::NONE,
@@ -75,11 +79,11 @@ impl Sink {
         self.shape = 0;
         self.records = 0;
         self.members.clear();
-        self.object = None;
+        (self.object, self.page_size) = (None, None);
         (self.is_rpc, self.is_cut) = (false, false);
         let secrets = Hint::HASH.with(Hint::API_KEY);
         self.forced = match role {
-            Role::Request => Hint::LOGIN.with(Hint::OBJECT).with(secrets),
+            Role::Request => Hint::LOGIN.with(Hint::OBJECT).with(Hint::PAGE_SIZE).with(secrets),
             Role::Response => Hint::OUTCOME.with(Hint::TOKEN).with(Hint::PASSWORD).with(secrets),
         };
     }
@@ -134,6 +138,9 @@ impl Sink {
         if hint.any(Hint::OBJECT) {
             self.object = NamedObject::with(self.object, value, &self.key);
         }
+        if hint.any(Hint::PAGE_SIZE) {
+            self.page_size = self.page_size.max(rows_in(value.trim_ascii()));
+        }
     }
 
     /// A string value within a list that may tell of errors.
@@ -169,6 +176,13 @@ impl Sink {
     pub fn shown(&mut self, text: &[u8]) {
         if self.role == Role::Response {
             self.outcome.said(said_in(text, &mut self.scratch));
+        }
+    }
+
+    /// A fault in place of what was asked for.
+    pub fn fault(&mut self) {
+        if self.role == Role::Response {
+            self.outcome.error();
         }
     }
 

@@ -75,6 +75,10 @@ impl Outcome {
         self.token
     }
 
+    pub fn refuses_login(&self) -> bool {
+        self.refused
+    }
+
     pub fn wants_more(&self) -> bool {
         self.further
     }

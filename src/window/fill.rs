@@ -10,7 +10,6 @@ use super::aggregate::{ClientWindow, EndpointWindow, Errors, Exposure, HostWindo
 use super::demand::{SAMPLE, SHOWN};
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
-use super::pages::page_size;
 use super::served::{self, contact_key};
 use super::shown::Shown;
 use super::{Asked, AskedByHost, Callers, LastingUse, Window, WindowLimits};
@@ -108,7 +107,7 @@ impl Window {
             if !observation.is_known || is_large {
                 shown.offer(&mut endpoint.evidence);
             }
-            if let Some(asked) = page_size(&observation.target) {
+            if let Some(asked) = observation.page_size {
                 endpoint.paged.get_or_insert_default().record(observation, asked, records, shown);
             }
             if let Some(report) = observation.response {

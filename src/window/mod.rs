@@ -37,7 +37,7 @@ pub use fill::{
 pub use injected::{Carriers, Injected};
 pub use lasting::{LastingUse, NetworkSample, network_hash, network_of};
 pub use leaks::{Leaks, leaked};
-pub use pages::{LARGE_PAGE, Page, Pages, page_size};
+pub use pages::{LARGE_PAGE, Page, Pages};
 pub use places::Places;
 pub use served::{Contacts, MOST_SERVED, Served, Service, contact_key};
 pub use shown::shortened;

@@ -302,6 +302,40 @@ fn pages_that_look_the_same_have_the_same_shape() {
 }
 
 #[test]
+fn a_request_may_ask_for_a_large_page() {
+    for (kind, body, expected) in [
+        (BodyKind::Json, r#"{"query":"a","limit":500}"#, Some(500)),
+        (BodyKind::Json, r#"{"filter":{"limit":7},"page":{"size":"500"}}"#, Some(500)),
+        (BodyKind::Json, r#"{"limit":"all","count":7,"price":{"max":900}}"#, None),
+        (BodyKind::Json, r#"{"shoes":[{"size":43}]}"#, None),
+        (BodyKind::Json, r#"{"query":"query($n:Int){users(first:$n){id}}","variables":{"first":500}}"#, Some(500)),
+        (BodyKind::Form, "q=a&per_page=500", Some(500)),
+        (BodyKind::Xml, "<e><b><Search><maxResults>500</maxResults></Search></b></e>", Some(500)),
+    ] {
+        assert_eq!(report(Role::Request, kind, body.as_bytes()).page_size, expected, "{body}");
+    }
+}
+
+#[test]
+fn a_soap_fault_says_no_and_may_refuse_who_calls() {
+    let fault = |inner: &str| format!("<s:Envelope><s:Body><s:Fault>{inner}</s:Fault></s:Body></s:Envelope>");
+    let of = |text: &str| {
+        let report = report(Role::Response, BodyKind::Xml, text.as_bytes());
+        (report.outcome, report.refuses_login)
+    };
+    for refused in [
+        "<faultcode>wsse:FailedAuthentication</faultcode><faultstring>no</faultstring>",
+        "<faultcode>s:Client</faultcode><faultstring>The security token could not be authenticated</faultstring>",
+        "<s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason><s:Text>Invalid username or password</s:Text></s:Reason>",
+    ] {
+        assert_eq!(of(&fault(refused)), (Some(false), true), "{refused}");
+    }
+    assert_eq!(of(&fault("<faultcode>s:Client</faultcode><faultstring>No such policy</faultstring>")), (Some(false), false));
+    assert_eq!(of("<s:Envelope><s:Body><r><text>invalid password</text></r></s:Body></s:Envelope>"), (None, false));
+    assert_eq!(of("<a><b><c><Fault><x>invalid password</x></Fault></c></b></a>").1, false);
+}
+
+#[test]
 fn xml_and_csv_have_records_and_named_fields() {
     let xml = r#"<?xml version="1.0"?><users><user id="1"><email>jane@example.com</email><ssn>078051121</ssn></user>
         <user id="2"><email>joe@example.com</email></user><user/></users>"#;
