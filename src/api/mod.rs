@@ -87,6 +87,8 @@ pub struct Observation<'a> {
     /// A success whose body does not say otherwise.
     pub is_success: bool,
     pub user_agent: Option<Cow<'a, str>>,
+    /// Levels of the GraphQL document that it sends.
+    pub depth: u32,
     /// How many rows it asks for at once.
     pub page_size: Option<u64>,
     /// The protocol and its version, as it is written.
@@ -315,6 +317,7 @@ impl Interpreter {
             is_success,
             is_disputed: transaction.marks.contains(Marks::OVERLAP_CONFLICT),
             user_agent: request.head.get(Field::UserAgent).map(String::from_utf8_lossy),
+            depth: calls.as_ref().map_or(0, |calls| calls.depth),
             page_size: page_size_of(request, query, calls.as_deref()),
             protocol: request.head.version(),
             ambiguity: transaction.marks.contains(Marks::AMBIGUOUS_LENGTH).then(|| Ambiguity::reason(&request.head)),

@@ -139,7 +139,12 @@ fn scrub_subject(activity: &mut SubjectActivity, address: IpAddr) -> bool {
     let injected = injected.chain(activity.unsigned.as_deref_mut()).map(|carriers| &mut carriers.evidence);
     let callers = activity.callers.iter_mut().map(|callers| &mut callers.evidence);
     let callers = callers.fold(false, |any, one| scrub_evidence(one, address) | any);
-    let shown = evasions.chain(smuggling).chain(injected).fold(false, |any, one| scrub_evidence(one, address) | any);
+    let deep = activity.deep.iter_mut().map(|deep| &mut deep.evidence);
+    let shown = evasions
+        .chain(deep)
+        .chain(smuggling)
+        .chain(injected)
+        .fold(false, |any, one| scrub_evidence(one, address) | any);
     activity.exposure.as_deref_mut().is_some_and(|exposure| scrub_exposure(exposure, address))
         | errors
         | shown

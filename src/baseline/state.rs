@@ -16,8 +16,8 @@ use crate::window::distinct::DistinctSet;
 use crate::window::histogram::StatusCounts;
 use crate::window::sample::BottomK;
 use crate::window::{
-    Abuses, AskedByHost, Attempts, Callers, Carriers, Errors, Evasions, Exposure, Injected, Merge, Moment, Places,
-    Smuggling,
+    Abuses, AskedByHost, Attempts, Callers, Carriers, DeepDocuments, Errors, Evasions, Exposure, Injected, Merge,
+    Moment, Places, Smuggling,
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,8 @@ pub struct SubjectActivity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evasions: Option<Box<Evasions>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deep: Option<Box<DeepDocuments>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smuggling: Option<Box<Smuggling>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub injected: Option<Box<Injected>>,
@@ -109,6 +111,7 @@ impl Merge for SubjectActivity {
         self.exposure.merge(other.exposure);
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
+        self.deep.merge(other.deep);
         self.smuggling.merge(other.smuggling);
         self.injected.merge(other.injected);
         self.unsigned.merge(other.unsigned);
@@ -127,6 +130,7 @@ impl Merge for SubjectActivity {
         self.callers.iter_mut().for_each(|callers| callers.evidence.keep_first(1));
         self.exposure.iter_mut().for_each(|exposure| exposure.evidence.keep_first(1));
         self.evasions.iter_mut().for_each(|evasions| evasions.condense());
+        self.deep.iter_mut().for_each(|deep| deep.condense());
     }
 }
 

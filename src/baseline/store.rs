@@ -351,7 +351,7 @@ const MANY_RECORDS: u64 = 200;
 /// Requests of a client within a window, from which on it asks much.
 const MANY_REQUESTS: u64 = 15;
 
-/// Only a client with errors, exposure, abuses, evasions, smuggling, code or forged tokens, or one that asks or takes much, is
+/// Only a client with errors, exposure, abuses, evasions, deep documents, smuggling, code or forged tokens, or one that asks or takes much, is
 /// interesting enough for recent activity of its own.
 fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, activity: SubjectActivity) {
     let is_interesting = activity.errors.is_some()
@@ -359,6 +359,7 @@ fn add_activity(recent: &mut Option<Box<Tiers<SubjectActivity>>>, index: i64, ac
         || activity.exposure.is_some()
         || activity.abuses.is_some()
         || activity.evasions.is_some()
+        || activity.deep.is_some()
         || activity.smuggling.is_some()
         || activity.injected.is_some()
         || activity.unsigned.is_some()
@@ -389,6 +390,7 @@ fn absorb_client(state: &mut ClientState, index: i64, window: ClientWindow) {
         exposure: window.exposure,
         abuses: window.abuses,
         evasions: window.evasions,
+        deep: window.deep,
         smuggling: window.smuggling,
         injected: window.injected,
         unsigned: window.unsigned,
@@ -440,6 +442,7 @@ fn absorb_principal(state: &mut PrincipalState, index: i64, window: PrincipalWin
         exposure: window.exposure,
         abuses: None,
         evasions: None,
+        deep: None,
         smuggling: None,
         injected: None,
         unsigned: None,
@@ -486,6 +489,7 @@ fn absorb_host(state: &mut HostState, index: i64, window: HostWindow) {
             exposure: None,
             abuses: None,
             evasions: None,
+            deep: None,
             smuggling: None,
             injected: None,
             unsigned: None,

@@ -1,17 +1,17 @@
 //! `resource_abuse`: one client asks far more of a host than its clients do, and than it did itself.
 //!
 //! Sees: requests and bytes of an address within ten minutes, for each caller behind it; the same of a key that comes from
-//! several addresses; pages far larger than the endpoint was asked for before, and given. Who has a past of his own must
-//! exceed that, too. Where a host has hardly any clients, one must ask far more than all of them together did. Misses: what
-//! is spread over many addresses, each with its share; who has always been that busy; few requests that each cost a server
-//! much (`latency_anomaly` sees what they do); page sizes in bodies and GraphQL queries. Wrong names of client software
-//! count as callers, twenty at most.
+//! several addresses; pages far larger than the endpoint was asked for before, and given; documents of GraphQL that are nested
+//! deeper than anyone writes them. Who has a past of his own must exceed that, too. Where a host has hardly any clients, one
+//! must ask far more than all of them together did. Misses: what is spread over many addresses, each with its share; who has
+//! always been that busy; few requests that each cost a server much (`latency_anomaly` sees what they do); depth that comes by
+//! fragments within fragments. Wrong names of client software count as callers, twenty at most.
 
 use super::reasons::Reasons;
 use super::stats::{Probability, gamma_poisson_tail, rate_test};
 use super::{Finding, Scene, Spoiled, Subject, span_in_words};
 use crate::baseline::peers::{BYTES_UNIT, Demand, Peers, Spread};
-use crate::baseline::state::{EndpointState, SubjectActivity, TakenNormal};
+use crate::baseline::state::{ClientState, EndpointState, SubjectActivity, TakenNormal};
 use crate::baseline::{SPANS, Tiers, good_turing_novelty, tier_of};
 use crate::window::{Asked, AskedByHost, Callers, Moment, Page};
 use std::collections::BTreeSet;
@@ -73,7 +73,13 @@ struct Behind {
 
 pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     let rules = &scene.rules.resource_abuse;
-    if !rules.enabled || scene.is_learning {
+    if !rules.enabled {
+        return;
+    }
+    for key in scene.touched.clients.iter().filter(|_| rules.documents.enabled) {
+        findings.extend(scene.store.clients.get(key).and_then(|state| of_documents(scene, &state)));
+    }
+    if scene.is_learning {
         return;
     }
     let mut told: BTreeSet<IpAddr> = BTreeSet::new();
@@ -283,4 +289,26 @@ fn of_pages(scene: &Scene<'_>, key: u64, state: &EndpointState) -> Option<Findin
         .floor("min_baseline_pages", rules.min_baseline_pages as f64, usual.count() as f64);
     finding.spoils = vec![Spoiled::PageSizes(key)];
     Some(finding)
+}
+
+/// Documents that one client nests deeper than anyone needs, and the server does not refuse.
+fn of_documents(scene: &Scene<'_>, state: &ClientState) -> Option<Finding> {
+    let rules = &scene.rules.resource_abuse;
+    let tier = tier_of(rules.window_seconds);
+    let deep = state.recent.as_deref()?.merged(tier, |activity| activity.deep.as_deref())?;
+    if deep.deepest < rules.documents.min_depth {
+        return None;
+    }
+    let subject = Subject::Client(state.address);
+    let mut finding = Finding::new("resource_abuse", subject, rules.documents.severity, deep.moment);
+    finding.client_count = 1;
+    finding.client_sample = vec![state.address];
+    finding.count = deep.count;
+    let documents = if deep.count == 1 { "a document".to_owned() } else { format!("{} documents", deep.count) };
+    finding.observed =
+        format!("{documents} of GraphQL of up to {} levels in {}", deep.deepest, span_in_words(&deep.moment));
+    finding.expected = Some(format!("fewer than {} levels", rules.documents.min_depth));
+    let (least, found) = (f64::from(rules.documents.min_depth), f64::from(deep.deepest));
+    finding.reasons = Reasons::over(rules.window_seconds).floor("min_depth", least, found);
+    Some(finding.with_evidence(&deep.evidence))
 }

@@ -1,7 +1,7 @@
 //! Facts about `resource_abuse`.
 
 use super::*;
-use crate::window::{Asked, Callers, Page, PrincipalWindow};
+use crate::window::{Asked, Callers, DeepDocuments, Page, PrincipalWindow};
 use std::cmp::Reverse;
 
 /// Key of the host that everything here happens at.
@@ -30,6 +30,14 @@ impl Traffic {
             at(),
             HostWindow { host: Arc::from(HOST), tally, clients: Default::default(), errors: None, failures: None },
         );
+    }
+
+    /// Documents of GraphQL, of so many levels.
+    fn nests(&mut self, client: IpAddr, count: u64, deepest: u32) {
+        let moment = Moment { first: self.now, last: self.now };
+        let deep = DeepDocuments { count, deepest, moment, ..DeepDocuments::default() };
+        let aggregate = ClientWindow { deep: Some(Box::new(deep)), ..new_client(client) };
+        self.window.clients.put(key_of(client), aggregate);
     }
 
     /// A page of a list, asked for by its size.
@@ -226,4 +234,15 @@ fn an_endpoint_whose_pages_were_always_large_may_give_them() {
     let export = |nth: u64, traffic: &mut Traffic| traffic.pages(person_of(nth), 2000, 2000);
     assert_eq!(sensor.voices(LEARNED as u64 + 1, export), SILENCE);
     assert_eq!(page(&mut sensor, 5000, 5000), []);
+}
+
+#[test]
+fn documents_deeper_than_anyone_needs_are_told_of_from_the_first_window_on() {
+    let mut sensor = Sensor::new();
+    let client = person_of(5);
+    let mut deep = |levels: u32| sensor.window(|traffic| traffic.nests(client, 3, levels));
+    assert!(deep(17).iter().all(|finding| finding.detector != "resource_abuse"));
+    let found = deep(18);
+    let finding = found.iter().find(|finding| finding.detector == "resource_abuse").unwrap();
+    assert_eq!((&finding.subject, finding.severity, finding.count), (&Subject::Client(client), Severity::Medium, 6));
 }

@@ -55,6 +55,8 @@ pub struct Calls {
     pub object: Option<NamedObject>,
     /// The largest page that a document asks for in its arguments, in rows.
     pub page_size: Option<u64>,
+    /// Levels of fields within fields; those of a fragment are counted by themselves.
+    pub depth: u32,
     /// Who calls, by what the envelope of the message says.
     pub caller: Option<Caller>,
     /// The envelope holds a token or a signature that names nobody here.
@@ -367,6 +369,10 @@ fn read_document(document: &[u8], name: &[u8], key: &HashKey, calls: &mut Calls)
             *calls = Calls::default();
             return;
         }
+        if !is_operation {
+            calls.depth = calls.depth.max(ignored.depth);
+            calls.page_size = calls.page_size.max(ignored.page_size);
+        }
     }
 }
 
@@ -389,6 +395,7 @@ fn read_fields<'d>(tokens: &mut std::iter::Peekable<Tokens<'d>>, kind: &str, key
     let mut is_fragment = false;
     let (mut field, mut argument): (&[u8], &[u8]) = (b"", b"");
     let mut said = Said::default();
+    calls.depth = calls.depth.max(depth);
     while let Some(token) = tokens.next() {
         let is_named = tokens.peek() == Some(&Token::Mark(b':'));
         match token {
@@ -408,6 +415,7 @@ fn read_fields<'d>(tokens: &mut std::iter::Peekable<Tokens<'d>>, kind: &str, key
             Token::Mark(b'{') => {
                 open.push(!is_fragment);
                 depth += u32::from(!is_fragment);
+                calls.depth = calls.depth.max(depth);
                 is_fragment = false;
             }
             Token::Mark(b'}') => {
@@ -584,7 +592,10 @@ mod tests {
         let plain = r##"<w:Password Type="x#PasswordText">s3cret</w:Password>"##;
         let call = "<p:GetPolicy><policyNo>70000011</policyNo></p:GetPolicy>";
         let calls = envelope(&token("BRK1", plain), call);
-        assert_eq!((calls.operation.as_str(), calls.object.map(|object| object.number)), ("GetPolicy", Some(70_000_011)));
+        assert_eq!(
+            (calls.operation.as_str(), calls.object.map(|object| object.number)),
+            ("GetPolicy", Some(70_000_011))
+        );
         let (user, password) = (super::super::user_hash(b"brk1", &KEY), KEY.secret("password", b"s3cret"));
         assert_eq!(calls.caller, Some(Caller { user, password: Some(password) }));
         assert!(calls.logins.is_empty() && !calls.may_be_signed);
@@ -640,9 +651,26 @@ mod tests {
     }
 
     #[test]
+    fn levels_are_those_of_fields_within_fields() {
+        let depth = |body: &str| in_body(BodyKind::Json, body.as_bytes(), &KEY).unwrap().depth;
+        let nested =
+            format!(r#"{{"query":"{{ {} id {} }}"}}"#, "author { books(first: 1) { ".repeat(10), "} } ".repeat(10));
+        assert_eq!(depth(&nested), 21);
+        assert_eq!(depth(r#"{"query":"{ a { ... on B { c { ... { d } } } } }"}"#), 3);
+        assert_eq!(depth(r#"{"query":"{ a(where: {b: {c: {d: 1}}}) }"}"#), 1);
+        // What reads a whole schema, as tools send it.
+        let kinds = "ofType { kind name ".repeat(7) + &"}".repeat(7);
+        let schema = format!(
+            r#"{{"query":"query I {{ __schema {{ types {{ ...T }} }} }} fragment T on __Type {{ fields(includeDeprecated: true) {{ args {{ type {{ kind {kinds} }} }} }} }}"}}"#
+        );
+        assert_eq!(depth(&schema), 11);
+    }
+
+    #[test]
     fn arguments_anywhere_may_ask_for_a_large_page() {
         let asked = |body: &str| in_body(BodyKind::Json, body.as_bytes(), &KEY).unwrap().page_size;
-        let nested = r#"{"query":"{ user(id: 5000) { orders(first: 20) { items(first: 500, after: \"x\") { id } } } }"}"#;
+        let nested =
+            r#"{"query":"{ user(id: 5000) { orders(first: 20) { items(first: 500, after: \"x\") { id } } } }"}"#;
         assert_eq!(asked(nested), Some(500));
         assert_eq!(asked(r#"{"query":"query ($n: Int = 900) { users(first: $n) { id } }"}"#), None);
     }

@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn the_size_of_a_page_is_found_under_its_many_names() {
-        for query in ["limit=500", "q=a&per_page=500", "pageSize=500&page=9000", "$top=500", "page[size]=500", "max=500"] {
+        for query in
+            ["limit=500", "q=a&per_page=500", "pageSize=500&page=9000", "$top=500", "page[size]=500", "max=500"]
+        {
             assert_eq!(page_size_in_query(query), Some(500), "{query}");
         }
         for query in ["limit", "limit=", "limit=all", "id=500", "limit=-1", "page=500", "limited=5"] {

@@ -61,7 +61,7 @@ pub use nearest::did_you_mean;
 pub use privileged_function::{MOST_CIRCLE_MEMBERS, PrivilegedFunction};
 pub use protocol_abuse::ProtocolAbuse;
 pub use request_smuggling::RequestSmuggling;
-pub use resource_abuse::{LEAST_PAGE_ROWS, PageSizes, ResourceAbuse};
+pub use resource_abuse::{Documents, LEAST_DEPTH, LEAST_PAGE_ROWS, PageSizes, ResourceAbuse};
 pub use response_drift::ResponseDrift;
 pub use sensor::{SensorLoss, SensorOneSided, SensorOther, SensorSilent};
 pub use server_errors::ServerErrorSpike;

@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 /// Rows of a page below which it is not kept who got it.
 pub const LEAST_PAGE_ROWS: u64 = 200;
+/// Levels of a document below which it is not kept who sent it.
+pub const LEAST_DEPTH: u32 = 16;
 
 /// One client asks far more than others do, and than it did.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -34,6 +36,7 @@ pub struct ResourceAbuse {
     /// Client spans that the host must have seen.
     pub min_peers: u64,
     pub pages: PageSizes,
+    pub documents: Documents,
     pub alert: AlertText,
 }
 
@@ -48,6 +51,16 @@ pub struct PageSizes {
     pub factor: f64,
     /// Pages that the endpoint must have been asked for before.
     pub min_baseline_pages: u64,
+    pub severity: Severity,
+}
+
+/// Documents of GraphQL.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    pub enabled: bool,
+    /// Levels of a document, below which it is not reported.
+    pub min_depth: u32,
     pub severity: Severity,
 }
 
@@ -67,6 +80,9 @@ impl ResourceAbuse {
             check.at_least("min_rows", self.pages.min_rows, LEAST_PAGE_ROWS);
             check.factor("factor", self.pages.factor);
             check.at_least("min_baseline_pages", self.pages.min_baseline_pages, 1);
+        });
+        check.table("documents", |check| {
+            check.at_least("min_depth", u64::from(self.documents.min_depth), u64::from(LEAST_DEPTH));
         });
         self.alert.check(check);
     }

@@ -4,8 +4,8 @@ use super::distinct::{DistinctSet, FEW_REGISTERS};
 use super::histogram::{LogHistogram, StatusCounts};
 use super::sample::{BottomK, Earliest};
 use super::{
-    Abuses, AnswerTimes, AskedByHost, Callers, Carriers, Contacts, Evasions, Injected, LastingUse, Leaks, Pages,
-    Places, Served, Smuggling, Strays,
+    Abuses, AnswerTimes, AskedByHost, Callers, Carriers, Contacts, DeepDocuments, Evasions, Injected, LastingUse,
+    Leaks, Pages, Places, Served, Smuggling, Strays,
 };
 use crate::api::AccountFlow;
 use crate::inspect::{ClassReport, DataClass};
@@ -465,6 +465,7 @@ pub struct ClientWindow {
     pub endpoints: DistinctSet,
     pub abuses: Option<Box<Abuses>>,
     pub evasions: Option<Box<Evasions>>,
+    pub deep: Option<Box<DeepDocuments>>,
     pub smuggling: Option<Box<Smuggling>>,
     pub injected: Option<Box<Injected>>,
     /// Requests with a token that nobody signed.
@@ -484,6 +485,7 @@ impl Merge for ClientWindow {
         self.endpoints.merge(&other.endpoints);
         self.abuses.merge(other.abuses);
         self.evasions.merge(other.evasions);
+        self.deep.merge(other.deep);
         self.smuggling.merge(other.smuggling);
         self.injected.merge(other.injected);
         self.unsigned.merge(other.unsigned);

@@ -7,6 +7,7 @@ pub use attempts::attempts_key;
 pub use reaches::use_key;
 
 use super::aggregate::{ClientWindow, EndpointWindow, Errors, Exposure, HostWindow, PrincipalWindow, Tally};
+use super::deep::DeepDocuments;
 use super::demand::{SAMPLE, SHOWN};
 use super::histogram::LogHistogram;
 use super::leaks::leaked;
@@ -153,6 +154,9 @@ impl Window {
         if observation.is_disputed && (observation.attempt.is_some() || observation.credentials.is_some()) {
             aggregate.evasions.get_or_insert_default().record(observation, shown);
         }
+        if DeepDocuments::counts(observation) {
+            aggregate.deep.get_or_insert_default().record(observation, shown);
+        }
         if observation.is_client_error() && !observation.is_dead_link() {
             aggregate.errors.get_or_insert_default().record(observation, client, shown);
         }
@@ -250,6 +254,7 @@ pub fn new_client(address: IpAddr) -> ClientWindow {
         endpoints: Default::default(),
         abuses: None,
         evasions: None,
+        deep: None,
         smuggling: None,
         injected: None,
         unsigned: None,

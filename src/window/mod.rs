@@ -7,6 +7,7 @@
 
 mod abuses;
 mod aggregate;
+mod deep;
 mod demand;
 pub mod distinct;
 mod evasions;
@@ -29,6 +30,7 @@ pub use aggregate::{
     Attempts, ClassExposure, ClientWindow, EndpointWindow, Errors, Evidence, EvidenceKey, EvidenceSample, Exposure,
     HostWindow, Merge, Moment, Parts, PrincipalWindow, Reach, SUCCEEDED, Strangers, Tally,
 };
+pub use deep::DeepDocuments;
 pub use demand::{Asked, AskedByHost, Callers};
 pub use evasions::Evasions;
 pub use fill::{
