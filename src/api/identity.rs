@@ -160,7 +160,10 @@ fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Cre
         let password = Some(key.secret("password", &decoded[colon + 1..]));
         return Some(Credentials::of_caller(Caller { user, password }));
     }
-    // Every other scheme carries something that stands for the caller: Bearer, Token, Digest, AWS4-HMAC-SHA256 ...
+    if let Some(signer) = signer_of(scheme, rest, key) {
+        return Some(signer);
+    }
+    // Every other scheme carries something that stands for the caller: Bearer, Token, Negotiate ...
     let hash = key.hash(rest);
     let Token { principal, is_lasting, code } = match memory.bearers.get(&hash) {
         Some(known) => *known,
@@ -176,9 +179,71 @@ fn authorization(value: &[u8], key: &HashKey, memory: &mut Memory) -> Option<Cre
     Some(Credentials { kind: CredentialKind::Bearer, principal, basic: None, is_lasting, code })
 }
 
+/// Who signs a request, where a scheme says so: the signature beside it is another one each time.
+fn signer_of(scheme: &[u8], rest: &[u8], key: &HashKey) -> Option<Credentials> {
+    let is = |names: &[&[u8]]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    if is(&[b"digest"]) {
+        // RFC 7616, §3.4: the password itself is not there to be compared.
+        let user = inspect::user_hash(parameter(rest, b"username")?, key);
+        return Some(Credentials::of_caller(Caller { user, password: None }));
+    }
+    let id = if is(&NAMED_BEFORE_COLON) {
+        rest.split(|byte| *byte == b':').next()?
+    } else if scheme.len() > SIGV4.len() && scheme[scheme.len() - SIGV4.len()..].eq_ignore_ascii_case(SIGV4) {
+        parameter(rest, b"Credential")?.split(|byte| *byte == b'/').next()?
+    } else {
+        let (_, name) = SIGNER_PARAMETERS.iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known))?;
+        parameter(rest, name)?
+    };
+    let is_lasting = !id.starts_with(AWS_SESSION_KEY);
+    let (kind, principal) = (CredentialKind::ApiKey, key.secret("api_key", id));
+    (!id.is_empty()).then_some(Credentials { kind, principal, basic: None, is_lasting, code: Injections::default() })
+}
+
+/// How schemes end that sign as AWS does since its version 4: `AWS4-HMAC-SHA256`, `GOOG4-HMAC-SHA256`, `TC3-HMAC-SHA256`.
+const SIGV4: &[u8] = b"-HMAC-SHA256";
+/// Schemes that sign as `id:signature`.
+const NAMED_BEFORE_COLON: [&[u8]; 6] = [b"AWS", b"SharedKey", b"SharedKeyLite", b"GOOG1", b"OSS", b"APIAuth"];
+/// Schemes that name the signer in a parameter.
+const SIGNER_PARAMETERS: [(&[u8], &[u8]); 5] =
+    [(b"Signature", b"keyId"), (b"Hawk", b"id"), (b"MAC", b"id"), (b"HMAC", b"username"), (b"OAuth", b"oauth_token")];
+/// How identifiers of AWS begin that last for hours.
+const AWS_SESSION_KEY: &[u8] = b"ASIA";
+
+/// The value of a parameter of credentials (RFC 9110, §11.2), without its quotes.
+fn parameter<'v>(list: &'v [u8], wanted: &[u8]) -> Option<&'v [u8]> {
+    let mut is_quoted = false;
+    let parts = list.split(|byte| {
+        is_quoted ^= *byte == b'"';
+        *byte == b',' && !is_quoted
+    });
+    parts.map(<[u8]>::trim_ascii).find_map(|part| {
+        let equals = part.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (part[..equals].trim_ascii(), part[equals + 1..].trim_ascii());
+        let unquoted = || value.strip_prefix(b"\"")?.strip_suffix(b"\"");
+        name.eq_ignore_ascii_case(wanted).then(|| unquoted().unwrap_or(value))
+    })
+}
+
+/// Whether a link is signed: whoever has it may follow it, and it names nobody. As S3, Google, Azure and CloudFront sign.
+pub fn is_signed_link(query: &str) -> bool {
+    let has = |wanted: &str, least: usize| {
+        let mut parameters = super::url::QueryParameters::of(query);
+        parameters.any(|(name, value)| name.eq_ignore_ascii_case(wanted) && value.len() >= least)
+    };
+    has("X-Amz-Signature", SIGNATURE)
+        || has("X-Goog-Signature", SIGNATURE)
+        || (has("sig", SIGNATURE) && has("sv", 1))
+        || (has("Signature", SHORT_SIGNATURE) && (has("Key-Pair-Id", 1) || has("AWSAccessKeyId", 1)))
+}
+
+/// Shortest signature of SHA-256 in base64, and of SHA-1.
+const SIGNATURE: usize = 43;
+const SHORT_SIGNATURE: usize = 27;
+
 fn token_of(scheme: &[u8], token: &[u8], key: &HashKey) -> Token {
     let Some(claims) = claims_of(token) else {
-        // Signatures (Digest, AWS4-HMAC-SHA256) differ from one request to the next.
+        // What proves a connection (Negotiate, NTLM), and signatures, differ from one time to the next.
         let is_lasting = OPAQUE.iter().any(|name| scheme.eq_ignore_ascii_case(name));
         return Token { principal: key.secret("bearer", token), is_lasting, code: Injections::default() };
     };

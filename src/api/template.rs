@@ -15,7 +15,9 @@ mod learned;
 pub use crate::api::url::MAX_SEGMENTS;
 pub use formats::is_bare_uuid;
 pub use identifier::ParamKind;
-pub use learned::{LearnedParameters, Segment, parent_and_segment, segments, with_slug};
+pub use learned::{
+    Known, LearnedParameters, Segment, numberless, parent_and_segment, segments, with_number, with_slug,
+};
 
 use crate::api::url::{PathSegments, decode_byte};
 use smallvec::SmallVec;
@@ -84,9 +86,9 @@ fn build(path: &str, learned: Option<&learned::Prefixes>, out: &mut TemplateBuf)
     let segments = PathSegments::of(path);
     for (position, segment) in segments.list.iter().copied().enumerate() {
         let (before, parameters_before) = (out.template.len(), out.parameters.len());
-        let is_learned = learned.is_some_and(|prefixes| learned::holds_value(prefixes, &mut out.template, segment));
+        let known = learned.map_or(Known::Word, |prefixes| learned::known(prefixes, &mut out.template, segment));
         out.template.push('/');
-        push_segment(path, segment, position, is_learned, out);
+        push_segment(path, segment, position, known, out);
         if out.template.len() > MAX_TEMPLATE_BYTES - REST.len() - 1 {
             out.template.truncate(before);
             out.parameters.truncate(parameters_before);
@@ -106,7 +108,8 @@ fn collapse(out: &mut TemplateBuf) {
     out.is_collapsed = true;
 }
 
-fn push_segment(path: &str, segment: &str, position: usize, is_learned: bool, out: &mut TemplateBuf) {
+fn push_segment(path: &str, segment: &str, position: usize, known: Known, out: &mut TemplateBuf) {
+    let is_learned = known == Known::Value;
     if segment.len() > MAX_LITERAL_BYTES {
         return push_parameter(path, segment, position, ParamKind::Token, out);
     }
@@ -117,7 +120,8 @@ fn push_segment(path: &str, segment: &str, position: usize, is_learned: bool, ou
     if looks.has_escapes() {
         return push_escaped(path, segment, position, is_learned, out);
     }
-    match identifier::find(segment.as_bytes(), &looks) {
+    let by_numbers = || (known == Known::Numbered).then(|| identifier::numbered(segment.as_bytes()));
+    match identifier::find(segment.as_bytes(), &looks).or_else(by_numbers) {
         Some(found) if !(is_learned && found.kind.is_id()) => {
             // `find` cuts at ASCII delimiters only, so `get` always gives the slice.
             let part = |range: Range<usize>| segment.get(range).unwrap_or_default();

@@ -40,7 +40,15 @@ fn keys_and_machines_outlive_sessions_and_people_do_not() {
         ("X-API-Key: pk_1234567890abcdef".to_owned(), true),
         ("Authorization: Basic YTpi".to_owned(), true),
         ("Authorization: Bearer 2YotnFZFEjr1zCsicMWpAA".to_owned(), true),
-        ("Authorization: AWS4-HMAC-SHA256 Credential=A/2026, Signature=fe5f80".to_owned(), false),
+        (
+            "Authorization: AWS4-HMAC-SHA256 Credential=AKIA7/20260101/x/s3/aws4_request, Signature=fe5f80".to_owned(),
+            true,
+        ),
+        (
+            "Authorization: AWS4-HMAC-SHA256 Credential=ASIA7/20260101/x/s3/aws4_request, Signature=fe5f80".to_owned(),
+            false,
+        ),
+        ("Authorization: NTLM TlRMTVNTUAADAAAA".to_owned(), false),
         (jwt(r#"{"sub":"u7"}"#), false),
         (jwt(r#"{"sub":"u7","client_id":"web"}"#), false),
         (jwt(r#"{"sub":"batch","client_id":"batch"}"#), true),
@@ -52,6 +60,57 @@ fn keys_and_machines_outlive_sessions_and_people_do_not() {
         let (names, key) = (crate::rule::Ruleset::default().names, HashKey::new([1; 16]));
         let found = identity::credentials_of(&head, None, &names, &key, &mut Default::default());
         assert_eq!(found.map(|found| found.is_lasting), Some(is_lasting), "{line}");
+    }
+}
+
+#[test]
+fn who_signs_each_request_is_one_principal() {
+    let of = |line: &str| {
+        let head =
+            parse_request(format!("GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: {line}\r\n\r\n").as_bytes()).unwrap();
+        let (names, key) = (crate::rule::Ruleset::default().names, HashKey::new([1; 16]));
+        let found = identity::credentials_of(&head, None, &names, &key, &mut Default::default()).unwrap();
+        (found.kind, found.principal)
+    };
+    for [first, second, other] in [
+        [
+            "AWS4-HMAC-SHA256 Credential=AKIA1/20260101/eu/s3/aws4_request, SignedHeaders=host, Signature=fe5f80",
+            "AWS4-HMAC-SHA256 SignedHeaders=host;range,Credential=AKIA1/20260102/eu/s3/aws4_request,Signature=11",
+            "AWS4-HMAC-SHA256 Credential=AKIA2/20260101/eu/s3/aws4_request, SignedHeaders=host, Signature=fe5f80",
+        ],
+        ["AWS AKIA1:frJIUN8DYpKDtOLCwo=", "AWS AKIA1:qgk2+6Sv9/oM7G3qLEj=", "AWS AKIA2:qgk2+6Sv9/oM7G3qLEj="],
+        [
+            r#"Signature keyId="a, b",algorithm="hmac-sha256",signature="Mg==""#,
+            r#"Signature algorithm="hmac-sha256", keyId="a, b", signature="Nx==""#,
+            r#"Signature keyId="a",algorithm="hmac-sha256",signature="Mg==""#,
+        ],
+        [
+            r#"Digest username="ann", realm="r", nonce="1", uri="/a", response="6629""#,
+            r#"Digest realm="r", nonce="2", uri="/b", response="11aa", username="ann""#,
+            r#"Digest username="bob", realm="r", nonce="1", uri="/a", response="6629""#,
+        ],
+    ] {
+        assert_eq!(of(first), of(second));
+        assert_ne!(of(first), of(other));
+        assert_ne!(of(first).0, CredentialKind::Bearer, "{first}");
+    }
+    assert_eq!(of(r#"Digest username="ann", response="6629""#), of("Basic YW5uOng="));
+    // What names nobody stands for itself.
+    assert_ne!(of("Digest response=\"1\""), of("Digest response=\"2\""));
+}
+
+#[test]
+fn a_signed_link_is_not_open_to_everybody() {
+    let signature = "0f".repeat(32);
+    for (query, is_signed) in [
+        (format!("X-Amz-Credential=AKIA1%2F2026&X-Amz-Expires=300&X-Amz-Signature={signature}"), true),
+        (format!("sv=2024-11-04&se=2026-01-01&sig={signature}"), true),
+        (format!("Expires=1767225600&Signature={signature}&Key-Pair-Id=K2"), true),
+        (format!("sig={signature}"), false),
+        ("X-Amz-Signature=1".to_owned(), false),
+        ("page=2".to_owned(), false),
+    ] {
+        assert_eq!(identity::is_signed_link(&query), is_signed, "{query}");
     }
 }
 

@@ -9,7 +9,7 @@ use super::circle::Circle;
 use super::persist::Kind;
 use super::state::EndpointState;
 use super::store::{Store, Touched};
-use crate::api::template::{LearnedParameters, operation_of, segments, with_slug};
+use crate::api::template::{Known, LearnedParameters, numberless, operation_of, segments, with_number, with_slug};
 use crate::api::{Inventory, LoginHabit};
 use crate::hash::HashKey;
 use crate::window::{Merge, Window};
@@ -37,12 +37,20 @@ pub struct InventoryBuilder {
     learned: LearnedParameters,
     /// (method, host, template with one segment left out) to the segments seen there, by the look of the documents.
     siblings: BTreeMap<(String, String, String), BTreeMap<u64, BTreeSet<String>>>,
+    /// (host, template up to a name with its numbers left out) to the names seen there.
+    numbered: BTreeMap<(String, String), BTreeSet<String>>,
     current: Arc<Inventory>,
 }
 
 impl InventoryBuilder {
     pub fn new(key: HashKey) -> InventoryBuilder {
-        InventoryBuilder { key, learned: LearnedParameters::new(), siblings: BTreeMap::new(), current: Arc::default() }
+        InventoryBuilder {
+            key,
+            learned: LearnedParameters::new(),
+            siblings: BTreeMap::new(),
+            numbered: BTreeMap::new(),
+            current: Arc::default(),
+        }
     }
 
     /// Starts from what an earlier run learned.
@@ -86,9 +94,14 @@ impl InventoryBuilder {
         for position in 0..segments(template).count() {
             let current = result.as_deref().unwrap_or(template);
             let Some(segment) = segments(current).nth(position) else { break };
-            if !segment.is_parameter && self.learned.is_value(host, segment.prefix, segment.text) {
-                result = Some(with_slug(current, position));
+            if segment.is_parameter {
+                continue;
             }
+            result = match self.learned.of(host, segment.prefix, segment.text) {
+                Known::Value => Some(with_slug(current, position)),
+                Known::Numbered => Some(with_number(current, position)),
+                Known::Word => result,
+            };
         }
         result
     }
@@ -101,6 +114,7 @@ impl InventoryBuilder {
             let (method, host, template) = (state.method.clone(), state.host.clone(), state.template.clone());
             let shapes: Vec<u64> = state.shapes.iter().map(|(shape, _)| shape).collect();
             drop(state);
+            self.note_numbered(store, &host, &template);
             self.note_siblings(store, &method, &host, &template, &shapes);
         }
         is_changed |= touched.endpoints.iter().any(|key| {
@@ -140,6 +154,30 @@ impl InventoryBuilder {
                 }
                 self.fold_siblings(store, host);
             }
+        }
+    }
+
+    /// Names that differ in their numbers only are values, whatever is answered: parts of a film, tags of a release. Versions with
+    /// something below them are none.
+    fn note_numbered(&mut self, store: &Store, host: &str, template: &str) {
+        let last = segments(template).count().saturating_sub(1);
+        let mut is_learned = false;
+        for segment in segments(template).filter(|segment| !segment.is_parameter) {
+            let Some(name) = numberless(segment.text, segment.position < last) else { continue };
+            if self.numbered.len() >= MOST_FAMILIES {
+                self.numbered.clear();
+            }
+            let siblings = self.numbered.entry((host.to_string(), format!("{}/{name}", segment.prefix))).or_default();
+            if siblings.len() < SLUG_SIBLINGS {
+                siblings.insert(segment.text.to_owned());
+            }
+            if siblings.len() >= SLUG_SIBLINGS {
+                is_learned |= self.learned.learn_numbered(host, segment.prefix, segment.text);
+            }
+        }
+        if is_learned {
+            self.numbered.retain(|(of_host, _), _| of_host != host);
+            self.fold_siblings(store, host);
         }
     }
 
@@ -345,6 +383,23 @@ mod tests {
             templates_of(&endpoints),
             ["GET /people/me/email", "GET /people/{id}", "GET /people/{id}/email", "PUT /people/{id}/email"]
         );
+    }
+
+    #[test]
+    fn names_that_count_are_one_whatever_is_answered() {
+        let numbered = |count: u64, name: fn(u64) -> String| (0..count).map(move |nth| ("GET", name(nth), nth, 1));
+        let parts = numbered(14, |nth| format!("/live/part{}.ts", 990 + nth));
+        let list = [("GET", "/live/index.m3u8".to_owned(), 99, 1)];
+        assert_eq!(
+            templates_of(&list.into_iter().chain(parts).collect::<Vec<_>>()),
+            ["GET /live/index.m3u8", "GET /live/{id}.ts"]
+        );
+        assert_eq!(
+            templates_of(&numbered(14, |nth| format!("/tags/v1.{nth}.2")).collect::<Vec<_>>()),
+            ["GET /tags/{id}"]
+        );
+        assert_eq!(templates_of(&numbered(14, |nth| format!("/v{nth}/me")).collect::<Vec<_>>()).len(), 14);
+        assert_eq!(templates_of(&numbered(11, |nth| format!("/step{nth}")).collect::<Vec<_>>()).len(), 11);
     }
 
     #[test]

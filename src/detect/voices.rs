@@ -138,124 +138,131 @@ impl Explained {
     fn by(scene: &Scene<'_>, findings: &[Finding]) -> Explained {
         let mut explained = Explained::default();
         for finding in findings {
-            let host =
-                finding.endpoint.and_then(|key| scene.store.endpoints.get(&key).map(|state| state.host.to_string()));
-            match finding.detector {
-                // Its rows and bytes come of how often it asks.
-                "resource_abuse" => {
-                    explained.demanding.extend(finding.client);
-                    explained.large_pages.extend(finding.endpoint.filter(|key| !gives_personal_data(scene, *key)));
-                    explained.flooded_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
-                }
-                "data_exfiltration" if is_volume(finding) => {}
-                "credential_stuffing"
-                | "password_spraying"
-                | "brute_force"
-                | "otp_brute_force"
-                | "user_enumeration"
-                | "registration_abuse"
-                | "password_reset_abuse"
-                | "scanner"
-                | "protocol_abuse"
-                | "request_smuggling"
-                | "injection"
-                | "server_side_request_forgery"
-                | "unsigned_token"
-                | "business_flow_abuse"
-                | "object_enumeration"
-                | "unauthenticated_data_exposure"
-                | "data_exfiltration" => {
-                    explained.named.extend(&finding.client_sample);
-                    explained.named.extend(finding.client);
-                }
-                "client_error_spike" | "server_error_spike" => explained.named.extend(finding.client),
-                "excessive_data_exposure" if finding.endpoint.is_some_and(|key| gives_personal_data(scene, key)) => {
-                    explained.named.extend(finding.client);
-                }
-                _ => {}
-            }
-            match finding.detector {
-                "credential_stuffing"
-                | "password_spraying"
-                | "brute_force"
-                | "otp_brute_force"
-                | "user_enumeration"
-                | "registration_abuse"
-                | "password_reset_abuse" => {
-                    explained.error_endpoints.extend(finding.endpoint);
-                    explained.error_hosts.extend(host);
-                    explained.error_clients.extend(&finding.client_sample);
-                    explained.failure_clients.extend(&finding.client_sample);
-                    if matches!(finding.detector, "credential_stuffing" | "password_spraying" | "user_enumeration") {
-                        let of = |endpoint| (endpoint, finding.detector, finding.subject.clone());
-                        explained.campaigns.extend(finding.endpoint.map(of));
-                    }
-                }
-                "scanner" => {
-                    explained.error_clients.extend(&finding.client_sample);
-                    explained.failure_clients.extend(&finding.client_sample);
-                    explained.scanners.extend(&finding.client_sample);
-                    explained.error_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
-                }
-                // Servers refuse such requests with 400, or break at them.
-                "request_smuggling" | "injection" | "server_side_request_forgery" | "unsigned_token" => {
-                    explained.error_clients.extend(finding.client);
-                    explained.failure_clients.extend(finding.client);
-                }
-                "object_enumeration" => {
-                    explained.error_endpoints.extend(finding.endpoint);
-                    explained.error_hosts.extend(host);
-                    explained.error_clients.extend(finding.client);
-                    explained.failure_clients.extend(finding.client);
-                    explained.walkers.extend(finding.client.map(|client| (client, finding.count)));
-                    explained.walked_endpoints.extend(finding.endpoint);
-                    explained.exposure_clients.extend(finding.client);
-                    explained.exposure_principals.extend(finding.principal);
-                }
-                "unauthenticated_data_exposure" => {
-                    explained.exposure_endpoints.extend(finding.endpoint);
-                    explained.exposure_hosts.extend(host);
-                    explained.exposure_clients.extend(&finding.client_sample);
-                }
-                "excessive_data_exposure" => {
-                    explained.generous_endpoints.extend(finding.endpoint);
-                    // Where one client took all of it, that client may be the matter.
-                    explained.exposure_hosts.extend(host.filter(|_| finding.client.is_none()));
-                }
-                // Whoever asks gets what the endpoint should not give.
-                "response_drift" => explained.exposure_hosts.extend(host),
-                "data_exfiltration" => {
-                    explained.takers.extend(finding.client);
-                    explained.takers.extend(&finding.client_sample);
-                }
-                "client_error_spike" | "server_error_spike" | "latency_anomaly" => {
-                    // The endpoint says it better than its host, and both better than each client.
-                    let is_of_client = matches!(finding.subject, Subject::Client(_));
-                    match &finding.subject {
-                        Subject::Endpoint(key) => {
-                            let place = host.map(|host| (finding.detector, host));
-                            place.into_iter().for_each(|place| {
-                                explained.rising.entry(place).or_default().insert(*key);
-                            });
-                        }
-                        Subject::Host(host) => {
-                            explained.rising_hosts.insert((finding.detector, host.clone()));
-                        }
-                        _ => {}
-                    }
-                    // Who provokes failures is mostly refused, too: his failures say it better.
-                    match (finding.detector, is_of_client) {
-                        ("client_error_spike", true) | ("latency_anomaly", _) => {}
-                        ("client_error_spike", false) | (_, true) => {
-                            explained.error_clients.extend(&finding.client_sample)
-                        }
-                        (_, false) => explained.failure_clients.extend(&finding.client_sample),
-                    }
-                }
-                _ => {}
-            }
+            explained.add_actors(scene, finding);
+            explained.add_traces(scene, finding);
         }
         explained
+    }
+
+    /// Who a finding names, for what he does or for how much he asks.
+    fn add_actors(&mut self, scene: &Scene<'_>, finding: &Finding) {
+        match finding.detector {
+            // Its rows and bytes come of how often it asks.
+            "resource_abuse" => {
+                // One deep document is no reason to ask for much.
+                self.demanding.extend(finding.client.filter(|_| finding.probability.is_some()));
+                self.large_pages.extend(finding.endpoint.filter(|key| !gives_personal_data(scene, *key)));
+                self.flooded_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
+            }
+            "data_exfiltration" if is_volume(finding) => {}
+            "credential_stuffing"
+            | "password_spraying"
+            | "brute_force"
+            | "otp_brute_force"
+            | "user_enumeration"
+            | "registration_abuse"
+            | "password_reset_abuse"
+            | "scanner"
+            | "protocol_abuse"
+            | "request_smuggling"
+            | "injection"
+            | "server_side_request_forgery"
+            | "unsigned_token"
+            | "business_flow_abuse"
+            | "object_enumeration"
+            | "unauthenticated_data_exposure"
+            | "data_exfiltration" => {
+                self.named.extend(&finding.client_sample);
+                self.named.extend(finding.client);
+            }
+            "client_error_spike" | "server_error_spike" => self.named.extend(finding.client),
+            "excessive_data_exposure" if finding.endpoint.is_some_and(|key| gives_personal_data(scene, key)) => {
+                self.named.extend(finding.client);
+            }
+            _ => {}
+        }
+    }
+
+    /// What a finding leaves for other detectors to see.
+    fn add_traces(&mut self, scene: &Scene<'_>, finding: &Finding) {
+        let host = finding.endpoint.and_then(|key| scene.store.endpoints.get(&key).map(|state| state.host.to_string()));
+        match finding.detector {
+            "credential_stuffing"
+            | "password_spraying"
+            | "brute_force"
+            | "otp_brute_force"
+            | "user_enumeration"
+            | "registration_abuse"
+            | "password_reset_abuse" => {
+                self.error_endpoints.extend(finding.endpoint);
+                self.error_hosts.extend(host);
+                self.error_clients.extend(&finding.client_sample);
+                self.failure_clients.extend(&finding.client_sample);
+                if matches!(finding.detector, "credential_stuffing" | "password_spraying" | "user_enumeration") {
+                    let of = |endpoint| (endpoint, finding.detector, finding.subject.clone());
+                    self.campaigns.extend(finding.endpoint.map(of));
+                }
+            }
+            "scanner" => {
+                self.error_clients.extend(&finding.client_sample);
+                self.failure_clients.extend(&finding.client_sample);
+                self.scanners.extend(&finding.client_sample);
+                self.error_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
+            }
+            // Servers refuse such requests with 400, or break at them.
+            "request_smuggling" | "injection" | "server_side_request_forgery" | "unsigned_token" => {
+                self.error_clients.extend(finding.client);
+                self.failure_clients.extend(finding.client);
+            }
+            "object_enumeration" => {
+                self.error_endpoints.extend(finding.endpoint);
+                self.error_hosts.extend(host);
+                self.error_clients.extend(finding.client);
+                self.failure_clients.extend(finding.client);
+                self.walkers.extend(finding.client.map(|client| (client, finding.count)));
+                self.walked_endpoints.extend(finding.endpoint);
+                self.exposure_clients.extend(finding.client);
+                self.exposure_principals.extend(finding.principal);
+            }
+            "unauthenticated_data_exposure" => {
+                self.exposure_endpoints.extend(finding.endpoint);
+                self.exposure_hosts.extend(host);
+                self.exposure_clients.extend(&finding.client_sample);
+            }
+            "excessive_data_exposure" => {
+                self.generous_endpoints.extend(finding.endpoint);
+                // Where one client took all of it, that client may be the matter.
+                self.exposure_hosts.extend(host.filter(|_| finding.client.is_none()));
+            }
+            // Whoever asks gets what the endpoint should not give.
+            "response_drift" => self.exposure_hosts.extend(host),
+            "data_exfiltration" => {
+                self.takers.extend(finding.client);
+                self.takers.extend(&finding.client_sample);
+            }
+            "client_error_spike" | "server_error_spike" | "latency_anomaly" => self.add_rise(finding, host),
+            _ => {}
+        }
+    }
+
+    /// A rise of errors or of slow answers: the endpoint says it better than its host, and both better than each client.
+    fn add_rise(&mut self, finding: &Finding, host: Option<String>) {
+        let is_of_client = matches!(finding.subject, Subject::Client(_));
+        match (&finding.subject, host) {
+            (Subject::Endpoint(key), Some(host)) => {
+                self.rising.entry((finding.detector, host)).or_default().insert(*key);
+            }
+            (Subject::Host(host), _) => {
+                self.rising_hosts.insert((finding.detector, host.clone()));
+            }
+            _ => {}
+        }
+        // Who provokes failures is mostly refused, too: his failures say it better.
+        match (finding.detector, is_of_client) {
+            ("client_error_spike", true) | ("latency_anomaly", _) => {}
+            ("client_error_spike", false) | (_, true) => self.error_clients.extend(&finding.client_sample),
+            (_, false) => self.failure_clients.extend(&finding.client_sample),
+        }
     }
 
     fn is_empty(&self) -> bool {

@@ -68,6 +68,8 @@ pub struct Connection<S, R> {
     lost_was_answered: bool,
     /// The server's last word was an interim response: the client goes on in the middle of its request.
     is_continuing: bool,
+    /// Its client has proved who it is, for all that it asks from then on.
+    is_proved: bool,
     is_over: bool,
     onward: Option<Box<Onward<R>>>,
     suspect: Option<Box<Suspect>>,
@@ -95,6 +97,7 @@ impl<S, R> Connection<S, R> {
             request_was_lost: false,
             lost_was_answered: false,
             is_continuing: false,
+            is_proved: false,
             is_over: false,
             onward: None,
             suspect: None,

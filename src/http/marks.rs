@@ -70,6 +70,8 @@ marks! {
     DESYNC = 26, "desync";
     /// The body of the response went on when the transaction was told.
     OPEN_BODY = 27, "open_body";
+    /// The client proved once who it is for all requests of the connection (NTLM, Negotiate).
+    PROVED_CONNECTION = 28, "proved_connection";
 }
 
 impl Marks {

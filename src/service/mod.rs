@@ -39,7 +39,7 @@ use crate::alert::record::EventType;
 use crate::alert::sink::Sinks;
 use crate::alert::{Incidents, told_since};
 use crate::baseline::persist::{Probe, Progress};
-use crate::baseline::{Checkpointer, Cut, Leave, State};
+use crate::baseline::{Checkpointer, Cut, Leave, Singles, State};
 use crate::capture::live::{self, LiveError, LiveOptions};
 use crate::capture::pipe::PipeSource;
 use crate::capture::{CaptureError, Filter, FilterError, for_kernel, is_named_pipe};
@@ -161,20 +161,8 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     compiled(&config)?;
     Ruling::load(&config, &[])?; // what is not valid is said before anything is touched
     let feeds = open_feeds(&options)?;
-    // What it writes to, each with the mode with which it is made where it is not there.
-    let log = real_file(&config.alert.file);
-    let mut folders: Vec<(&Path, u32)> = vec![(&config.state.folder, 0o700)];
-    // Of a link and of what it leads to: the one is renamed when the log is rotated, the other written.
-    folders
-        .extend([folder_of(&config.alert.file), folder_of(&log)].into_iter().flatten().map(|folder| (folder, 0o750)));
-    folders.extend(config.service.socket.as_deref().and_then(folder_of).map(|folder| (folder, 0o755)));
+    let privileges = give_up_rights(&config)?;
     let mut notes = Vec::new();
-    let paths: Vec<&Path> = folders.iter().map(|(folder, _)| *folder).collect();
-    let privileges = Privileges::reduce(config.service.user.as_deref(), &paths, &mut notes)?;
-    if config.service.confine {
-        notes.extend(confine::confine(&folders));
-    }
-    notes.drain(..).for_each(|note| warn!("{note}"));
     let mut state = State::open(&config.state.folder, options.probe)?;
     state.bound(config.state.max_disk_mib << 20);
     // At once: what was put aside is there to be told of once.
@@ -190,35 +178,15 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     notes.extend(ruling.notes.iter().cloned());
     notes.iter().for_each(|note| warn!("{note}"));
 
-    let (key, is_new, singles) = (state.key(), state.is_new(), recovered.singles);
+    let key = state.key();
     let store = Arc::new(recovered.store);
-    let judge_options = JudgeOptions {
-        rules: ruling.rules,
-        settings: ruling.settings,
-        store: Arc::clone(&store),
-        limits: config.store_limits(),
-        learn: (is_new || singles.learn_until.is_some()).then_some(config.learning.duration),
-        is_frozen: false,
-    };
-    let mut incidents = Incidents::new(key);
-    if !singles.incidents.is_empty()
-        && let Err(error) = incidents.restore(&singles.incidents)
-    {
-        warn!("the open incidents of the state cannot be read and start anew: {error}");
-    }
-    if !is_new {
-        go_on_with_told(&mut incidents, &sinks, &config.alert.file, singles.judged.or(singles.newest));
-    }
-    let learned = singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect();
-    let mut judge = Judge::new(key, judge_options, learned, incidents);
-    let not_before = singles.newest;
-    judge.resume(singles);
+    let not_before = recovered.singles.newest;
+    let judge = judge_that_goes_on(&config, ruling, &state, recovered.singles, &store, &sinks);
     let sinks = Arc::new(sinks);
-    let wants_http = config.alert.events.contains(&EventType::Http);
     let pipeline_options = PipelineOptions {
         key,
         limits: Limits::of(&config),
-        wanted: Wanted { http: wants_http },
+        wanted: Wanted { http: config.alert.events.contains(&EventType::Http) },
         redact: config.privacy.redact.function(),
         workers: options.threads,
         close_incidents: false,
@@ -286,6 +254,57 @@ pub fn run(options: Options) -> Result<(), ServiceError> {
     info!("ended");
     ended?;
     Ok(())
+}
+
+/// Keeps the rights that it needs: to capture, and to write where it writes. Folders that are not there are made.
+fn give_up_rights(config: &Config) -> Result<Privileges, ServiceError> {
+    // What it writes to, each with the mode with which it is made.
+    let log = real_file(&config.alert.file);
+    let mut folders: Vec<(&Path, u32)> = vec![(&config.state.folder, 0o700)];
+    // Of a link and of what it leads to: the one is renamed when the log is rotated, the other written.
+    folders
+        .extend([folder_of(&config.alert.file), folder_of(&log)].into_iter().flatten().map(|folder| (folder, 0o750)));
+    folders.extend(config.service.socket.as_deref().and_then(folder_of).map(|folder| (folder, 0o755)));
+    let mut notes = Vec::new();
+    let paths: Vec<&Path> = folders.iter().map(|(folder, _)| *folder).collect();
+    let privileges = Privileges::reduce(config.service.user.as_deref(), &paths, &mut notes)?;
+    if config.service.confine {
+        notes.extend(confine::confine(&folders));
+    }
+    notes.iter().for_each(|note| warn!("{note}"));
+    Ok(privileges)
+}
+
+/// The judge, where it stood at the last checkpoint.
+fn judge_that_goes_on(
+    config: &Config,
+    ruling: Ruling,
+    state: &State,
+    singles: Singles,
+    store: &Arc<crate::baseline::Store>,
+    sinks: &Sinks,
+) -> Judge {
+    let options = JudgeOptions {
+        rules: ruling.rules,
+        settings: ruling.settings,
+        store: Arc::clone(store),
+        limits: config.store_limits(),
+        learn: (state.is_new() || singles.learn_until.is_some()).then_some(config.learning.duration),
+        is_frozen: false,
+    };
+    let mut incidents = Incidents::new(state.key());
+    if !singles.incidents.is_empty()
+        && let Err(error) = incidents.restore(&singles.incidents)
+    {
+        warn!("the open incidents of the state cannot be read and start anew: {error}");
+    }
+    if !state.is_new() {
+        go_on_with_told(&mut incidents, sinks, &config.alert.file, singles.judged.or(singles.newest));
+    }
+    let learned = singles.learned.iter_sorted().map(|(host, prefix)| (host.to_string(), prefix.to_string())).collect();
+    let mut judge = Judge::new(state.key(), options, learned, incidents);
+    judge.resume(singles);
+    judge
 }
 
 /// The folder that a file is, or will be, in.

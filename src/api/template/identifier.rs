@@ -191,18 +191,34 @@ fn before_verb(segment: &[u8]) -> Option<Found> {
     Some(Found { kind, range: 0..colon })
 }
 
+/// The value in a name that is known to be one by its numbers.
+pub(super) fn numbered(segment: &[u8]) -> Found {
+    Found { kind: ParamKind::Digits, range: 0..stem(segment) }
+}
+
+/// Where the value ends in a name that is one by its numbers: before the extensions behind the last of them.
+pub(super) fn stem(segment: &[u8]) -> usize {
+    let mut end = segment.len();
+    for _ in 0..2 {
+        let Some(dot) = segment[..end].iter().rposition(|byte| *byte == b'.') else { break }; // `end` is at most its length
+        if !is_extension(&segment[dot + 1..end]) || !segment[..dot].iter().any(u8::is_ascii_digit) {
+            break;
+        }
+        end = dot;
+    }
+    end
+}
+
+fn is_extension(text: &[u8]) -> bool {
+    (1..=5).contains(&text.len()) && text[0].is_ascii_alphabetic() && text.iter().all(u8::is_ascii_alphanumeric)
+}
+
 /// `123.pdf`, `123.tar.gz`: the stem is the value, the extensions stay.
 fn before_extension(segment: &[u8]) -> Option<Found> {
     let mut end = segment.len();
     for _ in 0..2 {
         let dot = segment.get(..end)?.iter().rposition(|byte| *byte == b'.')?;
-        let extension = segment.get(dot + 1..end)?;
-        if dot == 0 || !(1..=5).contains(&extension.len()) || !extension[0].is_ascii_alphabetic()
-        // not empty, see the range
-        {
-            return None;
-        }
-        if !extension.iter().all(u8::is_ascii_alphanumeric) {
+        if dot == 0 || !is_extension(segment.get(dot + 1..end)?) {
             return None;
         }
         let stem = segment.get(..dot)?;

@@ -14,7 +14,7 @@ pub const MAX_PREFIXES: usize = 16_384;
 type Hasher = foldhash::fast::FixedState;
 /// Templates whose next segment is a parameter, without a trailing slash: `/v1/articles`, `/users/{id}/pages`; the
 /// empty one stands for the first segment. And what is none there all the same: `/v1/articles/{!search}`, which no path can
-/// look like.
+/// look like. And names below them that are values by their numbers only: `/live/news/{=part0.ts}` for `part7.ts` and `part12.ts`.
 pub(super) type Prefixes = HashSet<Box<str>, Hasher>;
 
 /// The learned parameters of all hosts.
@@ -48,9 +48,16 @@ impl LearnedParameters {
         self.learn(host, &entry)
     }
 
-    /// Whether a segment below `prefix` is a value.
-    pub fn is_value(&self, host: &str, prefix: &str, segment: &str) -> bool {
-        self.of_host(host).is_some_and(|prefixes| holds_value(prefixes, &mut prefix.to_owned(), segment))
+    /// Learns that what differs below `prefix` from this name in its numbers only is a value.
+    pub fn learn_numbered(&mut self, host: &str, prefix: &str, segment: &str) -> bool {
+        let mut entry = prefix.to_owned();
+        push_numbered(&mut entry, segment);
+        self.learn(host, &entry)
+    }
+
+    /// What a segment below `prefix` is.
+    pub fn of(&self, host: &str, prefix: &str, segment: &str) -> Known {
+        self.of_host(host).map_or(Known::Word, |prefixes| known(prefixes, &mut prefix.to_owned(), segment))
     }
 
     /// Unlearns; true where there was something to.
@@ -125,6 +132,37 @@ fn push_kept(prefix: &mut String, segment: &str) {
     prefix.push('}');
 }
 
+fn push_numbered(prefix: &mut String, segment: &str) {
+    prefix.push_str("/{=");
+    push_numberless(prefix, segment);
+    prefix.push('}');
+}
+
+/// A nought in place of each number.
+fn push_numberless(out: &mut String, segment: &str) {
+    let mut was_digit = false;
+    for character in segment.chars() {
+        let is_digit = character.is_ascii_digit();
+        if !is_digit {
+            out.push(character);
+        } else if !was_digit {
+            out.push('0');
+        }
+        was_digit = is_digit;
+    }
+}
+
+/// A name without its numbers; `None` where it has none, or is a version of what is below it.
+pub fn numberless(segment: &str, has_below: bool) -> Option<String> {
+    let is_other = has_below && super::formats::is_version(segment.as_bytes());
+    if is_other || !segment.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let mut name = String::with_capacity(segment.len());
+    push_numberless(&mut name, segment);
+    Some(name)
+}
+
 /// What browsers, phones and crawlers ask of the root of any host, whether it is there or not; and where RFC 8615 puts what
 /// programs look for.
 const ASKED_OF_EVERY_HOST: [&str; 10] = [
@@ -151,17 +189,32 @@ fn is_function(segment: &str) -> bool {
         .is_some_and(|name| name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
 }
 
-/// Whether the segment behind `prefix`, which is left as it was, is a value.
-pub(super) fn holds_value(prefixes: &Prefixes, prefix: &mut String, segment: &str) -> bool {
-    let is_word = is_function(segment) || (prefix.is_empty() && is_asked_of_every_host(segment));
-    if is_word || !prefixes.contains(prefix.as_str()) {
-        return false;
+/// What was learned of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    Word,
+    Value,
+    /// Its numbers are a value; its extension is none.
+    Numbered,
+}
+
+/// What the segment behind `prefix`, which is left as it was, is.
+pub(super) fn known(prefixes: &Prefixes, prefix: &mut String, segment: &str) -> Known {
+    if is_function(segment) || (prefix.is_empty() && is_asked_of_every_host(segment)) {
+        return Known::Word;
     }
     let length = prefix.len();
-    push_kept(prefix, segment);
-    let is_kept = prefixes.contains(prefix.as_str());
-    prefix.truncate(length);
-    !is_kept
+    let mut holds = |push: fn(&mut String, &str)| {
+        push(prefix, segment);
+        let is_held = prefixes.contains(prefix.as_str());
+        prefix.truncate(length);
+        is_held
+    };
+    match holds(|_, _| {}) {
+        true if !holds(push_kept) => Known::Value,
+        false if segment.bytes().any(|byte| byte.is_ascii_digit()) && holds(push_numbered) => Known::Numbered,
+        _ => Known::Word,
+    }
 }
 
 /// A segment of a template.
@@ -201,10 +254,24 @@ pub fn parent_and_segment(template: &str, position: usize) -> Option<(&str, &str
 
 /// The template with the segment at `position` made a parameter; unchanged where it has no such segment.
 pub fn with_slug(template: &str, position: usize) -> String {
+    with_value(template, position, |text| text.len())
+}
+
+/// The same of a segment that is a value by its numbers: its extension stays.
+pub fn with_number(template: &str, position: usize) -> String {
+    with_value(template, position, |text| super::identifier::stem(text.as_bytes()))
+}
+
+fn with_value(template: &str, position: usize, length: fn(&str) -> usize) -> String {
     let mut out = String::with_capacity(template.len() + 4);
     for segment in segments(template) {
         out.push('/');
-        out.push_str(if segment.position == position { super::ParamKind::Slug.placeholder() } else { segment.text });
+        if segment.position == position {
+            out.push_str(super::ParamKind::Slug.placeholder());
+            out.push_str(segment.text.get(length(segment.text)..).unwrap_or_default());
+        } else {
+            out.push_str(segment.text);
+        }
     }
     if out.is_empty() {
         return template.to_owned();

@@ -77,6 +77,7 @@ impl<S, R> Connection<S, R> {
         }
         let request = index.and_then(|index| self.exchanges.queue[index].request.as_ref());
         let known = request.map(|request| Asked::of(&request.head));
+        self.is_proved |= status != 401 && request.is_some_and(|request| proves_connection(&request.head));
         let late = if index.is_none() { self.exchanges.answers_given_up() } else { None };
         let known = known.or(late);
         let asked = known.unwrap_or_default();
@@ -118,6 +119,9 @@ impl<S, R> Connection<S, R> {
         exchange.marks |= marks;
         if exchange.is_smuggled {
             exchange.marks |= Marks::DESYNC;
+        }
+        if self.is_proved {
+            exchange.marks |= Marks::PROVED_CONNECTION;
         }
         if !exchange.request_is_whole {
             exchange.marks |= Marks::EARLY_RESPONSE;
@@ -318,6 +322,12 @@ impl<S, R> Connection<S, R> {
 }
 
 /// A stream of events that ends when somebody leaves (HTML Living Standard, "Server-sent events").
+/// Whether a request says who sends all that comes on its connection, and not only itself (RFC 4559, §6).
+fn proves_connection(head: &Head) -> bool {
+    let scheme = head.get(Field::Authorization).and_then(|value| value.split(|byte| *byte == b' ').next());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate"))
+}
+
 fn is_event_stream(head: &Head) -> bool {
     const TYPE: &[u8] = b"text/event-stream";
     head.get(Field::ContentType)
