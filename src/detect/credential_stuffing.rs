@@ -8,7 +8,7 @@
 
 use super::brute_force::{Guessed, Guesses};
 use super::login_campaign::{
-    are_healed, endpoint_campaign, is_login_at, is_same_for_all, network_campaign, nonsense_in, sum_of,
+    are_healed, endpoint_campaign, is_login_at, is_same_for_all, network_campaign, nonsense_in, share_passwords, sum_of,
 };
 use super::reasons::Reasons;
 use super::stats::ratio_interval;
@@ -300,6 +300,9 @@ fn name_of(scene: &Scene<'_>, usual: &Share, suspects: &[&Attempts], all: &Attem
     let given_away = scene.rules.user_enumeration.min_given_away_share * failures;
     if attempts.given_away > 0 && attempts.given_away as f64 >= given_away && passwords * NAMES_PER_PASSWORD <= users {
         return Some("user_enumeration");
+    }
+    if share_passwords(scene, attempts, 0) {
+        return Some("password_spraying");
     }
     let everyday = everyday.min(users - 1.0).min(passwords - 1.0).max(0.0);
     let is_repeating = passwords > 0.0 && passwords * 2.0 <= failures;

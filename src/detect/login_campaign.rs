@@ -39,10 +39,11 @@ pub fn endpoint_campaign(
     if let Some(attempts) = is_young.then(|| plain_campaign(scene, key, endpoint)).flatten() {
         return Some((attempts, None));
     }
+    let shared = || shared_passwords(scene, key, endpoint).map(|attempts| (attempts, None));
     if scene.is_learning {
-        return None;
+        return shared();
     }
-    floors.horizons_seconds.iter().find_map(|horizon| {
+    let more_than_usual = floors.horizons_seconds.iter().find_map(|horizon| {
         let tier = tier_of(*horizon);
         if endpoint.recent.sum(tier, failures_in) < floors.min_failures {
             return None;
@@ -81,7 +82,37 @@ pub fn endpoint_campaign(
         let odds = odds(&attempts).filter(|_| attempts.failures >= floors.min_failures)?;
         attempts.failures = all;
         Some((attempts, Some(odds)))
+    });
+    more_than_usual.or_else(shared)
+}
+
+/// Share of the users who failed that share their passwords, from which on that is no chance of a large site.
+const SHARED: f64 = 0.25;
+
+/// The endpoint's failures, where users have passwords in common, however few each address tries. A release that sends nonsense for a
+/// password sends it for its own users.
+fn shared_passwords(scene: &Scene<'_>, key: u64, endpoint: &EndpointState) -> Option<Attempts> {
+    let least = scene.rules.password_spraying.min_shared;
+    scene.rules.credential_stuffing.endpoint.horizons_seconds.iter().find_map(|horizon| {
+        let tier = tier_of(*horizon);
+        if endpoint.recent.sum(tier, failures_in) < least {
+            return None;
+        }
+        let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
+        let may_be_people = attempts.users.count() <= USERS_PER_PERSON * attempts.clients.count();
+        let is_spray = share_passwords(scene, &attempts, 0)
+            && !(may_be_people && (scene.is_learning || are_own_users(scene, key, &attempts)))
+            && share_passwords(scene, &attempts, mistyped_at(scene, key, tier));
+        is_spray.then_some(attempts)
     })
+}
+
+/// Whether users have passwords in common, all but so many: everybody mistypes his own, so that there are as many passwords as users,
+/// or more.
+pub fn share_passwords(scene: &Scene<'_>, attempts: &Attempts, excused: u64) -> bool {
+    let (users, passwords) = (attempts.users.count(), attempts.passwords.count());
+    let shared = users.saturating_sub(passwords + attempts.unread + excused);
+    passwords > 0 && shared >= scene.rules.password_spraying.min_shared && shared as f64 >= SHARED * users as f64
 }
 
 /// How unlikely it is that such a share fails.

@@ -69,6 +69,27 @@ fn a_few_strangers_with_one_password_spray() {
 }
 
 #[test]
+fn one_password_of_many_users_is_a_spray_however_few_each_address_tries() {
+    // People mistype a password of their own, far more often than that.
+    let mistyping = |nth: u64, traffic: &mut Traffic| {
+        ordinary(nth, traffic);
+        traffic.login(person_of(nth * 3), 20_000 + nth, 30_000 + nth, false);
+    };
+    let day = |password_of: fn(u64) -> u64| {
+        let mut sensor = Sensor::new();
+        sensor.voices(LEARNED as u64, mistyping);
+        sensor.voices(90, |nth, traffic| {
+            mistyping(nth + 60, traffic);
+            if nth % 3 == 0 {
+                traffic.login(attacker(nth % 30), 8_000 + nth, password_of(nth), false);
+            }
+        })
+    };
+    assert_eq!(day(|_| 42), ["password_spraying"]);
+    assert_eq!(day(|nth| 40_000 + nth), SILENCE);
+}
+
+#[test]
 fn a_spray_beside_stuffing_at_the_same_login_is_told_too() {
     let mut sensor = Sensor::learned();
     let stuffs = |nth: u64, traffic: &mut Traffic| {

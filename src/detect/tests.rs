@@ -321,6 +321,14 @@ impl Traffic {
         }
     }
 
+    /// An answer to somebody who signed in that carries an e-mail address.
+    fn own_page(&mut self, key: u64, path: &str, client: IpAddr, value: u64) {
+        self.tally(client, key, "GET", path, 200, true);
+        let mut endpoint = an_endpoint("GET", HOST, path);
+        endpoint.exposure = Some(Box::new(exposure_of(client, DataClass::Email, value..value + 1, self.now)));
+        self.window.endpoints.put(key, endpoint);
+    }
+
     /// An answer without credentials that carries e-mail addresses.
     fn open_page(&mut self, key: u64, path: &str, client: IpAddr, class: DataClass, values: std::ops::Range<u64>) {
         self.tally(client, key, "GET", path, 200, false);
@@ -538,6 +546,24 @@ fn data_that_is_given_to_strangers_slowly_does_not_become_usual_within_the_hour(
         }
     });
     assert!(found.contains(&"unauthenticated_data_exposure"), "{found:?}");
+}
+
+#[test]
+fn three_records_without_credentials_are_many_where_nobody_ever_got_one() {
+    let found = |before: u64| {
+        let mut sensor = Sensor::new();
+        sensor.voices(LEARNED as u64, |nth, traffic| {
+            (0..before).for_each(|more| traffic.own_page(62, "/people/{id}", person_of(nth), 500 + nth * 2 + more));
+        });
+        sensor.voices(12, |nth, traffic| {
+            traffic.own_page(62, "/people/{id}", person_of(nth), 900 + nth);
+            if nth % 4 == 0 {
+                traffic.open_page(62, "/people/{id}", attacker(1), DataClass::Email, nth..nth + 1);
+            }
+        })
+    };
+    assert_eq!(found(2), ["unauthenticated_data_exposure"]);
+    assert_eq!(found(1), SILENCE);
 }
 
 /// Windows in which each of ten people asks twice, `failing` of twenty requests with an error.

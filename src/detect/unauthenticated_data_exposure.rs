@@ -14,6 +14,9 @@ use crate::window::{ClassExposure, Exposure, pair_key};
 
 /// Answers before from which on they say who is given some.
 const LEAST_ANSWERED: f64 = 10.0;
+/// Answers with such data from which on an endpoint may be closed, and the share of them that goes to strangers all the same.
+const ANSWERED_WHERE_CLOSED: f64 = 100.0;
+const OPEN_WHERE_CLOSED: f64 = 0.01;
 /// Values of one class that one person may have: an address of his own and one of his work.
 pub(super) const VALUES_OF_ONE_PERSON: u64 = 2;
 
@@ -31,7 +34,7 @@ pub fn judge(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             let tier = tier_of(*horizon);
             let open = state.recent.buckets(tier).filter_map(|activity| activity.open_exposure.as_deref());
             let floor_of = |class: DataClass| {
-                let floors = [&rules.min_values, &rules.min_values_where_usual];
+                let floors = [&rules.min_values, &rules.min_values_where_closed, &rules.min_values_where_usual];
                 floors.map(|floors| by_sensitivity(floors, class.sensitivity())).into_iter().min().unwrap_or(0)
             };
             if !may_reach(open, floor_of) {
@@ -67,7 +70,11 @@ fn is_too_much(
         return false;
     }
     let is_new = is_new_here(scene, (key, state), class, successes);
-    let floors = if is_new { &rules.min_values } else { &rules.min_values_where_usual };
+    let floors = match is_new {
+        true if is_closed(state, exposure) => &rules.min_values_where_closed,
+        true => &rules.min_values,
+        false => &rules.min_values_where_usual,
+    };
     class.values.count() >= by_sensitivity(floors, class.class.sensitivity())
         && (is_guarded(scene, state) || !is_own_data(exposure, class))
 }
@@ -79,6 +86,12 @@ fn is_guarded(scene: &Scene<'_>, state: &EndpointState) -> bool {
     let (answered, open) = (state.exposure.responses, state.open_exposure.responses);
     let was_guarded = answered >= LEAST_ANSWERED && answered - open >= least * answered;
     state.authenticated_share() >= least || was_guarded
+}
+
+/// Whether hardly anybody was given anything there without credentials until now.
+fn is_closed(state: &EndpointState, exposure: &Exposure) -> bool {
+    let (answered, open) = (state.exposure.responses, state.open_exposure.responses - exposure.responses as f64);
+    answered >= ANSWERED_WHERE_CLOSED && open <= OPEN_WHERE_CLOSED * answered
 }
 
 /// Whether each client got about one record: a sign-up, a guest's order or a password reset shows everybody his own data.

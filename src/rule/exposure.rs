@@ -150,6 +150,8 @@ pub struct UnauthenticatedDataExposure {
     /// Distinct values within a horizon, where giving them is new.
     pub min_values: BySensitivity<u64>,
     /// Distinct values within a horizon, where the endpoint always gave such values without credentials.
+    /// Where the endpoint gave hardly anything to anybody without credentials.
+    pub min_values_where_closed: BySensitivity<u64>,
     pub min_values_where_usual: BySensitivity<u64>,
     /// By the worst class.
     pub severity: BySensitivity<Severity>,
@@ -164,6 +166,7 @@ impl UnauthenticatedDataExposure {
         check.share("min_authenticated_share", self.min_authenticated_share);
         check.names("ignored_classes", &self.ignored_classes);
         self.min_values.check("min_values", check);
+        self.min_values_where_closed.check("min_values_where_closed", check);
         self.min_values_where_usual.check("min_values_where_usual", check);
         self.severity.check("severity", check);
         self.escalating_values.check("escalating_values", check);

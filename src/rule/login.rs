@@ -180,6 +180,8 @@ pub struct PasswordSpraying {
     pub min_failures: u64,
     /// Different user names / different passwords.
     pub min_users_per_password: f64,
+    /// Users more than passwords among the failures of an endpoint: so many share one with another.
+    pub min_shared: u64,
     /// Severity once an account was opened.
     pub success_severity: Severity,
     pub alert: AlertText,
@@ -190,6 +192,7 @@ impl PasswordSpraying {
         check.at_least("min_users", self.min_users, 2);
         check.at_least("min_failures", self.min_failures, 1);
         check.factor("min_users_per_password", self.min_users_per_password);
+        check.at_least("min_shared", self.min_shared, 2);
         check.not_below("success_severity", self.success_severity, self.alert.severity, "`alert.severity`");
         self.alert.check(check);
     }

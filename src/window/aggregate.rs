@@ -194,6 +194,9 @@ pub struct Attempts {
     pub users: DistinctSet,
     /// Passwords, or codes.
     pub passwords: DistinctSet,
+    /// Those that count whose password nobody could read.
+    #[serde(default)]
+    pub unread: u64,
     #[serde(alias = "failing_clients")]
     pub clients: DistinctSet,
     pub client_sample: BottomK<IpAddr, 16>,
@@ -264,6 +267,7 @@ impl Merge for Attempts {
         self.refused_after.merge(&other.refused_after);
         self.users.merge(&other.users);
         self.passwords.merge(&other.passwords);
+        self.unread += other.unread;
         self.clients.merge(&other.clients);
         self.client_sample.merge(&other.client_sample);
         self.succeeded.merge(&other.succeeded);

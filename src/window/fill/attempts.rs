@@ -94,8 +94,9 @@ impl Attempts {
         if let Some(user) = attempt.user {
             self.users.insert(user);
         }
-        if let Some(secret) = attempt.secret {
-            self.passwords.insert(secret);
+        match attempt.secret {
+            Some(secret) => self.passwords.insert(secret),
+            None => self.unread += 1,
         }
         // Who is locked out or too quick is refused without a look.
         let was_looked_at = attempt.flow == AccountFlow::Login && !matches!(observation.status, 423 | 429);
