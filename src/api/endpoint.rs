@@ -85,10 +85,13 @@ impl Endpoints {
             },
             is_of_operation: false,
         };
-        if let Some(calls) = calls.filter(|calls| !calls.operation.is_empty()) {
-            template::with_operation(template, &calls.operation, &mut self.with_operation);
+        let of_message = calls.filter(|calls| !calls.operation.is_empty());
+        let in_query = || line.query.and_then(|query| operation_in_query(path, query));
+        if let Some(operation) = of_message.map(|calls| &*calls.operation).or_else(in_query) {
+            template::with_operation(template, operation, &mut self.with_operation);
             let of_operation = join_hash(key, scratch, &[method, host, &self.with_operation]);
-            let is_answered = || served.is_some_and(|response| answers(calls.protocol, response));
+            let is_answered =
+                || served.is_some_and(|response| of_message.is_none_or(|calls| answers(calls.protocol, response)));
             if inventory.endpoints.contains(&of_operation) || is_answered() {
                 (endpoint.key, endpoint.template) = (of_operation, &self.with_operation);
                 endpoint.is_of_operation = true;
@@ -96,6 +99,31 @@ impl Endpoints {
         }
         endpoint
     }
+}
+
+/// Parameters by which one path serves many operations: `/api?method=otp.verify`, `/wp-admin/admin-ajax.php?action=heartbeat`.
+const OPERATION_PARAMETERS: [&str; 7] = ["method", "action", "op", "operation", "cmd", "command", "func"];
+/// Last segments of such paths, and the extensions of scripts.
+const DISPATCHERS: [&str; 8] = ["api", "rest", "rpc", "ajax", "service", "services", "gateway", "dispatch"];
+const SCRIPTS: [&str; 8] = ["php", "ashx", "aspx", "asp", "jsp", "do", "cgi", "cfm"];
+/// Longest name of an operation.
+const OPERATION_BYTES: usize = 64;
+
+/// The operation that the query of a path names which serves many.
+fn operation_in_query<'q>(path: &str, query: &'q str) -> Option<&'q str> {
+    let last = path.trim_end_matches('/').rsplit('/').next()?;
+    let is_one_of = |known: &[&str], word: &str| known.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let is_script = || last.rsplit_once('.').is_some_and(|(_, extension)| is_one_of(&SCRIPTS, extension));
+    if !is_one_of(&DISPATCHERS, last) && !is_script() {
+        return None;
+    }
+    let mut parameters = url::QueryParameters::of(query);
+    let (_, name) = parameters.find(|(parameter, _)| is_one_of(&OPERATION_PARAMETERS, parameter))?;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.len() <= OPERATION_BYTES
+        && name.bytes().all(is_part);
+    is_name.then_some(name)
 }
 
 /// What a request calls: in its body, or by a GraphQL document in its query. GraphQL is believed where the path says so: other APIs
@@ -128,5 +156,26 @@ fn answers(protocol: Protocol, response: &Message<BodyReport>) -> bool {
         Protocol::GraphQl => is_of(b"json"),
         Protocol::JsonRpc => response.report.as_ref().is_some_and(|report| report.is_rpc),
         Protocol::Xml => is_of(b"xml"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_serves_many_operations_names_one_in_its_query() {
+        for (path, query, operation) in [
+            ("/api", "method=otp.verify", Some("otp.verify")),
+            ("/v1/rest/", "format=json&Method=flickr.photos.search", Some("flickr.photos.search")),
+            ("/wp-admin/admin-ajax.php", "action=heartbeat&x=1", Some("heartbeat")),
+            ("/cgi-bin/status.cgi", "cmd=getUser", Some("getUser")),
+            ("/api/orders", "action=list", None),
+            ("/api", "action=1", None),
+            ("/api", "method=a%20b", None),
+            ("/api", "page=2", None),
+        ] {
+            assert_eq!(operation_in_query(path, query), operation, "{path}?{query}");
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use super::brute_force::{Guessed, Guesses};
 use super::login_campaign::{
-    are_healed, endpoint_campaign, is_login_at, is_same_for_all, network_campaign, nonsense_in, share_passwords, sum_of,
+    are_healed, endpoint_campaign, is_login_at, is_same_for_all, network_campaign, nonsense_in, sharing, sum_of,
 };
 use super::reasons::Reasons;
 use super::stats::ratio_interval;
@@ -39,6 +39,8 @@ const GONE: Duration = Duration::from_secs(60);
 const HELD_FAILURES: u64 = 10;
 /// User names for each different password from which on it is the names that are asked for, where answers tell.
 const NAMES_PER_PASSWORD: f64 = 3.0;
+/// Of so many users beyond those of an ordinary day one must share his password with another: half of them are a spray's.
+const SHARED_BY_SPRAYED: f64 = 2.0;
 /// Times the failures of a spray up to which an attack may still turn out to be one.
 const UNDECIDED_FACTOR: f64 = 3.0;
 
@@ -301,7 +303,8 @@ fn name_of(scene: &Scene<'_>, usual: &Share, suspects: &[&Attempts], all: &Attem
     if attempts.given_away > 0 && attempts.given_away as f64 >= given_away && passwords * NAMES_PER_PASSWORD <= users {
         return Some("user_enumeration");
     }
-    if share_passwords(scene, attempts, 0) {
+    let shared = sharing(attempts);
+    if shared >= floors.min_users && SHARED_BY_SPRAYED * shared as f64 >= users - everyday {
         return Some("password_spraying");
     }
     let everyday = everyday.min(users - 1.0).min(passwords - 1.0).max(0.0);

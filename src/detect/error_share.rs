@@ -390,13 +390,17 @@ impl Spikes<'_> {
             (Some(_), _) | (_, 0) => String::new(),
             (None, left_out) => format!(", not counting about {left_out} of clients that always fail"),
         };
+        let within = match floors.window_seconds {
+            seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+            seconds => format!("{seconds} s"),
+        };
         finding.observed = format!(
-            "{} {}{of_status} in {} requests ({}) in {}{left_out}; in all {}",
+            "{} {}{of_status} in {}, {} of {} requests in {within}{left_out}; in all {}",
             counts.errors,
             self.class.what,
-            counts.requests,
-            percent(counts.share()),
             span_in_words(&errors.moment),
+            percent(counts.share()),
+            counts.requests,
             by_status(errors)
         );
         let usual = percent(counts.usual.share());

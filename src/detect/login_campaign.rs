@@ -100,19 +100,21 @@ fn shared_passwords(scene: &Scene<'_>, key: u64, endpoint: &EndpointState) -> Op
         }
         let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
         let may_be_people = attempts.users.count() <= USERS_PER_PERSON * attempts.clients.count();
-        let is_spray = share_passwords(scene, &attempts, 0)
-            && !(may_be_people && (scene.is_learning || are_own_users(scene, key, &attempts)))
-            && share_passwords(scene, &attempts, mistyped_at(scene, key, tier));
+        let (shared, users) = (sharing(&attempts), attempts.users.count());
+        let is_spray = shared >= least
+            && shared as f64 >= SHARED * users as f64
+            && !(may_be_people && (scene.is_learning || are_own_users(scene, key, &attempts)));
         is_spray.then_some(attempts)
     })
 }
 
-/// Whether users have passwords in common, all but so many: everybody mistypes his own, so that there are as many passwords as users,
-/// or more.
-pub fn share_passwords(scene: &Scene<'_>, attempts: &Attempts, excused: u64) -> bool {
-    let (users, passwords) = (attempts.users.count(), attempts.passwords.count());
-    let shared = users.saturating_sub(passwords + attempts.unread + excused);
-    passwords > 0 && shared >= scene.rules.password_spraying.min_shared && shared as f64 >= SHARED * users as f64
+/// Users that have a password in common with another, at least: everybody mistypes his own, so that there are as many passwords as
+/// users, or more.
+pub fn sharing(attempts: &Attempts) -> u64 {
+    match attempts.passwords.count() {
+        0 => 0,
+        passwords => attempts.users.count().saturating_sub(passwords + attempts.unread),
+    }
 }
 
 /// How unlikely it is that such a share fails.

@@ -74,14 +74,15 @@ fn one_password_of_many_users_is_a_spray_however_few_each_address_tries() {
     let mistyping = |nth: u64, traffic: &mut Traffic| {
         ordinary(nth, traffic);
         traffic.login(person_of(nth * 3), 20_000 + nth, 30_000 + nth, false);
+        traffic.login(person_of(nth * 3), 20_000 + nth, 50_000 + nth, true);
     };
     let day = |password_of: fn(u64) -> u64| {
         let mut sensor = Sensor::new();
         sensor.voices(LEARNED as u64, mistyping);
         sensor.voices(90, |nth, traffic| {
             mistyping(nth + 60, traffic);
-            if nth % 3 == 0 {
-                traffic.login(attacker(nth % 30), 8_000 + nth, password_of(nth), false);
+            if nth % 2 == 0 {
+                traffic.login(IpAddr::from([45, (nth % 30) as u8, 7, 1]), 8_000 + nth, password_of(nth), false);
             }
         })
     };
@@ -300,7 +301,7 @@ fn newcomers_who_mistype_and_get_in_are_no_campaign() {
             let (customer, newcomer) = (person_of(nth), IpAddr::from([203, 0, 113, (nth / 2) as u8]));
             traffic.login(customer, nth, nth, true);
             if nth.is_multiple_of(2) {
-                traffic.login(newcomer, 5_000 + nth / 2, 1, false);
+                traffic.login(newcomer, 5_000 + nth / 2, 6_000 + nth / 2, false);
             } else if gets_in {
                 traffic.login(newcomer, 5_000 + nth / 2, 7_000 + nth / 2, true);
                 traffic.answers(newcomer, 6);

@@ -58,6 +58,41 @@ const API_KEY_FIELDS: [&[u8]; 18] = [
     b"access-token",
 ];
 
+/// How products call the field for their keys: `X-Vault-Token`, `DD-API-KEY`, `X-Hasura-Admin-Secret`.
+const KEY_ENDINGS: [&[u8]; 6] = [b"-token", b"-api-key", b"-apikey", b"-access-key", b"-auth-key", b"-secret"];
+/// What else is called a token: proofs that a form is one's own, places in lists, what devices are called, marks of one request.
+const NO_KEYS: [&[u8]; 14] = [
+    b"csrf",
+    b"xsrf",
+    b"forgery",
+    b"verification",
+    b"captcha",
+    b"device",
+    b"push",
+    b"page",
+    b"next",
+    b"continuation",
+    b"sync",
+    b"request",
+    b"trace",
+    b"nonce",
+];
+
+/// Whether a name says that its value is a key. Most names do not end so, which their last letter tells.
+fn ends_as_key(name: &[u8]) -> bool {
+    if !matches!(name.last(), Some(b'n' | b'y' | b't' | b'N' | b'Y' | b'T')) {
+        return false;
+    }
+    let ends = |ending: &[u8]| {
+        let start = name.len().checked_sub(ending.len()).filter(|start| *start > 0);
+        start.is_some_and(|start| name[start..].eq_ignore_ascii_case(ending)) // not beyond its length
+    };
+    KEY_ENDINGS.iter().any(|ending| ends(ending)) && {
+        let lower = name.to_ascii_lowercase();
+        NO_KEYS.iter().all(|other| memchr::memmem::find(&lower, other).is_none())
+    }
+}
+
 impl Field {
     /// Whether it says where a message ends: no line of it may be passed over.
     fn frames(self) -> bool {
@@ -88,12 +123,15 @@ impl Field {
             (17, b'x') if name.eq_ignore_ascii_case(b"x-method-override") => return Some(Field::MethodOverride),
             (22, b'x') => (Field::MethodOverride, "x-http-method-override"),
             (_, b'a' | b'o' | b'p' | b'x') => {
-                let is_key = API_KEY_FIELDS.iter().any(|known| name.eq_ignore_ascii_case(known));
+                let is_key = API_KEY_FIELDS.iter().any(|known| name.eq_ignore_ascii_case(known)) || ends_as_key(name);
                 return is_key.then_some(Field::ApiKey);
             }
-            _ => return None,
+            _ => return ends_as_key(name).then_some(Field::ApiKey),
         };
-        name.eq_ignore_ascii_case(known.as_bytes()).then_some(field)
+        match name.eq_ignore_ascii_case(known.as_bytes()) {
+            true => Some(field),
+            false => ends_as_key(name).then_some(Field::ApiKey),
+        }
     }
 }
 

@@ -108,3 +108,26 @@ fn the_end_of_a_head_is_found_wherever_the_pieces_are_cut() {
     }
     assert_eq!(head_length(b"GET / HTTP/1.1\n\nx", 0), Some(16));
 }
+
+#[test]
+fn fields_that_end_as_keys_do_are_keys_and_other_tokens_are_not() {
+    let is_key = |name: &str| {
+        let head = parse_request(format!("GET / HTTP/1.1\r\nHost: a\r\n{name}: v\r\n\r\n").as_bytes()).unwrap();
+        head.get(Field::ApiKey).is_some()
+    };
+    for name in [
+        "X-Vault-Token",
+        "DD-API-KEY",
+        "JOB-TOKEN",
+        "X-Redmine-API-Key",
+        "X-Hasura-Admin-Secret",
+        "X-Shopify-Access-Token",
+    ] {
+        assert!(is_key(name), "{name}");
+    }
+    for name in
+        ["X-CSRF-Token", "RequestVerificationToken", "X-Device-Token", "Idempotency-Key", "X-Token-Count", "Accept"]
+    {
+        assert!(!is_key(name), "{name}");
+    }
+}

@@ -13,6 +13,7 @@ pub struct ApiNames {
     pub api_key: ApiKeyNames,
     pub redact: RedactedNames,
     pub parameters: ParameterNames,
+    pub injection: InjectionNames,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -60,6 +61,13 @@ pub struct ParameterNames {
     pub ignored: Vec<String>,
 }
 
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InjectionNames {
+    /// Patterns of paths whose bodies are what others wrote: logs, documents of a search engine, reports of errors.
+    pub collectors: Vec<String>,
+}
+
 impl ApiNames {
     pub(super) fn check(&self, check: &mut Check<'_>) {
         check.table("login", |check| {
@@ -78,6 +86,7 @@ impl ApiNames {
             check.names("telling", &self.parameters.telling);
             check.names("ignored", &self.parameters.ignored);
         });
+        check.table("injection", |check| check.names("collectors", &self.injection.collectors));
     }
 
     pub fn is_session_cookie(&self, name: &str) -> bool {
@@ -111,6 +120,11 @@ impl ApiNames {
     pub fn is_ignored_parameter(&self, name: &[u8]) -> bool {
         let is_ignored = |name| pattern::any_matches(&self.parameters.ignored, name) || self.is_api_key_parameter(name);
         std::str::from_utf8(name).is_ok_and(is_ignored)
+    }
+
+    /// Whether the bodies that go to this path quote what others sent.
+    pub fn is_collector(&self, path: &str) -> bool {
+        pattern::any_matches(&self.injection.collectors, path)
     }
 
     /// What the operator said about an endpoint (`METHOD host/path`): `Some(true)` is a login, `Some(false)` is none.

@@ -251,7 +251,9 @@ impl<S, R> Connection<S, R> {
     ) {
         let Some(stream) = self.streams.get(id) else { return };
         // CVE-2023-44487: asked for, and called off before anything could be answered.
-        if side == Side::Client && stream.response.is_none() {
+        // Of what was asked before anybody watched, nobody knows whether it was answered, and it counts as no request.
+        let is_known = stream.request.as_ref().is_some_and(|request| !request.head.marks.contains(Marks::PARTIAL));
+        if side == Side::Client && stream.response.is_none() && is_known {
             self.abuse(info, side, AbuseKind::RapidReset, time, shared);
         }
         self.give_up_at(info, id, time, Marks::RESET, shared);

@@ -40,7 +40,8 @@ impl Window {
         // What is sent may be about anything; it asks for what it is given, or refused, but for want of credentials.
         let is_asked = observation.is_sensitive() || is_miss(observation.status) && observation.status != 401;
         let is_told_of = object.is_in_body && !is_asked;
-        if is_made || is_asked_before || is_told_of || observation.is_dead_link() {
+        // A server that fails gave nothing, and refused nothing.
+        if is_made || is_asked_before || is_told_of || observation.is_dead_link() || observation.is_server_error() {
             return;
         }
         let subject = observation.principal.unwrap_or(client);
