@@ -89,8 +89,8 @@ pub fn endpoint_campaign(
 /// Share of the users who failed that share their passwords, from which on that is no chance of a large site.
 const SHARED: f64 = 0.25;
 
-/// The endpoint's failures, where users have passwords in common, however few each address tries. A release that sends nonsense for a
-/// password sends it for its own users.
+/// The endpoint's failures, where addresses each try the same passwords for several users, however few each tries. People who mistype, an
+/// office's also, get in soon; a release that sends nonsense for a password sends it for its own users.
 fn shared_passwords(scene: &Scene<'_>, key: u64, endpoint: &EndpointState) -> Option<Attempts> {
     let least = scene.rules.password_spraying.min_shared;
     scene.rules.credential_stuffing.endpoint.horizons_seconds.iter().find_map(|horizon| {
@@ -99,8 +99,14 @@ fn shared_passwords(scene: &Scene<'_>, key: u64, endpoint: &EndpointState) -> Op
             return None;
         }
         let attempts = endpoint.recent.merged(tier, |activity| activity.logins.as_deref())?;
-        let may_be_people = attempts.users.count() <= USERS_PER_PERSON * attempts.clients.count();
-        let (shared, users) = (sharing(&attempts), attempts.users.count());
+        if sharing(&attempts) < least {
+            return None;
+        }
+        let clients = scene.store.login_clients.iter().filter(|entry| is_login_at(entry, key));
+        let of_clients = clients.filter_map(|entry| entry.recent.view(tier)).filter(|attempts| !are_healed(attempts));
+        let shared: u64 = of_clients.map(|attempts| sharing(&attempts)).sum();
+        let users = attempts.users.count();
+        let may_be_people = users <= USERS_PER_PERSON * attempts.clients.count();
         let is_spray = shared >= least
             && shared as f64 >= SHARED * users as f64
             && !(may_be_people && (scene.is_learning || are_own_users(scene, key, &attempts)));

@@ -82,7 +82,7 @@ fn one_password_of_many_users_is_a_spray_however_few_each_address_tries() {
         sensor.voices(90, |nth, traffic| {
             mistyping(nth + 60, traffic);
             if nth % 2 == 0 {
-                traffic.login(IpAddr::from([45, (nth % 30) as u8, 7, 1]), 8_000 + nth, password_of(nth), false);
+                traffic.login(IpAddr::from([45, (nth % 10) as u8, 7, 1]), 8_000 + nth, password_of(nth), false);
             }
         })
     };
