@@ -39,12 +39,16 @@ fn redact_secrets<'a>(target: &'a str, is_secret: IsSecret<'_>) -> Cow<'a, str> 
         position = to;
     }
     let path_end = target.find(['?', '#']).unwrap_or(target.len());
+    // `p` is a page or a post, but beside a user (InfluxDB, Subsonic) his password.
+    let names_user = ["?u=", "&u="].iter().any(|user| target.contains(user));
     while let Some(start) = next_piece(target, position, path_end) {
         let piece = piece_at(target, start, start <= path_end);
         position = start + piece.len();
         match piece.split_once('=').filter(|(_, value)| !value.is_empty()) {
             Some((name, value))
-                if is_hidden(Some(name), value, is_secret) || has_nested_secret(value, is_secret, NESTED_LEVELS) =>
+                if is_hidden(Some(name), value, is_secret)
+                    || (names_user && name == "p")
+                    || has_nested_secret(value, is_secret, NESTED_LEVELS) =>
             {
                 replace(start + name.len() + 1, position);
             }
@@ -185,6 +189,13 @@ mod tests {
         ] {
             assert_eq!(shown(target), expected);
         }
+    }
+
+    #[test]
+    fn a_password_of_one_letter_goes_beside_its_user() {
+        assert_eq!(shown("/write?db=m&u=telegraf&p=metr1cs"), "/write?db=m&u=telegraf&p=REDACTED");
+        assert_eq!(shown("/query?p=adm1n&u=admin"), "/query?p=REDACTED&u=admin");
+        assert_eq!(shown("/list?p=2&menu=1"), "/list?p=2&menu=1");
     }
 
     #[test]
