@@ -248,7 +248,7 @@ impl Interpreter {
             may_have_credentials: is_partial
                 || may_be_signed
                 || transaction.marks.contains(Marks::PROVED_CONNECTION)
-                || line.query.is_some_and(identity::is_signed_link),
+                || (credentials.is_none() && line.query.is_some_and(identity::is_signed_link)),
             credentials,
             attempt,
             further_attempts,
@@ -268,7 +268,7 @@ impl Interpreter {
             protocol: request.head.version(),
             ambiguity: transaction.marks.contains(Marks::AMBIGUOUS_LENGTH).then(|| Ambiguity::reason(&request.head)),
             is_desync: transaction.marks.contains(Marks::DESYNC),
-            injections: injections_of(request, names.is_collector(line.path), credentials, &self.key),
+            injections: injections_of(request, || names.is_collector(line.path), credentials, &self.key),
             template: endpoint.template,
             method,
             host,
@@ -336,12 +336,14 @@ const OPEN_FIELDS: [Field; 3] = [Field::UserAgent, Field::Referer, Field::XForwa
 /// The code that a request carries, wherever it is.
 fn injections_of(
     request: &Message<BodyReport>,
-    is_collected: bool,
+    is_collected: impl Fn() -> bool,
     credentials: Option<Credentials>,
     key: &HashKey,
 ) -> Injections {
     let of_token = credentials.map(|credentials| credentials.code).unwrap_or_default();
-    let of_body = request.report.as_ref().filter(|_| !is_collected).map(|report| report.injections).unwrap_or_default();
+    let of_body =
+        request.report.as_ref().map(|report| report.injections).filter(|found| *found != Injections::default());
+    let of_body = of_body.filter(|_| !is_collected()).unwrap_or_default();
     let mut found = of_body.with(inspect::in_target(request.head.target(), key)).with(of_token);
     for field in OPEN_FIELDS {
         for value in request.head.all(field) {

@@ -97,6 +97,21 @@ fn host_or_endpoints(scene: &Scene<'_>, findings: &mut Vec<Finding>, memory: &Me
     });
 }
 
+/// Attacks on accounts: what they leave for others to see is errors.
+const ACCOUNT_ATTACKS: [DetectorName; 7] = [
+    "credential_stuffing",
+    "password_spraying",
+    "brute_force",
+    "otp_brute_force",
+    "user_enumeration",
+    "registration_abuse",
+    "password_reset_abuse",
+];
+
+fn actors(finding: &Finding) -> impl Iterator<Item = IpAddr> {
+    finding.client_sample.iter().copied().chain(finding.client)
+}
+
 /// A host, and the detector that sees errors rise there.
 type Place = (&'static str, String);
 
@@ -155,14 +170,8 @@ impl Explained {
                 self.flooded_hosts.extend(finding.evidence.iter().map(|evidence| evidence.host.clone()));
             }
             "data_exfiltration" if is_volume(finding) => {}
-            "credential_stuffing"
-            | "password_spraying"
-            | "brute_force"
-            | "otp_brute_force"
-            | "user_enumeration"
-            | "registration_abuse"
-            | "password_reset_abuse"
-            | "scanner"
+            detector if ACCOUNT_ATTACKS.contains(&detector) => self.named.extend(actors(finding)),
+            "scanner"
             | "protocol_abuse"
             | "request_smuggling"
             | "injection"
@@ -171,10 +180,7 @@ impl Explained {
             | "business_flow_abuse"
             | "object_enumeration"
             | "unauthenticated_data_exposure"
-            | "data_exfiltration" => {
-                self.named.extend(&finding.client_sample);
-                self.named.extend(finding.client);
-            }
+            | "data_exfiltration" => self.named.extend(actors(finding)),
             "client_error_spike" | "server_error_spike" => self.named.extend(finding.client),
             "excessive_data_exposure" if finding.endpoint.is_some_and(|key| gives_personal_data(scene, key)) => {
                 self.named.extend(finding.client);
@@ -187,13 +193,7 @@ impl Explained {
     fn add_traces(&mut self, scene: &Scene<'_>, finding: &Finding) {
         let host = finding.endpoint.and_then(|key| scene.store.endpoints.get(&key).map(|state| state.host.to_string()));
         match finding.detector {
-            "credential_stuffing"
-            | "password_spraying"
-            | "brute_force"
-            | "otp_brute_force"
-            | "user_enumeration"
-            | "registration_abuse"
-            | "password_reset_abuse" => {
+            detector if ACCOUNT_ATTACKS.contains(&detector) => {
                 self.error_endpoints.extend(finding.endpoint);
                 self.error_hosts.extend(host);
                 self.error_clients.extend(&finding.client_sample);

@@ -149,9 +149,9 @@ pub struct UnauthenticatedDataExposure {
     pub ignored_classes: Vec<String>,
     /// Distinct values within a horizon, where giving them is new.
     pub min_values: BySensitivity<u64>,
-    /// Distinct values within a horizon, where the endpoint always gave such values without credentials.
-    /// Where the endpoint gave hardly anything to anybody without credentials.
+    /// The same where the endpoint gave hardly anything to anybody without credentials.
     pub min_values_where_closed: BySensitivity<u64>,
+    /// Distinct values within a horizon, where the endpoint always gave such values without credentials.
     pub min_values_where_usual: BySensitivity<u64>,
     /// By the worst class.
     pub severity: BySensitivity<Severity>,

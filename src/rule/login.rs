@@ -180,7 +180,7 @@ pub struct PasswordSpraying {
     pub min_failures: u64,
     /// Different user names / different passwords.
     pub min_users_per_password: f64,
-    /// Users more than passwords among the failures of an endpoint: so many share one with another.
+    /// Users more than passwords among the failures of each address at an endpoint, in sum: so many share one with another.
     pub min_shared: u64,
     /// Severity once an account was opened.
     pub success_severity: Severity,

@@ -40,14 +40,14 @@ fn redact_secrets<'a>(target: &'a str, is_secret: IsSecret<'_>) -> Cow<'a, str> 
     }
     let path_end = target.find(['?', '#']).unwrap_or(target.len());
     // `p` is a page or a post, but beside a user (InfluxDB, Subsonic) his password.
-    let names_user = ["?u=", "&u="].iter().any(|user| target.contains(user));
+    let names_user = || ["?u=", "&u="].iter().any(|user| target.contains(user));
     while let Some(start) = next_piece(target, position, path_end) {
         let piece = piece_at(target, start, start <= path_end);
         position = start + piece.len();
         match piece.split_once('=').filter(|(_, value)| !value.is_empty()) {
             Some((name, value))
                 if is_hidden(Some(name), value, is_secret)
-                    || (names_user && name == "p")
+                    || (name == "p" && names_user())
                     || has_nested_secret(value, is_secret, NESTED_LEVELS) =>
             {
                 replace(start + name.len() + 1, position);
