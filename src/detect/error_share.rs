@@ -4,7 +4,7 @@
 //! where it is far enough above the usual one. What the two count, and where they keep it, is an [`ErrorClass`].
 
 use super::stats::{Probability, odds_factor, ratio_test};
-use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words};
+use super::{Finding, Scene, Spoiled, Subject, percent, span_in_words, window_in_words};
 use crate::api::template::path_of;
 use crate::baseline::state::{ClientState, EndpointActivity, EndpointState, HostState, Share, SubjectActivity};
 use crate::baseline::{Tiers, tier_of};
@@ -390,17 +390,14 @@ impl Spikes<'_> {
             (Some(_), _) | (_, 0) => String::new(),
             (None, left_out) => format!(", not counting about {left_out} of clients that always fail"),
         };
-        let within = match floors.window_seconds {
-            seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
-            seconds => format!("{seconds} s"),
-        };
         finding.observed = format!(
-            "{} {}{of_status} in {}, {} of {} requests in {within}{left_out}; in all {}",
+            "{} {}{of_status} in {}, {} of {} requests in {}{left_out}; in all {}",
             counts.errors,
             self.class.what,
             span_in_words(&errors.moment),
             percent(counts.share()),
             counts.requests,
+            window_in_words(floors.window_seconds),
             by_status(errors)
         );
         let usual = percent(counts.usual.share());

@@ -283,6 +283,11 @@ fn by_sensitivity<T: Copy>(values: &BySensitivity<T>, sensitivity: Sensitivity) 
     }
 }
 
+/// A span that is judged, in words; all of them are whole minutes.
+pub fn window_in_words(seconds: u64) -> String {
+    format!("{} min", seconds / 60)
+}
+
 /// A span of time in words: `40s`, `12m`, `3h`, `2d`.
 pub fn span_in_words(moment: &Moment) -> String {
     let seconds = moment.last.since(moment.first).as_secs().max(1);

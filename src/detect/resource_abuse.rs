@@ -9,7 +9,7 @@
 
 use super::reasons::Reasons;
 use super::stats::{Probability, gamma_poisson_tail, rate_test};
-use super::{Finding, Scene, Spoiled, Subject, span_in_words};
+use super::{Finding, Scene, Spoiled, Subject, span_in_words, window_in_words};
 use crate::baseline::peers::{BYTES_UNIT, Demand, Peers, Spread};
 use crate::baseline::state::{ClientState, EndpointState, SubjectActivity, TakenNormal};
 use crate::baseline::{SPANS, Tiers, good_turing_novelty, tier_of};
@@ -192,13 +192,13 @@ impl Asker<'_> {
             format!(
                 "at most {usual} {} for 98 of 100 clients there in {}; {of_past}",
                 measure.unit,
-                in_words(rules.window_seconds)
+                window_in_words(rules.window_seconds)
             )
         } else {
             format!(
                 "at most {usual} {} of all clients together in {}; {of_past}",
                 measure.unit,
-                in_words(rules.window_seconds)
+                window_in_words(rules.window_seconds)
             )
         });
         let floor = if measure.unit == "bytes" {
@@ -249,10 +249,6 @@ fn observed(measure: &Measure, count: u64, moment: &Moment, host: &str, behind: 
         callers => format!(", by about {callers} callers"),
     };
     format!("{count} {} to {host} in {} ({pace}){callers}", measure.unit, span_in_words(moment))
-}
-
-fn in_words(seconds: u64) -> String {
-    format!("{} min", seconds / 60)
 }
 
 /// A page far larger than any that was asked for at this endpoint, and given.
